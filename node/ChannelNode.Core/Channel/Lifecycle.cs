@@ -1,0 +1,144 @@
+namespace ChannelNode.Core;
+
+/// <summary>What the contract said of one channel. Each carries the stored state that it left behind.</summary>
+public abstract record ChainEvent(ChannelId Channel)
+{
+    public sealed record Deposited(ChannelId Channel, Side Side, UInt128 Amount, UInt128 Pot) : ChainEvent(Channel);
+
+    /// <summary>The window started: <see cref="Pots.ClosesAtSeconds"/> of <paramref name="After"/> says until when.</summary>
+    public sealed record CloseStarted(ChannelId Channel, Side By, Pots After) : ChainEvent(Channel);
+
+    /// <summary><paramref name="After"/> carries no closing time: a dispute never moves it.</summary>
+    public sealed record Disputed(ChannelId Channel, Side By, Pots After) : ChainEvent(Channel);
+
+    public sealed record Closed(
+        ChannelId Channel, UInt128 SentA, UInt128 SentB, UInt128 PaidA, UInt128 PaidB) : ChainEvent(Channel);
+
+    public sealed record Settled(
+        ChannelId Channel, UInt128 SentA, UInt128 SentB, UInt128 PaidA, UInt128 PaidB) : ChainEvent(Channel);
+
+    public sealed record Claimed(ChannelId Channel, UInt128 Paid, UInt128 SentA, UInt128 PotA) : ChainEvent(Channel);
+}
+
+/// <summary>What a node must do on chain for a channel now.</summary>
+public enum ChannelDuty : byte
+{
+    None = 0,
+
+    /// <summary>The window runs and we hold an update that is better for us than what is recorded.</summary>
+    Dispute = 1,
+
+    /// <summary>The window is over: anyone may have both sides paid.</summary>
+    Settle = 2,
+
+    /// <summary>One-way and closing: take what was paid to us before it is too late.</summary>
+    Claim = 3,
+}
+
+/// <summary>The life-cycle door: what the chain says and what closing needs. Pure, like the hot door.</summary>
+public static class Lifecycle
+{
+    public static ChannelState Observe(Channel channel, in ChannelState state, ChainEvent seen) => seen switch
+    {
+        ChainEvent.Deposited deposited => state with { OnChain = Fund(state.OnChain, deposited), EverFunded = true },
+        ChainEvent.CloseStarted started => Record(channel, state, started.After),
+        ChainEvent.Disputed disputed =>
+            Record(channel, state, disputed.After with { ClosesAtSeconds = state.OnChain.ClosesAtSeconds }),
+        ChainEvent.Claimed claimed =>
+            Record(channel, state, state.OnChain with { SentA = claimed.SentA, PotA = claimed.PotA }),
+        ChainEvent.Settled settled =>
+            Record(channel, state, new Pots(UInt128.Zero, settled.SentA, UInt128.Zero, settled.SentB, 0)),
+        ChainEvent.Closed closed =>
+            WithoutAgreedClose(Record(channel, state, new Pots(UInt128.Zero, closed.SentA, UInt128.Zero, closed.SentB, 0))),
+        _ => throw new ArgumentOutOfRangeException(nameof(seen), seen, "not an event of a channel"),
+    };
+
+    private static Pots Fund(in Pots pots, ChainEvent.Deposited deposited) => deposited.Side == Side.A
+        ? pots with { PotA = deposited.Pot }
+        : pots with { PotB = deposited.Pot };
+
+    /// <summary>
+    /// Takes over the chain's record. Where it is above what we knew (a cooperative close counts one further), our
+    /// totals follow it: nothing below a recorded total is worth anything again. The peer's signature is kept as long
+    /// as it still says what <see cref="ChannelState.TheirSent"/> says.
+    /// </summary>
+    private static ChannelState Record(Channel channel, in ChannelState state, in Pots pots)
+    {
+        UInt128 ours = pots.SentOf(channel.OurSide), theirs = pots.SentOf(channel.TheirSide);
+        return state with
+        {
+            OnChain = pots,
+            EverFunded = true,
+            Sent = UInt128.Max(state.Sent, ours),
+            Acknowledged = UInt128.Max(state.Acknowledged, ours),
+            TheirSent = UInt128.Max(state.TheirSent, theirs),
+            TheirSignature = theirs > state.TheirSent ? default : state.TheirSignature,
+        };
+    }
+
+    private static ChannelState WithoutAgreedClose(in ChannelState state) => state with
+    {
+        CloseSentA = UInt128.Zero,
+        CloseSentB = UInt128.Zero,
+        CloseDeadlineSeconds = 0,
+    };
+
+    /// <summary>
+    /// The totals for a cooperative close: both last totals plus one when duplex (net zero, and above every update);
+    /// when one-way the last total, or one unit more where the chain has recorded it already.
+    /// </summary>
+    public static Refusal CloseTotals(
+        Channel channel, in ChannelState state, out UInt128 sentA, out UInt128 sentB)
+    {
+        (sentA, sentB) = (UInt128.Zero, UInt128.Zero);
+        if (!state.EverFunded) return Refusal.DepositUnconfirmed;
+        if (state.CloseDeadlineSeconds != 0) return Refusal.CloseAgreed;
+        if (state.OnChain.IsEmpty) return Refusal.NothingToClose;
+        if (state.Sent != state.Acknowledged) return Refusal.PaymentsInFlight;
+
+        (UInt128 lastA, UInt128 lastB) = channel.OurSide == Side.A
+            ? (state.Sent, state.TheirSent)
+            : (state.TheirSent, state.Sent);
+        (sentA, sentB) = channel.Terms.OneWay
+            ? (UInt128.Max(lastA, state.OnChain.SentA + 1), UInt128.Zero)
+            : (lastA + 1, lastB + 1);
+        return state.OnChain.Close(channel.Terms.OneWay, sentA, sentB, out _, out _, out _);
+    }
+
+    /// <summary>Signing a close begins here: from the next state on nothing is sent or accepted.</summary>
+    public static Refusal AgreeClose(
+        Channel channel, in ChannelState state, in CooperativeClose close, ulong nowSeconds, out ChannelState next)
+    {
+        next = state;
+        Refusal refusal = CloseTotals(channel, state, out UInt128 sentA, out UInt128 sentB);
+        if (refusal != Refusal.None) return refusal;
+        if (close.DeadlineSeconds <= nowSeconds) return Refusal.CloseExpired;
+        if (close.SentA != sentA || close.SentB != sentB) return Refusal.PaymentsInFlight;
+
+        next = state with
+        {
+            CloseSentA = sentA,
+            CloseSentB = sentB,
+            CloseDeadlineSeconds = close.DeadlineSeconds,
+        };
+        return Refusal.None;
+    }
+
+    /// <summary>Gives up an agreed close once no block can hold it any more: <paramref name="chainSeconds"/> is a confirmed block's.</summary>
+    public static ChannelState ExpireClose(in ChannelState state, ulong chainSeconds) =>
+        state.CloseDeadlineSeconds != 0 && chainSeconds > state.CloseDeadlineSeconds
+            ? WithoutAgreedClose(state)
+            : state;
+
+    /// <summary>What the guardian owes this channel at a moment of chain time.</summary>
+    public static ChannelDuty Due(Channel channel, in ChannelState state, ulong chainSeconds)
+    {
+        if (!state.OnChain.IsClosing) return ChannelDuty.None;
+
+        bool unclaimed = state.HasTheirUpdate && state.TheirSent > state.OnChain.SentOf(channel.TheirSide);
+        if (channel.Terms.OneWay && channel.OurSide == Side.B && unclaimed && state.OnChain.PotA > UInt128.Zero)
+            return ChannelDuty.Claim;
+        if (chainSeconds >= state.OnChain.ClosesAtSeconds) return ChannelDuty.Settle;
+        return unclaimed && !channel.Terms.OneWay ? ChannelDuty.Dispute : ChannelDuty.None;
+    }
+}

@@ -1,0 +1,87 @@
+namespace ChannelNode.Core;
+
+/// <summary>Seconds of Unix time as the node believes them, and how long before a window's end it stops to trust it.</summary>
+public readonly record struct Clock(ulong NowSeconds, uint SafetyMarginSeconds);
+
+/// <summary>
+/// The hot door: payments and updates, one function each, allocating nothing. Every function answers
+/// <see cref="Refusal.None"/> and the next state, or the first refusal in the order of <see cref="Refusal"/> and the
+/// state unchanged.
+/// </summary>
+public static class Updates
+{
+    /// <summary>We are paid: takes an update of the peer whose payments add up to <paramref name="paymentsSum"/>.</summary>
+    public static Refusal Accept(
+        Channel channel,
+        in ChannelState state,
+        in VerifiedUpdate verified,
+        UInt128 paymentsSum,
+        Clock clock,
+        out ChannelState next)
+    {
+        next = state;
+        BalanceUpdate update = verified.Update;
+        if (update.Channel != channel.Id) return Refusal.UnknownChannel;
+
+        Refusal refusal = CheckTheirs(channel, state, update, clock);
+        if (refusal != Refusal.None) return refusal;
+        if (update.Sent == state.TheirSent && update.Received == state.TheirReceived && state.HasTheirUpdate)
+            return Refusal.None; // Said again: harmless, and answered again.
+        if (paymentsSum != update.Sent - state.TheirSent) return Refusal.PaymentsMismatch;
+
+        next = state with
+        {
+            TheirSent = update.Sent,
+            TheirReceived = update.Received,
+            TheirSignature = verified.Signature,
+            Acknowledged = UInt128.Max(state.Acknowledged, update.Received),
+        };
+        return Refusal.None;
+    }
+
+    private static Refusal CheckTheirs(Channel channel, in ChannelState state, in BalanceUpdate update, Clock clock)
+    {
+        if (channel.Terms.OneWay && (channel.TheirSide == Side.B || update.Received != UInt128.Zero))
+            return Refusal.OneWayChannel;
+        if (update.Sent > Amounts.Max || update.Received > Amounts.Max) return Refusal.AmountTooLarge;
+        if (!state.EverFunded) return Refusal.DepositUnconfirmed;
+        if (state.OnChain.IsClosing && clock.NowSeconds + clock.SafetyMarginSeconds >= state.OnChain.ClosesAtSeconds)
+            return Refusal.ChannelClosing;
+        if (state.CloseDeadlineSeconds != 0) return Refusal.CloseAgreed;
+        if (update.Sent < state.TheirSent) return Refusal.StaleSent;
+        if (update.Received < state.TheirReceived) return Refusal.StaleReceived;
+        if (update.Received > state.Sent) return Refusal.ReceivedNotSent;
+        return state.Covers(channel.TheirSide, update.Sent, update.Received)
+            ? Refusal.None
+            : Refusal.InsufficientBalance;
+    }
+
+    /// <summary>We pay <paramref name="amount"/>: the next state's <see cref="ChannelState.Sent"/> is what to sign.</summary>
+    public static Refusal Pay(Channel channel, in ChannelState state, UInt128 amount, out ChannelState next)
+    {
+        next = state;
+        if (!channel.CanSend(channel.OurSide)) return Refusal.OneWayChannel;
+        if (amount > Amounts.Max || state.Sent + amount > Amounts.Max) return Refusal.AmountTooLarge;
+        if (!state.EverFunded) return Refusal.DepositUnconfirmed;
+        if (state.OnChain.IsClosing) return Refusal.ChannelClosing;
+        if (state.CloseDeadlineSeconds != 0) return Refusal.CloseAgreed;
+        if (!state.Covers(channel.OurSide, state.Sent + amount, state.TheirSent)) return Refusal.InsufficientBalance;
+        if (amount == UInt128.Zero) return Refusal.ZeroAmount;
+
+        next = state with { Sent = state.Sent + amount };
+        return Refusal.None;
+    }
+
+    /// <summary>The peer says that it has durably accepted <paramref name="received"/> of what we sent.</summary>
+    public static Refusal Acknowledge(in ChannelState state, UInt128 received, out ChannelState next)
+    {
+        next = state;
+        if (received > state.Sent) return Refusal.ReceivedNotSent;
+        if (received > state.Acknowledged) next = state with { Acknowledged = received };
+        return Refusal.None;
+    }
+
+    /// <summary>The update to sign for the state: all that we sent, all that we accepted (nothing, when one-way).</summary>
+    public static BalanceUpdate ToSign(Channel channel, in ChannelState state) =>
+        new(channel.Id, state.Sent, channel.Terms.OneWay ? UInt128.Zero : state.TheirSent);
+}

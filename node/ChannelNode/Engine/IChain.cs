@@ -1,0 +1,60 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>The newest block whose events were taken over.</summary>
+internal sealed record ChainCursor(ulong Number, Bytes32 Hash);
+
+/// <summary>
+/// All events of the contract up to and including <paramref name="Cursor"/> since the batch before, in order.
+/// <paramref name="TimestampSeconds"/> is that block's.
+/// </summary>
+internal sealed record ChainBatch(ChainCursor Cursor, ulong TimestampSeconds, IReadOnlyList<ChainEvent> Events);
+
+/// <summary>A mined transaction that did not revert.</summary>
+internal sealed record TransactionReceipt(Bytes32 Hash, ulong BlockNumber, ulong GasUsed);
+
+/// <summary>Told while a transaction is under way: its hash when sent, its receipt when mined.</summary>
+internal sealed record TransactionStep(Bytes32 Hash, TransactionReceipt? Receipt);
+
+/// <summary>One row of a claim: a one-way channel and the payer's update in it.</summary>
+internal sealed record ClaimRow(Channel Channel, UInt128 Sent, Signature Signature);
+
+/// <summary>
+/// Port: the contract on its chain. Transactions are sent from the node's own account, one after the other, and
+/// answer when mined. Each throws <see cref="RefusalException"/> with the contract's own refusal where it would
+/// revert, with InsufficientFunds, TransactionReverted or ChainUnavailable otherwise.
+/// </summary>
+internal interface IChain : IAsyncDisposable
+{
+    /// <summary>Deposits for <paramref name="side"/> from the node's account; approves a token first where needed.</summary>
+    Task<TransactionReceipt> DepositAsync(
+        Channel channel, Side side, UInt128 amount, IProgress<TransactionStep>? progress, CancellationToken cancel);
+
+    Task<TransactionReceipt> CloseAsync(
+        Channel channel, CooperativeClose close, Signature signatureA, Signature signatureB,
+        IProgress<TransactionStep>? progress, CancellationToken cancel);
+
+    /// <summary>With the peer's newest update, or without one (null).</summary>
+    Task<TransactionReceipt> StartCloseAsync(
+        Channel channel, BalanceUpdate? update, Signature signature,
+        IProgress<TransactionStep>? progress, CancellationToken cancel);
+
+    Task<TransactionReceipt> DisputeAsync(
+        Channel channel, BalanceUpdate update, Signature signature,
+        IProgress<TransactionStep>? progress, CancellationToken cancel);
+
+    Task<TransactionReceipt> SettleAsync(
+        Channel channel, IProgress<TransactionStep>? progress, CancellationToken cancel);
+
+    /// <summary>Rows of one payee, token and window.</summary>
+    Task<TransactionReceipt> ClaimAsync(
+        IReadOnlyList<ClaimRow> rows, IProgress<TransactionStep>? progress, CancellationToken cancel);
+
+    /// <summary>
+    /// The contract's events after <paramref name="after"/> (null: from its deployment), as far as they have the
+    /// configured confirmations, and a batch without events for each new head. Goes on through lost connections until
+    /// cancelled. Every event is given once, in order; with the batch its cursor is to be stored.
+    /// </summary>
+    IAsyncEnumerable<ChainBatch> FollowAsync(ChainCursor? after, CancellationToken cancel);
+}

@@ -1,0 +1,66 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>A channel and where it stands, as stored.</summary>
+internal sealed record StoredChannel(Channel Channel, ChannelState State);
+
+/// <summary>
+/// What this database belongs to. Written once into an empty one; a node with another identity is refused.
+/// </summary>
+internal sealed record StoreIdentity(ulong ChainId, Address Contract, Address Signer);
+
+/// <summary>
+/// Port: the node's memory. One writer (the ledger's) calls <see cref="NewBatch"/> and <see cref="Commit"/>; reads
+/// come from any thread and see what is committed.
+/// </summary>
+internal interface IChannelStore : IDisposable
+{
+    IEnumerable<StoredChannel> ReadChannels();
+
+    /// <summary>Null before the first block was followed.</summary>
+    ChainCursor? ReadChainCursor();
+
+    /// <summary>Where peers were last reached, by signer.</summary>
+    IReadOnlyDictionary<Address, string> ReadPeerUrls();
+
+    /// <summary>The newest cursor of payments received; 0 before the first.</summary>
+    ulong ReadReceivedCursor();
+
+    /// <summary>Null when the key was never paid with.</summary>
+    OutgoingPayment? FindOutgoing(string idempotencyKey);
+
+    /// <summary>Payments of a channel with a total above <paramref name="afterTotal"/>, in order.</summary>
+    IEnumerable<OutgoingPayment> ReadOutgoing(ChannelId channel, UInt128 afterTotal);
+
+    /// <summary>At most <paramref name="countMax"/> payments received after a cursor, in order.</summary>
+    IReadOnlyList<ReceivedPayment> ReadReceived(ulong afterCursor, int countMax);
+
+    IStoreBatch NewBatch();
+
+    /// <summary>
+    /// Writes the whole batch or nothing of it, and disposes of it. With <paramref name="durable"/> it is on the disk
+    /// (fsync) when this returns. Throws when the disk fails: the node must stop then.
+    /// </summary>
+    void Commit(IStoreBatch batch, bool durable);
+}
+
+/// <summary>Writes that become visible together. Not for several threads.</summary>
+internal interface IStoreBatch : IDisposable
+{
+    bool IsEmpty { get; }
+
+    /// <summary>The terms, which never change.</summary>
+    void PutChannel(Channel channel);
+
+    void PutState(ChannelId channel, in ChannelState state);
+
+    /// <summary>Stores the payment and, when it has one, its idempotency key.</summary>
+    void PutOutgoing(OutgoingPayment payment);
+
+    void PutReceived(ReceivedPayment payment);
+
+    void PutChainCursor(ChainCursor cursor);
+
+    void PutPeerUrl(Address signer, string url);
+}

@@ -1,0 +1,67 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>Everything that can be set, each with unit, default and range; checked once, at the door.</summary>
+internal sealed record NodeOptions
+{
+    /// <summary>Folder of the database; made when missing. One node at a time.</summary>
+    public required string DataDirectory { get; init; }
+
+    /// <summary>File with the signer's private key, 0x and 64 hex digits.</summary>
+    public required string KeyFile { get; init; }
+
+    /// <summary>JSON-RPC of the chain: ws://, wss://, http:// or https://.</summary>
+    public required string RpcUrl { get; init; }
+
+    /// <summary>The PaymentChannels contract.</summary>
+    public required Address Contract { get; init; }
+
+    /// <summary>EIP-155 chain id; the RPC must answer with the same. 0 takes the RPC's.</summary>
+    public ulong ChainId { get; init; }
+
+    /// <summary>The owner named in channels: funds and is paid out. Zero takes the signer's address.</summary>
+    public Address Owner { get; init; }
+
+    /// <summary>host:port for applications and operators. Loopback by default; port 0 takes a free one.</summary>
+    public string ApiListen { get; init; } = "127.0.0.1:9801";
+
+    /// <summary>host:port for peers. Port 0 takes a free one.</summary>
+    public string PeerListen { get; init; } = "127.0.0.1:9802";
+
+    /// <summary>Blocks that an event must be deep to count, the block itself included. 1 to 128.</summary>
+    public uint Confirmations { get; init; } = 1;
+
+    /// <summary>Block at which to start reading events, for a contract deployed long ago.</summary>
+    public ulong FromBlock { get; init; }
+
+    /// <summary>How often a chain without subscriptions is asked. 50 to 60,000.</summary>
+    public uint PollMs { get; init; } = 1000;
+
+    /// <summary>Dispute window offered when none is asked for. 10 to 2,592,000.</summary>
+    public uint DisputeWindowSeconds { get; init; } = 24 * 60 * 60;
+
+    /// <summary>Shortest window accepted from a peer. 10 to 2,592,000.</summary>
+    public uint DisputeWindowSecondsMin { get; init; } = ChannelTerms.DisputeWindowSecondsMin;
+
+    /// <summary>Updates are refused when the window of a closing channel has no more than this left. 1 to 86,400.</summary>
+    public uint SafetyMarginSeconds { get; init; } = 5;
+
+    /// <summary>How long a signed cooperative close may wait to be mined. 10 to 86,400.</summary>
+    public uint CloseDeadlineSeconds { get; init; } = 300;
+
+    /// <summary>Payments of one channel waiting for acknowledgement. 1 to 16,384.</summary>
+    public int InFlightPaymentsPerChannelMax { get; init; } = 16_384;
+
+    /// <summary>Commands that one group commit takes at most. 1 to 65,536.</summary>
+    public int CommitBatchMax { get; init; } = 4_096;
+
+    /// <summary>Commands that may wait for the ledger before callers wait. 1 to 1,048,576.</summary>
+    public int LedgerQueueMax { get; init; } = 16_384;
+
+    /// <summary>Messages that may wait for a slow peer before its session is ended. 16 to 1,048,576.</summary>
+    public int PeerQueueMax { get; init; } = 4_096;
+
+    /// <summary>Largest gRPC message. 65,536 to 67,108,864.</summary>
+    public int MessageBytesMax { get; init; } = 4 * 1024 * 1024;
+}

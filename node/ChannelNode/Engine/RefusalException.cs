@@ -1,0 +1,16 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// An expected no on the way in or out of the engine, off the hot path. The message is for people and names the field,
+/// the value and the limit.
+/// </summary>
+internal sealed class RefusalException(Refusal refusal, string message, Exception? inner = null)
+    : Exception(message, inner)
+{
+    public Refusal Refusal { get; } = refusal;
+
+    /// <summary>The field of the request that is at fault, where there is one.</summary>
+    public string? Field { get; init; }
+}
