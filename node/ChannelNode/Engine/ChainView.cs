@@ -6,7 +6,7 @@ namespace ChannelNode.Engine;
 internal sealed class ChainView(IChannelStore store)
 {
     private volatile ChainCursor? _cursor = store.ReadChainCursor();
-    private volatile TaskCompletionSource? _advanced;
+    private readonly Signal _advanced = new();
 
     /// <summary>Null before the first block.</summary>
     public ChainCursor? Cursor => _cursor;
@@ -14,18 +14,10 @@ internal sealed class ChainView(IChannelStore store)
     public void Advance(ChainCursor cursor)
     {
         _cursor = cursor;
-        Interlocked.Exchange(ref _advanced, null)?.TrySetResult();
+        _advanced.Raise();
     }
 
     /// <summary>Returns when a block's events are taken over.</summary>
-    public async Task WhenFollowedAsync(ulong blockNumber, CancellationToken cancel)
-    {
-        while (true)
-        {
-            TaskCompletionSource fresh = new(TaskCreationOptions.RunContinuationsAsynchronously);
-            TaskCompletionSource waiter = Interlocked.CompareExchange(ref _advanced, fresh, null) ?? fresh;
-            if (_cursor is { } cursor && cursor.Number >= blockNumber) return;
-            await waiter.Task.WaitAsync(cancel);
-        }
-    }
+    public Task WhenFollowedAsync(ulong blockNumber, CancellationToken cancel) =>
+        _advanced.WhenAsync(() => _cursor is { } cursor && cursor.Number >= blockNumber, cancel);
 }

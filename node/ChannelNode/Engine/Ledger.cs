@@ -18,7 +18,7 @@ internal sealed class Ledger : IAsyncDisposable
     private readonly int _inFlightMax;
     private readonly Task _writer;
     private long _receivedCursor;
-    private volatile TaskCompletionSource? _received;
+    private readonly Signal _received = new();
 
     public Ledger(IChannelStore store, ISignatureScheme scheme, NodeOptions options, ILogger<Ledger> log)
     {
@@ -62,16 +62,8 @@ internal sealed class Ledger : IAsyncDisposable
     }
 
     /// <summary>Returns when a payment with a cursor above <paramref name="cursor"/> is on disk.</summary>
-    public async Task WhenReceivedAsync(ulong cursor, CancellationToken cancel)
-    {
-        while (true)
-        {
-            TaskCompletionSource fresh = new(TaskCreationOptions.RunContinuationsAsynchronously);
-            TaskCompletionSource waiter = Interlocked.CompareExchange(ref _received, fresh, null) ?? fresh;
-            if (ReceivedCursor > cursor) return;
-            await waiter.Task.WaitAsync(cancel);
-        }
-    }
+    public Task WhenReceivedAsync(ulong cursor, CancellationToken cancel) =>
+        _received.WhenAsync(() => ReceivedCursor > cursor, cancel);
 
     public async ValueTask DisposeAsync()
     {
@@ -159,7 +151,7 @@ internal sealed class Ledger : IAsyncDisposable
     {
         if (cursor == ReceivedCursor) return;
         Interlocked.Exchange(ref _receivedCursor, (long)cursor);
-        Interlocked.Exchange(ref _received, null)?.TrySetResult();
+        _received.Raise();
     }
 }
 
