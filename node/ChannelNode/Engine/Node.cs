@@ -37,6 +37,9 @@ internal sealed class Node : IAsyncDisposable
 
     public NodeOptions Options { get; }
 
+    /// <summary>Where peers reach this node, once it serves.</summary>
+    public string PeerListen { get; set; } = string.Empty;
+
     public Party Us { get; }
 
     public IChannelStore Store { get; }

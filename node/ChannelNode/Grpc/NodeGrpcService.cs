@@ -23,7 +23,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             BlockTimeSeconds = node.Clock.ChainSeconds,
             Channels = (uint)node.Book.Count,
             ReceivedCursor = node.Ledger.ReceivedCursor,
-            PeerListen = node.Options.PeerListen,
+            PeerListen = node.PeerListen,
         };
         foreach (PeerStatus peer in node.Peers.List())
         {
