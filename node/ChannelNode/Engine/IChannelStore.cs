@@ -50,7 +50,7 @@ internal interface IStoreBatch : IDisposable
 {
     bool IsEmpty { get; }
 
-    /// <summary>The terms, which never change.</summary>
+    /// <summary>The terms, which never change. Its first state must be put in the same batch.</summary>
     void PutChannel(Channel channel);
 
     void PutState(ChannelId channel, in ChannelState state);

@@ -1,0 +1,99 @@
+using System.Text;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+
+namespace ChannelNode.Storage;
+
+/// <summary>
+/// What the database belongs to, under "identity" in meta. This layout is the one thing that every schema shares.
+/// <code>
+/// offset size field                        offset size field
+///      0    4 schema                           12   20 contract
+///      4    8 chain id                         32   20 signer
+/// </code>
+/// </summary>
+internal static class IdentityRow
+{
+    public const int Size = 52;
+
+    /// <summary>Which column families there are and what their keys mean. Rows carry versions of their own.</summary>
+    public const uint Schema = 1;
+
+    public static ReadOnlySpan<byte> Key => "identity"u8;
+
+    public static void Write(ref RowWriter row, StoreIdentity identity)
+    {
+        row.UInt32(Schema);
+        row.UInt64(identity.ChainId);
+        row.Address(identity.Contract);
+        row.Address(identity.Signer);
+    }
+
+    /// <summary>Throws when the database has another schema or belongs to another identity, naming both.</summary>
+    public static void Check(string directory, ReadOnlySpan<byte> source, StoreIdentity expected)
+    {
+        var row = new RowReader("identity", source);
+        uint schema = row.UInt32();
+        if (schema != Schema)
+            throw new StoreException($"The database in {directory} has schema {schema}; this program knows schema {Schema}.");
+
+        var found = new StoreIdentity(row.UInt64(), row.Address(), row.Address());
+        row.End();
+        if (found != expected)
+            throw new StoreException(
+                $"The database in {directory} belongs to {Describe(found)}; this node is {Describe(expected)}.");
+    }
+
+    private static string Describe(StoreIdentity identity) =>
+        $"chain {identity.ChainId}, contract {identity.Contract}, signer {identity.Signer}";
+}
+
+/// <summary>The newest block followed, under "chain" in meta: version = 1, number (8 bytes), hash (32).</summary>
+internal static class ChainCursorRow
+{
+    public const int Size = 41;
+
+    private const byte Version = 1;
+
+    public static ReadOnlySpan<byte> Key => "chain"u8;
+
+    public static void Write(ref RowWriter row, ChainCursor cursor)
+    {
+        row.Byte(Version);
+        row.UInt64(cursor.Number);
+        row.Bytes32(cursor.Hash);
+    }
+
+    public static ChainCursor Read(ReadOnlySpan<byte> source)
+    {
+        var row = new RowReader("chain cursor", source, Version);
+        var cursor = new ChainCursor(row.UInt64(), row.Bytes32());
+        row.End();
+        return cursor;
+    }
+}
+
+/// <summary>Where a peer was last reached, under its signer (20 bytes): version = 1, then the URL in UTF-8.</summary>
+internal static class PeerRow
+{
+    private const byte Version = 1;
+
+    public static byte[] Write(string url)
+    {
+        var row = new byte[1 + Encoding.UTF8.GetByteCount(url)];
+        row[0] = Version;
+        Encoding.UTF8.GetBytes(url, row.AsSpan(1));
+        return row;
+    }
+
+    public static string Read(ReadOnlySpan<byte> source) =>
+        Encoding.UTF8.GetString(new RowReader("peer", source, Version).Rest());
+
+    public static Address ReadKey(ReadOnlySpan<byte> key)
+    {
+        var place = new RowReader("peer key", key);
+        Address signer = place.Address();
+        place.End();
+        return signer;
+    }
+}

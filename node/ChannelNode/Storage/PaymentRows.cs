@@ -1,0 +1,131 @@
+using System.Buffers.Binary;
+using System.Text;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+
+namespace ChannelNode.Storage;
+
+/// <summary>
+/// A payment made, under channel id (32 bytes) and lifetime total (16, big-endian), so that a channel's payments lie
+/// together in the order in which they were made. The same 48 bytes, after a version byte, are what an idempotency
+/// key (UTF-8) points at in its own column family.
+/// <code>
+/// offset size field
+///      0    1 version = 1
+///      1   16 amount
+///     17    1 length i of the item id
+///     18    i item id
+///   18+i    1 length k of the idempotency key
+///   19+i    k idempotency key, UTF-8
+/// </code>
+/// </summary>
+internal static class OutgoingRow
+{
+    public const int KeySize = 48;
+
+    public const int SizeMax = 1 + 16 + 1 + byte.MaxValue + 1 + byte.MaxValue;
+
+    private const byte Version = 1;
+
+    public static void WriteKey(Span<byte> target, ChannelId channel, UInt128 total)
+    {
+        channel.Write(target);
+        BinaryPrimitives.WriteUInt128BigEndian(target[Bytes32.Size..], total);
+    }
+
+    /// <summary>The idempotency key must have been measured before: longer than 255 bytes throws.</summary>
+    public static void Write(ref RowWriter row, OutgoingPayment payment, ReadOnlySpan<byte> idempotencyKey)
+    {
+        row.Byte(Version);
+        row.UInt128(payment.Amount);
+        row.ShortBytes(payment.ItemId.Span);
+        row.ShortBytes(idempotencyKey);
+    }
+
+    public static OutgoingPayment Read(ReadOnlySpan<byte> key, ReadOnlySpan<byte> source)
+    {
+        var place = new RowReader("outgoing payment key", key);
+        var channel = new ChannelId(place.Bytes32());
+        UInt128 total = place.UInt128();
+        place.End();
+
+        var row = new RowReader("outgoing payment", source, Version);
+        UInt128 amount = row.UInt128();
+        byte[] itemId = row.ShortBytes().ToArray();
+        string idempotencyKey = Encoding.UTF8.GetString(row.ShortBytes());
+        row.End();
+        return new OutgoingPayment(channel, total, amount, itemId, idempotencyKey);
+    }
+}
+
+/// <summary>Where the payment of an idempotency key lies: a version byte, then the key of its row.</summary>
+internal static class IdempotencyRow
+{
+    public const int Size = 1 + OutgoingRow.KeySize;
+
+    private const byte Version = 1;
+
+    public static void Write(ref RowWriter row, ReadOnlySpan<byte> outgoingKey)
+    {
+        row.Byte(Version);
+        row.Bytes(outgoingKey);
+    }
+
+    public static ReadOnlySpan<byte> Read(ReadOnlySpan<byte> source)
+    {
+        var row = new RowReader("idempotency key", source, Version);
+        ReadOnlySpan<byte> outgoingKey = row.Rest();
+        return outgoingKey.Length == OutgoingRow.KeySize
+            ? outgoingKey
+            : throw new StoreException($"An idempotency key row is corrupt: it has {source.Length} bytes, not {Size}.");
+    }
+}
+
+/// <summary>
+/// A payment received, under its cursor (8 bytes, big-endian).
+/// <code>
+/// offset size field                        offset size field
+///      0    1 version = 1                      65    8 accepted at, Unix milliseconds
+///      1   32 channel id                       73    1 length i of the item id
+///     33   16 amount                           74    i item id
+///     49   16 lifetime total
+/// </code>
+/// </summary>
+internal static class ReceivedRow
+{
+    public const int KeySize = sizeof(ulong);
+
+    public const int SizeMax = 74 + byte.MaxValue;
+
+    private const byte Version = 1;
+
+    public static ulong ReadKey(ReadOnlySpan<byte> key)
+    {
+        var place = new RowReader("received payment key", key);
+        ulong cursor = place.UInt64();
+        place.End();
+        return cursor;
+    }
+
+    public static void Write(ref RowWriter row, ReceivedPayment payment)
+    {
+        row.Byte(Version);
+        row.Bytes32(payment.Channel.Value);
+        row.UInt128(payment.Amount);
+        row.UInt128(payment.Total);
+        row.Int64(payment.AcceptedAtMs);
+        row.ShortBytes(payment.ItemId.Span);
+    }
+
+    public static ReceivedPayment Read(ReadOnlySpan<byte> key, ReadOnlySpan<byte> source)
+    {
+        var row = new RowReader("received payment", source, Version);
+        var channel = new ChannelId(row.Bytes32());
+        UInt128 amount = row.UInt128();
+        UInt128 total = row.UInt128();
+        long acceptedAtMs = row.Int64();
+        byte[] itemId = row.ShortBytes().ToArray();
+        row.End();
+        return new ReceivedPayment(ReadKey(key), channel, amount, itemId, total, acceptedAtMs);
+    }
+}

@@ -1,0 +1,74 @@
+using System.Buffers.Binary;
+using ChannelNode.Core;
+
+namespace ChannelNode.Storage;
+
+/// <summary>
+/// Reads a row back field by field. Anything that this code did not write (an unknown version, a row too short or too
+/// long, a flag that is neither 0 nor 1) throws <see cref="StoreException"/> naming the kind of row.
+/// </summary>
+internal ref struct RowReader
+{
+    private readonly string _kind;
+
+    private ReadOnlySpan<byte> _rest;
+
+    public RowReader(string kind, ReadOnlySpan<byte> row)
+    {
+        _kind = kind;
+        _rest = row;
+    }
+
+    /// <summary>Reads the first byte too and insists on <paramref name="version"/>.</summary>
+    public RowReader(string kind, ReadOnlySpan<byte> row, byte version)
+        : this(kind, row)
+    {
+        byte found = Byte();
+        if (found != version)
+            throw new StoreException($"A {kind} row has version {found}; this program knows version {version}.");
+    }
+
+    public byte Byte() => Take(1)[0];
+
+    public bool Flag() => Byte() switch
+    {
+        0 => false,
+        1 => true,
+        byte other => throw new StoreException($"A {_kind} row is corrupt: {other} where only 0 or 1 can stand."),
+    };
+
+    public uint UInt32() => BinaryPrimitives.ReadUInt32BigEndian(Take(sizeof(uint)));
+
+    public ulong UInt64() => BinaryPrimitives.ReadUInt64BigEndian(Take(sizeof(ulong)));
+
+    public long Int64() => BinaryPrimitives.ReadInt64BigEndian(Take(sizeof(long)));
+
+    public UInt128 UInt128() => BinaryPrimitives.ReadUInt128BigEndian(Take(16));
+
+    public Address Address() => Core.Address.Read(Take(Core.Address.Size));
+
+    public Bytes32 Bytes32() => Core.Bytes32.Read(Take(Core.Bytes32.Size));
+
+    public Signature Signature() => Core.Signature.Read(Take(Core.Signature.Size));
+
+    public ReadOnlySpan<byte> ShortBytes() => Take(Byte());
+
+    /// <summary>All that is left.</summary>
+    public ReadOnlySpan<byte> Rest() => Take(_rest.Length);
+
+    /// <summary>Insists that nothing is left.</summary>
+    public readonly void End()
+    {
+        if (!_rest.IsEmpty)
+            throw new StoreException($"A {_kind} row is corrupt: {_rest.Length} bytes too long.");
+    }
+
+    private ReadOnlySpan<byte> Take(int size)
+    {
+        if (_rest.Length < size)
+            throw new StoreException($"A {_kind} row is corrupt: {size - _rest.Length} bytes too short.");
+        ReadOnlySpan<byte> field = _rest[..size];
+        _rest = _rest[size..];
+        return field;
+    }
+}

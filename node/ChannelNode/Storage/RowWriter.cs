@@ -1,0 +1,48 @@
+using System.Buffers.Binary;
+using ChannelNode.Core;
+
+namespace ChannelNode.Storage;
+
+/// <summary>Fills a buffer field by field, every number big-endian. A row of more than the buffer throws.</summary>
+internal ref struct RowWriter(Span<byte> target)
+{
+    private readonly Span<byte> _target = target;
+
+    private int _written;
+
+    public readonly ReadOnlySpan<byte> Row => _target[.._written];
+
+    public void Byte(byte value) => Take(1)[0] = value;
+
+    public void Flag(bool value) => Byte(value ? (byte)1 : (byte)0);
+
+    public void UInt32(uint value) => BinaryPrimitives.WriteUInt32BigEndian(Take(sizeof(uint)), value);
+
+    public void UInt64(ulong value) => BinaryPrimitives.WriteUInt64BigEndian(Take(sizeof(ulong)), value);
+
+    public void Int64(long value) => BinaryPrimitives.WriteInt64BigEndian(Take(sizeof(long)), value);
+
+    public void UInt128(UInt128 value) => BinaryPrimitives.WriteUInt128BigEndian(Take(16), value);
+
+    public void Address(Address value) => value.Write(Take(Core.Address.Size));
+
+    public void Bytes32(Bytes32 value) => value.Write(Take(Core.Bytes32.Size));
+
+    public void Signature(in Signature value) => value.Write(Take(Core.Signature.Size));
+
+    public void Bytes(ReadOnlySpan<byte> value) => value.CopyTo(Take(value.Length));
+
+    /// <summary>One byte of length, then at most 255 bytes.</summary>
+    public void ShortBytes(ReadOnlySpan<byte> value)
+    {
+        Byte(checked((byte)value.Length));
+        Bytes(value);
+    }
+
+    private Span<byte> Take(int size)
+    {
+        Span<byte> field = _target.Slice(_written, size);
+        _written += size;
+        return field;
+    }
+}

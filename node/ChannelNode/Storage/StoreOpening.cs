@@ -1,0 +1,45 @@
+using RocksDbSharp;
+
+namespace ChannelNode.Storage;
+
+/// <summary>Makes the folder and opens the database in it, turning RocksDB's words into the operator's.</summary>
+internal static class StoreOpening
+{
+    public static RocksDb Open(string directory, DbOptions options)
+    {
+        MakeFolder(directory);
+        try
+        {
+            return RocksDb.Open(options, directory, StoreSchema.Families(StoreSchema.NewCache()));
+        }
+        catch (RocksDbSharpException e) when (IsLocked(e))
+        {
+            throw new StoreException(
+                $"The database in {directory} is in use by another process. One node at a time may use a folder.", e);
+        }
+        catch (RocksDbSharpException e)
+        {
+            throw new StoreException($"The database in {directory} cannot be opened: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Nobody else on the machine may read who pays whom.</summary>
+    private static void MakeFolder(string directory)
+    {
+        try
+        {
+            const UnixFileMode ownerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+            if (OperatingSystem.IsWindows()) Directory.CreateDirectory(directory);
+            else Directory.CreateDirectory(directory, ownerOnly);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new StoreException($"The folder {directory} cannot be made: {e.Message}", e);
+        }
+    }
+
+    /// <summary>RocksDB tells it only in words: "While lock file: .../LOCK: ..." or "lock hold by current process".</summary>
+    private static bool IsLocked(RocksDbSharpException e) =>
+        e.Message.Contains("lock file", StringComparison.OrdinalIgnoreCase)
+        || e.Message.Contains("lock hold", StringComparison.OrdinalIgnoreCase);
+}

@@ -1,0 +1,284 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Storage;
+using Xunit;
+using static ChannelNode.Tests.Storage.StoreFolder;
+
+namespace ChannelNode.Tests.Storage;
+
+public sealed class RocksChannelStoreTests : IDisposable
+{
+    private readonly StoreFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void EmptyDatabase_AnswersWithNothing()
+    {
+        using RocksChannelStore store = _folder.Open();
+
+        Assert.Empty(store.ReadChannels());
+        Assert.Null(store.ReadChainCursor());
+        Assert.Empty(store.ReadPeerUrls());
+        Assert.Equal(0ul, store.ReadReceivedCursor());
+        Assert.Null(store.FindOutgoing("key"));
+        Assert.Empty(store.ReadOutgoing(IdOf(1), 0));
+        Assert.Empty(store.ReadReceived(0, 10));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Everything_IsThereAfterReopening(bool durable)
+    {
+        var state = new ChannelState { OnChain = new Pots(9, 1, 2, 3, 4), Sent = Amounts.Max, EverFunded = true };
+        using (RocksChannelStore store = _folder.Open())
+        {
+            store.Write(
+                batch =>
+                {
+                    batch.PutChannel(ChannelOf(1, Side.B));
+                    batch.PutState(IdOf(1), state);
+                    batch.PutOutgoing(Outgoing(1, 7, "key"));
+                    batch.PutReceived(Received(1));
+                    batch.PutChainCursor(new ChainCursor(5, Bytes32Of(6)));
+                    batch.PutPeerUrl(AddressOf(7), "https://péer:1");
+                },
+                durable);
+        }
+
+        using RocksChannelStore reopened = _folder.Open();
+        Assert.Equal([new StoredChannel(ChannelOf(1, Side.B), state)], reopened.ReadChannels());
+        Assert.Equal(new ChainCursor(5, Bytes32Of(6)), reopened.ReadChainCursor());
+        Assert.Equal("https://péer:1", reopened.ReadPeerUrls()[AddressOf(7)]);
+        Assert.Equal(1ul, reopened.ReadReceivedCursor());
+        Assert.Equal(7, (int)reopened.FindOutgoing("key")!.Total);
+        Assert.Equal(Outgoing(1, 7).ItemId.ToArray(), Assert.Single(reopened.ReadOutgoing(IdOf(1), 0)).ItemId.ToArray());
+        Assert.Equal(Received(1).ItemId.ToArray(), Assert.Single(reopened.ReadReceived(0, 10)).ItemId.ToArray());
+    }
+
+    [Fact]
+    public void LaterState_ReplacesTheEarlier()
+    {
+        using RocksChannelStore store = _folder.Open();
+        store.Write(batch =>
+        {
+            batch.PutChannel(ChannelOf(1));
+            batch.PutState(IdOf(1), new ChannelState { Sent = 1 });
+        });
+        store.Write(batch => batch.PutState(IdOf(1), new ChannelState { Sent = 2 }));
+
+        Assert.Equal(2, (int)Assert.Single(store.ReadChannels()).State.Sent);
+    }
+
+    [Fact]
+    public void UncommittedBatch_LeavesNothing()
+    {
+        using RocksChannelStore store = _folder.Open();
+        using (IStoreBatch batch = store.NewBatch())
+        {
+            Assert.True(batch.IsEmpty);
+            batch.PutReceived(Received(1));
+            Assert.False(batch.IsEmpty);
+        }
+
+        Assert.Equal(0ul, store.ReadReceivedCursor());
+    }
+
+    [Fact]
+    public void TermsWithoutState_AreRefusedAsCorrupt()
+    {
+        using RocksChannelStore store = _folder.Open();
+        store.Write(batch => batch.PutChannel(ChannelOf(1)));
+
+        Assert.Throws<StoreException>(() => store.ReadChannels());
+    }
+
+    [Fact]
+    public void StateWithoutTerms_IsRefusedAsCorrupt()
+    {
+        using RocksChannelStore store = _folder.Open();
+        store.Write(batch =>
+        {
+            batch.PutChannel(ChannelOf(2));
+            batch.PutState(IdOf(1), default);
+            batch.PutState(IdOf(2), default);
+        });
+
+        Assert.Throws<StoreException>(() => store.ReadChannels());
+    }
+
+    [Fact]
+    public void Channels_ComeInOrderOfTheirIds()
+    {
+        using RocksChannelStore store = _folder.Open();
+        store.Write(batch =>
+        {
+            foreach (byte fill in new byte[] { 200, 3, 127, 128, 0 })
+            {
+                batch.PutChannel(ChannelOf(fill));
+                batch.PutState(IdOf(fill), new ChannelState { Sent = fill });
+            }
+        });
+
+        Assert.Equal([0, 3, 127, 128, 200], store.ReadChannels().Select(channel => (int)channel.State.Sent));
+    }
+
+    [Fact]
+    public void Outgoing_ComesInOrderOfTotalsOverByteBoundaries()
+    {
+        UInt128[] totals =
+        [
+            1, 255, 256, 65_535, 65_536, (UInt128)1 << 32, ulong.MaxValue, (UInt128)ulong.MaxValue + 1, Amounts.Max - 1,
+            Amounts.Max, UInt128.MaxValue,
+        ];
+        using RocksChannelStore store = _folder.Open();
+        store.Write(batch =>
+        {
+            foreach (UInt128 total in totals.Reverse()) batch.PutOutgoing(Outgoing(5, total));
+            batch.PutOutgoing(Outgoing(4, UInt128.MaxValue));
+            batch.PutOutgoing(Outgoing(6, 0));
+        });
+
+        Assert.Equal(totals, store.ReadOutgoing(IdOf(5), 0).Select(payment => payment.Total));
+        for (int i = 0; i < totals.Length; i++)
+            Assert.Equal(totals[(i + 1)..], store.ReadOutgoing(IdOf(5), totals[i]).Select(payment => payment.Total));
+    }
+
+    [Theory]
+    [InlineData(255)]
+    [InlineData(256)]
+    [InlineData(257)]
+    [InlineData(1_000)]
+    public void Outgoing_OfAnyLength_IsReadWhole(int count)
+    {
+        using RocksChannelStore store = _folder.Open();
+        store.Write(batch =>
+        {
+            for (int i = 1; i <= count; i++) batch.PutOutgoing(Outgoing(1, (UInt128)i));
+        });
+
+        Assert.Equal(
+            Enumerable.Range(1, count), store.ReadOutgoing(IdOf(1), 0).Select(payment => (int)payment.Total));
+    }
+
+    [Fact]
+    public void Received_ComesInOrderOfCursorsOverByteBoundaries()
+    {
+        ulong[] cursors = [1, 2, 255, 256, 257, 65_535, 65_536, uint.MaxValue, (ulong)uint.MaxValue + 1, ulong.MaxValue];
+        using RocksChannelStore store = _folder.Open();
+        store.Write(batch =>
+        {
+            foreach (ulong cursor in cursors.Reverse()) batch.PutReceived(Received(cursor));
+        });
+
+        Assert.Equal(ulong.MaxValue, store.ReadReceivedCursor());
+        Assert.Equal(cursors, store.ReadReceived(0, 100).Select(payment => payment.Cursor));
+        Assert.Equal([256ul, 257ul, 65_535ul], store.ReadReceived(255, 3).Select(payment => payment.Cursor));
+        Assert.Empty(store.ReadReceived(ulong.MaxValue, 3));
+        Assert.Empty(store.ReadReceived(0, 0));
+    }
+
+    [Fact]
+    public void IdempotencyKey_FindsItsPaymentOnly()
+    {
+        using RocksChannelStore store = _folder.Open();
+        string longest = new('k', 64);
+        store.Write(batch =>
+        {
+            batch.PutOutgoing(Outgoing(1, 10, longest));
+            batch.PutOutgoing(Outgoing(1, 20, "ключ"));
+            batch.PutOutgoing(Outgoing(2, 20));
+        });
+
+        Assert.Equal(10, (int)store.FindOutgoing(longest)!.Total);
+        OutgoingPayment found = store.FindOutgoing("ключ")!;
+        Assert.Equal((IdOf(1), 20, "ключ"), (found.Channel, (int)found.Total, found.IdempotencyKey));
+        Assert.Null(store.FindOutgoing(longest[1..]));
+        Assert.Null(store.FindOutgoing(""));
+        Assert.Null(store.FindOutgoing(new string('k', 5_000)));
+    }
+
+    [Fact]
+    public void ItemIdAndKeyTooLongToStore_ThrowBeforeAnythingIsWritten()
+    {
+        using RocksChannelStore store = _folder.Open();
+        using IStoreBatch batch = store.NewBatch();
+
+        Assert.Throws<OverflowException>(() => batch.PutOutgoing(Outgoing(1, 1) with { ItemId = new byte[256] }));
+        Assert.Throws<ArgumentException>(() => batch.PutOutgoing(Outgoing(1, 1, new string('k', 256))));
+        Assert.Throws<OverflowException>(() => batch.PutReceived(Received(1) with { ItemId = new byte[256] }));
+        Assert.True(batch.IsEmpty);
+    }
+
+    [Fact]
+    public void EnumerationGivenUpHalfway_HoldsNothing()
+    {
+        RocksChannelStore store = _folder.Open();
+        store.Write(batch =>
+        {
+            for (int i = 1; i <= 1_000; i++) batch.PutOutgoing(Outgoing(1, (UInt128)i));
+        });
+        IEnumerator<OutgoingPayment> abandoned = store.ReadOutgoing(IdOf(1), 0).GetEnumerator();
+        Assert.True(abandoned.MoveNext());
+
+        store.Dispose(); // Would never return, or take the process down, with a native iterator still open.
+
+        using RocksChannelStore reopened = _folder.Open();
+        Assert.Equal(1, (int)abandoned.Current.Total);
+        Assert.Throws<ObjectDisposedException>(() =>
+        {
+            while (abandoned.MoveNext()) { }
+        });
+    }
+
+    [Fact]
+    public async Task ReadsDuringWrites_SeeWholeBatches()
+    {
+        using RocksChannelStore store = _folder.Open();
+        using var done = new CancellationTokenSource();
+        Task[] readers = [.. Enumerable.Range(0, 3).Select(_ => Task.Run(() => ReadUntil(store, done.Token)))];
+        for (int i = 1; i <= 500; i++)
+        {
+            int number = i;
+            store.Write(
+                batch =>
+                {
+                    batch.PutChannel(ChannelOf((byte)number));
+                    batch.PutOutgoing(Outgoing(1, (UInt128)number, $"key {number}"));
+                    batch.PutReceived(Received((ulong)number));
+                    batch.PutState(IdOf((byte)number), new ChannelState { Sent = (UInt128)number });
+                },
+                durable: number % 50 == 0);
+        }
+        await done.CancelAsync();
+        await Task.WhenAll(readers);
+    }
+
+    private static void ReadUntil(RocksChannelStore store, CancellationToken done)
+    {
+        while (!done.IsCancellationRequested)
+        {
+            ulong cursor = store.ReadReceivedCursor();
+            if (cursor == 0) continue;
+            Assert.Equal(cursor, (ulong)store.FindOutgoing($"key {cursor}")!.Total);
+            Assert.True(store.ReadReceived(0, int.MaxValue).Count >= (int)cursor);
+            Assert.True(store.ReadOutgoing(IdOf(1), 0).Count() >= (int)cursor);
+            Assert.NotEmpty(store.ReadChannels());
+        }
+    }
+
+    [Fact]
+    public void AnyCallAfterDispose_ThrowsInsteadOfCrashing()
+    {
+        RocksChannelStore store = _folder.Open();
+        IStoreBatch batch = store.NewBatch();
+        batch.PutReceived(Received(1));
+        store.Dispose();
+        store.Dispose();
+
+        Assert.Throws<ObjectDisposedException>(() => store.ReadReceivedCursor());
+        Assert.Throws<ObjectDisposedException>(() => store.FindOutgoing("key"));
+        Assert.Throws<ObjectDisposedException>(() => store.Commit(batch, durable: true));
+    }
+}

@@ -1,0 +1,224 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Storage;
+using Xunit;
+
+namespace ChannelNode.Tests.Storage;
+
+/// <summary>Rows as they lie on disks: a change here needs a new version byte, not a new fixture.</summary>
+public sealed class RowFixtureTests
+{
+    private static readonly string Zeros16 = new('0', 32);
+    private static readonly string Max16 = "0000" + new string('f', 28);
+
+    private static readonly Channel Counting = new(
+        StoreFolder.IdOf(0xEE),
+        new ChannelTerms(
+            new Party(StoreFolder.AddressOf(0x11), StoreFolder.AddressOf(0x22)),
+            new Party(StoreFolder.AddressOf(0x33), StoreFolder.AddressOf(0x44)),
+            StoreFolder.AddressOf(0x55), 0x00015180, true, StoreFolder.Bytes32Of(0x66)),
+        Side.B);
+
+    private static readonly string CountingHex =
+        "01" + Repeat("11", 20) + Repeat("22", 20) + Repeat("33", 20) + Repeat("44", 20) + Repeat("55", 20)
+        + "00015180" + "01" + Repeat("66", 32) + "01";
+
+    private static readonly ChannelState Distinct = new()
+    {
+        OnChain = new Pots(0x1001, 0x1002, 0x1003, 0x1004, 0x6553F100),
+        Sent = 0x1005,
+        Acknowledged = 0x1006,
+        TheirSent = 0x1007,
+        TheirReceived = 0x1008,
+        TheirSignature = new Signature(StoreFolder.Bytes32Of(0xAA), StoreFolder.Bytes32Of(0xBB), 28),
+        CloseSentA = 0x1009,
+        CloseSentB = 0x100A,
+        CloseDeadlineSeconds = 0x0000000102030405,
+        EverFunded = true,
+    };
+
+    private static readonly string DistinctHex =
+        "01" + Low("1001") + Low("1002") + Low("1003") + Low("1004") + "6553f100"
+        + Low("1005") + Low("1006") + Low("1007") + Low("1008") + Repeat("aa", 32) + Repeat("bb", 32) + "1c"
+        + Low("1009") + Low("100a") + "0000000102030405" + "01";
+
+    private static readonly ChannelState Largest = new()
+    {
+        OnChain = new Pots(Amounts.Max, Amounts.Max, Amounts.Max, Amounts.Max, uint.MaxValue),
+        Sent = Amounts.Max,
+        Acknowledged = Amounts.Max,
+        TheirSent = Amounts.Max,
+        TheirReceived = Amounts.Max,
+        TheirSignature = new Signature(StoreFolder.Bytes32Of(0xFF), StoreFolder.Bytes32Of(0xFF), 255),
+        CloseSentA = Amounts.Max,
+        CloseSentB = Amounts.Max,
+        CloseDeadlineSeconds = ulong.MaxValue,
+        EverFunded = true,
+    };
+
+    private static readonly string LargestHex =
+        "01" + Repeat(Max16, 4) + "ffffffff" + Repeat(Max16, 4) + Repeat("ff", 65) + Repeat(Max16, 2)
+        + "ffffffffffffffff" + "01";
+
+    [Fact]
+    public void Terms_LieAsDocumented()
+    {
+        Assert.Equal(CountingHex, TermsHex(Counting));
+        Assert.Equal(Counting, TermsRow.Read(Counting.Id, Convert.FromHexString(CountingHex)));
+    }
+
+    [Fact]
+    public void StateWithDistinctFields_LiesAsDocumented()
+    {
+        Assert.Equal(DistinctHex, StateHex(Distinct));
+        Assert.Equal(Distinct, StateRow.Read(Convert.FromHexString(DistinctHex)));
+    }
+
+    [Fact]
+    public void StateOfZeros_LiesAsDocumented()
+    {
+        string hex = "01" + Repeat("00", 238);
+        Assert.Equal(hex, StateHex(default));
+        Assert.Equal(default, StateRow.Read(Convert.FromHexString(hex)));
+    }
+
+    [Fact]
+    public void StateOfExtremes_LiesAsDocumented()
+    {
+        Assert.Equal(LargestHex, StateHex(Largest));
+        Assert.Equal(Largest, StateRow.Read(Convert.FromHexString(LargestHex)));
+    }
+
+    [Fact]
+    public void OutgoingPayment_LiesAsDocumented()
+    {
+        var payment = new OutgoingPayment(StoreFolder.IdOf(0xEE), 0x0102, 0x1001, new byte[] { 0xA1, 0xA2 }, "clé");
+        string key = Repeat("ee", 32) + Low("0102");
+        string hex = "01" + Low("1001") + "02" + "a1a2" + "04" + "636cc3a9";
+        var row = new RowWriter(new byte[OutgoingRow.SizeMax]);
+        OutgoingRow.Write(ref row, payment, "clé"u8);
+        Assert.Equal(hex, Convert.ToHexStringLower(row.Row));
+
+        OutgoingPayment read = OutgoingRow.Read(Convert.FromHexString(key), Convert.FromHexString(hex));
+        Assert.Equal(payment with { ItemId = read.ItemId }, read);
+        Assert.Equal(payment.ItemId.ToArray(), read.ItemId.ToArray());
+    }
+
+    [Fact]
+    public void ReceivedPayment_LiesAsDocumented()
+    {
+        var payment = new ReceivedPayment(
+            0x0102, StoreFolder.IdOf(0xEE), 0x1001, new byte[] { 0xB1 }, 0x1002, 0x0000018BCFE56800);
+        string hex = "01" + Repeat("ee", 32) + Low("1001") + Low("1002") + "0000018bcfe56800" + "01" + "b1";
+        var row = new RowWriter(new byte[ReceivedRow.SizeMax]);
+        ReceivedRow.Write(ref row, payment);
+        Assert.Equal(hex, Convert.ToHexStringLower(row.Row));
+
+        ReceivedPayment read = ReceivedRow.Read(Convert.FromHexString("0000000000000102"), Convert.FromHexString(hex));
+        Assert.Equal(payment with { ItemId = read.ItemId }, read);
+        Assert.Equal(payment.ItemId.ToArray(), read.ItemId.ToArray());
+    }
+
+    [Fact]
+    public void IdentityAndChainCursor_LieAsDocumented()
+    {
+        var identity = new RowWriter(new byte[IdentityRow.Size]);
+        IdentityRow.Write(ref identity, new StoreIdentity(0x7A69, StoreFolder.AddressOf(0xC0), StoreFolder.AddressOf(0x51)));
+        Assert.Equal(
+            "00000001" + "0000000000007a69" + Repeat("c0", 20) + Repeat("51", 20),
+            Convert.ToHexStringLower(identity.Row));
+
+        var cursor = new RowWriter(new byte[ChainCursorRow.Size]);
+        ChainCursorRow.Write(ref cursor, new ChainCursor(0x0102, StoreFolder.Bytes32Of(0xDD)));
+        Assert.Equal("01" + "0000000000000102" + Repeat("dd", 32), Convert.ToHexStringLower(cursor.Row));
+        Assert.Equal(new ChainCursor(0x0102, StoreFolder.Bytes32Of(0xDD)), ChainCursorRow.Read(cursor.Row));
+    }
+
+    [Fact]
+    public void IdempotencyKeyAndPeer_LieAsDocumented()
+    {
+        var place = new byte[OutgoingRow.KeySize];
+        OutgoingRow.WriteKey(place, StoreFolder.IdOf(0xEE), 0x0102);
+        var pointer = new RowWriter(new byte[IdempotencyRow.Size]);
+        IdempotencyRow.Write(ref pointer, place);
+        Assert.Equal("01" + Repeat("ee", 32) + Low("0102"), Convert.ToHexStringLower(pointer.Row));
+        Assert.Equal(place, IdempotencyRow.Read(pointer.Row).ToArray());
+        Assert.Equal("0168743a", Convert.ToHexStringLower(PeerRow.Write("ht:")));
+        Assert.Equal("ht:", PeerRow.Read(PeerRow.Write("ht:")));
+    }
+
+    [Theory]
+    [InlineData(1, "too short")]
+    [InlineData(0, "too short")]
+    [InlineData(238, "too short")]
+    [InlineData(240, "too long")]
+    public void StateOfWrongLength_Throws(int length, string complaint)
+    {
+        byte[] row = Convert.FromHexString(DistinctHex);
+        Array.Resize(ref row, length);
+        Assert.Contains(complaint, Assert.Throws<StoreException>(() => StateRow.Read(row)).Message);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    [InlineData(255)]
+    public void UnknownVersion_Throws(byte version)
+    {
+        foreach (Action<byte[]> read in Readers())
+        {
+            byte[] row = new byte[300];
+            row[0] = version;
+            Assert.Contains($"version {version}", Assert.Throws<StoreException>(() => read(row)).Message);
+        }
+    }
+
+    [Fact]
+    public void FlagThatIsNeitherZeroNorOne_Throws()
+    {
+        byte[] state = Convert.FromHexString(DistinctHex);
+        state[238] = 2;
+        Assert.Throws<StoreException>(() => StateRow.Read(state));
+        byte[] terms = Convert.FromHexString(CountingHex);
+        terms[138] = 2;
+        Assert.Throws<StoreException>(() => TermsRow.Read(Counting.Id, terms));
+    }
+
+    [Fact]
+    public void LengthsThatDoNotFitTheRow_Throw()
+    {
+        Assert.Throws<StoreException>(() => OutgoingRow.Read(new byte[48], Convert.FromHexString("01" + Zeros16 + "05a1")));
+        Assert.Throws<StoreException>(() => OutgoingRow.Read(new byte[47], Convert.FromHexString("01" + Zeros16 + "0000")));
+        Assert.Throws<StoreException>(() => IdempotencyRow.Read(Convert.FromHexString("01" + Repeat("ee", 47))).Length);
+        Assert.Throws<StoreException>(() => ChainCursorRow.Read(Convert.FromHexString("01" + Repeat("ee", 41))));
+    }
+
+    private static IEnumerable<Action<byte[]>> Readers() =>
+    [
+        row => TermsRow.Read(Counting.Id, row),
+        row => StateRow.Read(row),
+        row => OutgoingRow.Read(new byte[48], row),
+        row => ReceivedRow.Read(new byte[8], row),
+        row => _ = IdempotencyRow.Read(row).Length,
+        row => ChainCursorRow.Read(row),
+        row => PeerRow.Read(row),
+    ];
+
+    private static string TermsHex(Channel channel)
+    {
+        var row = new RowWriter(new byte[TermsRow.Size]);
+        TermsRow.Write(ref row, channel);
+        return Convert.ToHexStringLower(row.Row);
+    }
+
+    private static string StateHex(in ChannelState state)
+    {
+        var row = new RowWriter(new byte[StateRow.Size]);
+        StateRow.Write(ref row, state);
+        return Convert.ToHexStringLower(row.Row);
+    }
+
+    private static string Low(string digits) => digits.PadLeft(32, '0');
+
+    private static string Repeat(string part, int times) => string.Concat(Enumerable.Repeat(part, times));
+}

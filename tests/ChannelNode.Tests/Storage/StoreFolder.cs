@@ -1,0 +1,62 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Storage;
+using RocksDbSharp;
+
+namespace ChannelNode.Tests.Storage;
+
+/// <summary>A folder of its own for each test, gone afterwards, and values to fill a database with.</summary>
+public sealed class StoreFolder : IDisposable
+{
+    internal static readonly StoreIdentity Identity = new(31337, AddressOf(0xC0), AddressOf(0x51));
+
+    public StoreFolder() => Directory.CreateDirectory(Root);
+
+    public string Root { get; } = Path.Combine(Path.GetTempPath(), "channelnode-store-" + Guid.NewGuid().ToString("N"));
+
+    /// <summary>Not made yet.</summary>
+    public string Database => Path.Combine(Root, "data", "node");
+
+    internal RocksChannelStore Open() => RocksChannelStore.Open(Database, Identity);
+
+    internal RocksChannelStore Open(DbOptions options) => RocksChannelStore.Open(Database, Identity, options);
+
+    public void Dispose() => Directory.Delete(Root, recursive: true);
+
+    internal static Address AddressOf(byte fill) => Address.Read(Filled(fill, Address.Size));
+
+    internal static Bytes32 Bytes32Of(byte fill) => Bytes32.Read(Filled(fill, Bytes32.Size));
+
+    internal static ChannelId IdOf(byte fill) => new(Bytes32Of(fill));
+
+    internal static Channel ChannelOf(byte fill, Side ourSide = Side.A) => new(
+        IdOf(fill),
+        new ChannelTerms(
+            new Party(AddressOf(1), AddressOf(2)), new Party(AddressOf(3), AddressOf(4)), AddressOf(5), 86_400, false,
+            Bytes32Of(fill)),
+        ourSide);
+
+    internal static OutgoingPayment Outgoing(byte channel, UInt128 total, string key = "") =>
+        new(IdOf(channel), total, 7, new byte[] { 1, 2, 3 }, key);
+
+    internal static ReceivedPayment Received(ulong cursor) =>
+        new(cursor, IdOf(1), 5, new byte[] { 9 }, cursor * 5, 1_700_000_000_000);
+
+    private static byte[] Filled(byte fill, int size)
+    {
+        var bytes = new byte[size];
+        Array.Fill(bytes, fill);
+        return bytes;
+    }
+}
+
+internal static class StoreWrites
+{
+    /// <summary>One batch, committed.</summary>
+    public static void Write(this RocksChannelStore store, Action<IStoreBatch> write, bool durable = true)
+    {
+        IStoreBatch batch = store.NewBatch();
+        write(batch);
+        store.Commit(batch, durable);
+    }
+}
