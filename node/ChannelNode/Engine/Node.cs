@@ -56,6 +56,9 @@ internal sealed class Node : IAsyncDisposable
 
     public Operations Operations { get; }
 
+    /// <summary>Cancelled when the node stops: jobs that outlive their caller end with it.</summary>
+    public CancellationToken Stopping => _stopping.Token;
+
     /// <summary>Ends when the node can no longer do its work; faulted with the reason.</summary>
     public Task Completion => Task.WhenAny(Ledger.Completion, _guarding).Unwrap();
 
@@ -79,6 +82,5 @@ internal sealed class Node : IAsyncDisposable
         }
 
         await Ledger.DisposeAsync();
-        _stopping.Dispose();
     }
 }

@@ -10,6 +10,8 @@ namespace ChannelNode.Grpc;
 /// <summary>What applications and operators ask of the node. Refusals leave through <see cref="RefusalInterceptor"/>.</summary>
 internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.NodeService.NodeServiceBase
 {
+    private readonly ProgressStream _progress = new(node.Stopping);
+
     public override Task<Wire.GetInfoResponse> GetInfo(Wire.GetInfoRequest request, ServerCallContext context)
     {
         Wire.GetInfoResponse info = new()
@@ -82,7 +84,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             };
         }
 
-        return ProgressStream.RunAsync(
+        return _progress.RunAsync(
             (watch, cancel) => node.Operations.OpenAsync(order, watch, cancel),
             progress => new Wire.OpenChannelResponse { Progress = progress },
             responseStream,
@@ -96,7 +98,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
     {
         ChannelSlot slot = Find(request.ChannelId);
         UInt128 amount = Fields.ReadAmount(request.Amount);
-        return ProgressStream.RunAsync(
+        return _progress.RunAsync(
             (watch, cancel) => node.Operations.DepositAsync(slot, amount, watch, cancel),
             progress => new Wire.DepositChannelResponse { Progress = progress },
             responseStream,
@@ -140,7 +142,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         ServerCallContext context)
     {
         ChannelSlot slot = Find(request.ChannelId);
-        return ProgressStream.RunAsync(
+        return _progress.RunAsync(
             (watch, cancel) => node.Operations.CloseAsync(slot, watch, cancel),
             progress => new Wire.CloseChannelResponse { Progress = progress },
             responseStream,
@@ -153,7 +155,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         ServerCallContext context)
     {
         ChannelSlot slot = Find(request.ChannelId);
-        return ProgressStream.RunAsync(
+        return _progress.RunAsync(
             (watch, cancel) => node.Operations.StartCloseAsync(slot, watch, cancel),
             progress => new Wire.StartCloseResponse { Progress = progress },
             responseStream,
@@ -166,7 +168,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         ServerCallContext context)
     {
         ChannelSlot slot = Find(request.ChannelId);
-        return ProgressStream.RunAsync(
+        return _progress.RunAsync(
             (watch, cancel) => node.Operations.SettleAsync(slot, watch, cancel),
             progress => new Wire.SettleChannelResponse { Progress = progress },
             responseStream,
@@ -180,7 +182,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
     {
         List<ChannelId> channels = [];
         foreach (string id in request.ChannelIds) channels.Add(Fields.ReadChannelId(id, "channel_ids"));
-        return ProgressStream.RunAsync(
+        return _progress.RunAsync(
             (watch, cancel) => node.Operations.ClaimAsync(channels, watch, cancel),
             progress => new Wire.ClaimChannelsResponse { Progress = progress },
             responseStream,

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using ChannelNode.Core;
 using ChannelNode.Engine;
 using Grpc.Core;
 using Wire = ChannelNode.Proto.V1;
@@ -7,11 +8,11 @@ namespace ChannelNode.Grpc;
 
 /// <summary>
 /// Tells the steps of a job as they happen. The job itself is not bound to the call: a caller that goes away stops
-/// watching, while a transaction on its way is still brought to its end.
+/// watching, while a transaction on its way is still brought to its end, until the node stops.
 /// </summary>
-internal static class ProgressStream
+internal sealed class ProgressStream(CancellationToken stopping)
 {
-    public static async Task RunAsync<TResponse>(
+    public async Task RunAsync<TResponse>(
         Func<OperationWatcher, CancellationToken, Task> job,
         Func<Wire.Progress, TResponse> wrap,
         IServerStreamWriter<TResponse> responses,
@@ -25,12 +26,16 @@ internal static class ProgressStream
         await working;
     }
 
-    private static async Task WorkAsync(
+    private async Task WorkAsync(
         Func<OperationWatcher, CancellationToken, Task> job, ChannelWriter<OperationStep> steps)
     {
         try
         {
-            await job(step => steps.TryWrite(step), CancellationToken.None);
+            await job(step => steps.TryWrite(step), stopping);
+        }
+        catch (OperationCanceledException error) when (stopping.IsCancellationRequested)
+        {
+            throw new RefusalException(Refusal.NotReady, "the node is stopping", error);
         }
         finally
         {
