@@ -1,22 +1,25 @@
 using ChannelNode.Core;
 using ChannelNode.Signing;
 using Grpc.Core;
+using Xunit;
 using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>What a peer may say wrongly, each with its named refusal, and what it costs nobody.</summary>
-[Collection(nameof(TestChain))]
-public sealed class PeerProtocolTests(TestChain chain) : IAsyncLifetime
+[Collection(AnvilCollection.Name)]
+public sealed class PeerProtocolTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private const ulong Deposit = 1_000;
 
+    private TestChain _chain = null!;
     private TestNode _node = null!;
     private RawPeer _peer = null!;
 
     public async Task InitializeAsync()
     {
-        _node = await TestNode.StartAsync(chain);
+        _chain = await TestChain.OpenAsync(anvil);
+        _node = await TestNode.StartAsync(_chain);
         _peer = NewPeer();
     }
 
@@ -24,9 +27,10 @@ public sealed class PeerProtocolTests(TestChain chain) : IAsyncLifetime
     {
         await _peer.DisposeAsync();
         await _node.DisposeAsync();
+        await _chain.DisposeAsync();
     }
 
-    private RawPeer NewPeer() => new(_node.PeerUrl, chain.ChainId, chain.Contract, PrivateKey.Generate());
+    private RawPeer NewPeer() => new(_node.PeerUrl, _chain.ChainId, _chain.Contract, PrivateKey.Generate());
 
     private async Task<ChannelId> OpenAsync(bool oneWay = false, bool fund = true, uint windowSeconds = 600)
     {
@@ -34,7 +38,7 @@ public sealed class PeerProtocolTests(TestChain chain) : IAsyncLifetime
         ChannelTerms terms = await _peer.ProposeAsync(Terms(oneWay, windowSeconds));
         ChannelId id = _peer.Scheme.IdOf(terms);
         if (!fund) return id;
-        await chain.DepositAsync(new Channel(id, terms, Side.A), Side.A, Deposit);
+        await _chain.DepositAsync(new Channel(id, terms, Side.A), Side.A, Deposit);
         await _node.UntilAsync(id.ToString(), channel => channel.Status == Wire.ChannelStatus.Open);
         return id;
     }
@@ -251,11 +255,9 @@ public sealed class PeerProtocolTests(TestChain chain) : IAsyncLifetime
     public async Task ProofByAnotherKey_EndsTheSession()
     {
         using PrivateKey other = PrivateKey.Generate();
-        Task connecting = _peer.ConnectAsync(spoilProof: _ => other.Sign(new Bytes32(1, 2, 3, 4)));
+        await _peer.ConnectAsync(spoilProof: _ => other.Sign(new Bytes32(1, 2, 3, 4)));
 
-        RpcException error = await Assert.ThrowsAsync<RpcException>(() => connecting);
-
-        Refusals.AssertIs(error, StatusCode.Unauthenticated, "WRONG_IDENTITY", "signature");
+        Refusals.AssertIs(await _peer.HearErrorAsync(), StatusCode.Unauthenticated, "WRONG_IDENTITY", "signature");
     }
 
     [Fact]
@@ -270,7 +272,7 @@ public sealed class PeerProtocolTests(TestChain chain) : IAsyncLifetime
             (good with { A = good.A with { Owner = Address.Zero } }, Wire.Refusal.ZeroOwner),
             (good with { A = good.A with { Signer = Address.Zero } }, Wire.Refusal.ZeroSigner),
             (good with { A = good.A with { Signer = good.B.Signer } }, Wire.Refusal.SameSigner),
-            (good with { A = good.A with { Owner = chain.Contract } }, Wire.Refusal.OwnerIsContract),
+            (good with { A = good.A with { Owner = _chain.Contract } }, Wire.Refusal.OwnerIsContract),
             (good with { DisputeWindowSeconds = 9 }, Wire.Refusal.DisputeWindowOutOfRange),
             (good with { DisputeWindowSeconds = 2_592_001 }, Wire.Refusal.DisputeWindowOutOfRange),
         ];

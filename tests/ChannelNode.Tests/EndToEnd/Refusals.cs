@@ -1,5 +1,6 @@
 using Google.Rpc;
 using Grpc.Core;
+using Xunit;
 
 namespace ChannelNode.Tests.EndToEnd;
 
