@@ -1,0 +1,65 @@
+// Writes artifacts/<contract>.json (ABI and bytecode, as the node uses them) from a fresh compile.
+// With --check it compares instead, and fails naming what differs.
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const root = join(import.meta.dirname, '..')
+const forge = join(root, 'node_modules', '.bin', 'forge')
+const compiler = createRequire(import.meta.url)('solc').version()
+
+const sources = {
+  PaymentChannels: 'src/PaymentChannels.sol',
+  TestToken: 'test/support/TestToken.sol',
+}
+
+/** Compiles in a folder of its own, so that no earlier output is taken for this one's. */
+function compile() {
+  const folder = mkdtempSync(join(tmpdir(), 'payment-channels-'))
+  try {
+    const flags = ['--force', '--out', join(folder, 'out'), '--cache-path', join(folder, 'cache')]
+    execFileSync(forge, ['build', ...flags, ...Object.values(sources)], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
+    return Object.fromEntries(Object.keys(sources).map(name => [name, artifact(folder, name)]))
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function artifact(folder, name) {
+  const output = JSON.parse(readFileSync(join(folder, 'out', `${name}.sol`, `${name}.json`), 'utf8'))
+  return {
+    contractName: name,
+    compiler,
+    abi: output.abi,
+    bytecode: output.bytecode.object,
+    deployedBytecode: output.deployedBytecode.object,
+  }
+}
+
+function differences(name, fresh) {
+  const path = join(root, 'artifacts', `${name}.json`)
+  if (!existsSync(path)) return [`artifacts/${name}.json: missing`]
+  const committed = JSON.parse(readFileSync(path, 'utf8'))
+  const keys = new Set([...Object.keys(fresh), ...Object.keys(committed)])
+  return [...keys]
+    .filter(key => JSON.stringify(fresh[key]) !== JSON.stringify(committed[key]))
+    .map(key => `artifacts/${name}.json: ${key} differs from a fresh compile`)
+}
+
+const fresh = compile()
+if (process.argv.includes('--check')) {
+  const found = Object.entries(fresh).flatMap(([name, value]) => differences(name, value))
+  if (found.length > 0) {
+    console.error([...found, 'Run `npm run artifacts` in contracts and commit the result.'].join('\n'))
+    process.exit(1)
+  }
+  console.log('The committed artifacts equal a fresh compile.')
+} else {
+  mkdirSync(join(root, 'artifacts'), { recursive: true })
+  for (const [name, value] of Object.entries(fresh)) {
+    writeFileSync(join(root, 'artifacts', `${name}.json`), JSON.stringify(value, null, 2) + '\n')
+    console.log(`artifacts/${name}.json: ${(value.deployedBytecode.length - 2) / 2} bytes of code`)
+  }
+}

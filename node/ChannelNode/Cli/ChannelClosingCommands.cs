@@ -1,0 +1,59 @@
+using System.CommandLine;
+using ChannelNode.Proto.V1;
+using Grpc.Core;
+
+namespace ChannelNode.Cli;
+
+/// <summary>channel close, start-close, settle, claim</summary>
+internal static class ChannelClosingCommands
+{
+    public static CliCommand Close(CommandShell shell) => OfChannel(
+        shell,
+        new("close", "Closes with the peer's consent: both are paid in one transaction.", "channelnode channel close 0x1a2b3c"),
+        (client, id, cancel) => client.CloseChannel(new CloseChannelRequest { ChannelId = id }, cancellationToken: cancel),
+        step => step.Progress);
+
+    public static CliCommand StartClose(CommandShell shell) => OfChannel(
+        shell,
+        new("start-close", "Starts the dispute window without the peer; the node settles when it is over.",
+            "channelnode channel start-close 0x1a2b3c"),
+        (client, id, cancel) => client.StartClose(new StartCloseRequest { ChannelId = id }, cancellationToken: cancel),
+        step => step.Progress);
+
+    public static CliCommand Settle(CommandShell shell) => OfChannel(
+        shell,
+        new("settle", "Pays both sides after the dispute window.", "channelnode channel settle 0x1a2b3c"),
+        (client, id, cancel) => client.SettleChannel(new SettleChannelRequest { ChannelId = id }, cancellationToken: cancel),
+        step => step.Progress);
+
+    public static CliCommand Claim(CommandShell shell)
+    {
+        Argument<string[]> channels = Fields.Channels("Channels, by id or the beginning of it; all that owe something when none");
+        var command = new CliCommand(
+            "claim", "Takes what one-way channels have paid to this node, without closing them.",
+            "channelnode channel claim") { channels };
+        return shell.Asks(command, async (parsed, node, terminal, cancel) =>
+        {
+            var request = new ClaimChannelsRequest();
+            foreach (string channel in parsed.GetValue(channels) ?? [])
+                request.ChannelIds.Add(await node.ResolveAsync(channel, cancel));
+            return await terminal.FollowAsync(
+                node.Client.ClaimChannels(request, cancellationToken: cancel), step => step.Progress, cancel);
+        });
+    }
+
+    private static CliCommand OfChannel<T>(
+        CommandShell shell,
+        CliCommand command,
+        Func<NodeService.NodeServiceClient, string, CancellationToken, AsyncServerStreamingCall<T>> ask,
+        Func<T, Progress> progressOf)
+    {
+        Argument<string> channel = Fields.Channel();
+        command.Arguments.Add(channel);
+        return shell.Asks(command, async (parsed, node, terminal, cancel) =>
+        {
+            string id = await node.ResolveAsync(parsed.GetValue(channel)!, cancel);
+            return await terminal.FollowAsync(ask(node.Client, id, cancel), progressOf, cancel);
+        });
+    }
+}

@@ -1,0 +1,19 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+
+namespace ChannelNode.Cli;
+
+/// <summary>
+/// What the command line does in its own process rather than by asking a running node. Program fills it in, so that
+/// the commands need to know none of the parts behind it.
+/// </summary>
+/// <param name="RunNode">Runs a node until cancelled; answers the exit code.</param>
+/// <param name="CreateKey">Writes a fresh signer key to a file that must not exist; answers its address.</param>
+/// <param name="DeployContract">
+/// Deploys PaymentChannels by the JSON-RPC at a URL from the account of a key file; answers when it is mined.
+/// </param>
+internal sealed record CliActions(
+    Func<NodeOptions, CancellationToken, Task<int>> RunNode,
+    Func<string, Address> CreateKey,
+    Func<string, string, CancellationToken, Task<(Address Contract, Bytes32 TransactionHash, ulong GasUsed)>>
+        DeployContract);

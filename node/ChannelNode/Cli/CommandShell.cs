@@ -1,0 +1,86 @@
+using System.CommandLine;
+using Grpc.Core;
+
+namespace ChannelNode.Cli;
+
+/// <summary>What all commands share: the global options, where they print, how they fail.</summary>
+internal sealed class CommandShell(CliActions actions, TimeProvider time, TextWriter output, TextWriter error)
+{
+    public const string DefaultNode = "http://127.0.0.1:9801";
+    public const string NodeVariable = "CHANNELNODE_NODE";
+
+    public CliActions Actions { get; } = actions;
+
+    public TimeProvider Time { get; } = time;
+
+    public Option<string> Node { get; } = NodeOption();
+
+    public Option<bool> Json { get; } = new("--json")
+    {
+        Description = "Print JSON: one document, or one per line where there are many",
+        Recursive = true,
+    };
+
+    public Terminal OpenTerminal(bool json) => new(output, error, json);
+
+    /// <summary>Makes <paramref name="run"/> what the command does.</summary>
+    public CliCommand Does(CliCommand command, Func<ParseResult, Terminal, CancellationToken, Task<int>> run)
+    {
+        command.SetAction(async (parsed, cancel) =>
+        {
+            Terminal terminal = OpenTerminal(parsed.GetValue(Json));
+            try
+            {
+                return await run(parsed, terminal, cancel);
+            }
+            catch (Exception exception)
+            {
+                return Explain(exception, terminal, cancel);
+            }
+        });
+        return command;
+    }
+
+    /// <summary>Makes <paramref name="ask"/>, which talks to a running node, what the command does.</summary>
+    public CliCommand Asks(CliCommand command, Func<ParseResult, NodeConnection, Terminal, CancellationToken, Task<int>> ask) =>
+        Does(command, async (parsed, terminal, cancel) =>
+        {
+            string url = parsed.GetValue(Node)!;
+            using var node = new NodeConnection(new Uri(url));
+            try
+            {
+                return await ask(parsed, node, terminal, cancel);
+            }
+            catch (RpcException exception)
+                when (Failure.Of(exception, cancel) is { Reason: Failure.NodeUnreachable } unreachable)
+            {
+                throw new CommandException(unreachable with { Message = $"no node answers at {url}: {unreachable.Message}" });
+            }
+        });
+
+    private static int Explain(Exception exception, Terminal terminal, CancellationToken cancel)
+    {
+        if (Failure.Of(exception, cancel) is { } failure)
+        {
+            terminal.Fail(failure);
+            return failure.ExitCode;
+        }
+        terminal.Fail(new Failure(ExitCode.Refused, "INTERNAL", exception.Message));
+        terminal.Trace(exception);
+        return ExitCode.Refused;
+    }
+
+    private static Option<string> NodeOption()
+    {
+        Option<string> option = Fields.Url("--node", $"The node to talk to; also set by {NodeVariable}", "http", "https");
+        option.Recursive = true;
+        option.DefaultValueFactory = result =>
+        {
+            string node = Environment.GetEnvironmentVariable(NodeVariable) is { Length: > 0 } set ? set : DefaultNode;
+            if (!Fields.IsUrl(node, "http", "https"))
+                result.AddError($"{NodeVariable}: '{node}' is not a URL that begins with http:// or https://");
+            return node;
+        };
+        return option;
+    }
+}

@@ -1,0 +1,38 @@
+using System.CommandLine;
+
+namespace ChannelNode.Cli;
+
+/// <summary>contract deploy</summary>
+internal static class ContractCommand
+{
+    public static CliCommand Create(CommandShell shell) =>
+        new("contract", "The contract that holds the channels.", "channelnode contract deploy --rpc-url ws://127.0.0.1:8545")
+        {
+            Deploy(shell),
+        };
+
+    private static CliCommand Deploy(CommandShell shell)
+    {
+        Option<string> rpcUrl = RunCommand.RpcUrl();
+        Option<string> keyFile = RunCommand.KeyFile();
+        var command = new CliCommand(
+            "deploy", "Deploys PaymentChannels and waits until it is mined.",
+            "channelnode contract deploy --rpc-url ws://127.0.0.1:8545 --key-file alice.key") { rpcUrl, keyFile };
+        return shell.Does(command, async (parsed, terminal, cancel) =>
+        {
+            var (contract, transactionHash, gasUsed) =
+                await shell.Actions.DeployContract(parsed.GetValue(rpcUrl)!, parsed.GetValue(keyFile)!, cancel);
+            if (terminal.Json)
+            {
+                terminal.Document(new
+                {
+                    contract = contract.ToString(),
+                    transactionHash = transactionHash.ToString(),
+                    gasUsed = gasUsed.ToString(),
+                });
+            }
+            else terminal.Line($"{contract}  deployed by {transactionHash}, gas {gasUsed}");
+            return ExitCode.Done;
+        });
+    }
+}

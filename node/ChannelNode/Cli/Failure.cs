@@ -1,0 +1,85 @@
+using System.Text;
+using ChannelNode.Engine;
+using Google.Rpc;
+using Grpc.Core;
+
+namespace ChannelNode.Cli;
+
+/// <summary>A command that did not do what was asked: what is printed, and the exit code that goes with it.</summary>
+internal sealed record Failure(int ExitCode, string Reason, string Message, string? Field = null)
+{
+    public const string NodeUnreachable = "NODE_UNREACHABLE";
+    public const string InvalidArgument = "INVALID_ARGUMENT";
+
+    /// <summary>The failure behind an exception; null for one that nobody expects, which is a bug.</summary>
+    public static Failure? Of(Exception exception, CancellationToken cancel) => exception switch
+    {
+        _ when cancel.IsCancellationRequested && exception is OperationCanceledException or RpcException
+            { StatusCode: StatusCode.Cancelled } => new(Cli.ExitCode.Interrupted, "INTERRUPTED", "stopped before it was done"),
+        CommandException command => command.Failure,
+        RpcException rpc => OfRpc(rpc),
+        RefusalException refusal => OfRefusal(refusal),
+        IOException or UnauthorizedAccessException => new(Cli.ExitCode.Refused, "FILE_ERROR", exception.Message),
+        _ => null,
+    };
+
+    /// <summary>CamelCase to the UPPER_SNAKE_CASE that reasons are written in.</summary>
+    public static string ReasonOf<T>(T refusal) where T : struct, Enum
+    {
+        string name = refusal.ToString();
+        var text = new StringBuilder(name.Length + 8);
+        foreach (char letter in name)
+        {
+            if (char.IsAsciiLetterUpper(letter) && text.Length > 0) text.Append('_');
+            text.Append(char.ToUpperInvariant(letter));
+        }
+        return text.ToString();
+    }
+
+    /// <summary>The ErrorInfo that a node sends with every error of its own; null when something else answered.</summary>
+    public static ErrorInfo? ErrorInfoOf(RpcException exception) => exception.GetRpcStatus()?.GetDetail<ErrorInfo>();
+
+    private static Failure OfRpc(RpcException exception)
+    {
+        if (ErrorInfoOf(exception) is { } info)
+        {
+            info.Metadata.TryGetValue("field", out string? field);
+            return new(CodeOf(info.Reason), info.Reason, WithLimits(exception.Status.Detail, info), field);
+        }
+        return exception.StatusCode == StatusCode.Unavailable
+            ? new(Cli.ExitCode.NodeUnreachable, NodeUnreachable, CauseOf(exception))
+            : new(Cli.ExitCode.Refused, ReasonOf(exception.StatusCode), exception.Status.Detail);
+    }
+
+    /// <summary>What the socket said, rather than what gRPC makes of it.</summary>
+    public static string CauseOf(RpcException exception) =>
+        exception.Status.DebugException?.GetBaseException().Message ?? exception.Status.Detail;
+
+    private static Failure OfRefusal(RefusalException exception)
+    {
+        string reason = ReasonOf(exception.Refusal);
+        return new(CodeOf(reason), reason, exception.Message, exception.Field);
+    }
+
+    private static int CodeOf(string reason) => reason switch
+    {
+        "CHAIN_UNAVAILABLE" or "TRANSACTION_REVERTED" => Cli.ExitCode.ChainTrouble,
+        _ => Cli.ExitCode.Refused,
+    };
+
+    private static string WithLimits(string message, ErrorInfo info)
+    {
+        var missing = info.Metadata
+            .Where(entry => entry.Value.Length > 0 && !message.Contains(entry.Value, StringComparison.Ordinal))
+            .OrderBy(entry => entry.Key, StringComparer.Ordinal)
+            .Select(entry => $"{entry.Key} {entry.Value}")
+            .ToList();
+        return missing.Count == 0 ? message : $"{message} ({string.Join(", ", missing)})";
+    }
+}
+
+/// <summary>Ends a command with a failure that the command line itself has found.</summary>
+internal sealed class CommandException(Failure failure) : Exception(failure.Message)
+{
+    public Failure Failure { get; } = failure;
+}

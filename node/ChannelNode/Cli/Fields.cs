@@ -1,0 +1,169 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Net;
+using System.Numerics;
+using System.Text;
+using ChannelNode.Core;
+
+namespace ChannelNode.Cli;
+
+/// <summary>
+/// Options and arguments that check their value at the door: a wrong one names the field, the value and the limit,
+/// and all wrong ones of a call are named at once.
+/// </summary>
+internal static class Fields
+{
+    private const string AmountLimit =
+        "a whole number of smallest units from 1 to 5192296858534827628530496329220095 (2^112 - 1)";
+
+    private const string ChannelLimit = "a channel id of 64 hex digits, or the first 6 or more of them, with or without 0x";
+
+    private delegate bool TryRead<T>(string text, out T value);
+
+    public static Option<UInt128> Amount(string name, string description) =>
+        Option<UInt128>(name, $"{description} ({AmountLimit})", TryAmount, AmountLimit, "units");
+
+    public static Argument<UInt128> AmountArgument(string description) => new("amount")
+    {
+        Description = $"{description} ({AmountLimit})",
+        CustomParser = result => Read<UInt128>(result, TryAmount, AmountLimit),
+    };
+
+    public static Argument<string> Channel() => new("channel")
+    {
+        Description = "The channel: its id, or the first 6 or more hex digits of it",
+        CustomParser = result => Read<string>(result, TryChannel, ChannelLimit) ?? "",
+    };
+
+    public static Argument<string[]> Channels(string description) => new("channels")
+    {
+        Description = description,
+        Arity = ArgumentArity.ZeroOrMore,
+        CustomParser = result => [.. result.Tokens.Select(token => Read<string>(result, token, TryChannel, ChannelLimit) ?? "")],
+    };
+
+    public static Option<string> ChannelOption(string name, string description) =>
+        Option<string>(name, description, TryChannel, ChannelLimit, "channel");
+
+    public static Option<Address> Address(string name, string description) =>
+        Option<Address>(name, description, TryAddress, "an address of 40 hex digits, with or without 0x", "address");
+
+    public static Option<string> Bytes32(string name, string description) =>
+        Option<string>(name, description, TryBytes32, "32 bytes as 64 hex digits, with or without 0x", "hex");
+
+    public static Option<string> Listen(string name, string description, string byDefault)
+    {
+        const string limit = "host:port with a port from 0 to 65535, such as 127.0.0.1:9801";
+        return Option<string>(name, $"{description} ({limit})", TryListen, limit, "host:port", () => byDefault);
+    }
+
+    public static Option<string> Url(string name, string description, params string[] schemes)
+    {
+        string limit = $"a URL that begins with {string.Join(" or ", schemes.Select(scheme => scheme + "://"))}";
+        return Option<string>(name, $"{description} ({limit})", Check, limit, "url");
+
+        bool Check(string text, out string value)
+        {
+            value = text;
+            return IsUrl(text, schemes);
+        }
+    }
+
+    public static bool IsUrl(string text, params string[] schemes) =>
+        Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && schemes.Contains(uri.Scheme) && uri.Host != "";
+
+    /// <summary>A whole number with a range.</summary>
+    public static Option<T> Number<T>(string name, string description, T min, T max, T? byDefault)
+        where T : struct, IBinaryInteger<T>
+    {
+        string limit = $"a whole number from {min} to {max}";
+        return Option<T>(name, $"{description} ({min} to {max})", Check, limit, "n", byDefault is { } value ? () => value : null);
+
+        bool Check(string text, out T value) =>
+            T.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value) && value >= min && value <= max;
+    }
+
+    /// <summary>Text of <paramref name="bytesMin"/> to <paramref name="bytesMax"/> bytes of UTF-8.</summary>
+    public static Option<string> Text(string name, string description, int bytesMin, int bytesMax)
+    {
+        string limit = $"text of {bytesMin} to {bytesMax} bytes";
+        return Option<string>(name, $"{description} ({limit})", Check, limit, "text");
+
+        bool Check(string text, out string value)
+        {
+            value = text;
+            int bytes = Encoding.UTF8.GetByteCount(text);
+            return bytes >= bytesMin && bytes <= bytesMax;
+        }
+    }
+
+    /// <summary>One of some words, each standing for a value.</summary>
+    public static Option<T> Word<T>(string name, string description, IReadOnlyDictionary<string, T> words)
+        where T : struct
+    {
+        string limit = $"one of {string.Join(", ", words.Keys)}";
+        return Option<T>(name, $"{description} ({limit})", Check, limit, "word");
+
+        bool Check(string text, out T value) => words.TryGetValue(text, out value);
+    }
+
+    public static string WithHexPrefix(string hex) =>
+        "0x" + (hex.StartsWith("0x", StringComparison.OrdinalIgnoreCase) ? hex[2..] : hex).ToLowerInvariant();
+
+    private static Option<T> Option<T>(
+        string name, string description, TryRead<T> read, string limit, string helpName, Func<T>? byDefault = null) => new(name)
+        {
+            Description = description,
+            HelpName = helpName,
+            CustomParser = result => Read(result, read, limit),
+            DefaultValueFactory = byDefault is null ? null : _ => byDefault(),
+        };
+
+    private static T? Read<T>(ArgumentResult result, TryRead<T> read, string limit) =>
+        result.Tokens.Count == 0 ? default : Read(result, result.Tokens[0], read, limit);
+
+    private static T? Read<T>(ArgumentResult result, Token token, TryRead<T> read, string limit)
+    {
+        if (read(token.Value, out T value)) return value;
+        result.AddError($"{NameOf(result)}: '{token.Value}' is not {limit}");
+        return default;
+    }
+
+    /// <summary>The option or argument as it was typed, for messages and for the field of a JSON error.</summary>
+    public static string? NameOf(SymbolResult? result) => result switch
+    {
+        ArgumentResult { Parent: OptionResult option } => option.Option.Name,
+        ArgumentResult argument => argument.Argument.Name,
+        OptionResult option => option.Option.Name,
+        _ => null,
+    };
+
+    private static bool TryAmount(string text, out UInt128 value) =>
+        UInt128.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value)
+        && value > 0 && value <= Amounts.Max;
+
+    private static bool TryChannel(string text, out string value)
+    {
+        value = WithHexPrefix(text);
+        return value.Length is >= 8 and <= 66 && value.AsSpan(2).ContainsAnyExcept("0123456789abcdef") == false;
+    }
+
+    private static bool TryAddress(string text, out Address value) => Core.Address.TryParse(text, out value);
+
+    private static bool TryBytes32(string text, out string value)
+    {
+        bool ok = Core.Bytes32.TryParse(text, out Bytes32 bytes);
+        value = bytes.ToString();
+        return ok;
+    }
+
+    private static bool TryListen(string text, out string value)
+    {
+        value = text;
+        int colon = text.LastIndexOf(':');
+        return colon > 0
+            && ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out _)
+            && (text[..colon] == "localhost" || IPAddress.TryParse(text[..colon].Trim('[', ']'), out _));
+    }
+}

@@ -1,0 +1,40 @@
+using ChannelNode.Proto.V1;
+using Spectre.Console;
+
+namespace ChannelNode.Cli;
+
+/// <summary>info</summary>
+internal static class InfoCommand
+{
+    public static CliCommand Create(CommandShell shell) =>
+        shell.Asks(
+            new CliCommand("info", "Shows who a node is, its chain and its peers.", "channelnode info --json"),
+            async (_, node, terminal, cancel) =>
+            {
+                GetInfoResponse info = await node.Client.GetInfoAsync(new GetInfoRequest(), cancellationToken: cancel);
+                if (terminal.Json) terminal.Document(info);
+                else Show(info, terminal);
+                return ExitCode.Done;
+            });
+
+    private static void Show(GetInfoResponse info, Terminal terminal)
+    {
+        DateTimeOffset blockTime = DateTimeOffset.FromUnixTimeSeconds((long)info.BlockTimeSeconds);
+        terminal.Show(Views.Fields(
+            ("signer", info.Signer),
+            ("owner", info.Owner),
+            ("peers call", info.PeerListen),
+            ("chain", $"{info.ChainId}"),
+            ("contract", info.Contract),
+            ("block", $"{info.BlockNumber} of {blockTime:yyyy-MM-dd HH:mm:ss} UTC"),
+            ("channels", $"{info.Channels}"),
+            ("payments received", $"{info.ReceivedCursor}"),
+            ("version", info.Version)));
+        if (info.Peers.Count == 0) return;
+
+        Table peers = Views.Table("peer", "url", "connected");
+        foreach (PeerInfo peer in info.Peers)
+            peers.AddRow(Terminal.Cell(peer.Signer), Terminal.Cell(peer.Url), Terminal.Cell(peer.Connected ? "yes" : "no"));
+        terminal.Show(peers);
+    }
+}

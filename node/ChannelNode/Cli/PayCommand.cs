@@ -1,0 +1,85 @@
+using System.CommandLine;
+using System.Security.Cryptography;
+using ChannelNode.Proto.V1;
+using Google.Protobuf;
+
+namespace ChannelNode.Cli;
+
+/// <summary>pay</summary>
+internal static class PayCommand
+{
+    private const int InFlightDefault = 4_096;
+    private const int PatienceSecondsDefault = 60;
+
+    public static CliCommand Create(CommandShell shell)
+    {
+        Argument<string> channel = Fields.Channel();
+        Argument<UInt128> amount = Fields.AmountArgument("What to pay, each time");
+        Option<string> item = Fields.Text("--item", "What is paid for", 0, PaymentPlan.NameBytesMax);
+        Option<string> key = Fields.Text(
+            "--key", "Idempotency key: the same one never pays twice; a random one when not given", 1, PaymentPlan.NameBytesMax);
+        Option<int> count = Fields.Number(
+            "--count", "Make so many payments, with -0, -1, ... behind item and key, and try again what may pass by itself",
+            1, PaymentPlan.CountMax, (int?)null);
+        Option<int> window = Fields.Number(
+            "--window", "With --count: payments that may wait for their acknowledgement", 1, 16_384, (int?)InFlightDefault);
+        Option<int> timeout = Fields.Number(
+            "--timeout", "With --count: seconds without any payment going through until giving up", 1, 86_400,
+            (int?)PatienceSecondsDefault);
+        var command = new CliCommand(
+            "pay", "Pays through a channel; done when the peer has it on disk.",
+            "channelnode pay 0x1a2b3c 250 --item article-17\nchannelnode pay 0x1a2b3c 5 --count 20000 --item second")
+        {
+            channel, amount, item, key, count, window, timeout,
+        };
+        return shell.Asks(command, async (parsed, node, terminal, cancel) =>
+        {
+            var plan = new PaymentPlan(
+                await node.ResolveAsync(parsed.GetValue(channel)!, cancel), parsed.GetValue(amount),
+                parsed.GetValue(item) ?? "", parsed.GetValue(key) ?? RandomKey(), parsed.GetValue(count));
+            if (plan.Count == 0) return await PayOneAsync(node, plan, terminal, cancel);
+
+            plan = plan with { Item = plan.Item.Length == 0 ? "item" : plan.Item };
+            var patience = TimeSpan.FromSeconds(parsed.GetValue(timeout));
+            return await new PayManyJob(node, plan, parsed.GetValue(window), patience, terminal, shell.Time).RunAsync(cancel);
+        });
+    }
+
+    private static async Task<int> PayOneAsync(
+        NodeConnection node, PaymentPlan plan, Terminal terminal, CancellationToken cancel)
+    {
+        var payment = new Payment
+        {
+            ChannelId = plan.ChannelId,
+            Amount = plan.Amount.ToString(),
+            ItemId = ByteString.CopyFromUtf8(plan.Item),
+            IdempotencyKey = plan.Key,
+        };
+        try
+        {
+            PayResponse paid = await node.Client.PayAsync(new PayRequest { Payment = payment }, cancellationToken: cancel);
+            Show(paid, plan, terminal);
+            return ExitCode.Done;
+        }
+        catch (Exception unclear) when (Failure.Of(unclear, cancel) is { ExitCode: not ExitCode.Refused } failure)
+        {
+            throw new CommandException(failure with
+            {
+                Message = $"{failure.Message}; it may have been paid: ask again with --key {plan.Key}",
+            });
+        }
+    }
+
+    private static void Show(PayResponse paid, PaymentPlan plan, Terminal terminal)
+    {
+        if (terminal.Json)
+        {
+            terminal.Document(new { totalSent = paid.TotalSent, repeated = paid.Repeated, idempotencyKey = plan.Key });
+            return;
+        }
+        string what = paid.Repeated ? "had been paid before under this key, nothing was paid now" : "paid";
+        terminal.Line($"{plan.Amount} {what}; total sent {paid.TotalSent} (key {plan.Key})");
+    }
+
+    private static string RandomKey() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
+}

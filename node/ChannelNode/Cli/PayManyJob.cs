@@ -1,0 +1,115 @@
+using ChannelNode.Proto.V1;
+using Google.Protobuf;
+using Spectre.Console;
+
+namespace ChannelNode.Cli;
+
+/// <summary>pay --count: runs the stream, shows how it goes, gives up when nothing goes through, sums up.</summary>
+internal sealed class PayManyJob(
+    NodeConnection node, PaymentPlan plan, int inFlightMax, TimeSpan patience, Terminal terminal, TimeProvider time)
+{
+    private static readonly TimeSpan LiveTick = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LineTick = TimeSpan.FromSeconds(1);
+
+    private readonly PaymentBook _book = new(plan.Count, time);
+
+    public async Task<int> RunAsync(CancellationToken cancel)
+    {
+        if (plan.TooLong() is { } sentence)
+            throw new CommandException(new(ExitCode.WrongUsage, Failure.InvalidArgument, sentence, sentence.Split(':')[0]));
+        if (!terminal.Json) terminal.Line($"key {plan.Key}: the same call with --key {plan.Key} pays nothing twice");
+
+        Failure? failure = null;
+        using var stream = new PaymentStream(node.Client, plan, _book, inFlightMax, time, PrintResult);
+        try
+        {
+            await WithProgressAsync(shown => RunAsync(stream, shown, cancel));
+        }
+        catch (Exception exception) when (Failure.Of(exception, cancel) is { } known)
+        {
+            failure = known;
+        }
+        PaymentSummary summary = _book.Summarize();
+        summary.Show(terminal, plan.Key);
+        failure ??= WhyNotAll(summary);
+        if (failure is null) return ExitCode.Done;
+        terminal.Fail(failure);
+        return failure.ExitCode;
+    }
+
+    private async Task RunAsync(PaymentStream stream, Action<string> shown, CancellationToken cancel)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        Task watching = WatchAsync(shown, stop);
+        try
+        {
+            await stream.RunAsync(stop.Token);
+        }
+        catch (Exception) when (stop.IsCancellationRequested && !cancel.IsCancellationRequested)
+        {
+            throw new CommandException(GivenUp(stream));
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await watching;
+        }
+    }
+
+    /// <summary>Shows the rate; cancels <paramref name="stop"/> when nothing has gone through for too long.</summary>
+    private async Task WatchAsync(Action<string> shown, CancellationTokenSource stop)
+    {
+        using var timer = new PeriodicTimer(terminal.Live ? LiveTick : LineTick, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stop.Token))
+            {
+                double seconds = _book.Elapsed.TotalSeconds;
+                shown($"{_book.Paid:N0} of {plan.Count:N0} paid, {_book.Paid / seconds:N0} payments/s");
+                if (_book.SinceLastPaid > patience) await stop.CancelAsync();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The stream has ended.
+        }
+    }
+
+    private async Task WithProgressAsync(Func<Action<string>, Task> work)
+    {
+        if (terminal.Json) await work(_ => { });
+        else if (!terminal.Live) await work(terminal.Line);
+        else await terminal.Screen.Status().StartAsync("paying", status => work(text => status.Status = text));
+    }
+
+    private void PrintResult(int index, PaymentResult result)
+    {
+        if (!terminal.Json) return;
+        terminal.Document(new
+        {
+            index,
+            itemId = ByteString.CopyFromUtf8(plan.ItemAt(index)).ToBase64(),
+            idempotencyKey = plan.KeyAt(index),
+            refusal = "REFUSAL_" + Failure.ReasonOf(result.Refusal),
+            totalSent = result.TotalSent,
+            repeated = result.Repeated,
+        });
+    }
+
+    private Failure GivenUp(PaymentStream stream)
+    {
+        string waited = $"no payment went through for {patience.TotalSeconds:N0} s (--timeout)";
+        if (stream.LastBreak is { } broken)
+            return new(ExitCode.NodeUnreachable, Failure.NodeUnreachable, $"{waited}: {Failure.CauseOf(broken)}");
+        return WhyNotAll(_book.Summarize()) is { } refused
+            ? refused with { Message = $"{waited}: {refused.Message}" }
+            : new(ExitCode.Refused, "TIMEOUT", waited);
+    }
+
+    private static Failure? WhyNotAll(PaymentSummary summary)
+    {
+        if (summary.Refused.Count == 0) return null;
+        (Refusal refusal, int times) = summary.Refused.MaxBy(entry => entry.Value);
+        return new(ExitCode.Refused, Failure.ReasonOf(refusal), $"{times:N0} of {summary.Asked:N0} payments were refused");
+    }
+}

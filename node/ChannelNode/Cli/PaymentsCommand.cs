@@ -1,0 +1,96 @@
+using System.CommandLine;
+using System.Text;
+using ChannelNode.Proto.V1;
+using Google.Protobuf;
+using Grpc.Core;
+
+namespace ChannelNode.Cli;
+
+/// <summary>payments follow</summary>
+internal static class PaymentsCommand
+{
+    public static CliCommand Create(CommandShell shell) =>
+        new("payments", "Payments received.", "channelnode payments follow --until-idle") { Follow(shell) };
+
+    private static CliCommand Follow(CommandShell shell)
+    {
+        Option<ulong> after = Fields.Number(
+            "--after", "The newest cursor already handled; 0 for all", 0ul, ulong.MaxValue, (ulong?)0);
+        Option<string> channel = Fields.ChannelOption("--channel", "Only this channel");
+        Option<ulong> count = Fields.Number(
+            "--count", "End after so many payments", 1ul, ulong.MaxValue, (ulong?)null);
+        var untilIdle = new Option<bool>("--until-idle")
+        {
+            Description = "End when every payment that was received before this call is printed",
+        };
+        var command = new CliCommand(
+            "follow", "Prints payments received, the old ones first, then new ones as they come.",
+            "channelnode payments follow --after 1200 --json") { after, channel, count, untilIdle };
+        return shell.Asks(command, async (parsed, node, terminal, cancel) =>
+        {
+            ulong last = ulong.MaxValue;
+            if (parsed.GetValue(untilIdle))
+                last = (await node.Client.GetInfoAsync(new GetInfoRequest(), cancellationToken: cancel)).ReceivedCursor;
+            string? only = parsed.GetValue(channel) is { } given ? await node.ResolveAsync(given, cancel) : null;
+            ulong wanted = parsed.GetValue(count) is > 0 and var limit ? limit : ulong.MaxValue;
+            return await FollowAsync(node, terminal, parsed.GetValue(after), last, wanted, only, cancel);
+        });
+    }
+
+    private static async Task<int> FollowAsync(
+        NodeConnection node, Terminal terminal, ulong after, ulong last, ulong wanted, string? only, CancellationToken cancel)
+    {
+        if (last <= after) return ExitCode.Done;
+
+        // With an end the node is asked for all channels: the cursor of the last payment may be another channel's.
+        var request = new SubscribePaymentsRequest
+        {
+            AfterCursor = after,
+            ChannelId = last == ulong.MaxValue ? only ?? "" : "",
+        };
+        using AsyncServerStreamingCall<SubscribePaymentsResponse> call =
+            node.Client.SubscribePayments(request, cancellationToken: cancel);
+        ulong printed = 0;
+        while (await call.ResponseStream.MoveNext(cancel))
+        {
+            foreach (ReceivedPayment payment in call.ResponseStream.Current.Payments)
+            {
+                if (payment.Cursor <= last && (only is null || payment.ChannelId == only))
+                {
+                    Print(payment, terminal);
+                    printed++;
+                }
+                if (printed == wanted || payment.Cursor >= last) return ExitCode.Done;
+            }
+        }
+        return ExitCode.Done;
+    }
+
+    private static void Print(ReceivedPayment payment, Terminal terminal)
+    {
+        if (terminal.Json)
+        {
+            terminal.Document(payment);
+            return;
+        }
+        DateTimeOffset at = DateTimeOffset.FromUnixTimeMilliseconds(payment.AcceptedAtMs);
+        terminal.Line(
+            $"{payment.Cursor}  {at:yyyy-MM-dd HH:mm:ss.fff}  {terminal.IdForTable(payment.ChannelId)}  {payment.Amount}  "
+            + $"total {payment.TotalReceived}  {Readable(payment.ItemId)}");
+    }
+
+    /// <summary>An item id is any bytes: shown as text where it is text for certain, as hex otherwise.</summary>
+    private static string Readable(ByteString itemId)
+    {
+        try
+        {
+            string text = new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(itemId.Span);
+            if (text == Terminal.Printable(text)) return text;
+        }
+        catch (DecoderFallbackException)
+        {
+            // Not text.
+        }
+        return Core.Hex.Format(itemId.Span);
+    }
+}

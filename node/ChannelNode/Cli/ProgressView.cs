@@ -1,0 +1,67 @@
+using ChannelNode.Proto.V1;
+using Grpc.Core;
+using Spectre.Console;
+using Progress = ChannelNode.Proto.V1.Progress;
+
+namespace ChannelNode.Cli;
+
+/// <summary>Shows how a job on chain comes along: a line per step, and while a person watches, what it waits for.</summary>
+internal static class ProgressView
+{
+    /// <summary>Ends when the job is done; throws what the node answers when it cannot be done.</summary>
+    public static async Task<int> FollowAsync<T>(
+        this Terminal terminal, AsyncServerStreamingCall<T> call, Func<T, Progress> progressOf, CancellationToken cancel)
+    {
+        using (call)
+        {
+            if (!terminal.Live)
+            {
+                await ReadAsync(terminal, call, progressOf, _ => { }, cancel);
+                return ExitCode.Done;
+            }
+            await terminal.Screen.Status().StartAsync(
+                "asking the node",
+                status => ReadAsync(terminal, call, progressOf, waitsFor => status.Status = waitsFor, cancel));
+            return ExitCode.Done;
+        }
+    }
+
+    private static async Task ReadAsync<T>(
+        Terminal terminal, AsyncServerStreamingCall<T> call, Func<T, Progress> progressOf, Action<string> waitsFor,
+        CancellationToken cancel)
+    {
+        while (await call.ResponseStream.MoveNext(cancel))
+        {
+            Progress step = progressOf(call.ResponseStream.Current);
+            if (terminal.Json) terminal.Document(step);
+            else terminal.Line(Sentence(step));
+            waitsFor(Next(step.Stage));
+        }
+    }
+
+    private static string Sentence(Progress step)
+    {
+        string fact = step.Stage switch
+        {
+            Stage.Agreeing => "waiting for the peer's agreement",
+            Stage.Agreed => "agreed with the peer",
+            Stage.Sent => $"transaction sent: {step.TransactionHash}",
+            Stage.Mined => $"mined in block {step.BlockNumber}, gas {step.GasUsed}",
+            Stage.Confirmed => "confirmed",
+            _ => "under way",
+        };
+        string which = step.ChannelId.Length > 0 && step.Stage is Stage.Agreed or Stage.Confirmed ? $": {step.ChannelId}" : "";
+        string note = step.Note.Length > 0 ? $" ({step.Note})" : "";
+        return fact + which + note;
+    }
+
+    /// <summary>Constant texts: Spectre reads a status as markup.</summary>
+    private static string Next(Stage reached) => reached switch
+    {
+        Stage.Agreeing => "waiting for the peer",
+        Stage.Agreed => "sending the transaction",
+        Stage.Sent => "waiting for a block",
+        Stage.Mined => "waiting for confirmations",
+        _ => "finishing",
+    };
+}

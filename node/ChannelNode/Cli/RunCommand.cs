@@ -1,0 +1,126 @@
+using System.CommandLine;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+
+namespace ChannelNode.Cli;
+
+/// <summary>run</summary>
+internal static class RunCommand
+{
+    private const uint WindowMin = ChannelTerms.DisputeWindowSecondsMin;
+    private const uint WindowMax = ChannelTerms.DisputeWindowSecondsMax;
+
+    /// <summary>Only read for its defaults, so that they stand in one place.</summary>
+    private static readonly NodeOptions Defaults =
+        new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero };
+
+    public static CliCommand Create(CommandShell shell)
+    {
+        var flags = new Flags();
+        var command = new CliCommand(
+            "run", "Runs a node until it is stopped.",
+            "channelnode run --data-dir alice --key-file alice.key --rpc-url ws://127.0.0.1:8545 --contract 0x5FbD…0aa3");
+        foreach (Option flag in flags.All()) command.Options.Add(flag);
+        return shell.Does(command, (parsed, _, cancel) => shell.Actions.RunNode(flags.Read(parsed), cancel));
+    }
+
+    public static Option<string> RpcUrl()
+    {
+        Option<string> option = Fields.Url("--rpc-url", "JSON-RPC of the chain", "ws", "wss", "http", "https");
+        option.Required = true;
+        return option;
+    }
+
+    public static Option<string> KeyFile() => new("--key-file")
+    {
+        Description = "File with the signer's private key, as 'key new' writes it",
+        HelpName = "path",
+        DefaultValueFactory = _ => KeyCommand.DefaultFile,
+    };
+
+    /// <summary>One flag for each option of a node.</summary>
+    private sealed class Flags
+    {
+        private readonly Option<string> _dataDirectory = new("--data-dir")
+        {
+            Description = "Folder of the database, made when missing; one node at a time",
+            HelpName = "path",
+            Required = true,
+        };
+        private readonly Option<string> _keyFile = KeyFile();
+        private readonly Option<string> _rpcUrl = RpcUrl();
+        private readonly Option<Address> _contract = Fields.Address("--contract", "The PaymentChannels contract");
+        private readonly Option<ulong> _chainId = Fields.Number(
+            "--chain-id", "EIP-155 chain id that the RPC must answer with; 0 takes the RPC's", 0ul, ulong.MaxValue, Defaults.ChainId);
+        private readonly Option<Address> _owner = Fields.Address(
+            "--owner", "Who is paid out, maybe a cold address; the signer's own address when not given");
+        private readonly Option<string> _apiListen = Fields.Listen(
+            "--api-listen", "Where applications and operators call; port 0 takes a free one", Defaults.ApiListen);
+        private readonly Option<string> _peerListen = Fields.Listen(
+            "--peer-listen", "Where peers call; port 0 takes a free one", Defaults.PeerListen);
+        private readonly Option<uint> _confirmations = Fields.Number(
+            "--confirmations", "Blocks that an event must be deep to count, its own included", 1u, 128u, Defaults.Confirmations);
+        private readonly Option<ulong> _fromBlock = Fields.Number(
+            "--from-block", "Block at which to start reading events", 0ul, ulong.MaxValue, Defaults.FromBlock);
+        private readonly Option<uint> _pollMs = Fields.Number(
+            "--poll-ms", "Milliseconds between questions to a chain without subscriptions", 50u, 60_000u, Defaults.PollMs);
+        private readonly Option<uint> _disputeWindow = Fields.Number(
+            "--dispute-window", "Seconds of dispute window offered when none is asked for", WindowMin, WindowMax,
+            Defaults.DisputeWindowSeconds);
+        private readonly Option<uint> _disputeWindowMin = Fields.Number(
+            "--dispute-window-min", "Seconds of the shortest dispute window accepted from a peer", WindowMin, WindowMax,
+            Defaults.DisputeWindowSecondsMin);
+        private readonly Option<uint> _safetyMargin = Fields.Number(
+            "--safety-margin", "Seconds before the end of a dispute window from which updates are refused", 1u, 86_400u,
+            Defaults.SafetyMarginSeconds);
+        private readonly Option<uint> _closeDeadline = Fields.Number(
+            "--close-deadline", "Seconds that a signed cooperative close may wait to be mined", 10u, 86_400u,
+            Defaults.CloseDeadlineSeconds);
+        private readonly Option<int> _inFlightMax = Fields.Number(
+            "--in-flight-max", "Payments of one channel that may wait for acknowledgement", 1, 16_384,
+            Defaults.InFlightPaymentsPerChannelMax);
+        private readonly Option<int> _commitBatchMax = Fields.Number(
+            "--commit-batch-max", "Commands that one group commit takes at most", 1, 65_536, Defaults.CommitBatchMax);
+        private readonly Option<int> _ledgerQueueMax = Fields.Number(
+            "--ledger-queue-max", "Commands that may wait for the ledger before callers wait", 1, 1_048_576,
+            Defaults.LedgerQueueMax);
+        private readonly Option<int> _peerQueueMax = Fields.Number(
+            "--peer-queue-max", "Messages that may wait for a slow peer before its session ends", 16, 1_048_576,
+            Defaults.PeerQueueMax);
+        private readonly Option<int> _messageBytesMax = Fields.Number(
+            "--message-bytes-max", "Bytes of the largest gRPC message", 65_536, 67_108_864, Defaults.MessageBytesMax);
+
+        public Flags() => _contract.Required = true;
+
+        public IEnumerable<Option> All() =>
+        [
+            _dataDirectory, _keyFile, _rpcUrl, _contract, _chainId, _owner, _apiListen, _peerListen, _confirmations,
+            _fromBlock, _pollMs, _disputeWindow, _disputeWindowMin, _safetyMargin, _closeDeadline, _inFlightMax,
+            _commitBatchMax, _ledgerQueueMax, _peerQueueMax, _messageBytesMax,
+        ];
+
+        public NodeOptions Read(ParseResult parsed) => new()
+        {
+            DataDirectory = parsed.GetValue(_dataDirectory)!,
+            KeyFile = parsed.GetValue(_keyFile)!,
+            RpcUrl = parsed.GetValue(_rpcUrl)!,
+            Contract = parsed.GetValue(_contract),
+            ChainId = parsed.GetValue(_chainId),
+            Owner = parsed.GetValue(_owner),
+            ApiListen = parsed.GetValue(_apiListen)!,
+            PeerListen = parsed.GetValue(_peerListen)!,
+            Confirmations = parsed.GetValue(_confirmations),
+            FromBlock = parsed.GetValue(_fromBlock),
+            PollMs = parsed.GetValue(_pollMs),
+            DisputeWindowSeconds = parsed.GetValue(_disputeWindow),
+            DisputeWindowSecondsMin = parsed.GetValue(_disputeWindowMin),
+            SafetyMarginSeconds = parsed.GetValue(_safetyMargin),
+            CloseDeadlineSeconds = parsed.GetValue(_closeDeadline),
+            InFlightPaymentsPerChannelMax = parsed.GetValue(_inFlightMax),
+            CommitBatchMax = parsed.GetValue(_commitBatchMax),
+            LedgerQueueMax = parsed.GetValue(_ledgerQueueMax),
+            PeerQueueMax = parsed.GetValue(_peerQueueMax),
+            MessageBytesMax = parsed.GetValue(_messageBytesMax),
+        };
+    }
+}

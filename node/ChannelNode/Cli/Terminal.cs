@@ -1,0 +1,98 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Google.Protobuf;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace ChannelNode.Cli;
+
+/// <summary>
+/// Where a command prints. For people: tables and sentences. With --json: one compact document per line, in the
+/// proto's JSON mapping, with every field present, so that scripts see the same shape each time.
+/// </summary>
+internal sealed class Terminal
+{
+    /// <summary>A full channel id takes 66 columns; below this width a table with one cannot be read.</summary>
+    private const int WidthForFullIds = 200;
+
+    private static readonly JsonFormatter ProtoJson = new(JsonFormatter.Settings.Default.WithFormatDefaultValues(true));
+
+    private static readonly JsonSerializerOptions PlainJson = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    private readonly TextWriter _output;
+    private readonly TextWriter _error;
+
+    public Terminal(TextWriter output, TextWriter error, bool json)
+    {
+        _output = output;
+        _error = error;
+        Json = json;
+        Live = !json && ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected;
+        Screen = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = Live ? AnsiSupport.Detect : AnsiSupport.No,
+            Interactive = Live ? InteractionSupport.Detect : InteractionSupport.No,
+            Out = new AnsiConsoleOutput(output),
+        });
+        if (!Live) Screen.Profile.Width = WidthForFullIds + 40;
+    }
+
+    public bool Json { get; }
+
+    /// <summary>Whether a person watches, so that a line may change in place.</summary>
+    public bool Live { get; }
+
+    public IAnsiConsole Screen { get; }
+
+    /// <summary>An id as a table shows it: whole where there is room. Never in JSON.</summary>
+    public string IdForTable(string id) =>
+        Screen.Profile.Width >= WidthForFullIds || id.Length <= 14 ? id : id[..12] + "…";
+
+    public void Line(string text) => _output.WriteLine(Printable(text));
+
+    public void Show(IRenderable renderable) => Screen.Write(renderable);
+
+    public void Document(IMessage message) => _output.WriteLine(ProtoJson.Format(message));
+
+    public void Document(object document) => _output.WriteLine(JsonSerializer.Serialize(document, PlainJson));
+
+    /// <summary>One line per failure for people; one document with all of them in JSON.</summary>
+    public void Fail(params IReadOnlyList<Failure> failures)
+    {
+        if (!Json)
+        {
+            foreach (Failure failure in failures)
+                _error.WriteLine($"error: {failure.Reason}: {Printable(failure.Message)}");
+            return;
+        }
+        var errors = failures.Select(failure => new ErrorDocument(failure.Reason, failure.Message, failure.Field)).ToList();
+        object document = errors.Count == 1 ? new { error = errors[0] } : new { error = errors[0], errors };
+        _error.WriteLine(JsonSerializer.Serialize(document, PlainJson));
+    }
+
+    /// <summary>What went wrong inside this program, for a report.</summary>
+    public void Trace(Exception bug) => _error.WriteLine(bug.ToString());
+
+    /// <summary>A table cell that can carry neither markup nor control characters, whoever wrote the text.</summary>
+    public static Text Cell(string text) => new(Printable(text));
+
+    /// <summary>Peers choose item ids, URLs and notes: none of them may move the cursor of a person's terminal.</summary>
+    public static string Printable(string text)
+    {
+        if (!text.Any(IsControl)) return text;
+        var safe = new StringBuilder(text.Length);
+        foreach (char letter in text) safe.Append(IsControl(letter) ? '\uFFFD' : letter);
+        return safe.ToString();
+    }
+
+    private static bool IsControl(char letter) =>
+        char.GetUnicodeCategory(letter) is UnicodeCategory.Control or UnicodeCategory.Format
+            or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
+
+    private sealed record ErrorDocument(string reason, string message, string? field);
+}

@@ -1,0 +1,176 @@
+using System.Collections.Concurrent;
+using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// What needs both nodes' consent: terms of a new channel and cooperative closes, both as asker and as answerer.
+/// </summary>
+internal sealed class ChannelAgreements(
+    ChannelBook book,
+    Ledger ledger,
+    ISignatureScheme scheme,
+    NodeClock clock,
+    NodeOptions options,
+    Party us,
+    ILogger<ChannelAgreements> log)
+{
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(15);
+
+    private readonly ConcurrentDictionary<(Address Peer, ChannelId Channel), TaskCompletionSource<PeerMessage>> _asked = new();
+
+    /// <summary>Offers terms in which this node is side A; they are stored on both sides when this returns.</summary>
+    public async Task<ChannelSlot> ProposeAsync(PeerLink link, ChannelTerms terms, CancellationToken cancel)
+    {
+        ThrowIf(terms.Check(options.Contract), "the terms do not hold");
+        Channel channel = new(scheme.IdOf(terms), terms, Side.A);
+        PeerMessage answer = await AskAsync(link, channel.Id, new PeerMessage.Proposal(terms), cancel);
+        ThrowIf(((PeerMessage.ProposalReply)answer).Refusal, "the peer refused the terms");
+        return await RegisterAsync(link, channel, cancel);
+    }
+
+    public async ValueTask AnswerProposalAsync(PeerLink link, ChannelTerms terms, CancellationToken cancel)
+    {
+        ChannelId id = scheme.IdOf(terms);
+        Refusal refusal = CheckProposal(link, terms);
+        if (refusal == Refusal.None)
+        {
+            await RegisterAsync(link, new Channel(id, terms, Side.B), cancel);
+            log.ChannelAccepted(id, link.Signer);
+        }
+
+        link.Send(new PeerMessage.ProposalReply(id, refusal));
+    }
+
+    private Refusal CheckProposal(PeerLink link, ChannelTerms terms)
+    {
+        Refusal refusal = terms.Check(options.Contract);
+        if (refusal != Refusal.None) return refusal;
+        if (terms.B != us || terms.A.Signer != link.Signer) return Refusal.NotOurTerms;
+        return terms.DisputeWindowSeconds < options.DisputeWindowSecondsMin
+            ? Refusal.DisputeWindowOutOfRange
+            : Refusal.None;
+    }
+
+    private Task<ChannelSlot> RegisterAsync(PeerLink link, Channel channel, CancellationToken cancel) =>
+        ledger.RunAsync(
+            turn =>
+            {
+                if (book.Find(channel.Id) is { } known) return known;
+                ChannelSlot slot = new(channel, default) { Link = link, Established = true };
+                turn.Batch.PutChannel(channel);
+                turn.Touch(slot, durable: true);
+                book.Add(slot);
+                return slot;
+            },
+            cancel);
+
+    /// <summary>
+    /// Gets the peer's signature under a close at both last totals, and stores that this node signed it too. From the
+    /// question on nothing is sent in the channel; a refusal lifts that again.
+    /// </summary>
+    public async Task<(CooperativeClose Close, Signature Theirs)> AgreeCloseAsync(
+        ChannelSlot slot, CancellationToken cancel)
+    {
+        PeerLink link = slot.Link ?? throw new RefusalException(
+            Refusal.PeerOffline, $"peer {slot.Channel.Theirs.Signer} is not connected; a cooperative close needs it");
+        CooperativeClose close = await ledger.RunAsync(turn => PrepareClose(slot), cancel);
+        try
+        {
+            var reply = (PeerMessage.CloseReply)await AskAsync(
+                link, slot.Channel.Id, new PeerMessage.CloseProposal(close), cancel);
+            ThrowIf(reply.Refusal, "the peer refused to close now");
+            if (!scheme.Verify(close, reply.Signature, slot.Channel.Theirs.Signer))
+                throw new RefusalException(Refusal.WrongSigner, "the peer's signature under the close is not its signer's");
+            await ledger.RunAsync(turn => Agree(turn, slot, close), cancel);
+            return (close, reply.Signature);
+        }
+        finally
+        {
+            await ledger.RunAsync(turn => slot.CloseProposed = false, CancellationToken.None);
+        }
+    }
+
+    private CooperativeClose PrepareClose(ChannelSlot slot)
+    {
+        ThrowIf(
+            slot.CloseProposed ? Refusal.CloseAgreed : Refusal.None, "a close of this channel is being agreed already");
+        ThrowIf(
+            Lifecycle.CloseTotals(slot.Channel, slot.Working, out UInt128 sentA, out UInt128 sentB),
+            "the channel cannot be closed cooperatively now");
+        slot.CloseProposed = true;
+        return new CooperativeClose(slot.Channel.Id, sentA, sentB, clock.NowSeconds + options.CloseDeadlineSeconds);
+    }
+
+    private bool Agree(LedgerTurn turn, ChannelSlot slot, in CooperativeClose close)
+    {
+        ThrowIf(
+            Lifecycle.AgreeClose(slot.Channel, slot.Working, close, clock.NowSeconds, out ChannelState next),
+            "the close does not fit the channel's totals");
+        slot.Working = next;
+        book.Watch(slot, next);
+        turn.Touch(slot, durable: true);
+        return true;
+    }
+
+    public async ValueTask AnswerCloseAsync(PeerLink link, CooperativeClose close, CancellationToken cancel)
+    {
+        ChannelSlot? slot = book.Find(close.Channel);
+        Refusal refusal = slot is null || slot.Channel.Theirs.Signer != link.Signer ? Refusal.UnknownChannel
+            : close.DeadlineSeconds > clock.NowSeconds + (2 * options.CloseDeadlineSeconds) ? Refusal.InvalidArgument
+            : Refusal.None;
+        try
+        {
+            ThrowIf(refusal, "not to be closed");
+            await ledger.RunAsync(turn => Agree(turn, slot!, close), cancel);
+            link.Send(new PeerMessage.CloseReply(close.Channel, scheme.Sign(close), Refusal.None));
+        }
+        catch (RefusalException no)
+        {
+            link.Send(new PeerMessage.CloseReply(close.Channel, default, no.Refusal));
+        }
+    }
+
+    /// <summary>An answer to a question of ours; one that nobody waits for any more is dropped.</summary>
+    public ValueTask TakeReply(PeerLink link, PeerMessage reply)
+    {
+        ChannelId channel = reply switch
+        {
+            PeerMessage.ProposalReply proposal => proposal.Channel,
+            PeerMessage.CloseReply close => close.Channel,
+            _ => throw new ArgumentOutOfRangeException(nameof(reply), reply, "not a reply"),
+        };
+        if (_asked.TryRemove((link.Signer, channel), out TaskCompletionSource<PeerMessage>? asked))
+            asked.TrySetResult(reply);
+        return ValueTask.CompletedTask;
+    }
+
+    private async Task<PeerMessage> AskAsync(
+        PeerLink link, ChannelId channel, PeerMessage question, CancellationToken cancel)
+    {
+        TaskCompletionSource<PeerMessage> asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (!_asked.TryAdd((link.Signer, channel), asked))
+            throw new RefusalException(Refusal.NotReady, "an earlier question about this channel is not answered yet");
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel, link.Ended);
+        try
+        {
+            link.Send(question);
+            return await asked.Task.WaitAsync(AnswerTimeout, clock.Time, limit.Token);
+        }
+        catch (Exception error) when (!cancel.IsCancellationRequested
+            && error is TimeoutException or OperationCanceledException)
+        {
+            throw new RefusalException(Refusal.PeerOffline, $"peer {link.Signer} did not answer", error);
+        }
+        finally
+        {
+            _asked.TryRemove((link.Signer, channel), out _);
+        }
+    }
+
+    private static void ThrowIf(Refusal refusal, string message)
+    {
+        if (refusal != Refusal.None) throw new RefusalException(refusal, message);
+    }
+}

@@ -1,0 +1,67 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// A channel in memory. The ledger's writer owns everything but <see cref="State"/>, which is what the disk holds and
+/// may be read from any thread.
+/// </summary>
+internal sealed class ChannelSlot(Channel channel, ChannelState state)
+{
+    private sealed record Published(ChannelState State);
+
+    private volatile Published _published = new(state);
+
+    public Channel Channel { get; } = channel;
+
+    /// <summary>As last committed.</summary>
+    public ChannelState State => _published.State;
+
+    /// <summary>Why the peer refused our newest update; None when it did not.</summary>
+    public Refusal PeerRefusal { get; set; }
+
+    /// <summary>Whether payments can go out: the session is up and both have told where the channel stands.</summary>
+    public bool IsConnected => Link is not null && Established;
+
+    // Below: the writer's alone.
+
+    /// <summary>With everything of the turn in progress.</summary>
+    public ChannelState Working = state;
+
+    public PeerLink? Link { get; set; }
+
+    public bool Established { get; set; }
+
+    public InFlightPayments InFlight { get; } = new();
+
+    /// <summary>Payments of the turn in progress, to be told with the next update.</summary>
+    public List<IncomingPayment> ToTell { get; set; } = [];
+
+    /// <summary>Set when the peer misses what we signed above this total: all of it is told again after the commit.</summary>
+    public UInt128? ReofferAbove { get; set; }
+
+    public bool Touched { get; set; }
+
+    public bool AcknowledgementDue { get; set; }
+
+    /// <summary>Refusals of our newest update in a row, for the back-off.</summary>
+    public int RefusalsInARow { get; set; }
+
+    public bool OfferAgainScheduled { get; set; }
+
+    /// <summary>The peer can prove more of ours than this database has signed: nothing more may be signed.</summary>
+    public bool StateLost { get; set; }
+
+    /// <summary>While a close that we proposed is not answered, nothing is sent.</summary>
+    public bool CloseProposed { get; set; }
+
+    public void ClearRefusal()
+    {
+        if (StateLost) return;
+        PeerRefusal = Refusal.None;
+        RefusalsInARow = 0;
+    }
+
+    /// <summary>Makes the committed state visible.</summary>
+    public void Publish() => _published = new Published(Working);
+}

@@ -1,0 +1,160 @@
+using System.Collections.Concurrent;
+using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// Follows the chain into the channels and does for each what is due: disputes an old state, claims before it is too
+/// late, settles when the window is over. A duty that fails stays due and is tried again with the next look.
+/// </summary>
+internal sealed class Guardian(
+    ChannelBook book,
+    Ledger ledger,
+    Operations operations,
+    IChain chain,
+    ChainView view,
+    ISignatureScheme scheme,
+    NodeClock clock,
+    ILogger<Guardian> log)
+{
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan RetryFollowAfter = TimeSpan.FromSeconds(1);
+
+    private readonly ConcurrentDictionary<ChannelId, Task> _duties = new();
+
+    public async Task RunAsync(CancellationToken stopping)
+    {
+        Task following = FollowAsync(stopping);
+        Task looking = LookAsync(stopping);
+        await Task.WhenAll(following, looking);
+    }
+
+    private async Task FollowAsync(CancellationToken stopping)
+    {
+        while (!stopping.IsCancellationRequested)
+        {
+            try
+            {
+                await foreach (ChainBatch batch in chain.FollowAsync(view.Cursor, stopping)) await TakeAsync(batch, stopping);
+            }
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (RefusalException refusal)
+            {
+                log.FollowFailed(refusal);
+                await Task.Delay(RetryFollowAfter, clock.Time, CancellationToken.None);
+            }
+        }
+    }
+
+    private async Task TakeAsync(ChainBatch batch, CancellationToken stopping)
+    {
+        clock.AdvanceChain(batch.TimestampSeconds);
+        await ledger.RunAsync(turn => Apply(turn, batch), stopping);
+        view.Advance(batch.Cursor);
+        Look(stopping);
+    }
+
+    /// <summary>Events and cursor are one write: after a crash the same events come again or were never missed.</summary>
+    private bool Apply(LedgerTurn turn, ChainBatch batch)
+    {
+        foreach (ChainEvent seen in batch.Events)
+        {
+            if (book.Find(seen.Channel) is not { } slot) continue;
+            slot.Working = Lifecycle.Observe(slot.Channel, slot.Working, seen);
+            book.Watch(slot, slot.Working);
+            turn.Touch(slot, durable: false);
+            log.ChainEventSeen(seen.Channel, seen.ToString());
+            if (seen is ChainEvent.CloseStarted { After: var pots })
+                log.Closing(seen.Channel, pots.ClosesAtSeconds, (long)pots.ClosesAtSeconds - (long)clock.NowSeconds);
+        }
+
+        foreach (ChannelSlot slot in book.Watched)
+        {
+            ChannelState next = Lifecycle.ExpireClose(slot.Working, batch.TimestampSeconds);
+            if (next == slot.Working) continue;
+            slot.Working = next;
+            book.Watch(slot, next);
+            turn.Touch(slot, durable: false);
+        }
+
+        turn.Batch.PutChainCursor(batch.Cursor);
+        return true;
+    }
+
+    /// <summary>A quiet chain makes no blocks, yet a window ends: look once a second as well.</summary>
+    private async Task LookAsync(CancellationToken stopping)
+    {
+        using PeriodicTimer timer = new(LookEvery, clock.Time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stopping)) Look(stopping);
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopping.
+        }
+    }
+
+    private void Look(CancellationToken stopping)
+    {
+        foreach (ChannelSlot slot in book.Watched)
+        {
+            ChannelDuty duty = Lifecycle.Due(slot.Channel, slot.State, clock.NowSeconds);
+            if (duty == ChannelDuty.None || _duties.ContainsKey(slot.Channel.Id)) continue;
+            _duties[slot.Channel.Id] = Task.Run(() => DoAsync(slot, duty, stopping), CancellationToken.None);
+        }
+    }
+
+    private async Task DoAsync(ChannelSlot slot, ChannelDuty duty, CancellationToken stopping)
+    {
+        ChannelId id = slot.Channel.Id;
+        try
+        {
+            TransactionReceipt receipt = await SendAsync(slot, duty, stopping);
+            log.DutyDone(id, duty, receipt.BlockNumber);
+            await view.WhenFollowedAsync(receipt.BlockNumber, stopping);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // Still due after the next start.
+        }
+        catch (RefusalException refusal)
+        {
+            // Also the normal end when the other side was first; the next look decides on what the chain says then.
+            log.DutyRefused(id, duty, refusal.Refusal, refusal.Message);
+            await Task.Delay(LookEvery, clock.Time, CancellationToken.None);
+        }
+        catch (Exception error)
+        {
+            log.DutyFailed(id, duty, error);
+            await Task.Delay(LookEvery, clock.Time, CancellationToken.None);
+        }
+        finally
+        {
+            _duties.TryRemove(id, out _);
+        }
+    }
+
+    private Task<TransactionReceipt> SendAsync(ChannelSlot slot, ChannelDuty duty, CancellationToken stopping)
+    {
+        ChannelState state = slot.State;
+        BalanceUpdate theirs = new(slot.Channel.Id, state.TheirSent, state.TheirReceived);
+        switch (duty)
+        {
+            case ChannelDuty.Dispute:
+                log.Disputing(slot.Channel.Id, state.OnChain.SentOf(slot.Channel.TheirSide), state.TheirSent);
+                Signature signature = scheme.Presentable(theirs, state.TheirSignature, slot.Channel.Theirs.Signer);
+                return chain.DisputeAsync(slot.Channel, theirs, signature, null, stopping);
+            case ChannelDuty.Claim:
+                return chain.ClaimAsync([operations.Row(slot)], null, stopping);
+            case ChannelDuty.Settle:
+                return chain.SettleAsync(slot.Channel, null, stopping);
+            default:
+                throw new ArgumentOutOfRangeException(nameof(duty), duty, "not a duty");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// Payments of one channel that are signed and not acknowledged, by the total that acknowledges them, and who waits
+/// for them. The ledger's writer owns it.
+/// </summary>
+internal sealed class InFlightPayments
+{
+    private readonly record struct Entry(UInt128 Total, PaymentRequest? Waiter);
+
+    private readonly Queue<Entry> _entries = new();
+    private readonly List<Entry> _repeats = [];
+
+    public int Count => _entries.Count;
+
+    /// <summary>A new payment; a null waiter stands for one whose caller is gone, since before a restart.</summary>
+    public void Add(UInt128 total, PaymentRequest? waiter) => _entries.Enqueue(new Entry(total, waiter));
+
+    /// <summary>Someone asks again, with the same key, for a payment that is under way.</summary>
+    public void AddRepeat(UInt128 total, PaymentRequest waiter) => _repeats.Add(new Entry(total, waiter));
+
+    /// <summary>Everything up to <paramref name="total"/> is paid.</summary>
+    public void Acknowledge(UInt128 total)
+    {
+        while (_entries.TryPeek(out Entry entry) && entry.Total <= total)
+        {
+            _entries.Dequeue();
+            entry.Waiter?.Done(PaymentOutcome.Paid(entry.Total, repeated: false));
+        }
+
+        for (int index = _repeats.Count - 1; index >= 0; index--)
+        {
+            Entry entry = _repeats[index];
+            if (entry.Total > total) continue;
+            _repeats.RemoveAt(index);
+            entry.Waiter?.Done(PaymentOutcome.Paid(entry.Total, repeated: true));
+        }
+    }
+}

@@ -1,0 +1,187 @@
+using System.Threading.Channels;
+using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// The one writer of all channels. Takes what waits, decides, commits it together, and only then lets anything be
+/// said: <see cref="Turn"/> is the one place where "persist, then speak" stands.
+/// </summary>
+internal sealed class Ledger : IAsyncDisposable
+{
+    private readonly Channel<LedgerCommand> _queue;
+    private readonly IChannelStore _store;
+    private readonly ISignatureScheme _scheme;
+    private readonly ILogger<Ledger> _log;
+    private readonly int _batchMax;
+    private readonly int _inFlightMax;
+    private readonly Task _writer;
+    private long _receivedCursor;
+    private readonly Signal _received = new();
+
+    public Ledger(IChannelStore store, ISignatureScheme scheme, NodeOptions options, ILogger<Ledger> log)
+    {
+        _store = store;
+        _scheme = scheme;
+        _log = log;
+        _batchMax = options.CommitBatchMax;
+        _inFlightMax = options.InFlightPaymentsPerChannelMax;
+        _receivedCursor = (long)store.ReadReceivedCursor();
+        _queue = System.Threading.Channels.Channel.CreateBounded<LedgerCommand>(
+            new BoundedChannelOptions(options.LedgerQueueMax) { SingleReader = true });
+        _writer = Task.Factory.StartNew(
+            RunWriter, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    /// <summary>Ends when the ledger stops; faulted when the disk or the code failed: the node must stop then.</summary>
+    public Task Completion => _writer;
+
+    /// <summary>The newest cursor of payments received that is on disk.</summary>
+    public ulong ReceivedCursor => (ulong)Interlocked.Read(ref _receivedCursor);
+
+    /// <summary>Queues a command; waits while the queue is full.</summary>
+    public async ValueTask EnqueueAsync(LedgerCommand command, CancellationToken cancel)
+    {
+        try
+        {
+            await _queue.Writer.WriteAsync(command, cancel);
+        }
+        catch (ChannelClosedException)
+        {
+            throw new RefusalException(Refusal.NotReady, "the node is stopping");
+        }
+    }
+
+    /// <summary>Runs a decision on the writer; the result is given once it is on disk.</summary>
+    public async Task<T> RunAsync<T>(Func<LedgerTurn, T> decide, CancellationToken cancel)
+    {
+        LedgerDecision<T> decision = new(decide);
+        await EnqueueAsync(decision, cancel);
+        return await decision.Task;
+    }
+
+    /// <summary>Returns when a payment with a cursor above <paramref name="cursor"/> is on disk.</summary>
+    public Task WhenReceivedAsync(ulong cursor, CancellationToken cancel) =>
+        _received.WhenAsync(() => ReceivedCursor > cursor, cancel);
+
+    public async ValueTask DisposeAsync()
+    {
+        _queue.Writer.TryComplete();
+        try
+        {
+            await _writer;
+        }
+        catch (Exception)
+        {
+            // Told by Completion to whoever must stop the node.
+        }
+    }
+
+    private void RunWriter()
+    {
+        LedgerTurn turn = new(_store, _inFlightMax);
+        try
+        {
+            while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult()) Turn(turn);
+        }
+        catch (Exception error)
+        {
+            _log.LedgerFailed(error);
+            _queue.Writer.TryComplete(error);
+            while (_queue.Reader.TryRead(out LedgerCommand? command)) command.Abandon(error);
+            throw;
+        }
+        finally
+        {
+            turn.Batch.Dispose();
+        }
+    }
+
+    private void Turn(LedgerTurn turn)
+    {
+        for (int count = 0; count < _batchMax && _queue.Reader.TryRead(out LedgerCommand? command); count++)
+            turn.Run(command);
+
+        // Persist,
+        turn.Commit();
+
+        // then speak.
+        foreach (ChannelSlot slot in turn.TouchedSlots) Speak(slot);
+        turn.NotifyCommitted();
+        NotifyReceived(turn.ReceivedCursor);
+        turn.Reset();
+    }
+
+    private void Speak(ChannelSlot slot)
+    {
+        slot.Publish();
+        slot.InFlight.Acknowledge(slot.Working.Acknowledged);
+        if (slot.AcknowledgementDue)
+        {
+            slot.AcknowledgementDue = false;
+            slot.Link?.Send(new PeerMessage.Acknowledgement(slot.Channel.Id, slot.Working.TheirSent));
+        }
+
+        if (slot.ReofferAbove is { } received) Reoffer(slot, received);
+        else if (slot.ToTell.Count > 0) Tell(slot, slot.ToTell);
+        else return;
+        slot.ReofferAbove = null;
+        slot.ToTell = [];
+    }
+
+    /// <summary>Sends everything that the peer has not accepted, above <paramref name="received"/>, as one update.</summary>
+    private void Reoffer(ChannelSlot slot, UInt128 received)
+    {
+        List<IncomingPayment> payments = [];
+        foreach (OutgoingPayment payment in _store.ReadOutgoing(slot.Channel.Id, received))
+            payments.Add(new IncomingPayment(payment.Amount, payment.ItemId));
+        if (payments.Count > 0) Tell(slot, payments);
+    }
+
+    /// <summary>Signs the slot's committed totals and sends them with the payments that led there.</summary>
+    private void Tell(ChannelSlot slot, IReadOnlyList<IncomingPayment> payments)
+    {
+        if (!slot.IsConnected) return; // Told again when the peer is back.
+        BalanceUpdate update = Updates.ToSign(slot.Channel, slot.Working);
+        slot.Link!.Send(new PeerMessage.Update(update, _scheme.Sign(update), payments));
+    }
+
+    private void NotifyReceived(ulong cursor)
+    {
+        if (cursor == ReceivedCursor) return;
+        Interlocked.Exchange(ref _receivedCursor, (long)cursor);
+        _received.Raise();
+    }
+}
+
+/// <summary>A decision of the ledger with a result.</summary>
+internal sealed class LedgerDecision<T>(Func<LedgerTurn, T> decide) : LedgerCommand
+{
+    private readonly TaskCompletionSource<T> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private T? _result;
+    private RefusalException? _refusal;
+
+    public Task<T> Task => _done.Task;
+
+    internal override void Apply(LedgerTurn turn)
+    {
+        try
+        {
+            _result = decide(turn);
+        }
+        catch (RefusalException refusal)
+        {
+            _refusal = refusal;
+        }
+    }
+
+    internal override void Committed()
+    {
+        if (_refusal is not null) _done.TrySetException(_refusal);
+        else _done.TrySetResult(_result!);
+    }
+
+    internal override void Abandon(Exception error) =>
+        _done.TrySetException(new RefusalException(Refusal.NotReady, "the node is stopping", error));
+}

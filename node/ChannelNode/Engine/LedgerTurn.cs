@@ -1,0 +1,89 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>Something to be done by the ledger's writer, in the order in which it was queued.</summary>
+internal abstract class LedgerCommand
+{
+    /// <summary>Decides and changes the slots' working state; nothing is visible or said before the turn's commit.</summary>
+    internal abstract void Apply(LedgerTurn turn);
+
+    /// <summary>The turn is on disk.</summary>
+    internal virtual void Committed() { }
+
+    /// <summary>The ledger stopped before this was done.</summary>
+    internal abstract void Abandon(Exception error);
+}
+
+/// <summary>What one group commit gathers: the writes, the channels touched, the answers held back until then.</summary>
+internal sealed class LedgerTurn(IChannelStore store, int inFlightMax)
+{
+    private readonly Dictionary<string, OutgoingPayment> _keys = [];
+    private readonly List<ChannelSlot> _touched = [];
+    private readonly List<LedgerCommand> _commands = [];
+    private ulong _cursor = store.ReadReceivedCursor();
+
+    public int InFlightMax { get; } = inFlightMax;
+
+    public IStoreBatch Batch { get; private set; } = store.NewBatch();
+
+    public bool Durable { get; private set; }
+
+    public IReadOnlyList<ChannelSlot> TouchedSlots => _touched;
+
+    public ulong ReceivedCursor => _cursor;
+
+    /// <summary>Marks a channel for writing, and the turn for fsync when anything said afterwards relies on it.</summary>
+    public void Touch(ChannelSlot slot, bool durable)
+    {
+        Durable |= durable;
+        if (slot.Touched) return;
+        slot.Touched = true;
+        _touched.Add(slot);
+    }
+
+    /// <summary>For writes that belong to no channel's state.</summary>
+    public void RequireDurable() => Durable = true;
+
+    public OutgoingPayment? FindOutgoing(string idempotencyKey) =>
+        _keys.TryGetValue(idempotencyKey, out OutgoingPayment? payment) ? payment : store.FindOutgoing(idempotencyKey);
+
+    public void PutOutgoing(OutgoingPayment payment)
+    {
+        Batch.PutOutgoing(payment);
+        if (payment.IdempotencyKey.Length > 0) _keys.Add(payment.IdempotencyKey, payment);
+    }
+
+    public void PutReceived(ChannelId channel, in IncomingPayment payment, UInt128 total, long acceptedAtMs) =>
+        Batch.PutReceived(
+            new ReceivedPayment(++_cursor, channel, payment.Amount, payment.ItemId, total, acceptedAtMs));
+
+    public void Run(LedgerCommand command)
+    {
+        command.Apply(this);
+        _commands.Add(command);
+    }
+
+    /// <summary>Persist: every touched channel's row and everything else of the turn, in one write.</summary>
+    public void Commit()
+    {
+        foreach (ChannelSlot slot in _touched) Batch.PutState(slot.Channel.Id, slot.Working);
+        if (Batch.IsEmpty) return;
+        store.Commit(Batch, Durable);
+        Batch = store.NewBatch();
+    }
+
+    public void NotifyCommitted()
+    {
+        foreach (LedgerCommand command in _commands) command.Committed();
+    }
+
+    public void Reset()
+    {
+        foreach (ChannelSlot slot in _touched) slot.Touched = false;
+        _touched.Clear();
+        _commands.Clear();
+        _keys.Clear();
+        Durable = false;
+    }
+}

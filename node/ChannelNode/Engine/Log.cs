@@ -1,0 +1,56 @@
+using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
+
+namespace ChannelNode.Engine;
+
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Critical, "The ledger cannot write and stops the node: nothing more is acknowledged")]
+    public static partial void LedgerFailed(this ILogger log, Exception error);
+
+    [LoggerMessage(2, LogLevel.Information, "Channel {Channel}: {Event}")]
+    public static partial void ChainEventSeen(this ILogger log, ChannelId channel, string @event);
+
+    [LoggerMessage(3, LogLevel.Warning,
+        "Channel {Channel} is closing: the window ends at {ClosesAtSeconds}, in {LeftSeconds} s")]
+    public static partial void Closing(this ILogger log, ChannelId channel, ulong closesAtSeconds, long leftSeconds);
+
+    [LoggerMessage(4, LogLevel.Warning,
+        "Channel {Channel}: the peer presented an old state (recorded {Recorded}, we can prove {Provable}): disputing")]
+    public static partial void Disputing(this ILogger log, ChannelId channel, UInt128 recorded, UInt128 provable);
+
+    [LoggerMessage(5, LogLevel.Information, "Channel {Channel}: {Duty} is on chain, block {Block}")]
+    public static partial void DutyDone(this ILogger log, ChannelId channel, ChannelDuty duty, ulong block);
+
+    [LoggerMessage(6, LogLevel.Warning, "Channel {Channel}: {Duty} not done yet, {Reason}: {Message}")]
+    public static partial void DutyRefused(
+        this ILogger log, ChannelId channel, ChannelDuty duty, Refusal reason, string message);
+
+    [LoggerMessage(7, LogLevel.Error, "Channel {Channel}: {Duty} failed and is tried again")]
+    public static partial void DutyFailed(this ILogger log, ChannelId channel, ChannelDuty duty, Exception error);
+
+    [LoggerMessage(8, LogLevel.Information, "Peer {Peer} connected, {Channels} channels in common")]
+    public static partial void PeerConnected(this ILogger log, Address peer, int channels);
+
+    [LoggerMessage(9, LogLevel.Information, "Peer {Peer} disconnected: {Reason}")]
+    public static partial void PeerDisconnected(this ILogger log, Address peer, string reason);
+
+    [LoggerMessage(10, LogLevel.Warning, "Channel {Channel}: the peer refused our update of {Sent}: {Reason}")]
+    public static partial void UpdateRefused(this ILogger log, ChannelId channel, UInt128 sent, Refusal reason);
+
+    [LoggerMessage(11, LogLevel.Error,
+        "Channel {Channel}: the peer has accepted {TheirsKnown} of ours, but this database has signed only {OursKnown}: "
+        + "it is older than the truth, and nothing more is paid in this channel")]
+    public static partial void StateLost(
+        this ILogger log, ChannelId channel, UInt128 theirsKnown, UInt128 oursKnown);
+
+    [LoggerMessage(12, LogLevel.Information, "Peer {Peer} at {Url}: {Reason}; trying again in {DelayMs} ms")]
+    public static partial void DialFailed(
+        this ILogger log, Address peer, string url, string reason, int delayMs);
+
+    [LoggerMessage(13, LogLevel.Error, "Following the chain failed and is started again")]
+    public static partial void FollowFailed(this ILogger log, Exception error);
+
+    [LoggerMessage(14, LogLevel.Information, "Channel {Channel} with {Peer}: terms accepted")]
+    public static partial void ChannelAccepted(this ILogger log, ChannelId channel, Address peer);
+}

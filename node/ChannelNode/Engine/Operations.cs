@@ -1,0 +1,204 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>How far a job on chain has come; the wire's Stage has the same names.</summary>
+internal enum OperationStage
+{
+    Agreeing = 1,
+    Agreed = 2,
+    Sent = 3,
+    Mined = 4,
+    Confirmed = 5,
+}
+
+/// <summary>One step of a job, for whoever watches it.</summary>
+internal sealed record OperationStep(
+    OperationStage Stage, ChannelId? Channel, Bytes32? Transaction, TransactionReceipt? Receipt, string Note);
+
+/// <summary>Takes the steps of a job as they happen.</summary>
+internal delegate void OperationWatcher(OperationStep step);
+
+/// <summary>What an operator asks for when opening a channel.</summary>
+internal sealed record OpenChannelOrder(
+    string PeerUrl, Address? Peer, Address Token, UInt128 Amount, uint DisputeWindowSeconds, bool OneWay, Bytes32 Salt);
+
+/// <summary>What operators do on chain: open, deposit, close, start a close, settle, claim.</summary>
+internal sealed class Operations(
+    ChannelBook book,
+    Peers peers,
+    ChannelAgreements agreements,
+    IChain chain,
+    ChainView view,
+    ISignatureScheme scheme,
+    NodeClock clock,
+    Party us)
+{
+    public async Task OpenAsync(OpenChannelOrder order, OperationWatcher watch, CancellationToken cancel)
+    {
+        Check(default(Pots).Deposit(order.OneWay, Side.A, order.Amount, out _), "amount", order.Amount);
+        watch(new OperationStep(OperationStage.Agreeing, null, null, null, "asking the peer for its consent"));
+        PeerLink link = await peers.ConnectAsync(order.PeerUrl, order.Peer, cancel);
+        ChannelTerms terms = new(
+            us, new Party(link.Owner, link.Signer), order.Token, order.DisputeWindowSeconds, order.OneWay, order.Salt);
+        ChannelSlot slot = await agreements.ProposeAsync(link, terms, cancel);
+        watch(new OperationStep(OperationStage.Agreed, slot.Channel.Id, null, null, "terms stored on both sides"));
+        await DepositAsync(slot, order.Amount, watch, cancel);
+    }
+
+    public async Task DepositAsync(
+        ChannelSlot slot, UInt128 amount, OperationWatcher watch, CancellationToken cancel)
+    {
+        ChannelState before = slot.State;
+        Side side = slot.Channel.OurSide;
+        Check(before.OnChain.Deposit(slot.Channel.Terms.OneWay, side, amount, out _), "amount", amount);
+        if (before.CloseDeadlineSeconds != 0)
+            throw new RefusalException(Refusal.CloseAgreed, "a cooperative close of this channel waits to be mined");
+        await RunAsync(
+            slot,
+            progress => chain.DepositAsync(slot.Channel, side, amount, progress, cancel),
+            watch,
+            cancel);
+    }
+
+    /// <summary>With the peer's consent, or not at all.</summary>
+    public async Task CloseAsync(ChannelSlot slot, OperationWatcher watch, CancellationToken cancel)
+    {
+        watch(new OperationStep(
+            OperationStage.Agreeing, slot.Channel.Id, null, null, "asking the peer for its signature"));
+        (CooperativeClose close, Signature theirs) = await agreements.AgreeCloseAsync(slot, cancel);
+        Signature ours = scheme.Sign(close);
+        watch(new OperationStep(OperationStage.Agreed, slot.Channel.Id, null, null, "signed by both"));
+        (Signature a, Signature b) = slot.Channel.OurSide == Side.A ? (ours, theirs) : (theirs, ours);
+        await RunAsync(
+            slot,
+            progress => chain.CloseAsync(slot.Channel, close, a, b, progress, cancel),
+            watch,
+            cancel);
+    }
+
+    public async Task StartCloseAsync(ChannelSlot slot, OperationWatcher watch, CancellationToken cancel)
+    {
+        ChannelState state = slot.State;
+        Check(state.OnChain.StartClose(clock.NowSeconds, 0, out _), "channel_id", slot.Channel.Id);
+        (BalanceUpdate? update, Signature signature) = BestUpdate(slot, state);
+        await RunAsync(
+            slot,
+            progress => chain.StartCloseAsync(slot.Channel, update, signature, progress, cancel),
+            watch,
+            cancel);
+    }
+
+    /// <summary>What the peer signed last, where presenting it counts; one-way channels claim instead.</summary>
+    private (BalanceUpdate? Update, Signature Signature) BestUpdate(ChannelSlot slot, in ChannelState state)
+    {
+        if (slot.Channel.Terms.OneWay || !state.HasTheirUpdate) return (null, default);
+        BalanceUpdate update = new(slot.Channel.Id, state.TheirSent, state.TheirReceived);
+        return (update, scheme.Presentable(update, state.TheirSignature, slot.Channel.Theirs.Signer));
+    }
+
+    public async Task SettleAsync(ChannelSlot slot, OperationWatcher watch, CancellationToken cancel)
+    {
+        Check(slot.State.OnChain.Settle(clock.NowSeconds, out _), "channel_id", slot.Channel.Id);
+        await RunAsync(slot, progress => chain.SettleAsync(slot.Channel, progress, cancel), watch, cancel);
+    }
+
+    /// <summary>Claims the given channels, or all that owe us something; one transaction for each token and window.</summary>
+    public async Task ClaimAsync(
+        IReadOnlyList<ChannelId> channels, OperationWatcher watch, CancellationToken cancel)
+    {
+        List<ChannelSlot> slots = channels.Count > 0
+            ? [.. channels.Select(id => Claimable(book.Get(id)))]
+            : [.. book.All.Where(slot => CheckClaim(slot) == Refusal.None)];
+        if (slots.Count == 0) throw new RefusalException(Refusal.NothingNew, "no one-way channel owes this node anything");
+
+        foreach (IGrouping<(Address, uint), ChannelSlot> group in slots
+            .GroupBy(slot => (slot.Channel.Terms.Token, slot.Channel.Terms.DisputeWindowSeconds)))
+        {
+            await ClaimGroupAsync([.. group], watch, cancel);
+        }
+    }
+
+    private async Task ClaimGroupAsync(
+        IReadOnlyList<ChannelSlot> slots, OperationWatcher watch, CancellationToken cancel)
+    {
+        List<ClaimRow> rows = [];
+        foreach (ChannelSlot slot in slots) rows.Add(Row(slot));
+        ChannelId? name = slots.Count == 1 ? slots[0].Channel.Id : null;
+        TransactionReceipt receipt = await chain.ClaimAsync(rows, Progress(name, watch), cancel);
+        await view.WhenFollowedAsync(receipt.BlockNumber, cancel);
+        watch(new OperationStep(
+            OperationStage.Confirmed, name, receipt.Hash, receipt, $"claimed from {slots.Count} channel(s)"));
+    }
+
+    public ClaimRow Row(ChannelSlot slot)
+    {
+        ChannelState state = slot.State;
+        BalanceUpdate update = new(slot.Channel.Id, state.TheirSent, state.TheirReceived);
+        return new ClaimRow(
+            slot.Channel,
+            state.TheirSent,
+            scheme.Presentable(update, state.TheirSignature, slot.Channel.Theirs.Signer));
+    }
+
+    private static ChannelSlot Claimable(ChannelSlot slot)
+    {
+        Refusal refusal = CheckClaim(slot);
+        if (refusal == Refusal.None) return slot;
+        throw new RefusalException(refusal, $"channel_id {slot.Channel.Id} has nothing for this node to claim")
+        {
+            Field = "channel_ids",
+        };
+    }
+
+    private static Refusal CheckClaim(ChannelSlot slot)
+    {
+        if (!slot.Channel.Terms.OneWay || slot.Channel.OurSide != Side.B) return Refusal.OneWayChannel;
+        ChannelState state = slot.State;
+        return state.HasTheirUpdate ? state.OnChain.Claim(state.TheirSent, out _, out _) : Refusal.NothingNew;
+    }
+
+    /// <summary>Sends, tells the steps, and ends when the node's own view of the channel has taken the event over.</summary>
+    private async Task RunAsync(
+        ChannelSlot slot,
+        Func<IProgress<TransactionStep>, Task<TransactionReceipt>> send,
+        OperationWatcher watch,
+        CancellationToken cancel)
+    {
+        TransactionReceipt receipt = await send(Progress(slot.Channel.Id, watch));
+        await view.WhenFollowedAsync(receipt.BlockNumber, cancel);
+        watch(new OperationStep(
+            OperationStage.Confirmed, slot.Channel.Id, receipt.Hash, receipt, "confirmed, and this node shows it"));
+    }
+
+    private static StepProgress Progress(ChannelId? channel, OperationWatcher watch) => new(channel, watch);
+
+    /// <summary>Unlike <see cref="Progress{T}"/>, tells on the caller's thread, so steps keep their order.</summary>
+    private sealed class StepProgress(ChannelId? channel, OperationWatcher watch) : IProgress<TransactionStep>
+    {
+        public void Report(TransactionStep step) => watch(new OperationStep(
+            step.Receipt is null ? OperationStage.Sent : OperationStage.Mined,
+            channel,
+            step.Hash,
+            step.Receipt,
+            step.Receipt is null ? "transaction sent" : $"mined in block {step.Receipt.BlockNumber}"));
+    }
+
+    private static void Check<T>(Refusal refusal, string field, T value)
+    {
+        if (refusal != Refusal.None)
+            throw new RefusalException(refusal, $"{field} {value}: {Explain(refusal)}") { Field = field };
+    }
+
+    private static string Explain(Refusal refusal) => refusal switch
+    {
+        Refusal.AmountTooLarge => $"the channel's pots would be above {Amounts.Max}",
+        Refusal.ZeroAmount => "must be at least 1",
+        Refusal.OneWayChannel => "side b of a one-way channel cannot be funded",
+        Refusal.ChannelClosing => "the channel is closing on chain",
+        Refusal.NothingToClose => "the channel is empty",
+        Refusal.NotClosing => "the channel is not closing",
+        Refusal.WindowOpen => "the dispute window is still open",
+        _ => refusal.ToString(),
+    };
+}

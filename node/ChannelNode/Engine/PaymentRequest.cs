@@ -1,0 +1,91 @@
+using System.Text;
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>What became of a payment: paid up to a total of the channel, or refused and nothing paid.</summary>
+internal readonly record struct PaymentOutcome(Refusal Refusal, UInt128 Total, bool Repeated)
+{
+    public static PaymentOutcome Paid(UInt128 total, bool repeated) => new(Refusal.None, total, repeated);
+
+    public static PaymentOutcome Refused(Refusal refusal) => new(refusal, UInt128.Zero, false);
+}
+
+/// <summary>A payment asked of this node. Answered once, when it is durable on the peer's disk or refused.</summary>
+internal abstract class PaymentRequest(
+    ChannelSlot slot, UInt128 amount, ReadOnlyMemory<byte> itemId, string idempotencyKey) : LedgerCommand
+{
+    public const int ItemIdBytesMax = 64;
+    public const int IdempotencyKeyBytesMax = 64;
+
+    public ChannelSlot Slot { get; } = slot;
+
+    /// <summary>Called on the ledger's thread: must be quick and must not throw.</summary>
+    public abstract void Done(PaymentOutcome outcome);
+
+    /// <summary>What can be said of a payment without its channel, before it waits in any queue.</summary>
+    public static Refusal CheckForm(int itemIdBytes, string idempotencyKey)
+    {
+        if (itemIdBytes > ItemIdBytesMax) return Refusal.ItemIdTooLong;
+        return idempotencyKey.Length > IdempotencyKeyBytesMax
+            || Encoding.UTF8.GetByteCount(idempotencyKey) > IdempotencyKeyBytesMax
+                ? Refusal.IdempotencyKeyTooLong
+                : Refusal.None;
+    }
+
+    internal sealed override void Apply(LedgerTurn turn)
+    {
+        if (idempotencyKey.Length > 0 && turn.FindOutgoing(idempotencyKey) is { } earlier)
+        {
+            Repeat(earlier);
+            return;
+        }
+
+        Refusal refusal = Updates.Pay(Slot.Channel, Slot.Working, amount, out ChannelState next);
+        if (refusal == Refusal.None) refusal = CheckPeer(turn);
+        if (refusal != Refusal.None)
+        {
+            Done(PaymentOutcome.Refused(refusal));
+            return;
+        }
+
+        Slot.Working = next;
+        Slot.ToTell.Add(new IncomingPayment(amount, itemId));
+        Slot.InFlight.Add(next.Sent, this);
+        turn.PutOutgoing(new OutgoingPayment(Slot.Channel.Id, next.Sent, amount, itemId, idempotencyKey));
+        turn.Touch(Slot, durable: true);
+    }
+
+    /// <summary>The key was used: the same payment is answered as it stands, another one is refused.</summary>
+    private void Repeat(OutgoingPayment earlier)
+    {
+        bool same = earlier.Channel == Slot.Channel.Id && earlier.Amount == amount
+            && earlier.ItemId.Span.SequenceEqual(itemId.Span);
+        if (!same) Done(PaymentOutcome.Refused(Refusal.IdempotencyKeyReused));
+        else if (Slot.Working.Acknowledged >= earlier.Total) Done(PaymentOutcome.Paid(earlier.Total, repeated: true));
+        else Slot.InFlight.AddRepeat(earlier.Total, this);
+    }
+
+    private Refusal CheckPeer(LedgerTurn turn)
+    {
+        if (Slot.CloseProposed) return Refusal.CloseAgreed;
+        if (Slot.PeerRefusal != Refusal.None) return Refusal.PeerRefusing;
+        if (!Slot.IsConnected) return Refusal.PeerOffline;
+        return Slot.InFlight.Count >= turn.InFlightMax ? Refusal.TooManyInFlight : Refusal.None;
+    }
+
+    internal sealed override void Abandon(Exception error) => Done(PaymentOutcome.Refused(Refusal.NotReady));
+}
+
+/// <summary>A payment that one caller awaits.</summary>
+internal sealed class AwaitedPayment(
+    ChannelSlot slot, UInt128 amount, ReadOnlyMemory<byte> itemId, string idempotencyKey)
+    : PaymentRequest(slot, amount, itemId, idempotencyKey)
+{
+    private readonly TaskCompletionSource<PaymentOutcome> _done =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Task<PaymentOutcome> Task => _done.Task;
+
+    public override void Done(PaymentOutcome outcome) => _done.TrySetResult(outcome);
+}

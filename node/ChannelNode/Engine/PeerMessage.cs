@@ -1,0 +1,26 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>What two nodes say to each other once they know who they are; the wire's own form stays in Grpc.</summary>
+internal abstract record PeerMessage
+{
+    private PeerMessage() { }
+
+    public sealed record Reestablish(ChannelId Channel, UInt128 Sent, UInt128 Received) : PeerMessage;
+
+    public sealed record Update(
+        BalanceUpdate Balance, Signature Signature, IReadOnlyList<IncomingPayment> Payments) : PeerMessage;
+
+    public sealed record Acknowledgement(ChannelId Channel, UInt128 Received) : PeerMessage;
+
+    public sealed record UpdateRefusal(ChannelId Channel, UInt128 Sent, Refusal Reason) : PeerMessage;
+
+    public sealed record Proposal(ChannelTerms Terms) : PeerMessage;
+
+    public sealed record ProposalReply(ChannelId Channel, Refusal Refusal) : PeerMessage;
+
+    public sealed record CloseProposal(CooperativeClose Close) : PeerMessage;
+
+    public sealed record CloseReply(ChannelId Channel, Signature Signature, Refusal Refusal) : PeerMessage;
+}

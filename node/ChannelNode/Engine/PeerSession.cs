@@ -1,0 +1,104 @@
+using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// What a connected peer says, taken to where it belongs. Signatures are checked on the caller's thread, so peers are
+/// verified side by side; everything that changes a channel goes through the ledger. A peer speaks only of channels
+/// whose other signer it is.
+/// </summary>
+internal sealed class PeerSession(
+    PeerLink link,
+    IReadOnlyList<PeerMessage> greeting,
+    ChannelBook book,
+    Ledger ledger,
+    ISignatureScheme scheme,
+    NodeClock clock,
+    ChannelAgreements agreements,
+    ILogger log)
+{
+    /// <summary>Payments of one update: so that no sum of amounts below 2^112 leaves 128 bits.</summary>
+    public const int PaymentsPerUpdateMax = 16_384;
+
+    public PeerLink Link => link;
+
+    /// <summary>Where every common channel stands: to be told before anything of the link's queue.</summary>
+    public IReadOnlyList<PeerMessage> Greeting => greeting;
+
+    /// <summary>Handles one message; waits while the ledger's queue is full.</summary>
+    public ValueTask ReceiveAsync(PeerMessage message, CancellationToken cancel) => message switch
+    {
+        PeerMessage.Update update => ReceiveUpdateAsync(update, cancel),
+        PeerMessage.Acknowledgement acknowledgement => ForChannel(
+            acknowledgement.Channel,
+            slot => new TakeAcknowledgement(slot, acknowledgement.Received, link),
+            cancel),
+        PeerMessage.UpdateRefusal refusal => ForChannel(
+            refusal.Channel, slot => Refused(slot, refusal), cancel),
+        PeerMessage.Reestablish reestablish => ForChannel(
+            reestablish.Channel, slot => Reestablished(slot, reestablish), cancel),
+        PeerMessage.Proposal proposal => agreements.AnswerProposalAsync(link, proposal.Terms, cancel),
+        PeerMessage.ProposalReply reply => agreements.TakeReply(link, reply),
+        PeerMessage.CloseProposal proposal => agreements.AnswerCloseAsync(link, proposal.Close, cancel),
+        PeerMessage.CloseReply reply => agreements.TakeReply(link, reply),
+        _ => throw new ArgumentOutOfRangeException(nameof(message), message, "not a message of a peer"),
+    };
+
+    private ValueTask ReceiveUpdateAsync(PeerMessage.Update said, CancellationToken cancel)
+    {
+        ChannelSlot? slot = FindOurs(said.Balance.Channel);
+        Refusal refusal = slot is null ? Refusal.UnknownChannel : CheckPayments(said.Payments);
+        if (refusal == Refusal.None && VerifiedUpdate.TryVerify(
+            scheme, said.Balance, said.Signature, slot!.Channel.Theirs.Signer, out VerifiedUpdate verified))
+        {
+            return ledger.EnqueueAsync(new AcceptUpdate(slot, verified, said.Payments, link, clock), cancel);
+        }
+
+        if (refusal == Refusal.None) refusal = Refusal.WrongSigner;
+        link.Send(new PeerMessage.UpdateRefusal(said.Balance.Channel, said.Balance.Sent, refusal));
+        return ValueTask.CompletedTask;
+    }
+
+    private static Refusal CheckPayments(IReadOnlyList<IncomingPayment> payments)
+    {
+        if (payments.Count > PaymentsPerUpdateMax) return Refusal.PaymentsMismatch;
+        for (int index = 0; index < payments.Count; index++)
+        {
+            IncomingPayment payment = payments[index];
+            if (payment.Amount > Amounts.Max) return Refusal.AmountTooLarge;
+            if (payment.Amount == UInt128.Zero) return Refusal.ZeroAmount;
+            if (payment.ItemId.Length > PaymentRequest.ItemIdBytesMax) return Refusal.ItemIdTooLong;
+        }
+
+        return Refusal.None;
+    }
+
+    private TakeRefusal Refused(ChannelSlot slot, PeerMessage.UpdateRefusal refusal)
+    {
+        log.UpdateRefused(slot.Channel.Id, refusal.Sent, refusal.Reason);
+        return new TakeRefusal(slot, refusal.Sent, refusal.Reason, delayMs => _ = OfferAgainAsync(slot, delayMs));
+    }
+
+    private async Task OfferAgainAsync(ChannelSlot slot, int delayMs)
+    {
+        await Task.Delay(TimeSpan.FromMilliseconds(delayMs), clock.Time);
+        try
+        {
+            await ledger.EnqueueAsync(new OfferAgain(slot), CancellationToken.None);
+        }
+        catch (RefusalException)
+        {
+            // The node is stopping; the next connection tells the peer what it misses.
+        }
+    }
+
+    private TakeReestablish Reestablished(ChannelSlot slot, PeerMessage.Reestablish said) =>
+        new(slot, said.Received, link, (theirs, ours) => log.StateLost(slot.Channel.Id, theirs, ours));
+
+    private ValueTask ForChannel(ChannelId id, Func<ChannelSlot, LedgerCommand> command, CancellationToken cancel) =>
+        FindOurs(id) is { } slot ? ledger.EnqueueAsync(command(slot), cancel) : ValueTask.CompletedTask;
+
+    private ChannelSlot? FindOurs(ChannelId id) =>
+        book.Find(id) is { } slot && slot.Channel.Theirs.Signer == link.Signer ? slot : null;
+}

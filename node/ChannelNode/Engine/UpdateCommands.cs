@@ -1,0 +1,127 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>Takes a verified update of the peer and journals its payments; answers on the link that it came by.</summary>
+internal sealed class AcceptUpdate(
+    ChannelSlot slot,
+    VerifiedUpdate verified,
+    IReadOnlyList<IncomingPayment> payments,
+    PeerLink link,
+    NodeClock clock) : LedgerCommand
+{
+    internal override void Apply(LedgerTurn turn)
+    {
+        UInt128 sum = UInt128.Zero;
+        foreach (IncomingPayment payment in payments) sum += payment.Amount;
+
+        UInt128 before = slot.Working.TheirSent;
+        Refusal refusal = Updates.Accept(
+            slot.Channel, slot.Working, verified, sum, clock.ForUpdates, out ChannelState next);
+        if (refusal != Refusal.None)
+        {
+            link.Send(new PeerMessage.UpdateRefusal(slot.Channel.Id, verified.Update.Sent, refusal));
+            return;
+        }
+
+        if (next.TheirSent > before) Journal(turn, before);
+        if (next.Acknowledged > slot.Working.Acknowledged) slot.ClearRefusal();
+        slot.Working = next;
+        slot.AcknowledgementDue = true;
+        turn.Touch(slot, durable: true);
+    }
+
+    private void Journal(LedgerTurn turn, UInt128 total)
+    {
+        long nowMs = clock.NowMs;
+        foreach (IncomingPayment payment in payments)
+        {
+            total += payment.Amount;
+            turn.PutReceived(slot.Channel.Id, payment, total, nowMs);
+        }
+    }
+
+    internal override void Abandon(Exception error) => link.End("the node is stopping");
+}
+
+/// <summary>The peer has durably accepted our updates up to a total.</summary>
+internal sealed class TakeAcknowledgement(ChannelSlot slot, UInt128 received, PeerLink link) : LedgerCommand
+{
+    internal override void Apply(LedgerTurn turn)
+    {
+        Refusal refusal = Updates.Acknowledge(slot.Working, received, out ChannelState next);
+        if (refusal != Refusal.None)
+        {
+            link.End($"acknowledged {received} in {slot.Channel.Id}, where {slot.Working.Sent} was sent");
+            return;
+        }
+
+        if (next.Acknowledged == slot.Working.Acknowledged) return;
+        slot.Working = next;
+        slot.ClearRefusal();
+        turn.Touch(slot, durable: false);
+    }
+
+    internal override void Abandon(Exception error) { }
+}
+
+/// <summary>
+/// The peer refused an update that we signed. What is signed stays signed: it is offered again after a while, and
+/// until the peer takes it nothing new is paid in the channel.
+/// </summary>
+internal sealed class TakeRefusal(ChannelSlot slot, UInt128 sent, Refusal reason, Action<int> offerAgainIn)
+    : LedgerCommand
+{
+    private const int DelayMsMin = 50;
+    private const int DelayMsMax = 10_000;
+
+    internal override void Apply(LedgerTurn turn)
+    {
+        if (slot.Working.Acknowledged >= sent) return;
+        slot.PeerRefusal = reason;
+        if (slot.OfferAgainScheduled) return;
+        slot.OfferAgainScheduled = true;
+        offerAgainIn(Math.Min(DelayMsMin << Math.Min(slot.RefusalsInARow++, 10), DelayMsMax));
+    }
+
+    internal override void Abandon(Exception error) { }
+}
+
+/// <summary>Offers again what the peer refused.</summary>
+internal sealed class OfferAgain(ChannelSlot slot) : LedgerCommand
+{
+    internal override void Apply(LedgerTurn turn)
+    {
+        slot.OfferAgainScheduled = false;
+        if (slot.Working.Sent == slot.Working.Acknowledged || slot.StateLost) return;
+        slot.ReofferAbove = slot.Working.Acknowledged;
+        turn.Touch(slot, durable: false);
+    }
+
+    internal override void Abandon(Exception error) { }
+}
+
+/// <summary>After a new connection: where the peer stands in a channel. What it misses is told again.</summary>
+internal sealed class TakeReestablish(
+    ChannelSlot slot, UInt128 received, PeerLink link, Action<UInt128, UInt128> stateLost) : LedgerCommand
+{
+    internal override void Apply(LedgerTurn turn)
+    {
+        if (slot.Link != link) return;
+        slot.Established = true;
+        slot.ClearRefusal();
+        slot.StateLost = Updates.Acknowledge(slot.Working, received, out ChannelState next) != Refusal.None;
+        if (slot.StateLost)
+        {
+            slot.PeerRefusal = Refusal.ReceivedNotSent;
+            stateLost(received, slot.Working.Sent);
+            return;
+        }
+
+        slot.Working = next;
+        if (received < next.Sent) slot.ReofferAbove = received;
+        turn.Touch(slot, durable: false);
+    }
+
+    internal override void Abandon(Exception error) { }
+}

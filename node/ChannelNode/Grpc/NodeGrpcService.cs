@@ -1,0 +1,193 @@
+using System.Reflection;
+using System.Security.Cryptography;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Grpc.Core;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Grpc;
+
+/// <summary>What applications and operators ask of the node. Refusals leave through <see cref="RefusalInterceptor"/>.</summary>
+internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.NodeService.NodeServiceBase
+{
+    private readonly ProgressStream _progress = new(node.Stopping);
+
+    public override Task<Wire.GetInfoResponse> GetInfo(Wire.GetInfoRequest request, ServerCallContext context)
+    {
+        Wire.GetInfoResponse info = new()
+        {
+            Version = Assembly.GetExecutingAssembly().GetName().Version?.ToString(3) ?? "0",
+            Signer = identity.Us.Signer.ToString(),
+            Owner = identity.Us.Owner.ToString(),
+            ChainId = identity.ChainId,
+            Contract = identity.Contract.ToString(),
+            BlockNumber = node.View.Cursor?.Number ?? 0,
+            BlockTimeSeconds = node.Clock.ChainSeconds,
+            Channels = (uint)node.Book.Count,
+            ReceivedCursor = node.Ledger.ReceivedCursor,
+            PeerListen = node.PeerListen,
+        };
+        foreach (PeerStatus peer in node.Peers.List())
+        {
+            info.Peers.Add(new Wire.PeerInfo
+            {
+                Signer = peer.Signer.ToString(), Url = peer.Url, Connected = peer.Connected,
+            });
+        }
+
+        return Task.FromResult(info);
+    }
+
+    public override Task<Wire.ListChannelsResponse> ListChannels(
+        Wire.ListChannelsRequest request, ServerCallContext context)
+    {
+        if (!Enum.IsDefined(request.Status))
+            throw Fields.Invalid("status", ((int)request.Status).ToString(), "0 to 5");
+        Wire.ListChannelsResponse response = new();
+        foreach (ChannelSlot slot in node.Book.All.OrderBy(slot => slot.Channel.Id))
+        {
+            Wire.Channel channel = NodeWire.Write(slot);
+            if (request.Status is Wire.ChannelStatus.Unspecified || request.Status == channel.Status)
+                response.Channels.Add(channel);
+        }
+
+        return Task.FromResult(response);
+    }
+
+    public override Task<Wire.GetChannelResponse> GetChannel(
+        Wire.GetChannelRequest request, ServerCallContext context) =>
+        Task.FromResult(new Wire.GetChannelResponse { Channel = NodeWire.Write(Find(request.ChannelId)) });
+
+    public override Task OpenChannel(
+        Wire.OpenChannelRequest request,
+        IServerStreamWriter<Wire.OpenChannelResponse> responseStream,
+        ServerCallContext context)
+    {
+        OpenChannelOrder order = new(
+            request.PeerUrl,
+            request.Peer.Length == 0 ? null : Fields.ReadAddress(request.Peer, "peer"),
+            Fields.ReadAddress(request.Token, "token", emptyIsZero: true),
+            Fields.ReadAmount(request.Amount),
+            request.DisputeWindowSeconds == 0 ? node.Options.DisputeWindowSeconds : request.DisputeWindowSeconds,
+            request.OneWay,
+            request.Salt.Length == 0
+                ? Bytes32.Read(RandomNumberGenerator.GetBytes(Bytes32.Size))
+                : Fields.ReadBytes32(request.Salt, "salt"));
+        if (order.DisputeWindowSeconds is < ChannelTerms.DisputeWindowSecondsMin or > ChannelTerms.DisputeWindowSecondsMax)
+        {
+            throw new RefusalException(
+                Refusal.DisputeWindowOutOfRange,
+                $"dispute_window_seconds is {order.DisputeWindowSeconds}, expected "
+                + $"{ChannelTerms.DisputeWindowSecondsMin} to {ChannelTerms.DisputeWindowSecondsMax}")
+            {
+                Field = "dispute_window_seconds",
+            };
+        }
+
+        return _progress.RunAsync(
+            (watch, cancel) => node.Operations.OpenAsync(order, watch, cancel),
+            progress => new Wire.OpenChannelResponse { Progress = progress },
+            responseStream,
+            context.CancellationToken);
+    }
+
+    public override Task DepositChannel(
+        Wire.DepositChannelRequest request,
+        IServerStreamWriter<Wire.DepositChannelResponse> responseStream,
+        ServerCallContext context)
+    {
+        ChannelSlot slot = Find(request.ChannelId);
+        UInt128 amount = Fields.ReadAmount(request.Amount);
+        return _progress.RunAsync(
+            (watch, cancel) => node.Operations.DepositAsync(slot, amount, watch, cancel),
+            progress => new Wire.DepositChannelResponse { Progress = progress },
+            responseStream,
+            context.CancellationToken);
+    }
+
+    public override async Task<Wire.PayResponse> Pay(Wire.PayRequest request, ServerCallContext context)
+    {
+        Wire.Payment payment = request.Payment ?? throw Fields.Invalid("payment", string.Empty, "a payment");
+        Refusal form = PaymentRequest.CheckForm(payment.ItemId.Length, payment.IdempotencyKey);
+        if (form != Refusal.None) throw PaymentStream.Explain(form, payment);
+
+        ChannelSlot slot = Find(payment.ChannelId);
+        AwaitedPayment paying = new(
+            slot, Fields.ReadAmount(payment.Amount), payment.ItemId.Memory, payment.IdempotencyKey);
+        await node.Ledger.EnqueueAsync(paying, context.CancellationToken);
+        PaymentOutcome outcome = await paying.Task.WaitAsync(context.CancellationToken);
+        if (outcome.Refusal != Refusal.None) throw PaymentStream.Explain(outcome.Refusal, payment, slot);
+        return new Wire.PayResponse { TotalSent = outcome.Total.ToString(), Repeated = outcome.Repeated };
+    }
+
+    public override Task StreamPayments(
+        IAsyncStreamReader<Wire.StreamPaymentsRequest> requestStream,
+        IServerStreamWriter<Wire.StreamPaymentsResponse> responseStream,
+        ServerCallContext context) =>
+        new PaymentStream(node, requestStream, responseStream).RunAsync(context.CancellationToken);
+
+    public override Task SubscribePayments(
+        Wire.SubscribePaymentsRequest request,
+        IServerStreamWriter<Wire.SubscribePaymentsResponse> responseStream,
+        ServerCallContext context)
+    {
+        ChannelId? only = request.ChannelId.Length == 0 ? null : Find(request.ChannelId).Channel.Id;
+        return PaymentSubscription.RunAsync(
+            node, request.AfterCursor, only, responseStream, context.CancellationToken);
+    }
+
+    public override Task CloseChannel(
+        Wire.CloseChannelRequest request,
+        IServerStreamWriter<Wire.CloseChannelResponse> responseStream,
+        ServerCallContext context)
+    {
+        ChannelSlot slot = Find(request.ChannelId);
+        return _progress.RunAsync(
+            (watch, cancel) => node.Operations.CloseAsync(slot, watch, cancel),
+            progress => new Wire.CloseChannelResponse { Progress = progress },
+            responseStream,
+            context.CancellationToken);
+    }
+
+    public override Task StartClose(
+        Wire.StartCloseRequest request,
+        IServerStreamWriter<Wire.StartCloseResponse> responseStream,
+        ServerCallContext context)
+    {
+        ChannelSlot slot = Find(request.ChannelId);
+        return _progress.RunAsync(
+            (watch, cancel) => node.Operations.StartCloseAsync(slot, watch, cancel),
+            progress => new Wire.StartCloseResponse { Progress = progress },
+            responseStream,
+            context.CancellationToken);
+    }
+
+    public override Task SettleChannel(
+        Wire.SettleChannelRequest request,
+        IServerStreamWriter<Wire.SettleChannelResponse> responseStream,
+        ServerCallContext context)
+    {
+        ChannelSlot slot = Find(request.ChannelId);
+        return _progress.RunAsync(
+            (watch, cancel) => node.Operations.SettleAsync(slot, watch, cancel),
+            progress => new Wire.SettleChannelResponse { Progress = progress },
+            responseStream,
+            context.CancellationToken);
+    }
+
+    public override Task ClaimChannels(
+        Wire.ClaimChannelsRequest request,
+        IServerStreamWriter<Wire.ClaimChannelsResponse> responseStream,
+        ServerCallContext context)
+    {
+        List<ChannelId> channels = [];
+        foreach (string id in request.ChannelIds) channels.Add(Fields.ReadChannelId(id, "channel_ids"));
+        return _progress.RunAsync(
+            (watch, cancel) => node.Operations.ClaimAsync(channels, watch, cancel),
+            progress => new Wire.ClaimChannelsResponse { Progress = progress },
+            responseStream,
+            context.CancellationToken);
+    }
+
+    private ChannelSlot Find(string channelId) => node.Book.Get(Fields.ReadChannelId(channelId));
+}

@@ -1,0 +1,61 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Google.Protobuf;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Grpc;
+
+/// <summary>The engine's state in NodeService's words.</summary>
+internal static class NodeWire
+{
+    public static Wire.Channel Write(ChannelSlot slot)
+    {
+        Channel channel = slot.Channel;
+        ChannelState state = slot.State;
+        return new Wire.Channel
+        {
+            ChannelId = channel.Id.ToString(),
+            Status = (Wire.ChannelStatus)(state.Status + 1),
+            Peer = channel.Theirs.Signer.ToString(),
+            PeerConnected = slot.IsConnected,
+            OurSide = channel.OurSide == Side.A ? "a" : "b",
+            Token = channel.Terms.Token.ToString(),
+            DisputeWindowSeconds = channel.Terms.DisputeWindowSeconds,
+            OneWay = channel.Terms.OneWay,
+            Salt = channel.Terms.Salt.ToString(),
+            OurBalance = state.OurBalance(channel).ToString(),
+            TheirBalance = state.TheirBalance(channel).ToString(),
+            Sent = state.Sent.ToString(),
+            Acknowledged = state.Acknowledged.ToString(),
+            Received = state.TheirSent.ToString(),
+            OurPot = state.OnChain.PotOf(channel.OurSide).ToString(),
+            TheirPot = state.OnChain.PotOf(channel.TheirSide).ToString(),
+            OurRecordedSent = state.OnChain.SentOf(channel.OurSide).ToString(),
+            TheirRecordedSent = state.OnChain.SentOf(channel.TheirSide).ToString(),
+            ClosesAtSeconds = state.OnChain.ClosesAtSeconds,
+            PeerRefusal = (Wire.Refusal)slot.PeerRefusal,
+            OurOwner = channel.Ours.Owner.ToString(),
+            TheirOwner = channel.Theirs.Owner.ToString(),
+        };
+    }
+
+    public static Wire.Progress Write(OperationStep step) => new()
+    {
+        Stage = (Wire.Stage)step.Stage,
+        ChannelId = step.Channel?.ToString() ?? string.Empty,
+        TransactionHash = step.Transaction?.ToString() ?? string.Empty,
+        BlockNumber = step.Receipt?.BlockNumber ?? 0,
+        GasUsed = step.Receipt?.GasUsed ?? 0,
+        Note = step.Note,
+    };
+
+    public static Wire.ReceivedPayment Write(ReceivedPayment payment) => new()
+    {
+        Cursor = payment.Cursor,
+        ChannelId = payment.Channel.ToString(),
+        Amount = payment.Amount.ToString(),
+        ItemId = UnsafeByteOperations.UnsafeWrap(payment.ItemId),
+        TotalReceived = payment.Total.ToString(),
+        AcceptedAtMs = payment.AcceptedAtMs,
+    };
+}

@@ -1,0 +1,177 @@
+using System.Threading.Channels;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Grpc.Core;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Grpc;
+
+/// <summary>
+/// One StreamPayments call: items in, results out, many under way. The number under way is bounded; past it the stream
+/// is not read, and HTTP/2 holds the caller back.
+/// </summary>
+internal sealed class PaymentStream
+{
+    private const int PaymentsPerRequestMax = 1_024;
+    private const int UnderWayMax = 8_192;
+    private const int ResultsPerResponseMax = 1_024;
+
+    private readonly Node _node;
+    private readonly IAsyncStreamReader<Wire.StreamPaymentsRequest> _requests;
+    private readonly IServerStreamWriter<Wire.StreamPaymentsResponse> _responses;
+    private readonly SemaphoreSlim _room = new(UnderWayMax);
+    private readonly Channel<Wire.PaymentResult> _results =
+        System.Threading.Channels.Channel.CreateUnbounded<Wire.PaymentResult>(
+            new UnboundedChannelOptions { SingleReader = true });
+    private readonly Dictionary<string, ChannelSlot?> _slots = [];
+    private long _underWay = 1; // One for the reading itself.
+
+    public PaymentStream(
+        Node node,
+        IAsyncStreamReader<Wire.StreamPaymentsRequest> requests,
+        IServerStreamWriter<Wire.StreamPaymentsResponse> responses)
+    {
+        _node = node;
+        _requests = requests;
+        _responses = responses;
+    }
+
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        Task reading = ReadAsync(cancel);
+        await WriteAsync(cancel);
+        await reading;
+    }
+
+    private async Task ReadAsync(CancellationToken cancel)
+    {
+        try
+        {
+            ulong index = 0;
+            while (await _requests.MoveNext(cancel))
+            {
+                if (_requests.Current.Payments.Count is 0 or > PaymentsPerRequestMax)
+                {
+                    throw Fields.Invalid(
+                        "payments", $"{_requests.Current.Payments.Count} items", $"1 to {PaymentsPerRequestMax}");
+                }
+
+                foreach (Wire.Payment payment in _requests.Current.Payments)
+                {
+                    await _room.WaitAsync(cancel);
+                    await TakeAsync(index++, payment, cancel);
+                }
+            }
+
+            Finish();
+        }
+        catch (Exception error)
+        {
+            _results.Writer.TryComplete(error);
+        }
+    }
+
+    private ValueTask TakeAsync(ulong index, Wire.Payment payment, CancellationToken cancel)
+    {
+        Interlocked.Increment(ref _underWay);
+        ChannelSlot? slot = null;
+        UInt128 amount = UInt128.Zero;
+        Refusal refusal = PaymentRequest.CheckForm(payment.ItemId.Length, payment.IdempotencyKey);
+        if (refusal == Refusal.None) refusal = FindSlot(payment.ChannelId, out slot);
+        if (refusal == Refusal.None) refusal = Fields.TryReadAmount(payment.Amount, out amount);
+        if (refusal != Refusal.None)
+        {
+            Report(index, PaymentOutcome.Refused(refusal));
+            return ValueTask.CompletedTask;
+        }
+
+        return _node.Ledger.EnqueueAsync(
+            new StreamedPayment(this, index, slot!, amount, payment.ItemId.Memory, payment.IdempotencyKey), cancel);
+    }
+
+    private Refusal FindSlot(string text, out ChannelSlot? slot)
+    {
+        if (_slots.TryGetValue(text, out slot)) return Refusal.None;
+        if (!Fields.TryReadChannelId(text, out ChannelId id)) return Refusal.InvalidArgument;
+        slot = _node.Book.Find(id);
+        if (slot is null) return Refusal.UnknownChannel;
+        _slots[text] = slot;
+        return Refusal.None;
+    }
+
+    private void Report(ulong index, PaymentOutcome outcome)
+    {
+        _results.Writer.TryWrite(new Wire.PaymentResult
+        {
+            Index = index,
+            Refusal = (Wire.Refusal)outcome.Refusal,
+            TotalSent = outcome.Refusal == Refusal.None ? outcome.Total.ToString() : string.Empty,
+            Repeated = outcome.Repeated,
+        });
+        _room.Release();
+        Finish();
+    }
+
+    private void Finish()
+    {
+        if (Interlocked.Decrement(ref _underWay) == 0) _results.Writer.TryComplete();
+    }
+
+    private async Task WriteAsync(CancellationToken cancel)
+    {
+        while (await _results.Reader.WaitToReadAsync(cancel))
+        {
+            Wire.StreamPaymentsResponse response = new();
+            while (response.Results.Count < ResultsPerResponseMax
+                && _results.Reader.TryRead(out Wire.PaymentResult? result))
+            {
+                response.Results.Add(result);
+            }
+
+            await _responses.WriteAsync(response, cancel);
+        }
+    }
+
+    /// <summary>A refused payment as an error for people.</summary>
+    public static RefusalException Explain(Refusal refusal, Wire.Payment payment, ChannelSlot? slot = null) =>
+        refusal switch
+        {
+            Refusal.ItemIdTooLong => new RefusalException(
+                refusal,
+                $"item_id has {payment.ItemId.Length} bytes, expected at most {PaymentRequest.ItemIdBytesMax}")
+            {
+                Field = "item_id",
+            },
+            Refusal.IdempotencyKeyTooLong => new RefusalException(
+                refusal, $"idempotency_key is longer than {PaymentRequest.IdempotencyKeyBytesMax} bytes of UTF-8")
+            {
+                Field = "idempotency_key",
+            },
+            Refusal.IdempotencyKeyReused => new RefusalException(
+                refusal,
+                $"idempotency_key \"{payment.IdempotencyKey}\" was used for another channel, amount or item")
+            {
+                Field = "idempotency_key",
+            },
+            Refusal.InsufficientBalance => new RefusalException(
+                refusal,
+                $"amount is {payment.Amount}, expected at most {slot?.State.OurBalance(slot.Channel)}, the balance")
+            {
+                Field = "amount",
+            },
+            Refusal.PeerRefusing => new RefusalException(
+                refusal, $"the peer refused the newest update of {payment.ChannelId}: {slot?.PeerRefusal}"),
+            _ => new RefusalException(refusal, $"channel {payment.ChannelId}: {refusal}") { Field = "channel_id" },
+        };
+
+    private sealed class StreamedPayment(
+        PaymentStream stream,
+        ulong index,
+        ChannelSlot slot,
+        UInt128 amount,
+        ReadOnlyMemory<byte> itemId,
+        string idempotencyKey) : PaymentRequest(slot, amount, itemId, idempotencyKey)
+    {
+        public override void Done(PaymentOutcome outcome) => stream.Report(index, outcome);
+    }
+}

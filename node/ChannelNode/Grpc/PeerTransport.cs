@@ -1,0 +1,188 @@
+using System.Security.Cryptography;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Google.Protobuf;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Grpc;
+
+/// <summary>Signs this node's part of the handshake: Hello(from us, to, our nonce, their nonce).</summary>
+internal delegate Signature HelloSigner(Address to, Bytes32 ourNonce, Bytes32 theirNonce);
+
+/// <summary>Checks a peer's part of the handshake.</summary>
+internal delegate bool HelloVerifier(Address from, Bytes32 theirNonce, Bytes32 ourNonce, Signature signature);
+
+/// <summary>Who this node is to its peers.</summary>
+internal sealed record NodeIdentity(
+    ulong ChainId, Address Contract, Party Us, HelloSigner SignHello, HelloVerifier VerifyHello);
+
+/// <summary>
+/// One session over one stream, whichever side called: the handshake, then a loop that reads and a loop that writes
+/// until either ends. Everything that waits to be said goes into one frame.
+/// </summary>
+internal sealed class PeerTransport(
+    Node node,
+    NodeIdentity identity,
+    Func<CancellationToken, Task<Wire.PeerMessage?>> read,
+    Func<Wire.PeerMessage, CancellationToken, Task> write)
+{
+    public const uint ProtocolVersion = 1;
+
+    /// <summary>Payments in one frame before the next one is begun: bounds a message to about a megabyte.</summary>
+    private const int PaymentsPerFrame = 8_192;
+
+    private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// Proves both identities and joins the engine. Throws <see cref="RefusalException"/> when the peer is not one for
+    /// us, or not <paramref name="expected"/>.
+    /// </summary>
+    public async Task<PeerSession> HandshakeAsync(Address? expected, CancellationToken cancel)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        limit.CancelAfter(HandshakeTimeout);
+        try
+        {
+            Bytes32 ourNonce = Bytes32.Read(RandomNumberGenerator.GetBytes(Bytes32.Size));
+            await write(new Wire.PeerMessage { Hello = OurHello(ourNonce) }, limit.Token);
+            (Party them, Bytes32 theirNonce) = CheckHello(await NextAsync(limit.Token), expected);
+
+            Signature proof = identity.SignHello(them.Signer, ourNonce, theirNonce);
+            await write(
+                new Wire.PeerMessage { HelloProof = new Wire.HelloProof { Signature = PeerWire.Write(proof) } },
+                limit.Token);
+            CheckProof(await NextAsync(limit.Token), them.Signer, ourNonce, theirNonce);
+
+            PeerLink link = new(them.Signer, them.Owner, node.Options.PeerQueueMax);
+            return await node.Peers.AttachAsync(link, limit.Token);
+        }
+        catch (OperationCanceledException error) when (!cancel.IsCancellationRequested)
+        {
+            throw new RefusalException(
+                Refusal.PeerOffline, $"no handshake within {HandshakeTimeout.TotalSeconds} s", error);
+        }
+    }
+
+    private Wire.Hello OurHello(Bytes32 nonce) => new()
+    {
+        ProtocolVersion = ProtocolVersion,
+        ChainId = identity.ChainId,
+        Contract = PeerWire.Write(identity.Contract),
+        Signer = PeerWire.Write(identity.Us.Signer),
+        Owner = PeerWire.Write(identity.Us.Owner),
+        Nonce = PeerWire.Write(nonce),
+    };
+
+    private (Party Them, Bytes32 Nonce) CheckHello(Wire.PeerMessage message, Address? expected)
+    {
+        if (message.KindCase != Wire.PeerMessage.KindOneofCase.Hello) throw Unexpected(message, "hello");
+        Wire.Hello hello = message.Hello;
+        if (hello.ProtocolVersion != ProtocolVersion)
+            throw Wrong(Refusal.WrongProtocolVersion, "protocol_version", hello.ProtocolVersion, ProtocolVersion);
+        if (hello.ChainId != identity.ChainId)
+            throw Wrong(Refusal.WrongChain, "chain_id", hello.ChainId, identity.ChainId);
+        Address contract = PeerWire.ReadAddress(hello.Contract, "contract");
+        if (contract != identity.Contract) throw Wrong(Refusal.WrongContract, "contract", contract, identity.Contract);
+
+        Party them = new(
+            PeerWire.ReadAddress(hello.Owner, "owner"), PeerWire.ReadAddress(hello.Signer, "signer"));
+        if (them.Signer == identity.Us.Signer)
+            throw Wrong(Refusal.WrongIdentity, "signer", them.Signer, "another node's, not our own");
+        if (expected is { } signer && them.Signer != signer)
+            throw Wrong(Refusal.WrongIdentity, "signer", them.Signer, signer);
+        return (them, PeerWire.ReadBytes32(hello.Nonce, "nonce"));
+    }
+
+    private void CheckProof(Wire.PeerMessage message, Address signer, Bytes32 ourNonce, Bytes32 theirNonce)
+    {
+        if (message.KindCase != Wire.PeerMessage.KindOneofCase.HelloProof) throw Unexpected(message, "hello_proof");
+        Signature signature = PeerWire.ReadSignature(message.HelloProof.Signature, "signature");
+        if (!identity.VerifyHello(signer, theirNonce, ourNonce, signature))
+            throw Wrong(Refusal.WrongIdentity, "signature", "a proof by another key", $"{signer}'s");
+    }
+
+    /// <summary>Runs an attached session to its end and leaves the engine; throws what ended it, if anything did.</summary>
+    public async Task RunAsync(PeerSession session, CancellationToken cancel)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancel, session.Link.Ended);
+        string reason = "the connection ended";
+        try
+        {
+            Task reading = ReadAsync(session, ending.Token);
+            Task writing = WriteAsync(session, ending.Token);
+            Task first = await Task.WhenAny(reading, writing);
+            await ending.CancelAsync();
+            await IgnoreAsync(first == reading ? writing : reading);
+            await first;
+        }
+        catch (OperationCanceledException)
+        {
+            reason = "the session was ended";
+        }
+        catch (Exception error)
+        {
+            reason = error.Message;
+            throw;
+        }
+        finally
+        {
+            await node.Peers.DetachAsync(session.Link, reason);
+        }
+    }
+
+    private static async Task IgnoreAsync(Task task)
+    {
+        try
+        {
+            await task;
+        }
+        catch (Exception)
+        {
+            // The other loop ended first and tells why.
+        }
+    }
+
+    private async Task ReadAsync(PeerSession session, CancellationToken cancel)
+    {
+        while (await read(cancel) is { } message)
+        {
+            foreach (PeerMessage said in PeerWire.Read(message)) await session.ReceiveAsync(said, cancel);
+        }
+    }
+
+    private async Task WriteAsync(PeerSession session, CancellationToken cancel)
+    {
+        foreach (PeerMessage greeting in session.Greeting) await write(PeerWire.Write(greeting), cancel);
+
+        while (await session.Link.Outbound.WaitToReadAsync(cancel))
+        {
+            Wire.Frame frame = new();
+            int payments = 0;
+            while (payments < PaymentsPerFrame && session.Link.Outbound.TryRead(out PeerMessage? message))
+            {
+                if (message is PeerMessage.Update update) payments += update.Payments.Count;
+                if (PeerWire.TryAdd(frame, message)) continue;
+                frame = await FlushAsync(frame, cancel);
+                await write(PeerWire.Write(message), cancel);
+            }
+
+            await FlushAsync(frame, cancel);
+        }
+    }
+
+    private async Task<Wire.Frame> FlushAsync(Wire.Frame frame, CancellationToken cancel)
+    {
+        if (frame.CalculateSize() == 0) return frame;
+        await write(new Wire.PeerMessage { Frame = frame }, cancel);
+        return new Wire.Frame();
+    }
+
+    private async Task<Wire.PeerMessage> NextAsync(CancellationToken cancel) =>
+        await read(cancel) ?? throw new RefusalException(Refusal.PeerOffline, "the peer ended the handshake");
+
+    private static RefusalException Wrong(Refusal refusal, string field, object value, object expected) =>
+        new(refusal, $"{field} is {value}, expected {expected}") { Field = field };
+
+    private static RefusalException Unexpected(Wire.PeerMessage message, string expected) =>
+        new(Refusal.InvalidArgument, $"kind is {message.KindCase}, expected {expected}") { Field = "kind" };
+}

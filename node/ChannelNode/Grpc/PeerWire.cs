@@ -1,0 +1,229 @@
+using System.Buffers.Binary;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Google.Protobuf;
+using Google.Protobuf.Collections;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Grpc;
+
+/// <summary>
+/// The peers' wire form to the engine's and back. Reading checks every length: what is malformed throws
+/// <see cref="RefusalException"/> with InvalidArgument, naming field, value and limit, and ends the session.
+/// </summary>
+internal static class PeerWire
+{
+    private const int AmountBytes = 16;
+
+    public static IEnumerable<PeerMessage> Read(Wire.PeerMessage message) => message.KindCase switch
+    {
+        Wire.PeerMessage.KindOneofCase.Frame => ReadFrame(message.Frame),
+        Wire.PeerMessage.KindOneofCase.ChannelReestablish => [Read(message.ChannelReestablish)],
+        Wire.PeerMessage.KindOneofCase.ChannelProposal =>
+            [new PeerMessage.Proposal(ReadTerms(message.ChannelProposal.Terms))],
+        Wire.PeerMessage.KindOneofCase.ChannelProposalReply =>
+        [
+            new PeerMessage.ProposalReply(
+                ReadChannel(message.ChannelProposalReply.ChannelId), (Refusal)message.ChannelProposalReply.Refusal),
+        ],
+        Wire.PeerMessage.KindOneofCase.CloseProposal => [Read(message.CloseProposal)],
+        Wire.PeerMessage.KindOneofCase.CloseProposalReply => [Read(message.CloseProposalReply)],
+        _ => throw Malformed("kind", message.KindCase, "a message for an established session"),
+    };
+
+    private static IEnumerable<PeerMessage> ReadFrame(Wire.Frame frame)
+    {
+        foreach (Wire.Acknowledgement said in frame.Acknowledgements)
+        {
+            yield return new PeerMessage.Acknowledgement(
+                ReadChannel(said.ChannelId), ReadAmount(said.Received, "received"));
+        }
+
+        foreach (Wire.UpdateRefusal said in frame.Refusals)
+        {
+            yield return new PeerMessage.UpdateRefusal(
+                ReadChannel(said.ChannelId), ReadAmount(said.Sent, "sent"), (Refusal)said.Reason);
+        }
+
+        foreach (Wire.Update said in frame.Updates)
+        {
+            BalanceUpdate balance = new(
+                ReadChannel(said.ChannelId), ReadAmount(said.Sent, "sent"), ReadAmount(said.Received, "received"));
+            yield return new PeerMessage.Update(
+                balance, ReadSignature(said.Signature, "signature"), ReadPayments(said.Payments));
+        }
+    }
+
+    private static IncomingPayment[] ReadPayments(RepeatedField<Wire.PeerPayment> payments)
+    {
+        var read = new IncomingPayment[payments.Count];
+        for (int index = 0; index < read.Length; index++)
+        {
+            Wire.PeerPayment payment = payments[index];
+            read[index] = new IncomingPayment(ReadAmount(payment.Amount, "amount"), payment.ItemId.Memory);
+        }
+
+        return read;
+    }
+
+    private static PeerMessage.Reestablish Read(Wire.ChannelReestablish said) => new(
+        ReadChannel(said.ChannelId), ReadAmount(said.Sent, "sent"), ReadAmount(said.Received, "received"));
+
+    private static PeerMessage.CloseProposal Read(Wire.CloseProposal said) => new(new CooperativeClose(
+        ReadChannel(said.ChannelId),
+        ReadAmount(said.SentA, "sent_a"),
+        ReadAmount(said.SentB, "sent_b"),
+        said.DeadlineSeconds));
+
+    private static PeerMessage.CloseReply Read(Wire.CloseProposalReply said)
+    {
+        Signature signature = said.Signature.IsEmpty ? default : ReadSignature(said.Signature, "signature");
+        return new PeerMessage.CloseReply(ReadChannel(said.ChannelId), signature, (Refusal)said.Refusal);
+    }
+
+    private static ChannelTerms ReadTerms(Wire.Terms? terms)
+    {
+        if (terms is null) throw Malformed("terms", "nothing", "the terms of a channel");
+        return new ChannelTerms(
+            new Party(ReadAddress(terms.OwnerA, "owner_a"), ReadAddress(terms.SignerA, "signer_a")),
+            new Party(ReadAddress(terms.OwnerB, "owner_b"), ReadAddress(terms.SignerB, "signer_b")),
+            ReadAddress(terms.Token, "token"),
+            terms.DisputeWindowSeconds,
+            terms.OneWay,
+            ReadBytes32(terms.Salt, "salt"));
+    }
+
+    public static Wire.PeerMessage Write(PeerMessage message) => message switch
+    {
+        PeerMessage.Reestablish said => new Wire.PeerMessage
+        {
+            ChannelReestablish = new Wire.ChannelReestablish
+            {
+                ChannelId = Write(said.Channel), Sent = Write(said.Sent), Received = Write(said.Received),
+            },
+        },
+        PeerMessage.Proposal said => new Wire.PeerMessage
+        {
+            ChannelProposal = new Wire.ChannelProposal { Terms = Write(said.Terms) },
+        },
+        PeerMessage.ProposalReply said => new Wire.PeerMessage
+        {
+            ChannelProposalReply = new Wire.ChannelProposalReply
+            {
+                ChannelId = Write(said.Channel), Refusal = (Wire.Refusal)said.Refusal,
+            },
+        },
+        PeerMessage.CloseProposal said => new Wire.PeerMessage
+        {
+            CloseProposal = new Wire.CloseProposal
+            {
+                ChannelId = Write(said.Close.Channel),
+                SentA = Write(said.Close.SentA),
+                SentB = Write(said.Close.SentB),
+                DeadlineSeconds = said.Close.DeadlineSeconds,
+            },
+        },
+        PeerMessage.CloseReply said => new Wire.PeerMessage
+        {
+            CloseProposalReply = new Wire.CloseProposalReply
+            {
+                ChannelId = Write(said.Channel),
+                Signature = said.Refusal == Refusal.None ? Write(said.Signature) : ByteString.Empty,
+                Refusal = (Wire.Refusal)said.Refusal,
+            },
+        },
+        _ => throw new ArgumentOutOfRangeException(nameof(message), message, "goes into a frame"),
+    };
+
+    /// <summary>Adds a message that travels in frames; false for one that travels alone.</summary>
+    public static bool TryAdd(Wire.Frame frame, PeerMessage message)
+    {
+        switch (message)
+        {
+            case PeerMessage.Update said:
+                frame.Updates.Add(Write(said));
+                return true;
+            case PeerMessage.Acknowledgement said:
+                frame.Acknowledgements.Add(new Wire.Acknowledgement
+                {
+                    ChannelId = Write(said.Channel), Received = Write(said.Received),
+                });
+                return true;
+            case PeerMessage.UpdateRefusal said:
+                frame.Refusals.Add(new Wire.UpdateRefusal
+                {
+                    ChannelId = Write(said.Channel), Sent = Write(said.Sent), Reason = (Wire.Refusal)said.Reason,
+                });
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private static Wire.Update Write(PeerMessage.Update said)
+    {
+        Wire.Update update = new()
+        {
+            ChannelId = Write(said.Balance.Channel),
+            Sent = Write(said.Balance.Sent),
+            Received = Write(said.Balance.Received),
+            Signature = Write(said.Signature),
+        };
+        foreach (IncomingPayment payment in said.Payments)
+        {
+            update.Payments.Add(new Wire.PeerPayment
+            {
+                Amount = Write(payment.Amount), ItemId = UnsafeByteOperations.UnsafeWrap(payment.ItemId),
+            });
+        }
+
+        return update;
+    }
+
+    private static Wire.Terms Write(ChannelTerms terms) => new()
+    {
+        OwnerA = Write(terms.A.Owner),
+        SignerA = Write(terms.A.Signer),
+        OwnerB = Write(terms.B.Owner),
+        SignerB = Write(terms.B.Signer),
+        Token = Write(terms.Token),
+        DisputeWindowSeconds = terms.DisputeWindowSeconds,
+        OneWay = terms.OneWay,
+        Salt = Write(terms.Salt),
+    };
+
+    public static ByteString Write(Address value) => UnsafeByteOperations.UnsafeWrap(value.ToArray());
+
+    public static ByteString Write(Bytes32 value) => UnsafeByteOperations.UnsafeWrap(value.ToArray());
+
+    public static ByteString Write(Signature value) => UnsafeByteOperations.UnsafeWrap(value.ToArray());
+
+    private static ByteString Write(ChannelId value) => Write(value.Value);
+
+    private static ByteString Write(UInt128 value)
+    {
+        var bytes = new byte[AmountBytes];
+        BinaryPrimitives.WriteUInt128BigEndian(bytes, value);
+        return UnsafeByteOperations.UnsafeWrap(bytes);
+    }
+
+    public static Address ReadAddress(ByteString bytes, string field) =>
+        Address.Read(Exactly(bytes, Address.Size, field));
+
+    public static Bytes32 ReadBytes32(ByteString bytes, string field) =>
+        Bytes32.Read(Exactly(bytes, Bytes32.Size, field));
+
+    public static Signature ReadSignature(ByteString bytes, string field) =>
+        Signature.Read(Exactly(bytes, Signature.Size, field));
+
+    private static ChannelId ReadChannel(ByteString bytes) => new(ReadBytes32(bytes, "channel_id"));
+
+    private static UInt128 ReadAmount(ByteString bytes, string field) =>
+        BinaryPrimitives.ReadUInt128BigEndian(Exactly(bytes, AmountBytes, field));
+
+    private static ReadOnlySpan<byte> Exactly(ByteString bytes, int length, string field) =>
+        bytes.Length == length ? bytes.Span : throw Malformed(field, $"{bytes.Length} bytes", $"{length} bytes");
+
+    private static RefusalException Malformed(string field, object value, string expected) =>
+        new(Refusal.InvalidArgument, $"{field} has {value}, expected {expected}") { Field = field };
+}

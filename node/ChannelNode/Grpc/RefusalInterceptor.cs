@@ -1,0 +1,54 @@
+using ChannelNode.Engine;
+using Grpc.Core;
+using Grpc.Core.Interceptors;
+
+namespace ChannelNode.Grpc;
+
+/// <summary>Turns the engine's refusals into gRPC errors with their names, at the one place where calls leave.</summary>
+internal sealed class RefusalInterceptor : Interceptor
+{
+    public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
+        TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
+    {
+        try
+        {
+            return await continuation(request, context);
+        }
+        catch (RefusalException refusal)
+        {
+            throw refusal.ToRpcException();
+        }
+    }
+
+    public override async Task ServerStreamingServerHandler<TRequest, TResponse>(
+        TRequest request,
+        IServerStreamWriter<TResponse> responseStream,
+        ServerCallContext context,
+        ServerStreamingServerMethod<TRequest, TResponse> continuation)
+    {
+        try
+        {
+            await continuation(request, responseStream, context);
+        }
+        catch (RefusalException refusal)
+        {
+            throw refusal.ToRpcException();
+        }
+    }
+
+    public override async Task DuplexStreamingServerHandler<TRequest, TResponse>(
+        IAsyncStreamReader<TRequest> requestStream,
+        IServerStreamWriter<TResponse> responseStream,
+        ServerCallContext context,
+        DuplexStreamingServerMethod<TRequest, TResponse> continuation)
+    {
+        try
+        {
+            await continuation(requestStream, responseStream, context);
+        }
+        catch (RefusalException refusal)
+        {
+            throw refusal.ToRpcException();
+        }
+    }
+}

@@ -1,0 +1,94 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+
+namespace ChannelNode.Settlement;
+
+/// <summary>Calldata for the functions of PaymentChannels that the node calls, in the contract's order of arguments.</summary>
+internal static class PaymentChannelsCalls
+{
+    private const int TermsWords = 8;
+    private const int UpdateWords = 2;
+    private const int PayeeWords = 4;
+    private const int ClaimRowWords = 5;
+
+    private static readonly ContractArtifact Artifact = ContractArtifact.PaymentChannels;
+    private static readonly byte[] DepositSelector = Artifact.Selector("deposit");
+    private static readonly byte[] CloseSelector = Artifact.Selector("close");
+    private static readonly byte[] StartCloseSelector = Artifact.Selector("startClose");
+    private static readonly byte[] DisputeSelector = Artifact.Selector("dispute");
+    private static readonly byte[] SettleSelector = Artifact.Selector("settle");
+    private static readonly byte[] ClaimSelector = Artifact.Selector("claim");
+    private static readonly byte[] WithdrawCreditSelector = Artifact.Selector("withdrawCredit");
+    private static readonly byte[] ChannelIdSelector = Artifact.Selector("channelId");
+    private static readonly byte[] SidesSelector = Artifact.Selector("sides");
+    private static readonly byte[] CreditOfSelector = Artifact.Selector("creditOf");
+
+    public static byte[] Deposit(ChannelTerms terms, Side side, UInt128 amount) =>
+        Terms(terms, 2).Number((UInt128)(byte)side).Number(amount).ToArray(DepositSelector);
+
+    public static byte[] Close(
+        ChannelTerms terms, in CooperativeClose close, ReadOnlySpan<byte> signatureA, ReadOnlySpan<byte> signatureB) =>
+        Terms(terms, 5)
+            .Number(close.SentA)
+            .Number(close.SentB)
+            .Number(close.DeadlineSeconds)
+            .Bytes(signatureA)
+            .Bytes(signatureB)
+            .ToArray(CloseSelector);
+
+    /// <summary>An empty signature: without an update.</summary>
+    public static byte[] StartClose(
+        ChannelTerms terms, UInt128 sent, UInt128 received, ReadOnlySpan<byte> signature) =>
+        Terms(terms, UpdateWords + 1).Number(sent).Number(received).Bytes(signature).ToArray(StartCloseSelector);
+
+    public static byte[] Dispute(ChannelTerms terms, UInt128 sent, UInt128 received, ReadOnlySpan<byte> signature) =>
+        Terms(terms, UpdateWords + 1).Number(sent).Number(received).Bytes(signature).ToArray(DisputeSelector);
+
+    public static byte[] Settle(ChannelTerms terms) => Terms(terms, 0).ToArray(SettleSelector);
+
+    /// <summary><paramref name="common"/>: any of the rows' terms, which agree in payee, token and window.</summary>
+    public static byte[] Claim(ChannelTerms common, IReadOnlyList<AbiWriter> rows) =>
+        new AbiWriter(PayeeWords + 1)
+            .Account(common.B.Owner)
+            .Account(common.B.Signer)
+            .Account(common.Token)
+            .Number(common.DisputeWindowSeconds)
+            .Tuples(rows)
+            .ToArray(ClaimSelector);
+
+    public static AbiWriter ClaimRow(Party payer, Bytes32 salt, UInt128 sent, ReadOnlySpan<byte> signature) =>
+        new AbiWriter(ClaimRowWords)
+            .Account(payer.Owner)
+            .Account(payer.Signer)
+            .Bytes32(salt)
+            .Number(sent)
+            .Bytes(signature);
+
+    public static byte[] WithdrawCredit(Address token) =>
+        new AbiWriter(1).Account(token).ToArray(WithdrawCreditSelector);
+
+    public static byte[] ChannelId(ChannelTerms terms) => Terms(terms, 0).ToArray(ChannelIdSelector);
+
+    public static byte[] Sides(ChannelId id) => new AbiWriter(1).Bytes32(id.Value).ToArray(SidesSelector);
+
+    public static byte[] CreditOf(Address owner, Address token) =>
+        new AbiWriter(2).Account(owner).Account(token).ToArray(CreditOfSelector);
+
+    /// <summary>What <c>sides</c> answers.</summary>
+    public static Pots ReadSides(ReadOnlySpan<byte> result)
+    {
+        var reader = new AbiReader(result);
+        return new Pots(reader.Number(), reader.Number(), reader.Number(), reader.Number(), reader.UInt32());
+    }
+
+    private static AbiWriter Terms(ChannelTerms terms, int wordsAfter) =>
+        new AbiWriter(TermsWords + wordsAfter)
+            .Account(terms.A.Owner)
+            .Account(terms.A.Signer)
+            .Account(terms.B.Owner)
+            .Account(terms.B.Signer)
+            .Account(terms.Token)
+            .Number(terms.DisputeWindowSeconds)
+            .Flag(terms.OneWay)
+            .Bytes32(terms.Salt);
+}

@@ -1,0 +1,75 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Signing;
+
+/// <summary>
+/// ECDSA on secp256k1 over EIP-712 digests of one contract on one chain, with the node's key. Safe for many threads.
+/// </summary>
+internal sealed class SignatureScheme(PrivateKey key, ulong chainId, Address contract) : ISignatureScheme
+{
+    /// <summary>Keys remembered per generation; about 10 MB in all.</summary>
+    private const int PublicKeysMax = 32_768;
+
+    private readonly TypedData _typed = new(chainId, contract);
+    private readonly PublicKeys _keys = new(PublicKeysMax);
+
+    /// <summary>The address of the node's key.</summary>
+    public Address Signer => key.Address;
+
+    public ChannelId IdOf(ChannelTerms terms) => new(_typed.Of(terms));
+
+    public bool Verify(in BalanceUpdate update, in Signature signature, Address signer) =>
+        Verify(_typed.Of(update), signature, signer);
+
+    public bool Verify(in CooperativeClose close, in Signature signature, Address signer) =>
+        Verify(_typed.Of(close), signature, signer);
+
+    public Signature Sign(in BalanceUpdate update) => key.Sign(_typed.Of(update));
+
+    public Signature Sign(in CooperativeClose close) => key.Sign(_typed.Of(close));
+
+    /// <summary>Any digest, for transactions.</summary>
+    public Signature SignDigest(in Bytes32 digest) => key.Sign(digest);
+
+    /// <summary>Proves to the peer <paramref name="to"/> that we hold our key, for this session's two nonces only.</summary>
+    public Signature SignHello(Address to, Bytes32 nonceFrom, Bytes32 nonceTo) =>
+        key.Sign(_typed.OfHello(Signer, to, nonceFrom, nonceTo));
+
+    /// <summary>Whether <paramref name="from"/> holds its key and speaks to us, in the session of these two nonces.</summary>
+    public bool VerifyHello(Address from, Bytes32 nonceFrom, Bytes32 nonceTo, Signature signature) =>
+        Verify(_typed.OfHello(from, Signer, nonceFrom, nonceTo), signature, from);
+
+    public Signature Presentable(in BalanceUpdate update, in Signature signature, Address signer)
+    {
+        Bytes32 digest = _typed.Of(update);
+        foreach (byte v in (ReadOnlySpan<byte>)[27, 28])
+        {
+            if (Secp256k1.IsWellFormed(signature)
+                && Secp256k1.TryRecover(digest, signature, v, out PublicKey recovered)
+                && Secp256k1.AddressOf(recovered) == signer)
+            {
+                return signature with { V = v };
+            }
+        }
+
+        throw new InvalidOperationException($"the update of {update.Channel} was never signed by {signer}");
+    }
+
+    private bool Verify(in Bytes32 digest, in Signature signature, Address signer)
+    {
+        if (!Secp256k1.IsWellFormed(signature)) return false;
+        return _keys.TryGet(signer, out PublicKey known)
+            ? Secp256k1.Verify(digest, signature, known)
+            : TryMeet(digest, signature, signature.V, signer)
+                || TryMeet(digest, signature, (byte)(27 + 28 - signature.V), signer);
+    }
+
+    /// <summary>A signer's first signature proves its public key. Either v may be meant, as with later ones.</summary>
+    private bool TryMeet(in Bytes32 digest, in Signature signature, byte v, Address signer)
+    {
+        if (!Secp256k1.TryRecover(digest, signature, v, out PublicKey recovered)) return false;
+        if (Secp256k1.AddressOf(recovered) != signer) return false;
+        _keys.Add(signer, recovered);
+        return true;
+    }
+}

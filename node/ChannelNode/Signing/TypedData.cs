@@ -1,0 +1,113 @@
+using System.Buffers.Binary;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+
+namespace ChannelNode.Signing;
+
+/// <summary>
+/// The EIP-712 digests of one contract on one chain. The type strings are the contract's: every letter counts. Every
+/// field is one 32-byte word, numbers big-endian.
+/// </summary>
+internal sealed class TypedData
+{
+    private const int Word = 32;
+
+    private static readonly Bytes32 DomainType = Keccak.Hash(
+        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"u8);
+
+    private static readonly Bytes32 ChannelType = Keccak.Hash(
+        "Channel(address ownerA,address signerA,address ownerB,address signerB,address token,uint32 disputeWindow,bool oneWay,bytes32 salt)"u8);
+
+    private static readonly Bytes32 BalanceUpdateType = Keccak.Hash(
+        "BalanceUpdate(bytes32 channelId,uint128 sent,uint128 received)"u8);
+
+    private static readonly Bytes32 CloseType = Keccak.Hash(
+        "Close(bytes32 channelId,uint128 sentA,uint128 sentB,uint64 deadline)"u8);
+
+    private static readonly Bytes32 HelloType = Keccak.Hash(
+        "Hello(address from,address to,bytes32 nonceFrom,bytes32 nonceTo)"u8);
+
+    private readonly Bytes32 _domain;
+
+    public TypedData(ulong chainId, Address contract)
+    {
+        Span<byte> words = stackalloc byte[5 * Word];
+        words.Clear();
+        DomainType.Write(words);
+        Keccak.Hash("ChannelNode"u8, words[Word..]);
+        Keccak.Hash("1"u8, words[(2 * Word)..]);
+        BinaryPrimitives.WriteUInt64BigEndian(words[(4 * Word - 8)..], chainId);
+        contract.Write(words[(5 * Word - Address.Size)..]);
+        _domain = Keccak.Hash(words);
+    }
+
+    /// <summary>What the contract's domain hashes to.</summary>
+    public Bytes32 Domain => _domain;
+
+    public Bytes32 Of(ChannelTerms terms)
+    {
+        Span<byte> words = stackalloc byte[9 * Word];
+        words.Clear();
+        ChannelType.Write(words);
+        Put(words, 1, terms.A.Owner);
+        Put(words, 2, terms.A.Signer);
+        Put(words, 3, terms.B.Owner);
+        Put(words, 4, terms.B.Signer);
+        Put(words, 5, terms.Token);
+        Put(words, 6, terms.DisputeWindowSeconds);
+        words[8 * Word - 1] = terms.OneWay ? (byte)1 : (byte)0;
+        terms.Salt.Write(words[(8 * Word)..]);
+        return Digest(words);
+    }
+
+    public Bytes32 Of(in BalanceUpdate update)
+    {
+        Span<byte> words = stackalloc byte[4 * Word];
+        words.Clear();
+        BalanceUpdateType.Write(words);
+        update.Channel.Write(words[Word..]);
+        Put(words, 2, update.Sent);
+        Put(words, 3, update.Received);
+        return Digest(words);
+    }
+
+    public Bytes32 Of(in CooperativeClose close)
+    {
+        Span<byte> words = stackalloc byte[5 * Word];
+        words.Clear();
+        CloseType.Write(words);
+        close.Channel.Write(words[Word..]);
+        Put(words, 2, close.SentA);
+        Put(words, 3, close.SentB);
+        Put(words, 4, close.DeadlineSeconds);
+        return Digest(words);
+    }
+
+    public Bytes32 OfHello(Address from, Address to, in Bytes32 nonceFrom, in Bytes32 nonceTo)
+    {
+        Span<byte> words = stackalloc byte[5 * Word];
+        words.Clear();
+        HelloType.Write(words);
+        Put(words, 1, from);
+        Put(words, 2, to);
+        nonceFrom.Write(words[(3 * Word)..]);
+        nonceTo.Write(words[(4 * Word)..]);
+        return Digest(words);
+    }
+
+    private static void Put(Span<byte> words, int index, Address value) =>
+        value.Write(words[((index + 1) * Word - Address.Size)..]);
+
+    private static void Put(Span<byte> words, int index, UInt128 value) =>
+        BinaryPrimitives.WriteUInt128BigEndian(words[((index + 1) * Word - 16)..], value);
+
+    private Bytes32 Digest(ReadOnlySpan<byte> words)
+    {
+        Span<byte> bound = stackalloc byte[2 + 2 * Word];
+        bound[0] = 0x19;
+        bound[1] = 0x01;
+        _domain.Write(bound[2..]);
+        Keccak.Hash(words, bound[(2 + Word)..]);
+        return Keccak.Hash(bound);
+    }
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Runs a chain and two nodes, alice and bob, to play with, until Ctrl-C.
+set -euo pipefail
+
+# shellcheck source=scripts/lib/devnet.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/devnet.sh"
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+echo "devnet: building"
+build
+take_ports 8545 9801 9802 9811 9812
+echo "devnet: starting a chain and two nodes"
+start_chain
+deploy_contract
+deploy_token
+for name in alice bob; do
+  create_account "$name" 9000000000000000000
+  mint "$name" 1000000000000
+  start_node "$name"
+done
+
+cat <<END
+
+A chain and two nodes are running.
+
+  chain      http://127.0.0.1:$rpc_port (also ws://), a block each second, chain id 31337
+  contract   $contract
+  token      $token (DUSD, 6 decimals, anyone may mint)
+  alice      api http://127.0.0.1:${api_port[alice]}   peers http://127.0.0.1:${peer_port[alice]}   log $work/alice.log
+  bob        api http://127.0.0.1:${api_port[bob]}   peers http://127.0.0.1:${peer_port[bob]}   log $work/bob.log
+  Each account holds 9 ether and 1,000,000 DUSD.
+
+In another shell:
+
+  alias alice='dotnet $program --node http://127.0.0.1:${api_port[alice]}'
+  alias bob='dotnet $program --node http://127.0.0.1:${api_port[bob]}'
+
+  alice info
+  alice channel open --peer http://127.0.0.1:${peer_port[bob]} --amount 1000000000000000000
+  alice channel list                              # the id; its first 6 digits are enough below
+  alice pay <channel> 1000000 --item hello
+  bob payments follow --until-idle
+  alice channel close <channel>
+
+Ctrl-C stops all and removes the data.
+END
+
+# A signal ends the wait; so does a process that ends by itself, which is an error here.
+wait -n "${pid[@]}"
+fail "one of the processes has ended"

@@ -1,0 +1,165 @@
+# shellcheck shell=bash
+# A chain and two nodes on this machine, for demo.sh and devnet.sh, which source this file.
+# Everything lives in one temporary folder, listens on 127.0.0.1 only, and is stopped by its process id.
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+tools="$root/contracts/node_modules/.bin"
+program="$root/node/ChannelNode/bin/Release/net10.0/channelnode.dll"
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
+
+work="$(mktemp -d "${TMPDIR:-/tmp}/channelnode.XXXXXX")"
+declare -A pid=() api_port=() peer_port=() account=() owner=()
+rpc_port="" contract="" token=""
+
+fail() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+# --- processes ---------------------------------------------------------------------------------------------------
+
+# Ends one of our processes by its name: TERM unless told otherwise; KILL if that does not help.
+stop() {
+  local name="$1" signal="${2:-TERM}" number="${pid[$1]:-}" tries=0
+  [[ -n "$number" ]] || return 0
+  unset "pid[$name]"
+  kill -s "$signal" "$number" 2>/dev/null || true
+  while kill -0 "$number" 2>/dev/null && ((tries++ < 400)); do sleep 0.05; done
+  kill -s KILL "$number" 2>/dev/null || true
+  wait "$number" 2>/dev/null || true
+}
+
+stop_all() {
+  local name
+  for name in "${!pid[@]}"; do [[ "$name" == chain ]] || stop "$name"; done
+  stop chain
+}
+
+# To be trapped on EXIT. The logs of what failed are shown, since the folder goes.
+clean_up() {
+  local status=$?
+  trap - EXIT INT TERM
+  stop_all
+  if ((status != 0 && status != 130)); then
+    local log
+    for log in "$work"/*.log; do
+      [[ -s "$log" ]] && printf '\n--- end of %s\n' "$(basename "$log")" >&2 && tail -n 15 "$log" >&2
+    done
+  fi
+  rm -rf "$work"
+  exit "$status"
+}
+
+# Waits for a line in what a log has gained since an offset; fails when the process ends or the time is over.
+await_line() {
+  local name="$1" offset="$2" pattern="$3" seconds="$4" until=$((SECONDS + $4))
+  until tail -c "+$((offset + 1))" "$work/$name.log" | grep -Eq "$pattern"; do
+    kill -0 "${pid[$name]}" 2>/dev/null || fail "$name has ended"
+    ((SECONDS < until)) || fail "$name did not say '$pattern' within $seconds s"
+    sleep 0.05
+  done
+}
+
+log_size() { stat -c %s "$work/$1.log"; }
+
+# --- building and starting ---------------------------------------------------------------------------------------
+
+build() {
+  "$root/scripts/setup.sh"
+  dotnet build "$root/node/ChannelNode" -c Release -v quiet --nologo >"$work/build.log" 2>&1 || {
+    cat "$work/build.log" >&2
+    fail "the build failed"
+  }
+  rm "$work/build.log"
+}
+
+# Prints free ports, one a line: the given ones where they are free, others where they are not.
+free_ports() {
+  node -e '
+    const listen = port => new Promise(done => {
+      const server = require("net").createServer()
+      server.on("error", () => done(listen(0)))
+      server.listen(port, "127.0.0.1", () => done(server))
+    })
+    Promise.all(process.argv.slice(1).map(port => listen(Number(port)))).then(servers => {
+      for (const server of servers) console.log(server.address().port)
+      process.exit()
+    })' "$@"
+}
+
+# Usage: take_ports <chain> <alice api> <alice peers> <bob api> <bob peers>; 0 for any.
+take_ports() {
+  local ports
+  mapfile -t ports < <(free_ports "$@")
+  rpc_port="${ports[0]}"
+  api_port=([alice]="${ports[1]}" [bob]="${ports[3]}")
+  peer_port=([alice]="${ports[2]}" [bob]="${ports[4]}")
+}
+
+# A block each second, as a person can follow; the state stays in memory.
+start_chain() {
+  "$tools/anvil" --host 127.0.0.1 --port "$rpc_port" --block-time 1 --accounts 1 >"$work/chain.log" 2>&1 &
+  pid[chain]=$!
+  await_line chain 0 'Listening on' 30
+  dev="$(cast rpc eth_accounts | field '[0]')"
+}
+
+cast() { "$tools/cast" "$1" --rpc-url "http://127.0.0.1:$rpc_port" "${@:2}"; }
+
+# Sends a transaction from the chain's own rich account; prints one field of the receipt.
+send() { cast send --from "$dev" --unlocked --json "${@:2}" | field "$1"; }
+
+# Makes a key, names its address as the account's, and gives it ether.
+create_account() {
+  local name="$1" wei="$2"
+  account[$name]="$(cli key new --file "$work/$name.key" --json | field .address)"
+  cast rpc anvil_setBalance "${account[$name]}" "$(printf '0x%x' "$wei")" >/dev/null
+}
+
+deploy_contract() {
+  create_account deployer 1000000000000000000
+  contract="$(cli contract deploy --rpc-url "ws://127.0.0.1:$rpc_port" --key-file "$work/deployer.key" --json | field .contract)"
+}
+
+# A dollar with 6 decimals that anyone may mint.
+deploy_token() {
+  local code arguments
+  code="$(field .bytecode <"$root/contracts/artifacts/TestToken.json")"
+  arguments="$("$tools/cast" abi-encode 'constructor(string,string,uint8)' 'Demo Dollar' DUSD 6)"
+  token="$(send .contractAddress --create "$code${arguments#0x}")"
+}
+
+mint() { send .status "$token" 'mint(address,uint256)' "${account[$1]}" "$2" >/dev/null; }
+
+# Usage: start_node <name> [<data folder>]
+start_node() {
+  local name="$1" folder="${2:-$work/$1}" flags=()
+  [[ -z "${owner[$name]:-}" ]] || flags=(--owner "${owner[$name]}")
+  touch "$work/$name.log"
+  local offset
+  offset="$(log_size "$name")"
+  dotnet "$program" run --data-dir "$folder" --key-file "$work/$name.key" \
+    --rpc-url "ws://127.0.0.1:$rpc_port" --contract "$contract" \
+    --api-listen "127.0.0.1:${api_port[$name]}" --peer-listen "127.0.0.1:${peer_port[$name]}" \
+    "${flags[@]}" >>"$work/$name.log" 2>&1 &
+  pid[$name]=$!
+  await_line "$name" "$offset" ' ready: ' 30
+}
+
+# --- asking ------------------------------------------------------------------------------------------------------
+
+cli() { dotnet "$program" "$@"; }
+alice() { cli --node "http://127.0.0.1:${api_port[alice]}" "$@"; }
+bob() { cli --node "http://127.0.0.1:${api_port[bob]}" "$@"; }
+
+# Prints a part of the last JSON document on stdin, named as in JavaScript: .address, [0], .summary.paid
+field() {
+  node -e '
+    const lines = require("fs").readFileSync(0, "utf8").trim()
+    let document
+    try { document = JSON.parse(lines) } catch { document = JSON.parse(lines.split("\n").at(-1)) }
+    console.log(new Function("it", "return it" + process.argv[1])(document))' "$1"
+}
+
+ether_of() { cast balance "$1"; }
+tokens_of() { cast call "$token" 'balanceOf(address)' "$1" --json | field '[0]'; }

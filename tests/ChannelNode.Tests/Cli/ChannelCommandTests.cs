@@ -1,0 +1,243 @@
+using ChannelNode.Cli;
+using ChannelNode.Proto.V1;
+using Google.Protobuf;
+using Grpc.Core;
+using Xunit;
+
+namespace ChannelNode.Tests.Cli;
+
+public sealed class ChannelCommandTests
+{
+    /// <summary>Scripts parse this; a change here breaks them.</summary>
+    private const string ChannelJson =
+        "{ \"channelId\": \"" + FakeNode.IdA + "\", \"status\": \"CHANNEL_STATUS_OPEN\", "
+        + "\"peer\": \"0x00000000000000000000000000000000000000b0\", \"peerConnected\": true, \"ourSide\": \"a\", "
+        + "\"token\": \"0x0000000000000000000000000000000000000000\", \"disputeWindowSeconds\": 3600, \"oneWay\": false, "
+        + "\"salt\": \"0x5555555555555555555555555555555555555555555555555555555555555555\", "
+        + "\"ourBalance\": \"900\", \"theirBalance\": \"100\", \"sent\": \"100\", \"acknowledged\": \"100\", "
+        + "\"received\": \"0\", \"ourPot\": \"1000\", \"theirPot\": \"0\", \"ourRecordedSent\": \"0\", "
+        + "\"theirRecordedSent\": \"0\", \"closesAtSeconds\": \"0\", \"peerRefusal\": \"REFUSAL_UNSPECIFIED\", "
+        + "\"ourOwner\": \"0x00000000000000000000000000000000000000a1\", "
+        + "\"theirOwner\": \"0x00000000000000000000000000000000000000b1\" }";
+
+    [Fact]
+    public async Task Show_InJson_HasEveryField()
+    {
+        await using FakeNode node = await FakeNode.StartAsync();
+
+        CliRun run = await CliRun.AskAsync(node, "channel", "show", FakeNode.IdA, "--json");
+
+        Assert.Equal(ExitCode.Done, run.ExitCode);
+        Assert.Equal(ChannelJson + "\n", run.Output);
+    }
+
+    [Fact]
+    public async Task List_InJson_HoldsTheSameChannels()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(
+            answers => answers.List = _ => new ListChannelsResponse { Channels = { FakeNode.Channel(FakeNode.IdA) } });
+
+        CliRun run = await CliRun.AskAsync(node, "channel", "list", "--json");
+
+        Assert.Equal("{ \"channels\": [ " + ChannelJson + " ] }\n", run.Output);
+    }
+
+    [Theory]
+    [InlineData("proposed", ChannelStatus.Proposed)]
+    [InlineData("close-agreed", ChannelStatus.CloseAgreed)]
+    [InlineData("closed", ChannelStatus.Closed)]
+    public async Task List_OfOneStatus_AsksForIt(string word, ChannelStatus status)
+    {
+        ChannelStatus? asked = null;
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.List = request =>
+        {
+            asked = request.Status;
+            return new ListChannelsResponse();
+        });
+
+        CliRun run = await CliRun.AskAsync(node, "channel", "list", "--status", word);
+
+        Assert.Equal(status, asked);
+        Assert.Equal("no channels\n", run.Output);
+    }
+
+    [Fact]
+    public async Task List_OfUnknownStatus_NamesTheWords()
+    {
+        CliRun run = await CliRun.AsyncOf("channel", "list", "--status", "dead");
+
+        Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
+        Assert.Contains("--status: 'dead' is not one of proposed, open, close-agreed, closing, closed", run.Error);
+    }
+
+    [Fact]
+    public async Task List_ForPeople_IsATableWithWholeIdsWhenNobodyWatches()
+    {
+        await using FakeNode node = await FakeNode.StartAsync();
+
+        CliRun run = await CliRun.AskAsync(node, "channel", "list");
+
+        Assert.Contains(FakeNode.IdA, run.Output);
+        Assert.Contains("duplex", run.Output);
+        Assert.DoesNotContain('\u001b', run.Output);
+    }
+
+    [Fact]
+    public async Task Show_OfTextFromAPeer_CarriesNoMarkupAndNoControlCharacters()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Get = id =>
+        {
+            Channel channel = FakeNode.Channel(id);
+            channel.Peer = "[red]\u001b[2Jmallory\r\n[/]";
+            return channel;
+        });
+
+        CliRun run = await CliRun.AskAsync(node, "channel", "show", FakeNode.IdA);
+
+        Assert.Equal(ExitCode.Done, run.ExitCode);
+        Assert.Contains("[red]\uFFFD[2Jmallory\uFFFD\uFFFD[/]", run.Output);
+    }
+
+    [Theory]
+    [InlineData("0xaaaaaa1", FakeNode.IdA)]
+    [InlineData("AAAAAA2", FakeNode.IdB)]
+    [InlineData(FakeNode.IdB, FakeNode.IdB)]
+    public async Task BeginningOfAnId_StandsForTheWholeOne(string given, string whole)
+    {
+        string asked = "";
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Get = id => FakeNode.Channel(asked = id));
+
+        await CliRun.AskAsync(node, "channel", "show", given);
+
+        Assert.Equal(whole, asked);
+    }
+
+    [Fact]
+    public async Task BeginningOfTwoIds_AsksForMoreDigits()
+    {
+        await using FakeNode node = await FakeNode.StartAsync();
+
+        CliRun run = await CliRun.AskAsync(node, "channel", "show", "aaaaaa");
+
+        Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
+        Assert.Equal("error: INVALID_ARGUMENT: channel: 2 channels' ids begin with 0xaaaaaa; give more digits\n", run.Error);
+    }
+
+    [Fact]
+    public async Task BeginningOfNoId_IsAnUnknownChannel()
+    {
+        await using FakeNode node = await FakeNode.StartAsync();
+
+        CliRun run = await CliRun.AskAsync(node, "channel", "show", "bbbbbb", "--json");
+
+        Assert.Equal(ExitCode.Refused, run.ExitCode);
+        Assert.Equal("UNKNOWN_CHANNEL", run.ErrorDocument.GetProperty("reason").GetString());
+    }
+
+    [Fact]
+    public async Task Open_SendsItsTermsAndShowsTheSteps()
+    {
+        IMessage? asked = null;
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Job = request =>
+        {
+            asked = request;
+            return Answers.Steps();
+        });
+
+        CliRun run = await CliRun.AskAsync(
+            node, "channel", "open", "--peer", "http://127.0.0.1:9802", "--peer-signer", "00000000000000000000000000000000000000BB",
+            "--amount", "1000", "--token", "0x00000000000000000000000000000000000000ee", "--window", "60", "--one-way",
+            "--salt", new string('7', 64));
+
+        Assert.Equal(
+            new OpenChannelRequest
+            {
+                PeerUrl = "http://127.0.0.1:9802",
+                Peer = "0x00000000000000000000000000000000000000bb",
+                Amount = "1000",
+                Token = "0x00000000000000000000000000000000000000ee",
+                DisputeWindowSeconds = 60,
+                OneWay = true,
+                Salt = "0x" + new string('7', 64),
+            },
+            asked);
+        Assert.Equal(
+            $"transaction sent: 0xfeed\nmined in block 7, gas 51234\nconfirmed: {FakeNode.IdA}\n", run.Output);
+    }
+
+    [Fact]
+    public async Task Open_WithWhatIsRequiredOnly_LeavesTheRestToTheNode()
+    {
+        IMessage? asked = null;
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Job = request =>
+        {
+            asked = request;
+            return [];
+        });
+
+        await CliRun.AskAsync(node, "channel", "open", "--peer", "http://127.0.0.1:9802", "--amount", "1");
+
+        Assert.Equal(new OpenChannelRequest { PeerUrl = "http://127.0.0.1:9802", Amount = "1" }, asked);
+    }
+
+    [Theory]
+    [InlineData("deposit", "--amount", "5")]
+    [InlineData("close")]
+    [InlineData("start-close")]
+    [InlineData("settle")]
+    [InlineData("claim")]
+    public async Task JobOnChain_InJson_IsALineForEachStep(string command, params string[] more)
+    {
+        IMessage? asked = null;
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Job = request =>
+        {
+            asked = request;
+            return Answers.Steps();
+        });
+
+        CliRun run = await CliRun.AskAsync(node, ["channel", command, "aaaaaa1", .. more, "--json"]);
+
+        Assert.Equal(ExitCode.Done, run.ExitCode);
+        Assert.Contains(FakeNode.IdA, asked!.ToString());
+        Assert.Equal(3, run.OutputLines.Length);
+        Assert.Equal(
+            "{ \"stage\": \"STAGE_MINED\", \"channelId\": \"" + FakeNode.IdA + "\", \"transactionHash\": \"0xfeed\", "
+            + "\"blockNumber\": \"7\", \"gasUsed\": \"51234\", \"note\": \"\" }",
+            run.OutputLines[1]);
+    }
+
+    [Fact]
+    public async Task Claim_OfNoChannel_AsksForAll()
+    {
+        IMessage? asked = null;
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Job = request =>
+        {
+            asked = request;
+            return [];
+        });
+
+        CliRun run = await CliRun.AskAsync(node, "channel", "claim");
+
+        Assert.Equal(ExitCode.Done, run.ExitCode);
+        Assert.Equal(new ClaimChannelsRequest(), asked);
+    }
+
+    [Fact]
+    public async Task JobThatFailsOnItsWay_ShowsTheStepsBeforeAndItsReason()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Job = _ => StepThen(
+            FakeNode.Refuse(StatusCode.Aborted, "TRANSACTION_REVERTED", "the deposit reverted")));
+
+        CliRun run = await CliRun.AskAsync(node, "channel", "settle", FakeNode.IdA);
+
+        Assert.Equal(ExitCode.ChainTrouble, run.ExitCode);
+        Assert.Equal("transaction sent: 0xfeed\n", run.Output);
+        Assert.Equal("error: TRANSACTION_REVERTED: the deposit reverted\n", run.Error);
+    }
+
+    private static IEnumerable<Progress> StepThen(RpcException failure)
+    {
+        yield return Answers.Steps().First();
+        throw failure;
+    }
+}

@@ -1,0 +1,98 @@
+using ChannelNode.Cli;
+using ChannelNode.Proto.V1;
+using Grpc.Core;
+using Xunit;
+
+namespace ChannelNode.Tests.Cli;
+
+public sealed class FailureTests
+{
+    [Theory]
+    [InlineData(StatusCode.NotFound, "UNKNOWN_CHANNEL", ExitCode.Refused)]
+    [InlineData(StatusCode.Unavailable, "PEER_OFFLINE", ExitCode.Refused)]
+    [InlineData(StatusCode.Unavailable, "NOT_READY", ExitCode.Refused)]
+    [InlineData(StatusCode.Unavailable, "CHAIN_UNAVAILABLE", ExitCode.ChainTrouble)]
+    [InlineData(StatusCode.Aborted, "TRANSACTION_REVERTED", ExitCode.ChainTrouble)]
+    public async Task TheNodesRefusal_GivesReasonAndExitCode(StatusCode code, string reason, int exitCode)
+    {
+        await using FakeNode node = await FakeNode.StartAsync(
+            answers => answers.Get = _ => throw FakeNode.Refuse(code, reason, "no"));
+
+        CliRun run = await CliRun.AskAsync(node, "channel", "show", FakeNode.IdA);
+
+        Assert.Equal(exitCode, run.ExitCode);
+        Assert.Equal($"error: {reason}: no\n", run.Error);
+    }
+
+    [Fact]
+    public async Task TheNodesRefusal_SaysFieldValueAndLimitOnce()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Pay = _ => throw FakeNode.Refuse(
+            StatusCode.InvalidArgument, "INVALID_ARGUMENT", "amount is 9", ("field", "amount"), ("value", "9"), ("limit", "8")));
+
+        CliRun people = await CliRun.AskAsync(node, "pay", FakeNode.IdA, "9");
+        CliRun json = await CliRun.AskAsync(node, "pay", FakeNode.IdA, "9", "--json");
+
+        Assert.Equal("error: INVALID_ARGUMENT: amount is 9 (limit 8)\n", people.Error);
+        Assert.Equal(
+            """{"error":{"reason":"INVALID_ARGUMENT","message":"amount is 9 (limit 8)","field":"amount"}}""" + "\n",
+            json.Error);
+    }
+
+    [Fact]
+    public async Task NodeThatIsNotThere_IsNamedWithItsUrl()
+    {
+        string url;
+        await using (FakeNode node = await FakeNode.StartAsync()) url = node.Url;
+
+        CliRun run = await CliRun.AsyncOf("info", "--node", url);
+
+        Assert.Equal(ExitCode.NodeUnreachable, run.ExitCode);
+        Assert.StartsWith($"error: NODE_UNREACHABLE: no node answers at {url}: ", run.Error);
+        Assert.Single(run.ErrorLines);
+    }
+
+    [Fact]
+    public async Task PayToANodeThatIsNotThere_SaysHowToAskAgain()
+    {
+        string url;
+        await using (FakeNode node = await FakeNode.StartAsync()) url = node.Url;
+
+        CliRun run = await CliRun.AsyncOf("pay", FakeNode.IdA, "5", "--key", "k1", "--node", url);
+
+        Assert.Equal(ExitCode.NodeUnreachable, run.ExitCode);
+        Assert.Contains("it may have been paid: ask again with --key k1", run.Error);
+    }
+
+    [Fact]
+    public async Task Interrupted_EndsWith130()
+    {
+        await using FakeNode node = await FakeNode.StartAsync();
+        using var stop = new CancellationTokenSource(TimeSpan.FromMilliseconds(300));
+
+        CliRun run = await CliRun.WithActionsAsync(
+            CliRun.NoActions, ["payments", "follow", "--node", node.Url], stop.Token);
+
+        Assert.Equal(ExitCode.Interrupted, run.ExitCode);
+        Assert.Equal("error: INTERRUPTED: stopped before it was done\n", run.Error);
+    }
+
+    [Fact]
+    public async Task Info_InJson_HasEveryField()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Info = () => new GetInfoResponse
+        {
+            Version = "1",
+            ChainId = 31_337,
+            Peers = { new PeerInfo { Signer = "0xb0", Url = "http://b", Connected = true } },
+        });
+
+        CliRun run = await CliRun.AskAsync(node, "info", "--json");
+
+        Assert.Equal(
+            """
+            { "version": "1", "signer": "", "owner": "", "chainId": "31337", "contract": "", "blockNumber": "0", "blockTimeSeconds": "0", "channels": 0, "peers": [ { "signer": "0xb0", "url": "http://b", "connected": true } ], "receivedCursor": "0", "peerListen": "" }
+            """ + "\n",
+            run.Output);
+    }
+}

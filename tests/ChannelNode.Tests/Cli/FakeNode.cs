@@ -1,0 +1,152 @@
+using System.Net;
+using ChannelNode.Proto.V1;
+using Google.Protobuf.WellKnownTypes;
+using Google.Rpc;
+using Grpc.Core;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace ChannelNode.Tests.Cli;
+
+/// <summary>A node of which a test says what it answers, on a free port of this machine, over real gRPC.</summary>
+internal sealed class FakeNode : IAsyncDisposable
+{
+    public const string IdA = "0xaaaaaa1111111111111111111111111111111111111111111111111111111111";
+    public const string IdB = "0xaaaaaa2222222222222222222222222222222222222222222222222222222222";
+
+    private readonly WebApplication _app;
+
+    private FakeNode(WebApplication app) => _app = app;
+
+    public Answers Answers => _app.Services.GetRequiredService<Answers>();
+
+    public string Url => _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+
+    public static async Task<FakeNode> StartAsync(Action<Answers>? set = null, int port = 0)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(
+            kestrel => kestrel.Listen(IPAddress.Loopback, port, listen => listen.Protocols = HttpProtocols.Http2));
+        builder.Services.AddGrpc();
+        builder.Services.AddSingleton<Answers>();
+        WebApplication app = builder.Build();
+        app.MapGrpcService<Service>();
+        await app.StartAsync();
+        var node = new FakeNode(app);
+        set?.Invoke(node.Answers);
+        return node;
+    }
+
+    public static RpcException Refuse(StatusCode code, string reason, string message, params (string, string)[] metadata)
+    {
+        var info = new ErrorInfo { Domain = "channelnode", Reason = reason };
+        foreach ((string name, string value) in metadata) info.Metadata.Add(name, value);
+        return new Google.Rpc.Status { Code = (int)code, Message = message, Details = { Any.Pack(info) } }.ToRpcException();
+    }
+
+    public static Channel Channel(string id) => new()
+    {
+        ChannelId = id,
+        Status = ChannelStatus.Open,
+        Peer = "0x00000000000000000000000000000000000000b0",
+        PeerConnected = true,
+        OurSide = "a",
+        Token = "0x0000000000000000000000000000000000000000",
+        DisputeWindowSeconds = 3600,
+        Salt = "0x" + new string('5', 64),
+        OurBalance = "900",
+        TheirBalance = "100",
+        Sent = "100",
+        Acknowledged = "100",
+        Received = "0",
+        OurPot = "1000",
+        TheirPot = "0",
+        OurRecordedSent = "0",
+        TheirRecordedSent = "0",
+        OurOwner = "0x00000000000000000000000000000000000000a1",
+        TheirOwner = "0x00000000000000000000000000000000000000b1",
+    };
+
+    public async ValueTask DisposeAsync()
+    {
+        using var now = new CancellationTokenSource();
+        await now.CancelAsync();
+        await _app.StopAsync(now.Token);
+        await _app.DisposeAsync();
+    }
+
+    private sealed class Service(Answers answers) : NodeService.NodeServiceBase
+    {
+        public override Task<GetInfoResponse> GetInfo(GetInfoRequest request, ServerCallContext context) =>
+            Task.FromResult(answers.Info());
+
+        public override Task<ListChannelsResponse> ListChannels(ListChannelsRequest request, ServerCallContext context) =>
+            Task.FromResult(answers.List(request));
+
+        public override Task<GetChannelResponse> GetChannel(GetChannelRequest request, ServerCallContext context) =>
+            Task.FromResult(new GetChannelResponse { Channel = answers.Get(request.ChannelId) });
+
+        public override Task<PayResponse> Pay(PayRequest request, ServerCallContext context) =>
+            Task.FromResult(answers.Pay(request.Payment));
+
+        public override Task StreamPayments(
+            IAsyncStreamReader<StreamPaymentsRequest> requests, IServerStreamWriter<StreamPaymentsResponse> responses,
+            ServerCallContext context) => answers.Stream(requests, responses, context);
+
+        public override async Task OpenChannel(
+            OpenChannelRequest request, IServerStreamWriter<OpenChannelResponse> responses, ServerCallContext context)
+        {
+            foreach (Progress step in answers.Job(request))
+                await responses.WriteAsync(new OpenChannelResponse { Progress = step });
+        }
+
+        public override async Task DepositChannel(
+            DepositChannelRequest request, IServerStreamWriter<DepositChannelResponse> responses, ServerCallContext context)
+        {
+            foreach (Progress step in answers.Job(request))
+                await responses.WriteAsync(new DepositChannelResponse { Progress = step });
+        }
+
+        public override async Task CloseChannel(
+            CloseChannelRequest request, IServerStreamWriter<CloseChannelResponse> responses, ServerCallContext context)
+        {
+            foreach (Progress step in answers.Job(request))
+                await responses.WriteAsync(new CloseChannelResponse { Progress = step });
+        }
+
+        public override async Task StartClose(
+            StartCloseRequest request, IServerStreamWriter<StartCloseResponse> responses, ServerCallContext context)
+        {
+            foreach (Progress step in answers.Job(request))
+                await responses.WriteAsync(new StartCloseResponse { Progress = step });
+        }
+
+        public override async Task SettleChannel(
+            SettleChannelRequest request, IServerStreamWriter<SettleChannelResponse> responses, ServerCallContext context)
+        {
+            foreach (Progress step in answers.Job(request))
+                await responses.WriteAsync(new SettleChannelResponse { Progress = step });
+        }
+
+        public override async Task ClaimChannels(
+            ClaimChannelsRequest request, IServerStreamWriter<ClaimChannelsResponse> responses, ServerCallContext context)
+        {
+            foreach (Progress step in answers.Job(request))
+                await responses.WriteAsync(new ClaimChannelsResponse { Progress = step });
+        }
+
+        public override async Task SubscribePayments(
+            SubscribePaymentsRequest request, IServerStreamWriter<SubscribePaymentsResponse> responses,
+            ServerCallContext context)
+        {
+            await responses.WriteAsync(answers.Received(request));
+            await Task.Delay(Timeout.Infinite, context.CancellationToken);
+        }
+    }
+}

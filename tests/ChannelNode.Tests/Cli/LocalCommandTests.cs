@@ -1,0 +1,95 @@
+using ChannelNode.Cli;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Xunit;
+
+namespace ChannelNode.Tests.Cli;
+
+public sealed class LocalCommandTests
+{
+    private static readonly Address Someone = new(0, 0, 0xabc);
+
+    [Fact]
+    public async Task KeyNew_PrintsTheAddressAndTheFile()
+    {
+        var actions = CliRun.NoActions with { CreateKey = _ => Someone };
+
+        CliRun people = await CliRun.WithActionsAsync(actions, ["key", "new"]);
+        CliRun json = await CliRun.WithActionsAsync(actions, ["key", "new", "--file", "alice.key", "--json"]);
+
+        Assert.StartsWith($"{Someone}  key written to channelnode.key", people.Output);
+        Assert.Equal($$"""{"address":"{{Someone}}","file":"alice.key"}""" + "\n", json.Output);
+    }
+
+    [Fact]
+    public async Task KeyNew_WhenTheFileExists_SaysSo()
+    {
+        var actions = CliRun.NoActions with { CreateKey = path => throw new IOException($"{path} exists already") };
+
+        CliRun run = await CliRun.WithActionsAsync(actions, ["key", "new", "--file", "alice.key"]);
+
+        Assert.Equal(ExitCode.Refused, run.ExitCode);
+        Assert.Equal("error: FILE_ERROR: alice.key exists already\n", run.Error);
+    }
+
+    [Fact]
+    public async Task ContractDeploy_PrintsTheContract()
+    {
+        var asked = ("", "");
+        var actions = CliRun.NoActions with
+        {
+            DeployContract = (rpcUrl, keyFile, _) =>
+            {
+                asked = (rpcUrl, keyFile);
+                return Task.FromResult((Someone, new Bytes32(0, 0, 0, 1), 123ul));
+            },
+        };
+
+        CliRun run = await CliRun.WithActionsAsync(
+            actions, ["contract", "deploy", "--rpc-url", "ws://127.0.0.1:8545", "--key-file", "k", "--json"]);
+
+        Assert.Equal(("ws://127.0.0.1:8545", "k"), asked);
+        Assert.Equal(
+            $$"""{"contract":"{{Someone}}","transactionHash":"{{new Bytes32(0, 0, 0, 1)}}","gasUsed":"123"}""" + "\n",
+            run.Output);
+    }
+
+    [Theory]
+    [InlineData(Refusal.ChainUnavailable, "CHAIN_UNAVAILABLE", ExitCode.ChainTrouble)]
+    [InlineData(Refusal.TransactionReverted, "TRANSACTION_REVERTED", ExitCode.ChainTrouble)]
+    [InlineData(Refusal.InsufficientFunds, "INSUFFICIENT_FUNDS", ExitCode.Refused)]
+    public async Task ContractDeploy_WhenRefused_NamesTheReason(Refusal refusal, string reason, int exitCode)
+    {
+        var actions = CliRun.NoActions with
+        {
+            DeployContract = (_, _, _) => throw new RefusalException(refusal, "no luck") { Field = "rpc_url" },
+        };
+
+        CliRun run = await CliRun.WithActionsAsync(
+            actions, ["contract", "deploy", "--rpc-url", "ws://127.0.0.1:8545", "--json"]);
+
+        Assert.Equal(exitCode, run.ExitCode);
+        Assert.Equal(
+            $$$"""{"error":{"reason":"{{{reason}}}","message":"no luck","field":"rpc_url"}}""" + "\n", run.Error);
+    }
+
+    [Fact]
+    public async Task EveryCommand_HelpsWithAnExampleAndTheExitCodes()
+    {
+        string[][] commands =
+        [
+            ["run"], ["key"], ["key", "new"], ["contract"], ["contract", "deploy"], ["info"], ["channel"],
+            ["channel", "open"], ["channel", "list"], ["channel", "show"], ["channel", "deposit"], ["channel", "close"],
+            ["channel", "start-close"], ["channel", "settle"], ["channel", "claim"], ["pay"], ["payments"],
+            ["payments", "follow"],
+        ];
+        foreach (string[] command in commands)
+        {
+            CliRun run = await CliRun.AsyncOf([.. command, "--help"]);
+
+            Assert.Equal(ExitCode.Done, run.ExitCode);
+            Assert.Contains("Example:\n  channelnode " + command[0], run.Output.ReplaceLineEndings("\n"));
+            Assert.Contains("130  interrupted", run.Output);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+using ChannelNode.Cli;
+using ChannelNode.Proto.V1;
+using Xunit;
+
+namespace ChannelNode.Tests.Cli;
+
+public sealed class PayCommandTests
+{
+    [Fact]
+    public async Task Pay_SendsItemAndKeyAsGiven()
+    {
+        Payment? asked = null;
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Pay = payment =>
+        {
+            asked = payment;
+            return new PayResponse { TotalSent = "77" };
+        });
+
+        CliRun run = await CliRun.AskAsync(node, "pay", "aaaaaa1", "7", "--item", "article-17", "--key", "k1");
+
+        Assert.Equal(ExitCode.Done, run.ExitCode);
+        Assert.Equal("7 paid; total sent 77 (key k1)\n", run.Output);
+        Assert.Equal((FakeNode.IdA, "7", "article-17", "k1"),
+            (asked!.ChannelId, asked.Amount, asked.ItemId.ToStringUtf8(), asked.IdempotencyKey));
+    }
+
+    [Fact]
+    public async Task PayUnderAKeyThatWasPaid_SaysSo()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(
+            answers => answers.Pay = _ => new PayResponse { TotalSent = "77", Repeated = true });
+
+        CliRun people = await CliRun.AskAsync(node, "pay", FakeNode.IdA, "7", "--key", "k1");
+        CliRun json = await CliRun.AskAsync(node, "pay", FakeNode.IdA, "7", "--key", "k1", "--json");
+
+        Assert.Equal("7 had been paid before under this key, nothing was paid now; total sent 77 (key k1)\n", people.Output);
+        Assert.Equal("""{"totalSent":"77","repeated":true,"idempotencyKey":"k1"}""" + "\n", json.Output);
+    }
+
+    [Fact]
+    public async Task PayWithoutAKey_TakesANewOneEachTime()
+    {
+        var keys = new List<string>();
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Pay = payment =>
+        {
+            keys.Add(payment.IdempotencyKey);
+            return new PayResponse { TotalSent = "1" };
+        });
+
+        await CliRun.AskAsync(node, "pay", FakeNode.IdA, "7");
+        await CliRun.AskAsync(node, "pay", FakeNode.IdA, "7");
+
+        Assert.Equal(2, keys.Distinct().Count());
+        Assert.All(keys, key => Assert.Equal(16, key.Length));
+    }
+}

@@ -1,0 +1,246 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using ChannelNode.Cli;
+using ChannelNode.Proto.V1;
+using Grpc.Core;
+using Xunit;
+using Refusal = ChannelNode.Proto.V1.Refusal;
+
+namespace ChannelNode.Tests.Cli;
+
+public sealed class PayManyTests
+{
+    /// <summary>Every payment as it was asked for, in order: a key may come several times.</summary>
+    private readonly ConcurrentQueue<Payment> _asked = new();
+    private readonly ConcurrentDictionary<string, bool> _paid = new();
+
+    [Fact]
+    public async Task AllPaid_SumsUp()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = Answering(_ => Refusal.Unspecified));
+
+        CliRun run = await PayAsync(node, "2500", "--json", "--window", "2000");
+
+        Assert.Equal(ExitCode.Done, run.ExitCode);
+        Assert.Equal(2501, run.OutputLines.Length);
+        JsonElement summary = SummaryOf(run);
+        Assert.Equal(2500, summary.GetProperty("paid").GetInt32());
+        Assert.Equal(0, summary.GetProperty("repeated").GetInt32());
+        Assert.Equal("2500", summary.GetProperty("totalSent").GetString());
+        Assert.Equal(Enumerable.Range(0, 2500).Select(i => $"k-{i}"), _asked.Select(payment => payment.IdempotencyKey));
+        Assert.Equal(Enumerable.Range(0, 2500).Select(i => $"page-{i}"), _asked.Select(payment => payment.ItemId.ToStringUtf8()));
+    }
+
+    [Fact]
+    public async Task Results_InJson_AreALineEach()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = Answering(
+            payment => payment.IdempotencyKey == "k-1" ? Refusal.InsufficientBalance : Refusal.Unspecified));
+
+        CliRun run = await PayAsync(node, "2", "--json");
+
+        Assert.Equal(ExitCode.Refused, run.ExitCode);
+        Assert.Equal(
+            """{"index":0,"itemId":"cGFnZS0w","idempotencyKey":"k-0","refusal":"REFUSAL_UNSPECIFIED","totalSent":"1","repeated":false}""",
+            run.OutputLines[0]);
+        Assert.Equal(
+            """{"index":1,"itemId":"cGFnZS0x","idempotencyKey":"k-1","refusal":"REFUSAL_INSUFFICIENT_BALANCE","totalSent":"","repeated":false}""",
+            run.OutputLines[1]);
+        Assert.Equal("""{"INSUFFICIENT_BALANCE":1}""", SummaryOf(run).GetProperty("refused").GetRawText());
+        Assert.Equal("INSUFFICIENT_BALANCE", run.ErrorDocument.GetProperty("reason").GetString());
+    }
+
+    [Fact]
+    public async Task NoMessage_HoldsMoreThan1024_AndNoMoreFlyThanTheWindow()
+    {
+        var largest = 0;
+        var flyingMost = 0;
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = async (requests, responses, context) =>
+        {
+            ulong index = 0;
+            ulong answered = 0;
+            while (await requests.MoveNext(context.CancellationToken))
+            {
+                largest = Math.Max(largest, requests.Current.Payments.Count);
+                index += (ulong)requests.Current.Payments.Count;
+                flyingMost = Math.Max(flyingMost, (int)(index - answered));
+                var response = new StreamPaymentsResponse();
+                for (; answered < index; answered++) response.Results.Add(new PaymentResult { Index = answered, TotalSent = "1" });
+                await responses.WriteAsync(response);
+            }
+        });
+
+        await PayAsync(node, "5000", "--window", "1500");
+
+        Assert.Equal(1024, largest);
+        Assert.InRange(flyingMost, 1, 1500);
+    }
+
+    [Theory]
+    [InlineData(Refusal.PeerOffline)]
+    [InlineData(Refusal.PeerRefusing)]
+    [InlineData(Refusal.DepositUnconfirmed)]
+    [InlineData(Refusal.TooManyInFlight)]
+    [InlineData(Refusal.NotReady)]
+    public async Task RefusalThatMayPass_IsTriedAgainWithTheSameKeys(Refusal refusal)
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = Answering(
+            _ => _asked.Count <= 300 ? refusal : Refusal.Unspecified));
+
+        CliRun run = await PayAsync(node, "200", "--json");
+
+        Assert.Equal(ExitCode.Done, run.ExitCode);
+        Assert.Equal(200, SummaryOf(run).GetProperty("paid").GetInt32());
+        Assert.Equal(300, SummaryOf(run).GetProperty("retries").GetInt32());
+        Assert.Equal(200, _asked.Select(payment => payment.IdempotencyKey).Distinct().Count());
+        Assert.Equal(200, run.OutputLines.Count(line => line.Contains("\"refusal\":\"REFUSAL_UNSPECIFIED\"")));
+    }
+
+    [Fact]
+    public async Task RefusalForGood_IsNotTriedAgain()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = Answering(_ => Refusal.ChannelClosing));
+
+        CliRun run = await PayAsync(node, "3");
+
+        Assert.Equal(ExitCode.Refused, run.ExitCode);
+        Assert.Equal(3, _asked.Count);
+        Assert.Equal("error: CHANNEL_CLOSING: 3 of 3 payments were refused\n", run.Error);
+        Assert.Contains("refused 3: CHANNEL_CLOSING", run.Output);
+    }
+
+    [Fact]
+    public async Task StreamThatBreaks_GoesOnWithTheSameKeys()
+    {
+        var streams = 0;
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = async (requests, responses, context) =>
+        {
+            if (Interlocked.Increment(ref streams) > 1)
+            {
+                await Answering(_ => Refusal.Unspecified)(requests, responses, context);
+                return;
+            }
+            // The first stream takes payments in, answers half of them, and is gone.
+            await requests.MoveNext(context.CancellationToken);
+            var response = new StreamPaymentsResponse();
+            foreach (Payment payment in requests.Current.Payments)
+            {
+                _asked.Enqueue(payment);
+                _paid[payment.IdempotencyKey] = true;
+                if (_asked.Count <= 50) response.Results.Add(new PaymentResult { Index = (ulong)_asked.Count - 1, TotalSent = "1" });
+            }
+            await responses.WriteAsync(response);
+            context.GetHttpContext().Abort();
+        });
+
+        CliRun run = await PayAsync(node, "100", "--json");
+
+        Assert.Equal(ExitCode.Done, run.ExitCode);
+        JsonElement summary = SummaryOf(run);
+        Assert.Equal(100, summary.GetProperty("paid").GetInt32());
+        int repeated = summary.GetProperty("repeated").GetInt32();
+        Assert.InRange(repeated, 50, 100);
+        Assert.Equal(100 + repeated, _asked.Count);
+        Assert.Equal(100, _asked.Select(payment => payment.IdempotencyKey).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task NodeThatComesBack_IsPaidTheRest()
+    {
+        FakeNode first = await FakeNode.StartAsync(answers => answers.Stream = Answering(_ => Refusal.PeerOffline));
+        int port = new Uri(first.Url).Port;
+        Task<CliRun> paying = PayAsync(first, "100", "--json");
+        while (_asked.IsEmpty) await Task.Delay(10);
+        await first.DisposeAsync();
+        await Task.Delay(200);
+        await using FakeNode second = await FakeNode.StartAsync(
+            answers => answers.Stream = Answering(_ => Refusal.Unspecified), port);
+
+        CliRun run = await paying;
+
+        Assert.Equal(ExitCode.Done, run.ExitCode);
+        Assert.Equal(100, _paid.Count);
+    }
+
+    [Fact]
+    public async Task NothingGoingThrough_GivesUpAndSaysHowToGoOn()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = Answering(_ => Refusal.PeerOffline));
+
+        CliRun run = await PayAsync(node, "10", "--timeout", "1");
+
+        Assert.Equal(ExitCode.Refused, run.ExitCode);
+        Assert.StartsWith("error: PEER_OFFLINE: no payment went through for 1 s (--timeout): ", run.Error);
+        Assert.Contains("to go on without paying anything twice: the same call with --key k\n", run.Output);
+    }
+
+    [Fact]
+    public async Task NodeThatStaysAway_IsUnreachable()
+    {
+        string url;
+        await using (FakeNode node = await FakeNode.StartAsync()) url = node.Url;
+
+        CliRun run = await CliRun.AsyncOf(
+            "pay", FakeNode.IdA, "1", "--count", "10", "--timeout", "1", "--node", url, "--json");
+
+        Assert.Equal(ExitCode.NodeUnreachable, run.ExitCode);
+        Assert.Equal("NODE_UNREACHABLE", run.ErrorDocument.GetProperty("reason").GetString());
+        Assert.Equal(0, SummaryOf(run).GetProperty("paid").GetInt32());
+    }
+
+    [Fact]
+    public async Task RefusalOfTheWholeStream_EndsItWithItsReason()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = (_, _, _) =>
+            throw FakeNode.Refuse(StatusCode.InvalidArgument, "INVALID_ARGUMENT", "too many payments"));
+
+        CliRun run = await PayAsync(node, "10");
+
+        Assert.Equal(ExitCode.Refused, run.ExitCode);
+        Assert.Equal("error: INVALID_ARGUMENT: too many payments\n", run.Error);
+    }
+
+    [Fact]
+    public async Task Interrupted_SumsUpAndEndsWith130()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = Answering(
+            payment => payment.IdempotencyKey == "k-0" ? Refusal.Unspecified : Refusal.PeerOffline));
+        using var stop = new CancellationTokenSource(TimeSpan.FromMilliseconds(500));
+
+        CliRun run = await CliRun.WithActionsAsync(
+            CliRun.NoActions, ["pay", FakeNode.IdA, "1", "--count", "10", "--key", "k", "--json", "--node", node.Url], stop.Token);
+
+        Assert.Equal(ExitCode.Interrupted, run.ExitCode);
+        Assert.Equal(1, SummaryOf(run).GetProperty("paid").GetInt32());
+    }
+
+    private static Task<CliRun> PayAsync(FakeNode node, string count, params string[] more) =>
+        CliRun.AskAsync(node, ["pay", FakeNode.IdA, "1", "--item", "page", "--key", "k", "--count", count, .. more]);
+
+    private static JsonElement SummaryOf(CliRun run) =>
+        JsonDocument.Parse(run.OutputLines[^1]).RootElement.GetProperty("summary");
+
+    /// <summary>A node that keeps idempotency keys: paid again is answered as repeated.</summary>
+    private Answers.StreamHandler Answering(Func<Payment, Refusal> refusalOf) => async (requests, responses, context) =>
+    {
+        ulong index = 0;
+        while (await requests.MoveNext(context.CancellationToken))
+        {
+            var response = new StreamPaymentsResponse();
+            foreach (Payment payment in requests.Current.Payments)
+            {
+                _asked.Enqueue(payment);
+                Refusal refusal = refusalOf(payment);
+                bool repeated = refusal == Refusal.Unspecified && !_paid.TryAdd(payment.IdempotencyKey, true);
+                response.Results.Add(new PaymentResult
+                {
+                    Index = index++,
+                    Refusal = refusal,
+                    TotalSent = refusal == Refusal.Unspecified ? _paid.Count.ToString() : "",
+                    Repeated = repeated,
+                });
+            }
+            await responses.WriteAsync(response);
+        }
+    };
+}

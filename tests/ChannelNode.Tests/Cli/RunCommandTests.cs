@@ -1,0 +1,112 @@
+using ChannelNode.Cli;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Xunit;
+
+namespace ChannelNode.Tests.Cli;
+
+public sealed class RunCommandTests
+{
+    private const string Contract = "0x00000000000000000000000000000000000000cc";
+
+    private static readonly string[] Required =
+        ["--data-dir", "alice", "--rpc-url", "ws://127.0.0.1:8545", "--contract", Contract];
+
+    [Fact]
+    public async Task OnlyWhatIsRequired_TakesTheDefaultsOfNodeOptions()
+    {
+        (CliRun run, NodeOptions? options) = await CliRun.RunNodeAsync(Required);
+
+        Assert.Equal(ExitCode.Done, run.ExitCode);
+        Address.TryParse(Contract, out Address contract);
+        Assert.Equal(
+            new NodeOptions
+            {
+                DataDirectory = "alice",
+                KeyFile = "channelnode.key",
+                RpcUrl = "ws://127.0.0.1:8545",
+                Contract = contract,
+            },
+            options);
+    }
+
+    [Theory]
+    [InlineData("--chain-id", "31337", nameof(NodeOptions.ChainId))]
+    [InlineData("--api-listen", "[::1]:0", nameof(NodeOptions.ApiListen))]
+    [InlineData("--peer-listen", "0.0.0.0:9000", nameof(NodeOptions.PeerListen))]
+    [InlineData("--confirmations", "12", nameof(NodeOptions.Confirmations))]
+    [InlineData("--from-block", "9", nameof(NodeOptions.FromBlock))]
+    [InlineData("--poll-ms", "100", nameof(NodeOptions.PollMs))]
+    [InlineData("--dispute-window", "60", nameof(NodeOptions.DisputeWindowSeconds))]
+    [InlineData("--dispute-window-min", "20", nameof(NodeOptions.DisputeWindowSecondsMin))]
+    [InlineData("--safety-margin", "7", nameof(NodeOptions.SafetyMarginSeconds))]
+    [InlineData("--close-deadline", "90", nameof(NodeOptions.CloseDeadlineSeconds))]
+    [InlineData("--in-flight-max", "100", nameof(NodeOptions.InFlightPaymentsPerChannelMax))]
+    [InlineData("--commit-batch-max", "200", nameof(NodeOptions.CommitBatchMax))]
+    [InlineData("--ledger-queue-max", "300", nameof(NodeOptions.LedgerQueueMax))]
+    [InlineData("--peer-queue-max", "400", nameof(NodeOptions.PeerQueueMax))]
+    [InlineData("--message-bytes-max", "65536", nameof(NodeOptions.MessageBytesMax))]
+    [InlineData("--owner", "0x00000000000000000000000000000000000000aa", nameof(NodeOptions.Owner))]
+    [InlineData("--key-file", "alice.key", nameof(NodeOptions.KeyFile))]
+    public async Task EachFlag_SetsItsOption(string flag, string value, string property)
+    {
+        (_, NodeOptions? options) = await CliRun.RunNodeAsync([.. Required, flag, value]);
+
+        Assert.Equal(value, typeof(NodeOptions).GetProperty(property)!.GetValue(options)!.ToString());
+    }
+
+    [Theory]
+    [InlineData("--confirmations", "0", "a whole number from 1 to 128")]
+    [InlineData("--confirmations", "129", "a whole number from 1 to 128")]
+    [InlineData("--poll-ms", "49", "a whole number from 50 to 60000")]
+    [InlineData("--dispute-window", "9", "a whole number from 10 to 2592000")]
+    [InlineData("--dispute-window-min", "2592001", "a whole number from 10 to 2592000")]
+    [InlineData("--safety-margin", "0", "a whole number from 1 to 86400")]
+    [InlineData("--close-deadline", "9", "a whole number from 10 to 86400")]
+    [InlineData("--in-flight-max", "16385", "a whole number from 1 to 16384")]
+    [InlineData("--commit-batch-max", "65537", "a whole number from 1 to 65536")]
+    [InlineData("--ledger-queue-max", "0", "a whole number from 1 to 1048576")]
+    [InlineData("--peer-queue-max", "15", "a whole number from 16 to 1048576")]
+    [InlineData("--message-bytes-max", "65535", "a whole number from 65536 to 67108864")]
+    [InlineData("--chain-id", "-1", "a whole number from 0 to 18446744073709551615")]
+    [InlineData("--owner", "0x12", "an address of 40 hex digits, with or without 0x")]
+    [InlineData("--api-listen", "9801", "host:port with a port from 0 to 65535, such as 127.0.0.1:9801")]
+    [InlineData("--peer-listen", "127.0.0.1:65536", "host:port with a port from 0 to 65535, such as 127.0.0.1:9801")]
+    public async Task WrongValue_NamesFieldValueAndLimit(string flag, string value, string limit)
+    {
+        (CliRun run, NodeOptions? options) = await CliRun.RunNodeAsync([.. Required, flag, value]);
+
+        Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
+        Assert.Null(options);
+        Assert.Equal($"error: INVALID_ARGUMENT: {flag}: '{value}' is not {limit}\n", run.Error);
+    }
+
+    [Fact]
+    public async Task SeveralWrongValues_AreAllNamedAtOnce()
+    {
+        (CliRun run, _) = await CliRun.RunNodeAsync(
+            "--data-dir", "alice", "--rpc-url", "localhost", "--contract", "0x1", "--confirmations", "0");
+
+        Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
+        Assert.Equal(3, run.ErrorLines.Length);
+    }
+
+    [Fact]
+    public async Task MissingOption_IsTheErrorsField()
+    {
+        (CliRun run, _) = await CliRun.RunNodeAsync("--rpc-url", "ws://127.0.0.1:8545", "--contract", Contract, "--json");
+
+        Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
+        Assert.Equal("--data-dir", run.ErrorDocument.GetProperty("field").GetString());
+    }
+
+    [Fact]
+    public async Task TheNodesExitCode_IsTheCommands()
+    {
+        var actions = CliRun.NoActions with { RunNode = (_, _) => Task.FromResult(7) };
+
+        CliRun run = await CliRun.WithActionsAsync(actions, ["run", .. Required]);
+
+        Assert.Equal(7, run.ExitCode);
+    }
+}

@@ -1,0 +1,149 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using ChannelNode.Core;
+using ChannelNode.Signing;
+using Google.Protobuf;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Tests.EndToEnd;
+
+/// <summary>
+/// A peer that says on the wire exactly what a test wants, right or wrong: its own key, none of the node's checks.
+/// </summary>
+internal sealed class RawPeer : IAsyncDisposable
+{
+    private readonly GrpcChannel _channel;
+    private readonly AsyncDuplexStreamingCall<Wire.ExchangeRequest, Wire.ExchangeResponse> _call;
+    private readonly Bytes32 _nonce = Bytes32.Read(RandomNumberGenerator.GetBytes(32));
+    private readonly ulong _chainId;
+    private readonly Address _contract;
+
+    public RawPeer(string url, ulong chainId, Address contract, PrivateKey key)
+    {
+        (_chainId, _contract, Key) = (chainId, contract, key);
+        Scheme = new SignatureScheme(key, chainId, contract);
+        _channel = GrpcChannel.ForAddress(url);
+        _call = new Wire.PeerService.PeerServiceClient(_channel).Exchange();
+    }
+
+    public PrivateKey Key { get; }
+
+    public SignatureScheme Scheme { get; }
+
+    public Party Us => new(Key.Address, Key.Address);
+
+    public Party Them { get; private set; }
+
+    /// <summary>A hello that fits, for tests to spoil.</summary>
+    public Wire.Hello Hello() => new()
+    {
+        ProtocolVersion = 1,
+        ChainId = _chainId,
+        Contract = Bytes(_contract.ToArray()),
+        Signer = Bytes(Key.Address.ToArray()),
+        Owner = Bytes(Key.Address.ToArray()),
+        Nonce = Bytes(_nonce.ToArray()),
+    };
+
+    public async Task ConnectAsync(Wire.Hello? hello = null, Func<Signature, Signature>? spoilProof = null)
+    {
+        await SayAsync(new Wire.PeerMessage { Hello = hello ?? Hello() });
+        Wire.Hello theirs = (await HearAsync()).Hello;
+        Them = new Party(Address.Read(theirs.Owner.Span), Address.Read(theirs.Signer.Span));
+        Signature proof = Scheme.SignHello(Them.Signer, _nonce, Bytes32.Read(theirs.Nonce.Span));
+        proof = spoilProof is null ? proof : spoilProof(proof);
+        await SayAsync(new Wire.PeerMessage { HelloProof = new Wire.HelloProof { Signature = Bytes(proof.ToArray()) } });
+        Wire.PeerMessage answer = await HearAsync();
+        Assert.True(Scheme.VerifyHello(
+            Them.Signer, Bytes32.Read(theirs.Nonce.Span), _nonce, Signature.Read(answer.HelloProof.Signature.Span)));
+    }
+
+    public Task SayAsync(Wire.PeerMessage message) =>
+        _call.RequestStream.WriteAsync(new Wire.ExchangeRequest { Message = message });
+
+    public async Task<Wire.PeerMessage> HearAsync()
+    {
+        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(20));
+        Assert.True(await _call.ResponseStream.MoveNext(limit.Token), "the node ended the session");
+        return _call.ResponseStream.Current.Message;
+    }
+
+    /// <summary>Reads until the node ends the session with an error.</summary>
+    public async Task<RpcException> HearErrorAsync()
+    {
+        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(20));
+        return await Assert.ThrowsAsync<RpcException>(async () =>
+        {
+            while (await _call.ResponseStream.MoveNext(limit.Token))
+            {
+                // What was said before the end does not matter.
+            }
+        });
+    }
+
+    /// <summary>Sends one frame and gathers frames until each of its updates is answered.</summary>
+    public async Task<Wire.Frame> ExchangeAsync(params Wire.Update[] updates)
+    {
+        Wire.Frame frame = new();
+        frame.Updates.Add(updates);
+        await SayAsync(new Wire.PeerMessage { Frame = frame });
+        Wire.Frame answers = new();
+        while (answers.Refusals.Count + answers.Acknowledgements.Count == 0) answers.MergeFrom((await HearAsync()).Frame);
+        return answers;
+    }
+
+    public async Task<ChannelTerms> ProposeAsync(ChannelTerms terms)
+    {
+        await SayAsync(new Wire.PeerMessage { ChannelProposal = new Wire.ChannelProposal { Terms = Write(terms) } });
+        Wire.ChannelProposalReply reply = (await HearAsync()).ChannelProposalReply;
+        Assert.Equal(Wire.Refusal.Unspecified, reply.Refusal);
+        Assert.Equal(Bytes(Scheme.IdOf(terms).Value.ToArray()), reply.ChannelId);
+        return terms;
+    }
+
+    /// <summary>A signed update with one payment for each amount.</summary>
+    public Wire.Update Update(ChannelId channel, UInt128 sent, UInt128 received, params UInt128[] amounts)
+    {
+        BalanceUpdate balance = new(channel, sent, received);
+        Wire.Update update = new()
+        {
+            ChannelId = Bytes(channel.Value.ToArray()),
+            Sent = Bytes(sent),
+            Received = Bytes(received),
+            Signature = Bytes(Scheme.Sign(balance).ToArray()),
+        };
+        foreach (UInt128 amount in amounts)
+            update.Payments.Add(new Wire.PeerPayment { Amount = Bytes(amount), ItemId = ByteString.CopyFromUtf8("item") });
+        return update;
+    }
+
+    public static Wire.Terms Write(ChannelTerms terms) => new()
+    {
+        OwnerA = Bytes(terms.A.Owner.ToArray()),
+        SignerA = Bytes(terms.A.Signer.ToArray()),
+        OwnerB = Bytes(terms.B.Owner.ToArray()),
+        SignerB = Bytes(terms.B.Signer.ToArray()),
+        Token = Bytes(terms.Token.ToArray()),
+        DisputeWindowSeconds = terms.DisputeWindowSeconds,
+        OneWay = terms.OneWay,
+        Salt = Bytes(terms.Salt.ToArray()),
+    };
+
+    public static ByteString Bytes(UInt128 amount)
+    {
+        var bytes = new byte[16];
+        BinaryPrimitives.WriteUInt128BigEndian(bytes, amount);
+        return ByteString.CopyFrom(bytes);
+    }
+
+    private static ByteString Bytes(byte[] bytes) => ByteString.CopyFrom(bytes);
+
+    public ValueTask DisposeAsync()
+    {
+        _call.Dispose();
+        _channel.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}
