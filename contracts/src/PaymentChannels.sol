@@ -3,10 +3,10 @@ pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
+import {Signatures} from "./Signatures.sol";
 import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
 
 /// @title Payment channels for ether and ERC-20
@@ -239,7 +239,7 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
         if (_isBlank(a)) return UnknownChannel.selector;
         if (row.sent <= a.sent) return NothingNew.selector;
         if (a.pot == 0) return InsufficientBalance.selector;
-        address signer = _tryRecover(_updateDigest(id, row.sent, 0), row.signature);
+        address signer = Signatures.tryRecover(_updateDigest(id, row.sent, 0), row.signature);
         if (signer == address(0)) return InvalidSignature.selector;
         if (signer != row.payerSigner) return WrongSigner.selector;
         return 0;
@@ -396,17 +396,8 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
         return _hashTypedDataV4(keccak256(abi.encode(BALANCE_UPDATE_TYPEHASH, id, sent, received)));
     }
 
-    /// @dev The signer, or zero if the signature is malformed.
-    function _tryRecover(bytes32 digest, bytes calldata signature) private pure returns (address signer) {
-        if (signature.length == 65) {
-            (signer,,) = ECDSA.tryRecoverCalldata(digest, signature);
-        } else if (signature.length == 64) {
-            (signer,,) = ECDSA.tryRecover(digest, bytes32(signature[:32]), bytes32(signature[32:]));
-        }
-    }
-
     function _recover(bytes32 digest, bytes calldata signature) private pure returns (address signer) {
-        signer = _tryRecover(digest, signature);
+        signer = Signatures.tryRecover(digest, signature);
         if (signer == address(0)) revert InvalidSignature(digest);
     }
 

@@ -31,9 +31,10 @@ internal static class Program
         string rpcUrl, string keyFile, CancellationToken cancel)
     {
         using PrivateKey key = KeyFile.Read(keyFile);
-        (Address contract, TransactionReceipt receipt) =
-            await Deployer.DeployAsync(rpcUrl, key.Address, digest => key.Sign(digest), cancel);
-        return (contract, receipt.Hash, receipt.GasUsed);
+        using ILoggerFactory logs = LoggerFactory.Create(Configure);
+        Deployment deployed = await Deployer.DeployPaymentChannelsAsync(
+            rpcUrl, key.Address, key.Sign, TimeProvider.System, logs.CreateLogger(nameof(Deployer)), null, cancel);
+        return (deployed.Contract, deployed.Receipt.Hash, deployed.Receipt.GasUsed);
     }
 
     private static async Task<int> RunAsync(NodeOptions options, CancellationToken stopping)
@@ -65,6 +66,7 @@ internal static class Program
             console.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
             console.ColorBehavior = LoggerColorBehavior.Disabled;
         })
+        .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace)
         .AddFilter("Microsoft", LogLevel.Warning)
         .AddFilter("Grpc", LogLevel.Warning);
 }
@@ -101,7 +103,7 @@ internal sealed class NodeHost : IAsyncDisposable
     {
         PrivateKey key = Own(KeyFile.Read(options.KeyFile));
         EthereumChain chain = Own(await EthereumChain.ConnectAsync(
-            options, key.Address, digest => key.Sign(digest), TimeProvider.System, logs, cancel));
+            options, key.Address, key.Sign, TimeProvider.System, logs.CreateLogger<EthereumChain>(), cancel));
         Party us = new(options.Owner.IsZero ? key.Address : options.Owner, key.Address);
         SignatureScheme scheme = new(key, chain.ChainId, options.Contract);
         RocksChannelStore store = Own(RocksChannelStore.Open(

@@ -135,10 +135,17 @@ public static class Lifecycle
     {
         if (!state.OnChain.IsClosing) return ChannelDuty.None;
 
-        bool unclaimed = state.HasTheirUpdate && state.TheirSent > state.OnChain.SentOf(channel.TheirSide);
-        if (channel.Terms.OneWay && channel.OurSide == Side.B && unclaimed && state.OnChain.PotA > UInt128.Zero)
-            return ChannelDuty.Claim;
+        bool unclaimed = state.HasTheirUpdate && WouldRecordMore(channel, state);
+        if (channel.Terms.OneWay && channel.OurSide == Side.B && unclaimed) return ChannelDuty.Claim;
         if (chainSeconds >= state.OnChain.ClosesAtSeconds) return ChannelDuty.Settle;
         return unclaimed && !channel.Terms.OneWay ? ChannelDuty.Dispute : ChannelDuty.None;
     }
+
+    /// <summary>
+    /// Whether presenting the peer's newest update would raise the peer's recorded total. Not so when it is recorded,
+    /// nor when the pot can pay no more of it (a deposit was reorged away): doing it again and again would only cost gas.
+    /// </summary>
+    private static bool WouldRecordMore(Channel channel, in ChannelState state) =>
+        state.OnChain.Present(channel.TheirSide, state.TheirSent, state.TheirReceived).SentOf(channel.TheirSide)
+            > state.OnChain.SentOf(channel.TheirSide);
 }

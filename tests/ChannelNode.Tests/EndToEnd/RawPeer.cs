@@ -5,6 +5,7 @@ using ChannelNode.Signing;
 using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Net.Client;
+using Xunit;
 using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Tests.EndToEnd;

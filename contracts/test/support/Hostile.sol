@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {TestToken} from "./TestToken.sol";
+
+/// @title An owner that takes ether as it likes
+contract HostileReceiver {
+    enum Mode {
+        Accept,
+        Refuse,
+        BurnGas,
+        ReturnMuch,
+        RevertMuch,
+        CallBack
+    }
+
+    Mode public mode;
+    address private _target;
+    bytes private _call;
+    bool public calledBack;
+    bytes public answer;
+
+    function set(Mode mode_) external {
+        mode = mode_;
+    }
+
+    /// @dev Makes this call when it is paid, and keeps whether it went through.
+    function callBackWith(address target, bytes calldata data) external {
+        (mode, _target, _call) = (Mode.CallBack, target, data);
+    }
+
+    /// @dev Lets a test act as this owner.
+    function act(address target, bytes calldata data) external returns (bool success, bytes memory result) {
+        return target.call(data);
+    }
+
+    receive() external payable {
+        if (mode == Mode.Refuse) revert("refused");
+        if (mode == Mode.BurnGas) while (true) {}
+        if (mode == Mode.ReturnMuch) {
+            assembly {
+                return(0, 50000)
+            }
+        }
+        if (mode == Mode.RevertMuch) {
+            assembly {
+                revert(0, 50000)
+            }
+        }
+        if (mode == Mode.CallBack) (calledBack,) = _target.call(_call);
+    }
+}
+
+/// @title A token that keeps to no rule
+contract HostileToken is TestToken {
+    enum Mode {
+        Honest,
+        TakeFee,
+        SayFalse,
+        SayNothing,
+        SayTwo,
+        Refuse,
+        BurnGas,
+        RevertMuch,
+        CallBack,
+        HideBalance
+    }
+
+    Mode public mode;
+    address private _target;
+    bytes private _call;
+    bool public calledBack;
+
+    constructor() TestToken("Hostile", "HOST", 18) {}
+
+    function set(Mode mode_) external {
+        mode = mode_;
+    }
+
+    /// @dev Makes this call before it moves anything, once.
+    function callBackWith(address target, bytes calldata data) external {
+        (mode, _target, _call) = (Mode.CallBack, target, data);
+    }
+
+    function transfer(address to, uint256 amount) public virtual override returns (bool) {
+        return _answer(_behave() && super.transfer(to, amount));
+    }
+
+    /// @dev With a call to make it moves nothing itself.
+    function transferFrom(address from, address to, uint256 amount) public override returns (bool) {
+        if (mode == Mode.CallBack) return _behave();
+        bool moved = _behave() && super.transferFrom(from, to, amount);
+        if (mode == Mode.TakeFee) _burn(to, 1);
+        return _answer(moved);
+    }
+
+    function balanceOf(address account) public view override returns (uint256) {
+        if (mode == Mode.HideBalance) revert("hidden");
+        return super.balanceOf(account);
+    }
+
+    function _behave() private returns (bool) {
+        if (mode == Mode.SayFalse) return false;
+        if (mode == Mode.Refuse) revert("refused");
+        if (mode == Mode.BurnGas) while (true) {}
+        if (mode == Mode.RevertMuch) {
+            assembly {
+                revert(0, 50000)
+            }
+        }
+        if (mode == Mode.CallBack) {
+            mode = Mode.Honest;
+            (calledBack,) = _target.call(_call);
+        }
+        return true;
+    }
+
+    function _answer(bool moved) private view returns (bool) {
+        if (mode == Mode.SayNothing) {
+            assembly {
+                return(0, 0)
+            }
+        }
+        if (mode == Mode.SayTwo) {
+            assembly {
+                mstore(0, 2)
+                return(0, 32)
+            }
+        }
+        return moved;
+    }
+}

@@ -1,0 +1,162 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+
+namespace ChannelNode.Settlement;
+
+/// <summary>A block's header, as far as the node looks at it.</summary>
+internal sealed record BlockHeader(ulong Number, Bytes32 Hash, ulong TimestampSeconds);
+
+/// <summary>One log of the contract, in its place in the chain.</summary>
+internal sealed record ContractLog(
+    ulong BlockNumber, Bytes32 BlockHash, ulong Index, IReadOnlyList<Bytes32> Topics, ReadOnlyMemory<byte> Data);
+
+/// <summary>A mined transaction, reverted or not.</summary>
+internal sealed record MinedTransaction(TransactionReceipt Receipt, bool Succeeded, Address? Created);
+
+/// <summary>What a call or transaction does, before nonce, gas and fees.</summary>
+internal sealed record Call(Address? To, UInt128 Value, ReadOnlyMemory<byte> Data);
+
+/// <summary>
+/// The JSON-RPC methods that the node uses, with values instead of JSON. Where an error answer says something about
+/// the call it is an <see cref="RpcErrorException"/> (call, estimate, send, logs, priority fee); elsewhere it is a
+/// ChainUnavailable refusal.
+/// </summary>
+internal sealed class EthereumRpc(RpcClient client)
+{
+    private const string Latest = "latest";
+    private const string Pending = "pending";
+
+    public RpcClient Client => client;
+
+    public async Task<ulong> ChainIdAsync(CancellationToken cancel) =>
+        Quantity.ToUInt64(await AskAsync<string>("eth_chainId", [], cancel), "chain id");
+
+    public async Task<ulong> BlockNumberAsync(CancellationToken cancel) =>
+        Quantity.ToUInt64(await AskAsync<string>("eth_blockNumber", [], cancel), "block number");
+
+    /// <summary>Null where the RPC does not know it.</summary>
+    public async Task<BlockHeader?> BlockAsync(ulong number, CancellationToken cancel)
+    {
+        BlockJson? block = await AskAsync<BlockJson?>(
+            "eth_getBlockByNumber", [Quantity.Format(number), false], cancel);
+        return block is null
+            ? null
+            : new BlockHeader(
+                Quantity.ToUInt64(block.Number, "block number"),
+                Quantity.ToBytes32(block.Hash, "block hash"),
+                Quantity.ToUInt64(block.Timestamp, "block timestamp"));
+    }
+
+    public async Task<bool> HasCodeAsync(Address account, CancellationToken cancel)
+    {
+        string? code = await AskAsync<string?>("eth_getCode", [account.ToString(), Latest], cancel);
+        return Quantity.ToBytes(code, "code").Length > 0;
+    }
+
+    /// <summary>Wei.</summary>
+    public async Task<UInt128> BalanceAsync(Address account, CancellationToken cancel) =>
+        Quantity.ToUInt128(
+            await AskAsync<string>("eth_getBalance", [account.ToString(), Latest], cancel), "balance");
+
+    /// <summary>The next nonce, what waits to be mined included.</summary>
+    public async Task<ulong> NextNonceAsync(Address account, CancellationToken cancel) =>
+        Quantity.ToUInt64(
+            await AskAsync<string>("eth_getTransactionCount", [account.ToString(), Pending], cancel), "nonce");
+
+    /// <summary>At <paramref name="block"/>, or the latest.</summary>
+    public async Task<byte[]> CallAsync(Address from, Call call, ulong? block, CancellationToken cancel)
+    {
+        object?[] arguments = [ToJson(from, call), block is { } number ? Quantity.Format(number) : Latest];
+        return Quantity.ToBytes(await client.CallAsync<string>("eth_call", arguments, cancel), "result of a call");
+    }
+
+    public async Task<ulong> EstimateGasAsync(Address from, Call call, CancellationToken cancel) =>
+        Quantity.ToUInt64(await client.CallAsync<string>("eth_estimateGas", [ToJson(from, call)], cancel), "gas estimate");
+
+    /// <summary>Wei per gas that the next block will burn.</summary>
+    public async Task<UInt128> NextBaseFeeAsync(CancellationToken cancel)
+    {
+        FeeHistoryJson history = await AskAsync<FeeHistoryJson>(
+            "eth_feeHistory", ["0x1", Latest, Array.Empty<double>()], cancel);
+        return Quantity.ToUInt128(history.BaseFeePerGas is [.., var next] ? next : null, "base fee");
+    }
+
+    /// <summary>Wei per gas that block makers expect on top.</summary>
+    public async Task<UInt128> PriorityFeeAsync(CancellationToken cancel) =>
+        Quantity.ToUInt128(await client.CallAsync<string>("eth_maxPriorityFeePerGas", [], cancel), "priority fee");
+
+    public Task SendRawAsync(SignedTransaction transaction, CancellationToken cancel) =>
+        client.CallAsync<string>("eth_sendRawTransaction", [Hex.Format(transaction.Raw.Span)], cancel);
+
+    /// <summary>Null while it is not mined.</summary>
+    public async Task<MinedTransaction?> MinedAsync(Bytes32 hash, CancellationToken cancel)
+    {
+        ReceiptJson? receipt = await AskAsync<ReceiptJson?>(
+            "eth_getTransactionReceipt", [hash.ToString()], cancel);
+        if (receipt?.BlockNumber is null) return null;
+        return new MinedTransaction(
+            new TransactionReceipt(
+                hash,
+                Quantity.ToUInt64(receipt.BlockNumber, "receipt's block number"),
+                Quantity.ToUInt64(receipt.GasUsed, "receipt's gas")),
+            Quantity.ToUInt64(receipt.Status, "receipt's status") == 1,
+            receipt.ContractAddress is null ? null : Quantity.ToAddress(receipt.ContractAddress, "receipt's contract"));
+    }
+
+    /// <summary>All logs of <paramref name="contract"/> in these blocks, both included, in the order of the chain.</summary>
+    public async Task<List<ContractLog>> LogsAsync(Address contract, ulong first, ulong last, CancellationToken cancel)
+    {
+        var filter = new FilterJson(contract.ToString(), Quantity.Format(first), Quantity.Format(last));
+        LogJson[] logs = await client.CallAsync<LogJson[]>("eth_getLogs", [filter], cancel);
+        var read = new List<ContractLog>(logs.Length);
+        foreach (LogJson log in logs)
+            if (!log.Removed) read.Add(ToLog(log));
+
+        read.Sort((one, other) =>
+            (one.BlockNumber, one.Index).CompareTo((other.BlockNumber, other.Index)));
+        return read;
+    }
+
+    private async Task<T> AskAsync<T>(string method, object?[] arguments, CancellationToken cancel)
+    {
+        try
+        {
+            return await client.CallAsync<T>(method, arguments, cancel);
+        }
+        catch (RpcErrorException error)
+        {
+            throw new RefusalException(Refusal.ChainUnavailable, $"{client.Name} answers {error.Message}", error);
+        }
+    }
+
+    private static ContractLog ToLog(LogJson log)
+    {
+        var topics = new Bytes32[log.Topics.Length];
+        for (int i = 0; i < topics.Length; i++) topics[i] = Quantity.ToBytes32(log.Topics[i], "log's topic");
+        return new ContractLog(
+            Quantity.ToUInt64(log.BlockNumber, "log's block number"),
+            Quantity.ToBytes32(log.BlockHash, "log's block hash"),
+            Quantity.ToUInt64(log.LogIndex, "log's index"),
+            topics,
+            Quantity.ToBytes(log.Data, "log's data"));
+    }
+
+    private static CallJson ToJson(Address from, Call call) => new(
+        from.ToString(),
+        call.To?.ToString(),
+        call.Value == UInt128.Zero ? null : Quantity.Format(call.Value),
+        Hex.Format(call.Data.Span));
+
+    private sealed record CallJson(string From, string? To, string? Value, string Data);
+
+    private sealed record FilterJson(string Address, string FromBlock, string ToBlock);
+
+    private sealed record BlockJson(string? Number, string? Hash, string? Timestamp);
+
+    private sealed record FeeHistoryJson(string[]? BaseFeePerGas);
+
+    private sealed record ReceiptJson(string? BlockNumber, string? GasUsed, string? Status, string? ContractAddress);
+
+    private sealed record LogJson(
+        string? BlockNumber, string? BlockHash, string? LogIndex, string[] Topics, string? Data, bool Removed);
+}

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Installs what the project needs beside the .NET SDK and Node.js, if it is missing. Silent if nothing is.
+set -euo pipefail
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+cd "$root"
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() {
+  printf 'setup: %s\n' "$*" >&2
+  exit 1
+}
+
+# Runs a command as root.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    fail "neither root nor sudo: run '$*' as root, then try again"
+  fi
+}
+
+check_dotnet() {
+  command -v dotnet >/dev/null || fail "dotnet not found: install the .NET 10 SDK (https://dotnet.microsoft.com/download)"
+  local version
+  version="$(dotnet --version)" || fail "the installed .NET SDK does not fit global.json: install the .NET 10 SDK"
+  [[ "$version" == 10.* ]] || fail ".NET SDK 10 is needed, but $version was found"
+}
+
+check_node() {
+  command -v node >/dev/null || fail "node not found: install Node.js 20.11 or newer (https://nodejs.org)"
+  command -v npm >/dev/null || fail "npm not found: it usually comes with Node.js"
+  local major minor
+  IFS=. read -r major minor _ <<<"$(node --version | tr -d v)"
+  ((major > 20 || (major == 20 && minor >= 11))) || fail "Node.js 20.11 or newer is needed, but $(node --version) was found"
+}
+
+has_secp256k1() {
+  PATH="$PATH:/usr/sbin:/sbin" ldconfig -p | grep -E 'libsecp256k1\.so\.[12]\b' >/dev/null
+}
+
+# The package's name carries the library's version, which depends on the distribution's age.
+secp256k1_package() {
+  local package
+  for package in libsecp256k1-1 libsecp256k1-2; do
+    if apt-cache show "$package" >/dev/null 2>&1; then
+      echo "$package"
+      return
+    fi
+  done
+}
+
+install_secp256k1() {
+  command -v apt-get >/dev/null || fail "libsecp256k1 is missing and there is no apt-get: install it by other means"
+  local package
+  package="$(secp256k1_package)"
+  if [ -z "$package" ]; then
+    say "updating the list of packages"
+    as_root apt-get update -qq
+    package="$(secp256k1_package)"
+  fi
+  [ -n "$package" ] || fail "the distribution has no package libsecp256k1-1 or libsecp256k1-2: install libsecp256k1 by other means"
+  say "installing $package"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package"
+  has_secp256k1 || fail "$package is installed, but its library is not found"
+}
+
+# The lock file that the installed packages came from is kept beside them.
+install_node_packages() {
+  say "installing the contracts' packages (npm ci)"
+  (cd contracts && npm ci --no-progress)
+  cp contracts/package-lock.json contracts/node_modules/.installed-lock.json
+}
+
+check_dotnet
+check_node
+has_secp256k1 || install_secp256k1
+cmp -s contracts/package-lock.json contracts/node_modules/.installed-lock.json || install_node_packages

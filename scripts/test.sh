@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# Runs every check of the project and ends with one line: "N passed, N failed".
+#
+#   scripts/test.sh                             everything
+#   scripts/test.sh --only dotnet|forge|buf|scripts  one runner; may be given several times
+#   scripts/test.sh --filter NAME               only the dotnet tests whose full name contains NAME
+#
+# A runner that fails does not keep the next ones from running.
+set -uo pipefail
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+cd "$root" || exit 1
+
+bin="$root/contracts/node_modules/.bin"
+out="$(mktemp -d)"
+trap 'rm -rf "$out"' EXIT
+
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+
+passed=0
+failed=0
+only=()
+filter=""
+
+usage() { sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --only) only+=("${2:?--only needs dotnet, forge, buf or scripts}"); shift 2 ;;
+    --filter) filter="${2:?--filter needs a name}"; shift 2 ;;
+    -h | --help) usage; exit 0 ;;
+    *) echo "unknown argument: $1" >&2; usage >&2; exit 2 ;;
+  esac
+done
+
+for name in ${only[@]+"${only[@]}"}; do
+  case "$name" in
+    dotnet | forge | buf | scripts) ;;
+    *) echo "unknown runner: $name" >&2; usage >&2; exit 2 ;;
+  esac
+done
+
+wanted() { [ ${#only[@]} -eq 0 ] || [[ " ${only[*]} " == *" $1 "* ]]; }
+
+# run NAME COMMAND...: the output goes to $out/log, and to the screen when the command fails.
+run() {
+  local name="$1" start code
+  shift
+  start=$SECONDS
+  "$@" >"$out/log" 2>&1
+  code=$?
+  if [ $code -eq 0 ]; then
+    printf 'ok      %-28s %4d s\n' "$name" $((SECONDS - start))
+  else
+    cat "$out/log"
+    printf 'FAILED  %-28s %4d s (exit %d)\n' "$name" $((SECONDS - start)) "$code"
+  fi
+  return $code
+}
+
+# A command that counts as one check.
+check() { if run "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi; }
+
+# count PASSED FAILED CODE: a runner that failed without a failed test, or that ran nothing, counts as one failure.
+count() {
+  local good="${1:-0}" bad="${2:-0}" code="$3"
+  if [ "$bad" -eq 0 ] && { [ "$code" -ne 0 ] || [ "$good" -eq 0 ]; }; then bad=1; fi
+  printf '        %d passed, %d failed here\n' "$good" "$bad"
+  passed=$((passed + good))
+  failed=$((failed + bad))
+}
+
+# Adds up one attribute of the Counters of all result files.
+trx_sum() {
+  find "$out/trx" -name '*.trx' -exec grep -ho "<Counters [^>]*" {} + 2>/dev/null |
+    grep -o " $1=\"[0-9]*\"" | tr -dc '0-9\n' | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+# Adds up the summary lines of forge: "12 tests passed, 0 failed, 0 skipped".
+forge_sum() {
+  grep -E '^Ran [0-9]+ test suites?.*tests passed' "$out/log" |
+    grep -oE "$1" | grep -oE '[0-9]+' | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+run_dotnet() {
+  check "dotnet restore" dotnet restore ChannelNode.sln
+  check "dotnet build" dotnet build ChannelNode.sln --no-restore -c Release -warnaserror
+  check "dotnet format" dotnet format ChannelNode.sln --no-restore --verify-no-changes
+  local arguments=(--no-build -c Release --logger trx --results-directory "$out/trx" --blame-hang-timeout 5min)
+  [ -z "$filter" ] || arguments+=(--filter "FullyQualifiedName~$filter")
+  run "dotnet test" dotnet test ChannelNode.sln "${arguments[@]}"
+  local code=$?
+  count "$(trx_sum passed)" "$(trx_sum failed)" $code
+}
+
+run_forge() {
+  check "forge fmt" in_contracts "$bin/forge" fmt --check
+  check "forge build" in_contracts "$bin/forge" build
+  check "artifacts" node contracts/script/artifacts.mjs --check
+  check "vectors" node tests/vectors/generate.mjs --check
+  run "forge test" in_contracts "$bin/forge" test
+  local code=$?
+  count "$(forge_sum '[0-9]+ tests passed')" "$(forge_sum '[0-9]+ failed')" $code
+}
+
+in_contracts() (cd contracts && "$@")
+
+run_buf() {
+  check "buf lint" "$bin/buf" lint proto
+  check "buf format" "$bin/buf" format proto --diff --exit-code
+}
+
+run_scripts() {
+  local script
+  for script in scripts/*.sh .ci/run; do
+    check "bash -n $script" bash -n "$script"
+    if command -v shellcheck >/dev/null; then check "shellcheck $script" shellcheck "$script"; fi
+  done
+}
+
+check "setup" scripts/setup.sh
+for name in scripts buf forge dotnet; do
+  if wanted "$name"; then "run_$name"; fi
+done
+
+printf 'all in %d s\n\n' "$SECONDS"
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,199 @@
+using ChannelNode.Core;
+using Grpc.Core;
+using Xunit;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Tests.EndToEnd;
+
+/// <summary>How channels end, and begin again: what the owners have afterwards is exact.</summary>
+[Collection(AnvilCollection.Name)]
+public sealed class ClosingTests(AnvilFixture anvil) : IAsyncLifetime
+{
+    private static ulong _owners;
+
+    private readonly Address _aliceOwner = NewOwner();
+    private readonly Address _bobOwner = NewOwner();
+    private TestChain _chain = null!;
+    private TestNode _alice = null!;
+    private TestNode _bob = null!;
+
+    /// <summary>An account that pays no gas: its balance is what was paid out.</summary>
+    private static Address NewOwner() => new(0xc105e, Interlocked.Increment(ref _owners), 1);
+
+    public async Task InitializeAsync()
+    {
+        _chain = await TestChain.OpenAsync(anvil);
+        _alice = await TestNode.StartAsync(_chain, options => options with { Owner = _aliceOwner });
+        _bob = await TestNode.StartAsync(_chain, options => options with { Owner = _bobOwner });
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _alice.DisposeAsync();
+        await _bob.DisposeAsync();
+        await _chain.DisposeAsync();
+    }
+
+    private static async Task<List<Wire.Stage>> StagesAsync<T>(
+        AsyncServerStreamingCall<T> call, Func<T, Wire.Progress> progress)
+    {
+        using (call)
+        {
+            List<Wire.Stage> stages = [];
+            while (await call.ResponseStream.MoveNext(TestChain.Limit))
+                stages.Add(progress(call.ResponseStream.Current).Stage);
+            return stages;
+        }
+    }
+
+    private static Task<List<Wire.Stage>> CloseAsync(TestNode node, string id) => StagesAsync(
+        node.Api.CloseChannel(new Wire.CloseChannelRequest { ChannelId = id }), response => response.Progress);
+
+    private static Task<List<Wire.Stage>> StartCloseAsync(TestNode node, string id) => StagesAsync(
+        node.Api.StartClose(new Wire.StartCloseRequest { ChannelId = id }), response => response.Progress);
+
+    private static Task<List<Wire.Stage>> DepositAsync(TestNode node, string id, string amount) => StagesAsync(
+        node.Api.DepositChannel(new Wire.DepositChannelRequest { ChannelId = id, Amount = amount }),
+        response => response.Progress);
+
+    private async Task AssertPaidAsync(UInt128 alice, UInt128 bob)
+    {
+        Assert.Equal(alice, await _chain.EtherOfAsync(_aliceOwner));
+        Assert.Equal(bob, await _chain.EtherOfAsync(_bobOwner));
+    }
+
+    [Fact]
+    public async Task CooperativeClose_PaysBothAndTellsEachStage()
+    {
+        string id = await _alice.OpenAsync(_bob, "1000");
+        await DepositAsync(_bob, id, "200");
+        await _alice.UntilAsync(id, channel => channel.TheirPot == "200");
+        await _alice.PayAsync(id, "300");
+        await _bob.PayAsync(id, "50");
+
+        List<Wire.Stage> stages = await CloseAsync(_bob, id);
+
+        Assert.Equal(
+            [Wire.Stage.Agreeing, Wire.Stage.Agreed, Wire.Stage.Sent, Wire.Stage.Mined, Wire.Stage.Confirmed], stages);
+        await AssertPaidAsync(750, 450);
+        await _alice.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closed);
+    }
+
+    [Fact]
+    public async Task ClosedChannel_OpensAgainWithADepositAndItsOldTotalsStay()
+    {
+        string id = await _alice.OpenAsync(_bob, "1000");
+        await _alice.PayAsync(id, "300", key: "before");
+        await CloseAsync(_alice, id);
+        await Refusals.AssertRefusedAsync(
+            () => _alice.PayAsync(id, "1"), StatusCode.FailedPrecondition, "INSUFFICIENT_BALANCE");
+
+        await DepositAsync(_alice, id, "500");
+        await _bob.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Open);
+        Assert.True((await _alice.PayAsync(id, "300", key: "before")).Repeated);
+        await _alice.PayAsync(id, "100");
+        await CloseAsync(_alice, id);
+
+        await AssertPaidAsync(700 + 400, 300 + 100);
+    }
+
+    [Fact]
+    public async Task CooperativeClose_WithoutThePeer_IsRefusedAndStartsNothing()
+    {
+        string id = await _alice.OpenAsync(_bob, "1000");
+        await _bob.StopAsync();
+        await _alice.UntilAsync(id, channel => !channel.PeerConnected);
+
+        await Refusals.AssertRefusedAsync(() => CloseAsync(_alice, id), StatusCode.Unavailable, "PEER_OFFLINE");
+
+        Assert.Equal(Wire.ChannelStatus.Open, (await _alice.ChannelAsync(id)).Status);
+        await _bob.StartAsync();
+    }
+
+    [Fact]
+    public async Task StartClose_IsSettledByTheNodesWhenTheWindowIsOver()
+    {
+        string id = await _alice.OpenAsync(_bob, "1000");
+        await _alice.PayAsync(id, "300");
+
+        await StartCloseAsync(_bob, id);
+        await _chain.PassTimeAsync(601);
+
+        await _alice.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closed);
+        await AssertPaidAsync(700, 300);
+    }
+
+    [Fact]
+    public async Task CloseWithoutTheNewestUpdate_IsDisputedByThePeersGuardian()
+    {
+        string id = await _alice.OpenAsync(_bob, "1000");
+        await _alice.PayAsync(id, "300");
+
+        // Alice holds no update of Bob: the contract would give her everything back.
+        await StartCloseAsync(_alice, id);
+        await _alice.UntilAsync(id, channel => channel.OurRecordedSent == "300");
+        await _chain.PassTimeAsync(601);
+
+        await _bob.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closed);
+        await AssertPaidAsync(700, 300);
+    }
+
+    [Fact]
+    public async Task GuardianThatWasAway_DisputesWhenItIsBack()
+    {
+        string id = await _alice.OpenAsync(_bob, "1000");
+        await _alice.PayAsync(id, "300");
+        await _bob.StopAsync();
+        await StartCloseAsync(_alice, id);
+        await _bob.StartAsync();
+
+        await _alice.UntilAsync(id, channel => channel.OurRecordedSent == "300");
+        await _chain.PassTimeAsync(601);
+
+        await _alice.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closed);
+        await AssertPaidAsync(700, 300);
+    }
+
+    [Fact]
+    public async Task Claim_PaysTheOneWayPayeeWithoutClosing()
+    {
+        string id = await _alice.OpenAsync(_bob, "1000", oneWay: true);
+        await _alice.PayAsync(id, "300");
+
+        await StagesAsync(_bob.Api.ClaimChannels(new Wire.ClaimChannelsRequest()), response => response.Progress);
+
+        await AssertPaidAsync(0, 300);
+        await _alice.PayAsync(id, "100");
+        Assert.Equal(Wire.ChannelStatus.Open, (await _alice.ChannelAsync(id)).Status);
+        await CloseAsync(_alice, id);
+        await AssertPaidAsync(600, 400);
+    }
+
+    [Fact]
+    public async Task OneWayPayer_WhoStartsToClose_IsClaimedFromFirst()
+    {
+        string id = await _alice.OpenAsync(_bob, "1000", oneWay: true);
+        await _alice.PayAsync(id, "300");
+
+        await StartCloseAsync(_alice, id);
+        await _alice.UntilAsync(id, channel => channel.OurRecordedSent == "300");
+        await _chain.PassTimeAsync(601);
+
+        await _alice.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closed);
+        await AssertPaidAsync(700, 300);
+    }
+
+    [Fact]
+    public async Task TokenChannel_IsFundedPaidAndClosedExactly()
+    {
+        string token = (await _chain.TokenAsync()).ToString();
+        await _chain.MintAsync(_alice.Signer, 5_000);
+        string id = await _alice.OpenAsync(_bob, "1000", token: token);
+        await _alice.PayAsync(id, "1000");
+
+        await CloseAsync(_alice, id);
+
+        Assert.Equal((UInt128)1_000, await _chain.TokensOfAsync(_bobOwner));
+        Assert.Equal((UInt128)4_000, await _chain.TokensOfAsync(_alice.Signer));
+    }
+}

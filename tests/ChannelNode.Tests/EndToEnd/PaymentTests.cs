@@ -1,0 +1,179 @@
+using Google.Protobuf;
+using Xunit;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Tests.EndToEnd;
+
+/// <summary>Payments between two whole nodes, through restarts of either.</summary>
+[Collection(AnvilCollection.Name)]
+public sealed class PaymentTests(AnvilFixture anvil) : IAsyncLifetime
+{
+    private TestChain _chain = null!;
+    private TestNode _alice = null!;
+    private TestNode _bob = null!;
+    private string _channel = string.Empty;
+
+    public async Task InitializeAsync()
+    {
+        _chain = await TestChain.OpenAsync(anvil);
+        _alice = await TestNode.StartAsync(_chain);
+        _bob = await TestNode.StartAsync(_chain, options => options with { PeerListen = $"127.0.0.1:{Ports.Free()}" });
+        _channel = await _alice.OpenAsync(_bob, "1000000");
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _alice.DisposeAsync();
+        await _bob.DisposeAsync();
+        await _chain.DisposeAsync();
+    }
+
+    private static Wire.Payment Payment(string channel, int number, string key) => new()
+    {
+        ChannelId = channel,
+        Amount = (1 + (number % 3)).ToString(),
+        ItemId = ByteString.CopyFromUtf8($"item-{number}"),
+        IdempotencyKey = $"{key}-{number}",
+    };
+
+    /// <summary>Streams payments and answers their results by index.</summary>
+    private static async Task<Dictionary<ulong, Wire.PaymentResult>> StreamAsync(
+        TestNode node, IReadOnlyList<Wire.Payment> payments)
+    {
+        using var call = node.Api.StreamPayments();
+        Task writing = WriteAsync();
+        Dictionary<ulong, Wire.PaymentResult> results = [];
+        while (await call.ResponseStream.MoveNext(TestChain.Limit))
+            foreach (Wire.PaymentResult result in call.ResponseStream.Current.Results) results.Add(result.Index, result);
+        await writing;
+        return results;
+
+        async Task WriteAsync()
+        {
+            foreach (Wire.Payment[] chunk in payments.Chunk(100))
+                await call.RequestStream.WriteAsync(new Wire.StreamPaymentsRequest { Payments = { chunk } });
+            await call.RequestStream.CompleteAsync();
+        }
+    }
+
+    private static async Task<List<Wire.ReceivedPayment>> ReceivedAsync(TestNode node, ulong after, int count)
+    {
+        using var call = node.Api.SubscribePayments(new Wire.SubscribePaymentsRequest { AfterCursor = after });
+        List<Wire.ReceivedPayment> received = [];
+        while (received.Count < count && await call.ResponseStream.MoveNext(TestChain.Limit))
+            received.AddRange(call.ResponseStream.Current.Payments);
+        return received;
+    }
+
+    [Fact]
+    public async Task PaymentsBothWaysAtOnce_AreExactOnBothSides()
+    {
+        await _alice.PayAsync(_channel, "10000");
+        Wire.Payment[] there = [.. Enumerable.Range(0, 3_000).Select(number => Payment(_channel, number, "there"))];
+        Wire.Payment[] back = [.. Enumerable.Range(0, 1_000).Select(number => Payment(_channel, number, "back"))];
+
+        var results = await Task.WhenAll(StreamAsync(_alice, there), StreamAsync(_bob, back));
+
+        Assert.All(results.SelectMany(each => each.Values), result => Assert.Equal(Wire.Refusal.Unspecified, result.Refusal));
+        long sent = 10_000 + there.Sum(payment => long.Parse(payment.Amount));
+        long returned = back.Sum(payment => long.Parse(payment.Amount));
+        Wire.Channel alice = await _alice.ChannelAsync(_channel), bob = await _bob.ChannelAsync(_channel);
+        Assert.Equal((sent.ToString(), sent.ToString(), returned.ToString()), (alice.Sent, alice.Acknowledged, alice.Received));
+        Assert.Equal((returned.ToString(), returned.ToString(), sent.ToString()), (bob.Sent, bob.Acknowledged, bob.Received));
+        Assert.Equal((1_000_000 - sent + returned).ToString(), alice.OurBalance);
+    }
+
+    [Fact]
+    public async Task SixteenPayersOnOneChannel_LoseNothing()
+    {
+        await Task.WhenAll(Enumerable.Range(0, 16).Select(payer => StreamAsync(
+            _alice, [.. Enumerable.Range(0, 200).Select(number => Payment(_channel, 3 * number, $"payer-{payer}"))])));
+
+        Assert.Equal("3200", (await _bob.ChannelAsync(_channel)).Received);
+    }
+
+    [Fact]
+    public async Task SameKey_PaysOnce_AlsoAcrossRestartsOfBoth()
+    {
+        Wire.PayResponse first = await _alice.PayAsync(_channel, "7", key: "once");
+        Wire.PayResponse again = await _alice.PayAsync(_channel, "7", key: "once");
+        await _alice.StopAsync();
+        await _bob.StopAsync();
+        await _bob.StartAsync();
+        await _alice.StartAsync();
+        Wire.PayResponse later = await _alice.PayAsync(_channel, "7", key: "once");
+
+        Assert.Equal((false, true, true), (first.Repeated, again.Repeated, later.Repeated));
+        Assert.Equal(("7", "7", "7"), (first.TotalSent, again.TotalSent, later.TotalSent));
+        Assert.Equal("7", (await _bob.ChannelAsync(_channel)).Received);
+    }
+
+    [Fact]
+    public async Task SameKeyManyTimesAtOnce_PaysOnce()
+    {
+        Wire.PayResponse[] answers = await Task.WhenAll(
+            Enumerable.Range(0, 50).Select(_ => _alice.PayAsync(_channel, "7", key: "once")));
+
+        Assert.Single(answers, answer => !answer.Repeated);
+        Assert.Equal("7", (await _alice.ChannelAsync(_channel)).Sent);
+    }
+
+    [Fact]
+    public async Task Subscriber_ResumesFromItsCursorWithoutMissingOrRepeating()
+    {
+        await StreamAsync(_alice, [.. Enumerable.Range(0, 500).Select(number => Payment(_channel, number, "a"))]);
+        List<Wire.ReceivedPayment> first = await ReceivedAsync(_bob, 0, 300);
+        await _bob.StopAsync();
+        await _bob.StartAsync();
+        await _alice.UntilAsync(_channel, channel => channel.PeerConnected);
+        await StreamAsync(_alice, [.. Enumerable.Range(500, 500).Select(number => Payment(_channel, number, "a"))]);
+
+        ulong cursor = first[299].Cursor;
+        List<Wire.ReceivedPayment> rest = await ReceivedAsync(_bob, cursor, 700);
+
+        Assert.Equal(
+            Enumerable.Range(0, 1_000).Select(number => $"item-{number}"),
+            first.Take(300).Concat(rest).Select(payment => payment.ItemId.ToStringUtf8()));
+        Assert.Equal(Enumerable.Range(1, 1_000).Select(number => (ulong)number), first.Take(300).Concat(rest).Select(p => p.Cursor));
+    }
+
+    [Fact]
+    public async Task PeerThatGoesAwayMidStream_GetsEveryPaymentOnceWhenTheCallerTriesAgain()
+    {
+        Wire.Payment[] payments = [.. Enumerable.Range(0, 6_000).Select(number => Payment(_channel, number, "mid"))];
+        Task<Dictionary<ulong, Wire.PaymentResult>> streaming = StreamAsync(_alice, payments);
+        await _bob.UntilAsync(_channel, channel => channel.Received != "0");
+        await _bob.StopAsync();
+        await _bob.StartAsync();
+        Dictionary<ulong, Wire.PaymentResult> results = await streaming;
+        await _alice.UntilAsync(_channel, channel => channel.PeerConnected);
+
+        Wire.Payment[] refused = [.. payments.Where((_, index) => results[(ulong)index].Refusal != Wire.Refusal.Unspecified)];
+        Dictionary<ulong, Wire.PaymentResult> second = await StreamAsync(_alice, refused);
+
+        Assert.All(second.Values, result => Assert.Equal(Wire.Refusal.Unspecified, result.Refusal));
+        List<Wire.ReceivedPayment> received = await ReceivedAsync(_bob, 0, 6_000);
+        Assert.Equal(6_000, received.Select(payment => payment.ItemId).Distinct().Count());
+        Assert.Equal(6_000ul, (await _bob.Api.GetInfoAsync(new Wire.GetInfoRequest())).ReceivedCursor);
+    }
+
+    [Fact]
+    public async Task PayerThatRestartsMidStream_PaysEachKeyOnce()
+    {
+        Wire.Payment[] payments = [.. Enumerable.Range(0, 6_000).Select(number => Payment(_channel, number, "payer"))];
+        Task<Dictionary<ulong, Wire.PaymentResult>> streaming = StreamAsync(_alice, payments);
+        await _bob.UntilAsync(_channel, channel => channel.Received != "0");
+        await _alice.StopAsync();
+        await Assert.ThrowsAnyAsync<Exception>(() => streaming);
+        await _alice.StartAsync();
+        await _alice.UntilAsync(_channel, channel => channel.PeerConnected);
+
+        Dictionary<ulong, Wire.PaymentResult> results = await StreamAsync(_alice, payments);
+
+        Assert.All(results.Values, result => Assert.Equal(Wire.Refusal.Unspecified, result.Refusal));
+        Assert.Contains(results.Values, result => result.Repeated);
+        string total = payments.Sum(payment => long.Parse(payment.Amount)).ToString();
+        Assert.Equal(total, (await _bob.ChannelAsync(_channel)).Received);
+        Assert.Equal(total, (await _alice.ChannelAsync(_channel)).Sent);
+    }
+}

@@ -1,0 +1,21 @@
+using Google.Rpc;
+using Grpc.Core;
+using Xunit;
+
+namespace ChannelNode.Tests.EndToEnd;
+
+/// <summary>What a gRPC error must say: code, reason, and the field at fault.</summary>
+internal static class Refusals
+{
+    public static void AssertIs(RpcException error, StatusCode code, string reason, string? field = null)
+    {
+        ErrorInfo? info = error.GetRpcStatus()?.GetDetail<ErrorInfo>();
+        Assert.True(info is not null, $"no ErrorInfo in {error.Status}");
+        Assert.Equal((reason, code, "channelnode"), (info.Reason, error.StatusCode, info.Domain));
+        if (field is not null) Assert.Equal(field, info.Metadata.GetValueOrDefault("field"));
+    }
+
+    public static async Task AssertRefusedAsync(
+        Func<Task> call, StatusCode code, string reason, string? field = null) =>
+        AssertIs(await Assert.ThrowsAsync<RpcException>(call), code, reason, field);
+}

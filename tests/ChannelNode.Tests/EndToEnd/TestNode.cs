@@ -1,0 +1,108 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Signing;
+using Grpc.Net.Client;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Tests.EndToEnd;
+
+/// <summary>A whole node in this process, wired as the program wires it: real gRPC, real RocksDB, real chain.</summary>
+internal sealed class TestNode : IAsyncDisposable
+{
+    private readonly NodeOptions _options;
+    private GrpcChannel? _channel;
+
+    private TestNode(NodeOptions options) => _options = options;
+
+    public NodeHost Host { get; private set; } = null!;
+
+    public Wire.NodeService.NodeServiceClient Api { get; private set; } = null!;
+
+    public Address Signer => Host.Node.Us.Signer;
+
+    public string PeerUrl => Host.PeerUrl;
+
+    /// <summary>A node with a fresh funded key and an empty database.</summary>
+    public static async Task<TestNode> StartAsync(TestChain chain, Func<NodeOptions, NodeOptions>? change = null)
+    {
+        string folder = Directory.CreateTempSubdirectory("channelnode-").FullName;
+        string keyFile = Path.Combine(folder, "key");
+        using (PrivateKey key = KeyFile.Create(keyFile)) await chain.FundAsync(key.Address);
+        NodeOptions options = new()
+        {
+            DataDirectory = Path.Combine(folder, "data"),
+            KeyFile = keyFile,
+            RpcUrl = chain.RpcUrl,
+            Contract = chain.Contract,
+            ApiListen = "127.0.0.1:0",
+            PeerListen = "127.0.0.1:0",
+            PollMs = 100,
+            DisputeWindowSeconds = 600,
+        };
+        TestNode node = new(change is null ? options : change(options));
+        await node.StartAsync();
+        return node;
+    }
+
+    public async Task StartAsync()
+    {
+        Host = await NodeHost.StartAsync(_options, NullLoggerFactory.Instance, CancellationToken.None);
+        _channel = GrpcChannel.ForAddress(Host.ApiUrl);
+        Api = new Wire.NodeService.NodeServiceClient(_channel);
+    }
+
+    public async Task StopAsync()
+    {
+        _channel?.Dispose();
+        await Host.DisposeAsync();
+    }
+
+    public async Task<string> OpenAsync(TestNode peer, string amount, bool oneWay = false, string token = "")
+    {
+        using var call = Api.OpenChannel(new Wire.OpenChannelRequest
+        {
+            PeerUrl = peer.PeerUrl, Amount = amount, OneWay = oneWay, Token = token,
+        });
+        string id = string.Empty;
+        while (await call.ResponseStream.MoveNext(TestChain.Limit)) id = call.ResponseStream.Current.Progress.ChannelId;
+        await peer.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Open);
+        return id;
+    }
+
+    public async Task<Wire.Channel> ChannelAsync(string id) =>
+        (await Api.GetChannelAsync(new Wire.GetChannelRequest { ChannelId = id })).Channel;
+
+    /// <summary>Looks until the channel is as expected; fails with its state after half a minute.</summary>
+    public async Task<Wire.Channel> UntilAsync(string id, Func<Wire.Channel, bool> reached)
+    {
+        Wire.Channel channel = new();
+        for (int look = 0; look < 600; look++)
+        {
+            channel = await ChannelAsync(id);
+            if (reached(channel)) return channel;
+            await Task.Delay(50);
+        }
+
+        Assert.Fail($"never reached; the channel is {channel}");
+        return channel;
+    }
+
+    public async Task<Wire.PayResponse> PayAsync(string id, string amount, string key = "", string item = "item") =>
+        await Api.PayAsync(
+            new Wire.PayRequest
+            {
+                Payment = new Wire.Payment
+                {
+                    ChannelId = id,
+                    Amount = amount,
+                    ItemId = Google.Protobuf.ByteString.CopyFromUtf8(item),
+                    IdempotencyKey = key,
+                },
+            },
+            deadline: DateTime.UtcNow.AddSeconds(30));
+
+    public async ValueTask DisposeAsync() => await StopAsync();
+}

@@ -1,0 +1,295 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Settlement;
+using ChannelNode.Tests.EndToEnd;
+using Xunit;
+
+namespace ChannelNode.Tests.Settlement;
+
+[Collection(AnvilCollection.Name)]
+public sealed class ChainFollowerTests(AnvilFixture anvil)
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
+
+    public static TheoryData<string> Transports { get; } = ["ws", "http"];
+
+    [Theory, MemberData(nameof(Transports))]
+    public async Task Follow_OfAWholeLife_GivesEveryEventInOrder(string transport)
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, transport);
+        Channel channel = await bench.FundAsync();
+        var update = new BalanceUpdate(channel.Id, 10, 100);
+        var newer = new BalanceUpdate(channel.Id, 400, 50);
+        await bench.Alice.StartCloseAsync(channel, update, bench.BobSigns.Sign(update), null, default);
+        uint closesAt = (await bench.PotsAsync(channel)).ClosesAtSeconds;
+        await bench.Bob.DisputeAsync(channel, newer, bench.AliceSigns.Sign(newer), null, default);
+        await anvil.PassTimeAsync(ChainBench.WindowSeconds);
+        await bench.Bob.SettleAsync(channel, null, default);
+        await bench.Alice.DepositAsync(channel, Side.A, 9, null, default);
+        var close = new CooperativeClose(channel.Id, 401, 50, await anvil.NowSecondsAsync() + 300);
+        await bench.Alice.CloseAsync(
+            channel, close, bench.AliceSigns.Sign(close), bench.BobSigns.Sign(close), null, default);
+
+        List<ChainEvent> events = await EventsAsync(bench.Alice, channel.Id, seen => seen is ChainEvent.Closed);
+
+        Assert.Equal(
+            [
+                new ChainEvent.Deposited(channel.Id, Side.A, 1_000, 1_000),
+                new ChainEvent.Deposited(channel.Id, Side.B, 500, 500),
+                new ChainEvent.CloseStarted(channel.Id, Side.A, new Pots(910, 100, 590, 10, closesAt)),
+                new ChainEvent.Disputed(channel.Id, Side.B, new Pots(650, 400, 850, 50, 0)),
+                new ChainEvent.Settled(channel.Id, 400, 50, 650, 850),
+                new ChainEvent.Deposited(channel.Id, Side.A, 9, 9),
+                new ChainEvent.Closed(channel.Id, 401, 50, 8, 1),
+            ],
+            events);
+    }
+
+    [Fact]
+    public async Task Follow_OfAClaim_GivesItsRowsAndNotTheSkippedOnes()
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "ws");
+        Channel paid = await bench.FundAsync(oneWay: true), skipped = await bench.FundAsync(oneWay: true);
+        Signature signature = bench.AliceSigns.Sign(new BalanceUpdate(paid.Id, 300, 0));
+        await bench.Bob.ClaimAsync(
+            [new ClaimRow(paid, 300, signature), new ClaimRow(skipped, 300, signature)], null, default);
+
+        List<ChainEvent> events = await EventsAsync(bench.Bob, paid.Id, seen => seen is ChainEvent.Claimed);
+        List<ChainEvent> none = await EventsAsync(bench.Bob, skipped.Id, seen => seen is ChainEvent.Deposited);
+
+        Assert.Equal(new ChainEvent.Claimed(paid.Id, 300, 300, 700), events[^1]);
+        Assert.Single(none);
+    }
+
+    [Theory, MemberData(nameof(Transports))]
+    public async Task Follow_FromACursor_GivesEachEventOnceOverRestarts(string transport)
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, transport);
+        Channel channel = bench.NewChannel();
+        ChainCursor? cursor = null;
+        var amounts = new List<UInt128>();
+        for (ulong amount = 1; amount <= 4; amount++)
+        {
+            await bench.Alice.DepositAsync(channel, Side.A, amount, null, default);
+            if (amount % 2 != 0) continue;
+
+            // Stops in the middle of the events when the cursor is behind, as a killed node does.
+            await foreach (ChainBatch batch in FollowAsync(bench.Alice, cursor))
+            {
+                amounts.AddRange(DepositsOf(channel.Id, batch));
+                cursor = batch.Cursor;
+                if (amounts.Count == (int)amount) break;
+            }
+        }
+
+        Assert.Equal([1, 2, 3, 4], amounts);
+    }
+
+    [Theory, MemberData(nameof(Transports))]
+    public async Task Follow_GivesABatchForEachNewHeadWithItsTimeAndHash(string transport)
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, transport);
+        int batches = 0;
+        ulong last = 0;
+        await foreach (ChainBatch batch in FollowAsync(bench.Alice, null))
+        {
+            Assert.True(batches == 0 || batch.Cursor.Number > last);
+            Assert.NotEqual(default, batch.Cursor.Hash);
+            last = batch.Cursor.Number;
+            if (last < await HeadAsync()) continue;
+            Assert.Equal(await anvil.NowSecondsAsync(), batch.TimestampSeconds);
+            if (++batches == 4) break;
+            await anvil.MineAsync();
+        }
+    }
+
+    [Theory]
+    [InlineData(1, 0)]
+    [InlineData(3, 2)]
+    public async Task Follow_HoldsEventsBackUntilConfirmed(uint confirmations, int blocksLater)
+    {
+        Address contract = await anvil.PaymentChannelsAsync();
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "ws");
+        await using EthereumChain chain = await ChainBench.ConnectAsync(
+            ChainBench.Options(anvil.WebSocketUrl, contract) with { Confirmations = confirmations }, anvil.Keys[3]);
+        Channel channel = bench.NewChannel();
+        TransactionReceipt receipt = await bench.Alice.DepositAsync(channel, Side.A, 1, null, default);
+        await anvil.MineAsync(blocksLater);
+
+        await foreach (ChainBatch batch in FollowAsync(chain, null))
+        {
+            Assert.True(batch.Cursor.Number <= receipt.BlockNumber);
+            if (DepositsOf(channel.Id, batch).Any()) break;
+        }
+    }
+
+    [Fact]
+    public async Task Follow_FromABlock_LeavesOutWhatCameBefore()
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "http");
+        Channel channel = bench.NewChannel();
+        await bench.Alice.DepositAsync(channel, Side.A, 1, null, default);
+        TransactionReceipt second = await bench.Alice.DepositAsync(channel, Side.A, 2, null, default);
+        await using EthereumChain chain = await ChainBench.ConnectAsync(
+            ChainBench.Options(anvil.HttpUrl, bench.Contract) with { FromBlock = second.BlockNumber }, anvil.Keys[3]);
+
+        List<ChainEvent> events = await EventsAsync(chain, channel.Id, _ => true);
+
+        Assert.Equal([new ChainEvent.Deposited(channel.Id, Side.A, 2, 3)], events);
+    }
+
+    [Fact]
+    public async Task Follow_WhereAnswersAreLimited_AsksSmallerRangesAndMissesNothing()
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "http");
+        Channel channel = bench.NewChannel();
+        ulong first = await HeadAsync();
+        for (ulong amount = 1; amount <= 3; amount++)
+        {
+            await bench.Alice.DepositAsync(channel, Side.A, amount, null, default);
+            await anvil.MineAsync(20);
+        }
+
+        int refused = 0;
+        using var proxy = new RpcProxy(anvil.HttpUrl, (method, request) =>
+        {
+            if (method != "eth_getLogs" || RangeOf(request) <= 7) return null;
+            refused++;
+            return RpcProxy.Error(request, "query returned more than 7 blocks");
+        });
+        await using EthereumChain chain = await ChainBench.ConnectAsync(
+            ChainBench.Options(proxy.Url, bench.Contract) with { FromBlock = first }, anvil.Keys[3]);
+
+        List<UInt128> amounts = [];
+        await foreach (ChainBatch batch in FollowAsync(chain, null))
+        {
+            amounts.AddRange(DepositsOf(channel.Id, batch));
+            if (amounts.Count == 3) break;
+        }
+
+        Assert.Equal([1, 2, 3], amounts);
+        Assert.InRange(refused, 3, int.MaxValue);
+    }
+
+    [Fact]
+    public async Task Follow_ThroughErrorsOfTheRpc_GoesOn()
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "http");
+        Channel channel = bench.NewChannel();
+        await bench.Alice.DepositAsync(channel, Side.A, 5, null, default);
+        (int, string)[] answers =
+        [
+            (503, "busy"),
+            (200, "<html>not json</html>"),
+            (403, """{"message":"no access"}"""),
+            (200, """{"jsonrpc":"2.0","id":77777,"result":"0x1","more":1}"""[..30]),
+        ];
+        int failures = 0;
+        using var proxy = new RpcProxy(anvil.HttpUrl, (method, _) =>
+            method is "eth_blockNumber" && failures < answers.Length ? answers[failures++] : null);
+        await using EthereumChain chain = await ChainBench.ConnectAsync(proxy.Url, bench.Contract, anvil.Keys[3]);
+
+        Assert.Single(await EventsAsync(chain, channel.Id, _ => true));
+        Assert.Equal(answers.Length, failures);
+    }
+
+    [Fact]
+    public async Task Follow_ThroughALostConnection_ConnectsAgainAndMissesNothing()
+    {
+        using var relay = new TcpRelay(new Uri(anvil.HttpUrl).Port);
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "http");
+        await using EthereumChain chain = await ChainBench.ConnectAsync(
+            $"ws://127.0.0.1:{relay.Port}", bench.Contract, anvil.Keys[3]);
+        Channel channel = bench.NewChannel();
+        await bench.Alice.DepositAsync(channel, Side.A, 1, null, default);
+
+        List<UInt128> amounts = [];
+        await foreach (ChainBatch batch in FollowAsync(chain, null))
+        {
+            UInt128[] seen = [.. DepositsOf(channel.Id, batch)];
+            amounts.AddRange(seen);
+            if (amounts.Count == 3) break;
+            if (seen.Length == 0) continue;
+            relay.CutAll();
+            await bench.Alice.DepositAsync(channel, Side.A, amounts[^1] + 1, null, default);
+        }
+
+        Assert.Equal([1, 2, 3], amounts);
+        Assert.InRange(relay.ConnectionCount, 3, 20);
+    }
+
+    [Fact]
+    public async Task Follow_WhenTheCursorsBlockWasReplaced_StopsWithAClearError()
+    {
+        await using AnvilFixture own = await AnvilFixture.StartAsync();
+        await using ChainBench bench = await ChainBench.OpenAsync(own, "ws");
+        await own.MineAsync(3);
+        string snapshot = await own.RpcAsync<string>("evm_snapshot");
+        await own.MineAsync(2);
+        ChainCursor? cursor = null;
+        await foreach (ChainBatch batch in FollowAsync(bench.Alice, null))
+        {
+            cursor = batch.Cursor;
+            if (cursor.Number == 7) break;
+        }
+
+        await own.RpcAsync<bool>("evm_revert", snapshot);
+        await own.PassTimeAsync(100);
+        await own.MineAsync(5);
+
+        var thrown = await Assert.ThrowsAsync<ChainReorganizedException>(async () =>
+        {
+            await foreach (ChainBatch _ in FollowAsync(bench.Alice, cursor))
+            {
+            }
+        });
+        Assert.Contains("block 7", thrown.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Follow_Cancelled_Ends()
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "ws");
+        using var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(300));
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (ChainBatch _ in bench.Alice.FollowAsync(null, cancel.Token))
+            {
+            }
+        });
+    }
+
+    private static ulong RangeOf(System.Text.Json.JsonElement request)
+    {
+        System.Text.Json.JsonElement filter = request.GetProperty("params")[0];
+        return Quantity.ToUInt64(filter.GetProperty("toBlock").GetString(), "to")
+            - Quantity.ToUInt64(filter.GetProperty("fromBlock").GetString(), "from") + 1;
+    }
+
+    private async Task<ulong> HeadAsync() =>
+        Quantity.ToUInt64(await anvil.RpcAsync<string>("eth_blockNumber"), "head");
+
+    private static IEnumerable<UInt128> DepositsOf(ChannelId channel, ChainBatch batch) => batch.Events
+        .OfType<ChainEvent.Deposited>().Where(seen => seen.Channel == channel).Select(seen => seen.Amount);
+
+    /// <summary>A channel's events up to the first that <paramref name="isLast"/> holds for, and its whole batch.</summary>
+    private static async Task<List<ChainEvent>> EventsAsync(
+        EthereumChain chain, ChannelId channel, Func<ChainEvent, bool> isLast)
+    {
+        var events = new List<ChainEvent>();
+        await foreach (ChainBatch batch in FollowAsync(chain, null))
+        {
+            events.AddRange(batch.Events.Where(seen => seen.Channel == channel));
+            if (events.Any(isLast)) break;
+        }
+
+        return events;
+    }
+
+    private static async IAsyncEnumerable<ChainBatch> FollowAsync(EthereumChain chain, ChainCursor? after)
+    {
+        using var limit = new CancellationTokenSource(Limit);
+        await foreach (ChainBatch batch in chain.FollowAsync(after, limit.Token)) yield return batch;
+    }
+}

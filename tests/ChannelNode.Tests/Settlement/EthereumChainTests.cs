@@ -1,0 +1,181 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Settlement;
+using ChannelNode.Signing;
+using ChannelNode.Tests.EndToEnd;
+using Xunit;
+
+namespace ChannelNode.Tests.Settlement;
+
+[Collection(AnvilCollection.Name)]
+public sealed class EthereumChainTests(AnvilFixture anvil)
+{
+    public static TheoryData<string> Transports { get; } = ["ws", "http"];
+
+    [Theory, MemberData(nameof(Transports))]
+    public async Task Deposit_OfEther_FillsThePotAndReportsItsSteps(string transport)
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, transport);
+        Channel channel = bench.NewChannel();
+        var steps = new Steps();
+
+        TransactionReceipt receipt = await bench.Alice.DepositAsync(channel, Side.A, 1_000, steps, default);
+        await bench.Alice.DepositAsync(channel, Side.B, 7, null, default);
+
+        Assert.Equal(new Pots(1_000, 0, 7, 0, 0), await bench.PotsAsync(channel));
+        Assert.Equal([new TransactionStep(receipt.Hash, null), new TransactionStep(receipt.Hash, receipt)], steps);
+        Assert.InRange(receipt.GasUsed, 21_000UL, 200_000UL);
+    }
+
+    [Theory, MemberData(nameof(Transports))]
+    public async Task Deposit_OfTokens_ApprovesExactlyWhatItTakes(string transport)
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, transport);
+        await anvil.MintAsync(bench.AliceKey.Address, 5_000);
+        UInt128 before = await bench.Alice.TokenBalanceAsync(bench.Token, bench.AliceKey.Address, default);
+        Channel channel = bench.NewChannel(oneWay: true, inToken: true);
+        var steps = new Steps();
+
+        await bench.Alice.DepositAsync(channel, Side.A, 1_200, steps, default);
+
+        Assert.Equal(new Pots(1_200, 0, 0, 0, 0), await bench.PotsAsync(channel));
+        Assert.Equal(before - 1_200, await bench.Alice.TokenBalanceAsync(bench.Token, bench.AliceKey.Address, default));
+        Assert.Equal(UInt128.Zero, await AllowanceAsync(bench));
+        Assert.Equal(4, steps.Count);
+    }
+
+    [Fact]
+    public async Task Deposits_OfTokensAtOnce_DoNotTakeEachOthersAllowance()
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "ws");
+        await anvil.MintAsync(bench.AliceKey.Address, 6_000);
+        Channel[] channels = [.. Enumerable.Range(0, 3).Select(_ => bench.NewChannel(inToken: true))];
+
+        await Task.WhenAll(channels.Select(
+            (channel, i) => bench.Alice.DepositAsync(channel, Side.A, (UInt128)(1_000 + i), null, default)));
+
+        for (int i = 0; i < channels.Length; i++)
+            Assert.Equal((UInt128)(1_000 + i), (await bench.PotsAsync(channels[i])).PotA);
+    }
+
+    [Fact]
+    public async Task Deposits_OfEtherAtOnce_EachGetTheirNonce()
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "ws");
+        Channel channel = bench.NewChannel();
+
+        TransactionReceipt[] receipts = await Task.WhenAll(Enumerable.Range(1, 10).Select(
+            i => bench.Alice.DepositAsync(channel, Side.A, (UInt128)i, null, default)));
+
+        Assert.Equal(10, receipts.Select(receipt => receipt.Hash).Distinct().Count());
+        Assert.Equal((UInt128)55, (await bench.PotsAsync(channel)).PotA);
+    }
+
+    [Theory, MemberData(nameof(Transports))]
+    public async Task Close_WithBothSignatures_PaysBothOwners(string transport)
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, transport);
+        Channel channel = await bench.FundAsync();
+        var close = new CooperativeClose(channel.Id, 301, 101, await anvil.NowSecondsAsync() + 300);
+
+        await bench.Bob.CloseAsync(
+            channel, close, bench.AliceSigns.Sign(close), bench.BobSigns.Sign(close), null, default);
+
+        Assert.Equal(new Pots(0, 301, 0, 101, 0), await bench.PotsAsync(channel));
+        Assert.Equal((UInt128)800, await bench.Alice.EtherBalanceAsync(bench.AliceOwner, default));
+        Assert.Equal((UInt128)700, await bench.Alice.EtherBalanceAsync(bench.BobOwner, default));
+    }
+
+    [Theory, MemberData(nameof(Transports))]
+    public async Task OldUpdate_IsDisputedAndSettledByTheNewerOne(string transport)
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, transport);
+        Channel channel = await bench.FundAsync();
+        var bobsOld = new BalanceUpdate(channel.Id, 10, 100);
+        var alicesNew = new BalanceUpdate(channel.Id, 400, 50);
+
+        await bench.Alice.StartCloseAsync(channel, bobsOld, bench.BobSigns.Sign(bobsOld), null, default);
+        Assert.Equal((UInt128)100, (await bench.PotsAsync(channel)).SentA);
+        await bench.Bob.DisputeAsync(channel, alicesNew, bench.AliceSigns.Sign(alicesNew), null, default);
+        await anvil.PassTimeAsync(ChainBench.WindowSeconds);
+        await bench.Bob.SettleAsync(channel, null, default);
+
+        Assert.Equal(new Pots(0, 400, 0, 50, 0), await bench.PotsAsync(channel));
+        Assert.Equal((UInt128)650, await bench.Alice.EtherBalanceAsync(bench.AliceOwner, default));
+        Assert.Equal((UInt128)850, await bench.Alice.EtherBalanceAsync(bench.BobOwner, default));
+    }
+
+    [Theory, MemberData(nameof(Transports))]
+    public async Task StartClose_WithoutAnUpdate_StartsTheWindow(string transport)
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, transport);
+        Channel channel = await bench.FundAsync();
+
+        await bench.Alice.StartCloseAsync(channel, null, default, null, default);
+
+        Pots pots = await bench.PotsAsync(channel);
+        Assert.Equal(await anvil.NowSecondsAsync() + ChainBench.WindowSeconds, pots.ClosesAtSeconds);
+        Assert.Equal(new Pots(1_000, 0, 500, 0, pots.ClosesAtSeconds), pots);
+    }
+
+    [Theory, MemberData(nameof(Transports))]
+    public async Task Claim_OfSeveralChannels_PaysThePayeeAndLeavesThemOpen(string transport)
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, transport);
+        Channel first = await bench.FundAsync(oneWay: true), second = await bench.FundAsync(oneWay: true);
+
+        await bench.Bob.ClaimAsync([Row(bench, first, 300), Row(bench, second, 25)], null, default);
+
+        Assert.Equal(new Pots(700, 300, 0, 0, 0), await bench.PotsAsync(first));
+        Assert.Equal(new Pots(975, 25, 0, 0, 0), await bench.PotsAsync(second));
+        Assert.Equal((UInt128)325, await bench.Bob.EtherBalanceAsync(bench.BobOwner, default));
+    }
+
+    [Fact]
+    public async Task Claim_OfChannelsThatDoNotBelongTogether_IsABug()
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "http");
+        Channel ether = bench.NewChannel(oneWay: true), token = bench.NewChannel(oneWay: true, inToken: true);
+
+        await Assert.ThrowsAsync<ArgumentException>(() => bench.Bob.ClaimAsync([], null, default));
+        await Assert.ThrowsAsync<ArgumentException>(
+            () => bench.Bob.ClaimAsync([Row(bench, ether, 1), Row(bench, token, 1)], null, default));
+    }
+
+    [Fact]
+    public async Task ChannelId_OfTheContract_IsOurs()
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "http");
+        Channel channel = bench.NewChannel(inToken: true);
+        string data = Hex.Format(PaymentChannelsCalls.ChannelId(channel.Terms));
+
+        string id = await anvil.RpcAsync<string>(
+            "eth_call", new { to = bench.Contract.ToString(), data }, "latest");
+
+        Assert.Equal(channel.Id.ToString(), id);
+    }
+
+    [Fact]
+    public async Task Deployer_PutsTheContractOnTheChain()
+    {
+        PrivateKey key = anvil.Keys[2];
+        Deployment deployment = await Deployer.DeployPaymentChannelsAsync(
+            anvil.WebSocketUrl, key.Address, key.Sign, TimeProvider.System,
+            Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance, null, default);
+
+        Assert.Equal(AnvilFixture.ChainId, deployment.ChainId);
+        await using EthereumChain chain = await ChainBench.ConnectAsync(anvil.HttpUrl, deployment.Contract, key);
+        Assert.Equal(default, await chain.SidesAsync(default, default));
+        Assert.Equal(AnvilFixture.ChainId, chain.ChainId);
+    }
+
+    private static ClaimRow Row(ChainBench bench, Channel channel, UInt128 sent) =>
+        new(channel, sent, bench.AliceSigns.Sign(new BalanceUpdate(channel.Id, sent, 0)));
+
+    private async Task<UInt128> AllowanceAsync(ChainBench bench)
+    {
+        string data = Hex.Format(TokenCalls.Allowance(bench.AliceKey.Address, bench.Contract));
+        string result = await anvil.RpcAsync<string>("eth_call", new { to = bench.Token.ToString(), data }, "latest");
+        return TokenCalls.ReadAmount(Hex.Parse(result));
+    }
+}
