@@ -176,7 +176,7 @@ pay_quietly() {
 
 cheat() {
   chapter 6 "An old state is presented"
-  disputed="$(alice channel open --peer "http://127.0.0.1:${peer_port[bob]}" --amount "$dispute_alice" --window 25 --json |
+  disputed="$(alice channel open --peer "http://127.0.0.1:${peer_port[bob]}" --amount "$dispute_alice" --window 30 --json |
     field .channelId)"
   bob channel deposit "$disputed" --amount "$dispute_bob" --json >/dev/null
   pay_quietly early alice "$disputed" "$early_price" "$early_count"

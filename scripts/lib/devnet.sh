@@ -119,7 +119,8 @@ create_account() {
 
 deploy_contract() {
   create_account deployer 1000000000000000000
-  contract="$(cli contract deploy --rpc-url "ws://127.0.0.1:$rpc_port" --key-file "$work/deployer.key" --json | field .contract)"
+  contract="$(cli contract deploy --rpc-url "ws://127.0.0.1:$rpc_port" --key-file "$work/deployer.key" --json \
+    2>"$work/deployer.log" | field .contract)"
 }
 
 # A dollar with 6 decimals that anyone may mint.
