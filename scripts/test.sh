@@ -85,7 +85,7 @@ forge_sum() {
 run_dotnet() {
   check "dotnet restore" dotnet restore ChannelNode.sln
   check "dotnet build" dotnet build ChannelNode.sln --no-restore -c Release -warnaserror
-  check "dotnet format" dotnet format ChannelNode.sln --no-restore --verify-no-changes
+  check "dotnet format" dotnet format whitespace ChannelNode.sln --no-restore --verify-no-changes
   local arguments=(--no-build -c Release --logger trx --results-directory "$out/trx" --blame-hang-timeout 5min)
   [ -z "$filter" ] || arguments+=(--filter "FullyQualifiedName~$filter")
   run "dotnet test" dotnet test ChannelNode.sln "${arguments[@]}"

@@ -15,7 +15,7 @@ internal sealed record Failure(int ExitCode, string Reason, string Message, stri
     public static Failure? Of(Exception exception, CancellationToken cancel) => exception switch
     {
         _ when cancel.IsCancellationRequested && exception is OperationCanceledException or RpcException
-            { StatusCode: StatusCode.Cancelled } => new(Cli.ExitCode.Interrupted, "INTERRUPTED", "stopped before it was done"),
+        { StatusCode: StatusCode.Cancelled } => new(Cli.ExitCode.Interrupted, "INTERRUPTED", "stopped before it was done"),
         CommandException command => command.Failure,
         RpcException rpc => OfRpc(rpc),
         RefusalException refusal => OfRefusal(refusal),

@@ -30,7 +30,8 @@ internal static class Fields
             Refusal.None => amount,
             Refusal.ZeroAmount => throw new RefusalException(refusal, $"{field} is 0, expected at least 1") { Field = field },
             Refusal.AmountTooLarge => throw new RefusalException(
-                refusal, $"{field} is {Shown(text)}, expected at most {Amounts.Max} (2^112 - 1)") { Field = field },
+                refusal, $"{field} is {Shown(text)}, expected at most {Amounts.Max} (2^112 - 1)")
+            { Field = field },
             _ => throw Invalid(field, text, "a decimal integer in the token's smallest units"),
         };
     }

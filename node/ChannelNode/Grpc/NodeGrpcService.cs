@@ -31,7 +31,9 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         {
             info.Peers.Add(new Wire.PeerInfo
             {
-                Signer = peer.Signer.ToString(), Url = peer.Url, Connected = peer.Connected,
+                Signer = peer.Signer.ToString(),
+                Url = peer.Url,
+                Connected = peer.Connected,
             });
         }
 

@@ -21,7 +21,8 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
         if (!Uri.TryCreate(url, UriKind.Absolute, out Uri? target) || target.Scheme is not ("http" or "https"))
         {
             throw new RefusalException(
-                Refusal.InvalidArgument, $"peer_url {url} is not an http:// or https:// URL") { Field = "peer_url" };
+                Refusal.InvalidArgument, $"peer_url {url} is not an http:// or https:// URL")
+            { Field = "peer_url" };
         }
 
         GrpcChannel channel = GrpcChannel.ForAddress(target, new GrpcChannelOptions

@@ -99,7 +99,9 @@ internal static class PeerWire
         {
             ChannelReestablish = new Wire.ChannelReestablish
             {
-                ChannelId = Write(said.Channel), Sent = Write(said.Sent), Received = Write(said.Received),
+                ChannelId = Write(said.Channel),
+                Sent = Write(said.Sent),
+                Received = Write(said.Received),
             },
         },
         PeerMessage.Proposal said => new Wire.PeerMessage
@@ -110,7 +112,8 @@ internal static class PeerWire
         {
             ChannelProposalReply = new Wire.ChannelProposalReply
             {
-                ChannelId = Write(said.Channel), Refusal = (Wire.Refusal)said.Refusal,
+                ChannelId = Write(said.Channel),
+                Refusal = (Wire.Refusal)said.Refusal,
             },
         },
         PeerMessage.CloseProposal said => new Wire.PeerMessage
@@ -146,13 +149,16 @@ internal static class PeerWire
             case PeerMessage.Acknowledgement said:
                 frame.Acknowledgements.Add(new Wire.Acknowledgement
                 {
-                    ChannelId = Write(said.Channel), Received = Write(said.Received),
+                    ChannelId = Write(said.Channel),
+                    Received = Write(said.Received),
                 });
                 return true;
             case PeerMessage.UpdateRefusal said:
                 frame.Refusals.Add(new Wire.UpdateRefusal
                 {
-                    ChannelId = Write(said.Channel), Sent = Write(said.Sent), Reason = (Wire.Refusal)said.Reason,
+                    ChannelId = Write(said.Channel),
+                    Sent = Write(said.Sent),
+                    Reason = (Wire.Refusal)said.Reason,
                 });
                 return true;
             default:
@@ -173,7 +179,8 @@ internal static class PeerWire
         {
             update.Payments.Add(new Wire.PeerPayment
             {
-                Amount = Write(payment.Amount), ItemId = UnsafeByteOperations.UnsafeWrap(payment.ItemId),
+                Amount = Write(payment.Amount),
+                ItemId = UnsafeByteOperations.UnsafeWrap(payment.ItemId),
             });
         }
 

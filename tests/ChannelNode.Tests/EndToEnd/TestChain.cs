@@ -33,7 +33,11 @@ internal sealed class TestChain : IAsyncDisposable
         Address contract = await anvil.PaymentChannelsAsync();
         NodeOptions options = new()
         {
-            DataDirectory = "", KeyFile = "", RpcUrl = anvil.WebSocketUrl, Contract = contract, PollMs = 50,
+            DataDirectory = "",
+            KeyFile = "",
+            RpcUrl = anvil.WebSocketUrl,
+            Contract = contract,
+            PollMs = 50,
         };
         PrivateKey key = anvil.Keys[2];
         return new TestChain(anvil, contract, await EthereumChain.ConnectAsync(

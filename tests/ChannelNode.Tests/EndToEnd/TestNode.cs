@@ -64,7 +64,10 @@ internal sealed class TestNode : IAsyncDisposable
     {
         using var call = Api.OpenChannel(new Wire.OpenChannelRequest
         {
-            PeerUrl = peer.PeerUrl, Amount = amount, OneWay = oneWay, Token = token,
+            PeerUrl = peer.PeerUrl,
+            Amount = amount,
+            OneWay = oneWay,
+            Token = token,
         });
         string id = string.Empty;
         while (await call.ResponseStream.MoveNext(TestChain.Limit)) id = call.ResponseStream.Current.Progress.ChannelId;
