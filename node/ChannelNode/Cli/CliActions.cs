@@ -5,7 +5,8 @@ namespace ChannelNode.Cli;
 
 /// <summary>
 /// What the command line does in its own process rather than by asking a running node. Program fills it in, so that
-/// the commands need to know none of the parts behind it.
+/// the commands need to know none of the parts behind it. What an operator can mend they throw as a RefusalException
+/// or an IOException, with a sentence for people; anything else is shown as the bug that it is.
 /// </summary>
 /// <param name="RunNode">Runs a node until cancelled; answers the exit code.</param>
 /// <param name="CreateKey">Writes a fresh signer key to a file that must not exist; answers its address.</param>
