@@ -37,6 +37,8 @@ units() {
 ether() { units "$1" 18; }
 dollars() { units "$1" 6; }
 
+short() { printf '%s…' "${1:0:10}"; }
+
 equal() { [[ "$2" == "$3" ]] || fail "$1: expected $2, found $3"; }
 
 # --- payments ----------------------------------------------------------------------------------------------------
@@ -60,7 +62,7 @@ finish_paying() {
 # --- chapters ----------------------------------------------------------------------------------------------------
 
 prepare() {
-  say "building"
+  say "building; the first time this takes a while"
   build
   take_ports 0 0 0 0 0
   start_chain
@@ -87,7 +89,7 @@ open_channels() {
   one_way="$(alice channel open --peer "http://127.0.0.1:${peer_port[bob]}" --amount "$one_way_deposit" --token "$token" \
     --one-way --window 3600 --json | field .channelId)"
   figure "one-way, alice pays bob, alice deposits" "$(dollars "$one_way_deposit") DUSD"
-  alice channel list
+  say "$(short "$duplex") and $(short "$one_way") are on chain, known to both nodes"
 }
 
 stream_both_ways() {
@@ -114,7 +116,7 @@ kill_the_receiver() {
   sleep 1
   start_node bob
   say "bob is back on the same disk; alice offers again what bob has not acknowledged"
-  finish_paying page "alice pays bob for pages"
+  finish_paying page "alice pays for pages, the outage included"
   check_journals
 }
 
@@ -122,10 +124,12 @@ kill_the_receiver() {
 check_journals() {
   bob payments follow --channel "$duplex" --until-idle --json >"$work/bob-journal.jsonl"
   alice payments follow --channel "$duplex" --until-idle --json >"$work/alice-journal.jsonl"
-  figure "bob's journal, item by item" "$(node "$root/scripts/lib/journal.mjs" "$work/bob-journal.jsonl" "$work/song.jsonl" "$work/page.jsonl")"
-  figure "alice's journal, item by item" "$(node "$root/scripts/lib/journal.mjs" "$work/alice-journal.jsonl" "$work/tip.jsonl")"
-
   local at_alice at_bob
+  at_bob="$(node "$root/scripts/lib/journal.mjs" "$work/bob-journal.jsonl" "$work/song.jsonl" "$work/page.jsonl")"
+  at_alice="$(node "$root/scripts/lib/journal.mjs" "$work/alice-journal.jsonl" "$work/tip.jsonl")"
+  figure "bob's journal, item by item" "$at_bob"
+  figure "alice's journal, item by item" "$at_alice"
+
   at_alice="$(alice channel show "$duplex" --json)"
   at_bob="$(bob channel show "$duplex" --json)"
   equal "alice's total sent" $((40000 * song_price)) "$(field .sent <<<"$at_alice")"
@@ -137,17 +141,23 @@ check_journals() {
   say "Nothing acknowledged was lost, nothing was paid twice."
 }
 
+# Usage: claim <words for people>
+claim() {
+  local gas
+  gas="$(bob channel claim "$one_way" --json | field .gasUsed)"
+  say "$1, gas $(grouped "$gas")"
+  figure "bob's owner after" "$(dollars "$(tokens_of "${owner[bob]}")") DUSD"
+}
+
 claim_one_way() {
   chapter 4 "Claiming without closing"
   figure "bob's owner before" "$(dollars "$(tokens_of "${owner[bob]}")") DUSD"
   start_paying view alice "$one_way" "$view_price" 5000
   finish_paying view "alice pays bob for views"
-  say "claimed by one transaction, gas $(grouped "$(bob channel claim "$one_way" --json | field .gasUsed)")"
-  figure "bob's owner after" "$(dollars "$(tokens_of "${owner[bob]}")") DUSD"
+  claim "claimed by one transaction"
   start_paying more alice "$one_way" "$view_price" 1000
   finish_paying more "the channel is open: alice pays on"
-  say "claimed again, gas $(grouped "$(bob channel claim "$one_way" --json | field .gasUsed)")"
-  figure "bob's owner after" "$(dollars "$(tokens_of "${owner[bob]}")") DUSD"
+  claim "claimed again"
 }
 
 close_together() {
@@ -166,7 +176,7 @@ pay_quietly() {
 
 cheat() {
   chapter 6 "An old state is presented"
-  disputed="$(alice channel open --peer "http://127.0.0.1:${peer_port[bob]}" --amount "$dispute_alice" --window 15 --json |
+  disputed="$(alice channel open --peer "http://127.0.0.1:${peer_port[bob]}" --amount "$dispute_alice" --window 30 --json |
     field .channelId)"
   bob channel deposit "$disputed" --amount "$dispute_bob" --json >/dev/null
   pay_quietly early alice "$disputed" "$early_price" "$early_count"
@@ -195,7 +205,7 @@ watch_the_dispute() {
   start_node bob
   say "bob is back, and nobody tells him anything:"
   await_line bob "$offset" 'Dispute is on chain' 30
-  tail -c "+$((offset + 1))" "$work/bob.log" | grep -E 'is closing|old state|Dispute is on chain' | sed -E 's/^[^]]*\] /     bob: /'
+  tail -c "+$((offset + 1))" "$work/bob.log" | grep -E 'is closing|old state|Dispute is on chain' | sed -E 's/^[^]]*\] /     bob: /; s/(0x[0-9a-f]{8})[0-9a-f]+/\1…/'
   now="$(bob channel show "$disputed" --json)"
   figure "recorded on chain as paid by alice" "$(ether "$(field .theirRecordedSent <<<"$now")") ether"
   left=$(($(field .closesAtSeconds <<<"$now") - $(date +%s)))

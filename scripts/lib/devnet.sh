@@ -23,10 +23,10 @@ stop() {
   local name="$1" signal="${2:-TERM}" number="${pid[$1]:-}" tries=0
   [[ -n "$number" ]] || return 0
   unset "pid[$name]"
+  disown "$number" 2>/dev/null || true # or bash tells how it ended
   kill -s "$signal" "$number" 2>/dev/null || true
   while kill -0 "$number" 2>/dev/null && ((tries++ < 400)); do sleep 0.05; done
   kill -s KILL "$number" 2>/dev/null || true
-  wait "$number" 2>/dev/null || true
 }
 
 stop_all() {
@@ -38,7 +38,8 @@ stop_all() {
 # To be trapped on EXIT. The logs of what failed are shown, since the folder goes.
 clean_up() {
   local status=$?
-  trap - EXIT INT TERM
+  trap - EXIT
+  trap '' INT TERM # a second one must not leave half of it behind
   stop_all
   if ((status != 0 && status != 130)); then
     local log
@@ -53,7 +54,7 @@ clean_up() {
 # Waits for a line in what a log has gained since an offset; fails when the process ends or the time is over.
 await_line() {
   local name="$1" offset="$2" pattern="$3" seconds="$4" until=$((SECONDS + $4))
-  until tail -c "+$((offset + 1))" "$work/$name.log" | grep -Eq "$pattern"; do
+  until grep -Eq "$pattern" <(tail -c "+$((offset + 1))" "$work/$name.log"); do
     kill -0 "${pid[$name]}" 2>/dev/null || fail "$name has ended"
     ((SECONDS < until)) || fail "$name did not say '$pattern' within $seconds s"
     sleep 0.05
@@ -118,7 +119,8 @@ create_account() {
 
 deploy_contract() {
   create_account deployer 1000000000000000000
-  contract="$(cli contract deploy --rpc-url "ws://127.0.0.1:$rpc_port" --key-file "$work/deployer.key" --json | field .contract)"
+  contract="$(cli contract deploy --rpc-url "ws://127.0.0.1:$rpc_port" --key-file "$work/deployer.key" --json \
+    2>"$work/deployer.log" | field .contract)"
 }
 
 # A dollar with 6 decimals that anyone may mint.
@@ -162,4 +164,4 @@ field() {
 }
 
 ether_of() { cast balance "$1"; }
-tokens_of() { cast call "$token" 'balanceOf(address)' "$1" --json | field '[0]'; }
+tokens_of() { cast call "$token" 'balanceOf(address)(uint256)' "$1" | cut -d ' ' -f 1; }

@@ -39,20 +39,16 @@ internal static class ProgressView
         }
     }
 
+    /// <summary>The node's own words, except where the step's figures say more.</summary>
     private static string Sentence(Progress step)
     {
-        string fact = step.Stage switch
+        string which = step.ChannelId.Length > 0 && step.Stage is Stage.Agreed or Stage.Confirmed ? $": {step.ChannelId}" : "";
+        return step.Stage switch
         {
-            Stage.Agreeing => "waiting for the peer's agreement",
-            Stage.Agreed => "agreed with the peer",
             Stage.Sent => $"transaction sent: {step.TransactionHash}",
             Stage.Mined => $"mined in block {step.BlockNumber}, gas {step.GasUsed}",
-            Stage.Confirmed => "confirmed",
-            _ => "under way",
+            _ => (step.Note.Length > 0 ? step.Note : Failure.ReasonOf(step.Stage).ToLowerInvariant()) + which,
         };
-        string which = step.ChannelId.Length > 0 && step.Stage is Stage.Agreed or Stage.Confirmed ? $": {step.ChannelId}" : "";
-        string note = step.Note.Length > 0 ? $" ({step.Note})" : "";
-        return fact + which + note;
     }
 
     /// <summary>Constant texts: Spectre reads a status as markup.</summary>

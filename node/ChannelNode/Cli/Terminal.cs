@@ -53,7 +53,12 @@ internal sealed class Terminal
     public string IdForTable(string id) =>
         Screen.Profile.Width >= WidthForFullIds || id.Length <= 14 ? id : id[..12] + "…";
 
-    public void Line(string text) => _output.WriteLine(Printable(text));
+    public void Line(string text)
+    {
+        // Past the screen, a line would land in the middle of what a live view draws.
+        if (Live) Screen.WriteLine(Printable(text));
+        else _output.WriteLine(Printable(text));
+    }
 
     public void Show(IRenderable renderable) => Screen.Write(renderable);
 
