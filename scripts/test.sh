@@ -112,10 +112,10 @@ run_buf() {
 
 run_scripts() {
   local script
-  for script in scripts/*.sh .ci/run; do
+  while IFS= read -r script; do
     check "bash -n $script" bash -n "$script"
     if command -v shellcheck >/dev/null; then check "shellcheck $script" shellcheck "$script"; fi
-  done
+  done < <(find scripts -name '*.sh' | sort; echo .ci/run)
 }
 
 check "setup" scripts/setup.sh

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
-const forge = join(root, 'node_modules', '.bin', 'forge')
+const foundry = join(root, 'script', 'foundry.sh')
 const compiler = createRequire(import.meta.url)('solc').version()
 
 const sources = {
@@ -20,7 +20,8 @@ function compile() {
   const folder = mkdtempSync(join(tmpdir(), 'payment-channels-'))
   try {
     const flags = ['--force', '--out', join(folder, 'out'), '--cache-path', join(folder, 'cache')]
-    execFileSync(forge, ['build', ...flags, ...Object.values(sources)], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
+    const command = ['forge', 'build', ...flags, ...Object.values(sources)]
+    execFileSync(foundry, command, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
     return Object.fromEntries(Object.keys(sources).map(name => [name, artifact(folder, name)]))
   } finally {
     rmSync(folder, { recursive: true })

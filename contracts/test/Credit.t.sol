@@ -47,6 +47,26 @@ contract CreditTest is ChannelTest {
         vm.assertEq(ownerA.balance, 10);
     }
 
+    function test_Push_BurnsAtMostItsShareOfGas() public {
+        IPaymentChannels.Channel memory inEther = duplex();
+        inEther.ownerA = address(hostileOwner);
+        closing(inEther, 10, 20);
+        hostileOwner.set(HostileReceiver.Mode.BurnGas);
+        IPaymentChannels.Channel memory inHostileToken = duplex();
+        inHostileToken.token = address(hostileToken);
+        closing(inHostileToken, 10, 20);
+        hostileToken.set(HostileToken.Mode.BurnGas);
+        vm.warp(block.timestamp + WINDOW);
+
+        uint256 gasBefore = gasleft();
+        channels.settle(inEther);
+        vm.assertLe(gasBefore - gasleft(), 200_000, "ether");
+
+        gasBefore = gasleft();
+        channels.settle(inHostileToken);
+        vm.assertLe(gasBefore - gasleft(), 500_000, "token");
+    }
+
     function test_Push_FailingInTokenBecomesCredit() public {
         HostileToken.Mode[5] memory modes = [
             HostileToken.Mode.SayFalse,
@@ -114,19 +134,19 @@ contract CreditTest is ChannelTest {
         assertPaidOut(channel, 10, 20);
     }
 
-    /// @dev The receiver needs nearly all of its gas: however little the caller gives, it is paid or all reverts.
+    /// @dev The receiver insists on its full share of gas: however little the caller gives, it is paid or all reverts.
     function testFuzz_Push_CallerCannotForceCredit(uint256 gasGiven, bool ofToken) public {
         IPaymentChannels.Channel memory channel = duplex();
         if (ofToken) channel.token = address(new GreedyToken());
         else channel.ownerA = address(new GreedyReceiver());
-        closing(channel, 10, 20);
+        closing(channel, 10, 0);
         vm.warp(block.timestamp + WINDOW);
 
-        try channels.settle{gas: bound(gasGiven, 30_000, 600_000)}(channel) {
+        try channels.settle{gas: bound(gasGiven, 60_000, 400_000)}(channel) {
             vm.assertEq(channels.creditOf(channel.ownerA, channel.token), 0);
-            assertPaidOut(channel, 10, 20);
+            assertPaidOut(channel, 10, 0);
         } catch {
-            assertSides(channel, 10, 0, 20, 0);
+            assertSides(channel, 10, 0, 0, 0);
         }
     }
 
@@ -208,25 +228,23 @@ contract CreditTest is ChannelTest {
     }
 }
 
-/// @dev Needs nearly all the gas that a receiver of ether gets.
+/// @dev Looks how much gas it got, and cheaply refuses anything below its full share: 50,000 and the stipend.
 contract GreedyReceiver {
     receive() external payable {
-        uint256 start = gasleft();
-        while (start - gasleft() < 48_000) {}
+        if (gasleft() < 52_000) revert("too little gas");
     }
 }
 
-/// @dev Needs much gas for a transfer; as it begins, nearly all that a token gets.
+/// @dev As the greedy receiver; the full share is 200,000 unless more is needed.
 contract GreedyToken is HostileToken {
-    uint256 private _need = 140_000;
+    uint256 private _need = 199_000;
 
     function need(uint256 gas_) external {
         _need = gas_;
     }
 
     function transfer(address to, uint256 amount) public override returns (bool) {
-        uint256 start = gasleft();
-        while (start - gasleft() < _need) {}
+        if (gasleft() < _need) revert("too little gas");
         return super.transfer(to, amount);
     }
 }

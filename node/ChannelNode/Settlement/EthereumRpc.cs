@@ -77,7 +77,7 @@ internal sealed class EthereumRpc(RpcClient client)
     public async Task<UInt128> NextBaseFeeAsync(CancellationToken cancel)
     {
         FeeHistoryJson history = await AskAsync<FeeHistoryJson>(
-            "eth_feeHistory", ["0x1", Latest, Array.Empty<double>()], cancel);
+            "eth_feeHistory", ["0x1", Latest, Array.Empty<int>()], cancel);
         return Quantity.ToUInt128(history.BaseFeePerGas is [.., var next] ? next : null, "base fee");
     }
 

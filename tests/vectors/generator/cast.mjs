@@ -6,8 +6,12 @@ import { promisify } from 'node:util'
 import { typedData } from './eip712.mjs'
 import { accounts, contracts, plain, privateKey } from './values.mjs'
 
-const cast = async (...args) =>
-  (await promisify(execFile)(join(contracts, 'node_modules', '.bin', 'cast'), args, { maxBuffer: 2 ** 24 })).stdout.trim()
+const run = promisify(execFile)
+
+async function cast(...args) {
+  const { stdout } = await run(join(contracts, 'script', 'foundry.sh'), ['cast', ...args], { maxBuffer: 2 ** 24 })
+  return stdout.trim()
+}
 
 /** Both sign deterministically, so equal signatures prove equal digests. */
 async function typedDataSignatures(vectors, primaryType) {
@@ -22,7 +26,8 @@ async function typedDataSignatures(vectors, primaryType) {
   ]
   const key = privateKey('alice')
   const expected = await accounts.sign({ hash: digest ?? channelId, privateKey: key, to: 'hex' })
-  return [`EIP-712 ${primaryType}`, await cast('wallet', 'sign', '--private-key', key, '--data', JSON.stringify(plain(data))), expected]
+  const given = await cast('wallet', 'sign', '--private-key', key, '--data', JSON.stringify(plain(data)))
+  return [`EIP-712 ${primaryType}`, given, expected]
 }
 
 async function transaction({ name, raw, hash, from }) {
@@ -33,7 +38,8 @@ async function transaction({ name, raw, hash, from }) {
 
 async function deposit(call) {
   const { channel, side, amount } = call.arguments
-  return ['calldata of deposit', await cast('calldata', call.signature, `(${Object.values(channel)})`, side, amount), call.calldata]
+  const given = await cast('calldata', call.signature, `(${Object.values(channel)})`, side, amount)
+  return ['calldata of deposit', given, call.calldata]
 }
 
 async function signature({ privateKey: key, digest, signature: expected }) {
