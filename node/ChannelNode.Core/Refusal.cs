@@ -9,33 +9,35 @@ public enum Refusal : byte
 {
     None = 0,
 
-    // A message that cannot be read or does not belong here.
+    // The form of what was asked: no state is looked at.
     InvalidArgument = 1,
-    WrongProtocolVersion = 2,
-    WrongChain = 3,
-    WrongContract = 4,
-    WrongIdentity = 5,
-    UnknownChannel = 6,
-    UnknownPeer = 7,
+    ZeroAmount = 2,
+    AmountTooLarge = 3,
+    ItemIdTooLong = 4,
+    IdempotencyKeyTooLong = 5,
 
-    // A balance update, in the order in which it is checked.
-    InvalidSignature = 8,
-    WrongSigner = 9,
-    OneWayChannel = 10,
-    AmountTooLarge = 11,
-    DepositUnconfirmed = 12,
-    ChannelClosing = 13,
-    CloseAgreed = 14,
-    StaleSent = 15,
-    StaleReceived = 16,
-    ReceivedNotSent = 17,
-    InsufficientBalance = 18,
-    PaymentsMismatch = 19,
+    // Who is speaking, and of what.
+    WrongProtocolVersion = 6,
+    WrongChain = 7,
+    WrongContract = 8,
+    WrongIdentity = 9,
+    UnknownChannel = 10,
+    UnknownPeer = 11,
+
+    // A balance update or a payment, in the order in which it is checked.
+    InvalidSignature = 12,
+    WrongSigner = 13,
+    OneWayChannel = 14,
+    DepositUnconfirmed = 15,
+    ChannelClosing = 16,
+    CloseAgreed = 17,
+    StaleSent = 18,
+    StaleReceived = 19,
+    ReceivedNotSent = 20,
+    InsufficientBalance = 21,
+    PaymentsMismatch = 22,
 
     // A payment asked of this node.
-    ZeroAmount = 20,
-    ItemIdTooLong = 21,
-    IdempotencyKeyTooLong = 22,
     IdempotencyKeyReused = 23,
     PeerRefusing = 24,
     PeerOffline = 25,
@@ -66,10 +68,14 @@ public enum Refusal : byte
     GasTooLow = 46,
     TransferFailed = 47,
 
-    // The chain did not do what was asked.
+    // The chain did not do what was asked, or the node cannot.
     InsufficientFunds = 48,
     TransactionReverted = 49,
     ChainUnavailable = 50,
     CursorUnknown = 51,
     NotReady = 52,
+
+    // This node's own rules for channels.
+    TokenNotAccepted = 53,
+    TooManyChannels = 54,
 }

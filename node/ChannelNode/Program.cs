@@ -74,6 +74,8 @@ internal static class Program
 /// <summary>A running node: the engine and its two doors, one for peers and one for applications and operators.</summary>
 internal sealed class NodeHost : IAsyncDisposable
 {
+    private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(10);
+
     private readonly List<IAsyncDisposable> _parts = [];
 
     private NodeHost() { }
@@ -116,6 +118,7 @@ internal sealed class NodeHost : IAsyncDisposable
         dialling.Node = Node;
         _parts.Add(dialling);
 
+        await Node.CatchUpAsync(cancel);
         PeerUrl = await ServeAsync(options.PeerListen, options, identity, logs, app => app.MapGrpcService<PeerGrpcService>());
         ApiUrl = await ServeAsync(options.ApiListen, options, identity, logs, app =>
         {
@@ -135,6 +138,8 @@ internal sealed class NodeHost : IAsyncDisposable
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.Listen(IPEndPoint.Parse(listen), endpoint => endpoint.Protocols = HttpProtocols.Http2);
+            kestrel.Limits.Http2.KeepAlivePingDelay = KeepAlive;
+            kestrel.Limits.Http2.KeepAlivePingTimeout = KeepAlive;
             kestrel.Limits.Http2.InitialStreamWindowSize = 1024 * 1024;
             kestrel.Limits.Http2.InitialConnectionWindowSize = 4 * 1024 * 1024;
             // A session lives as long as its peer; what it sends is bounded by message and by flow control.

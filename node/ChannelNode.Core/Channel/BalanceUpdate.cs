@@ -33,6 +33,9 @@ public interface ISignatureScheme
     /// before presenting a signature on chain.
     /// </summary>
     Signature Presentable(in BalanceUpdate update, in Signature signature, Address signer);
+
+    /// <summary>As with updates.</summary>
+    Signature Presentable(in CooperativeClose close, in Signature signature, Address signer);
 }
 
 /// <summary>A balance update whose signature was checked. Nothing but <see cref="TryVerify"/> can make one.</summary>

@@ -85,14 +85,20 @@ public static class Lifecycle
 
     /// <summary>
     /// The totals for a cooperative close: both last totals plus one when duplex (net zero, and above every update);
-    /// when one-way the last total, or one unit more where the chain has recorded it already.
+    /// when one-way the last total, or one unit more where the chain has recorded it already. Once agreed, they stay what
+    /// they are until the close is mined or expired.
     /// </summary>
     public static Refusal CloseTotals(
         Channel channel, in ChannelState state, out UInt128 sentA, out UInt128 sentB)
     {
         (sentA, sentB) = (UInt128.Zero, UInt128.Zero);
         if (!state.EverFunded) return Refusal.DepositUnconfirmed;
-        if (state.CloseDeadlineSeconds != 0) return Refusal.CloseAgreed;
+        if (state.CloseDeadlineSeconds != 0)
+        {
+            (sentA, sentB) = (state.CloseSentA, state.CloseSentB);
+            return Refusal.None;
+        }
+
         if (state.OnChain.IsEmpty) return Refusal.NothingToClose;
         if (state.Sent != state.Acknowledged) return Refusal.PaymentsInFlight;
 
@@ -105,7 +111,10 @@ public static class Lifecycle
         return state.OnChain.Close(channel.Terms.OneWay, sentA, sentB, out _, out _, out _);
     }
 
-    /// <summary>Signing a close begins here: from the next state on nothing is sent or accepted.</summary>
+    /// <summary>
+    /// Signing a close begins here: from the next state on nothing is sent or accepted. The same close may be signed
+    /// again with another deadline; the latest is remembered.
+    /// </summary>
     public static Refusal AgreeClose(
         Channel channel, in ChannelState state, in CooperativeClose close, ulong nowSeconds, out ChannelState next)
     {
@@ -119,7 +128,7 @@ public static class Lifecycle
         {
             CloseSentA = sentA,
             CloseSentB = sentB,
-            CloseDeadlineSeconds = close.DeadlineSeconds,
+            CloseDeadlineSeconds = Math.Max(state.CloseDeadlineSeconds, close.DeadlineSeconds),
         };
         return Refusal.None;
     }
@@ -130,15 +139,22 @@ public static class Lifecycle
             ? WithoutAgreedClose(state)
             : state;
 
-    /// <summary>What the guardian owes this channel at a moment of chain time.</summary>
-    public static ChannelDuty Due(Channel channel, in ChannelState state, ulong chainSeconds)
+    /// <summary>
+    /// What the guardian owes this channel. Only the chain's own time, a confirmed block's, ends the window for a
+    /// dispute: a machine's clock that runs ahead must never give one up. To settle, the later of both will do: too
+    /// early, it reverts and is tried again.
+    /// </summary>
+    public static ChannelDuty Due(Channel channel, in ChannelState state, ulong chainSeconds, ulong nowSeconds)
     {
         if (!state.OnChain.IsClosing) return ChannelDuty.None;
 
-        bool unclaimed = state.HasTheirUpdate && WouldRecordMore(channel, state);
-        if (channel.Terms.OneWay && channel.OurSide == Side.B && unclaimed) return ChannelDuty.Claim;
-        if (chainSeconds >= state.OnChain.ClosesAtSeconds) return ChannelDuty.Settle;
-        return unclaimed && !channel.Terms.OneWay ? ChannelDuty.Dispute : ChannelDuty.None;
+        if (state.HasTheirUpdate && WouldRecordMore(channel, state))
+        {
+            if (channel.Terms.OneWay && channel.OurSide == Side.B) return ChannelDuty.Claim;
+            if (!channel.Terms.OneWay && chainSeconds < state.OnChain.ClosesAtSeconds) return ChannelDuty.Dispute;
+        }
+
+        return nowSeconds >= state.OnChain.ClosesAtSeconds ? ChannelDuty.Settle : ChannelDuty.None;
     }
 
     /// <summary>

@@ -20,10 +20,10 @@ public readonly record struct Pots(
     public Refusal Deposit(bool oneWay, Side side, UInt128 amount, out Pots next)
     {
         next = this;
-        if (amount == UInt128.Zero) return Refusal.ZeroAmount;
         if (oneWay && side == Side.B) return Refusal.OneWayChannel;
-        if (amount > Amounts.Max || PotA + PotB + amount > Amounts.Max) return Refusal.AmountTooLarge;
+        if (amount == UInt128.Zero) return Refusal.ZeroAmount;
         if (IsClosing) return Refusal.ChannelClosing;
+        if (amount > Amounts.Max || PotA + PotB + amount > Amounts.Max) return Refusal.AmountTooLarge;
 
         next = side == Side.A ? this with { PotA = PotA + amount } : this with { PotB = PotB + amount };
         return Refusal.None;

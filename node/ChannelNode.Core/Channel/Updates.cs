@@ -1,8 +1,5 @@
 namespace ChannelNode.Core;
 
-/// <summary>Seconds of Unix time as the node believes them, and how long before a window's end it stops to trust it.</summary>
-public readonly record struct Clock(ulong NowSeconds, uint SafetyMarginSeconds);
-
 /// <summary>
 /// The hot door: payments and updates, one function each, allocating nothing. Every function answers
 /// <see cref="Refusal.None"/> and the next state, or the first refusal in the order of <see cref="Refusal"/> and the
@@ -16,14 +13,14 @@ public static class Updates
         in ChannelState state,
         in VerifiedUpdate verified,
         UInt128 paymentsSum,
-        Clock clock,
         out ChannelState next)
     {
         next = state;
         BalanceUpdate update = verified.Update;
+        if (update.Sent > Amounts.Max || update.Received > Amounts.Max) return Refusal.AmountTooLarge;
         if (update.Channel != channel.Id) return Refusal.UnknownChannel;
 
-        Refusal refusal = CheckTheirs(channel, state, update, clock);
+        Refusal refusal = CheckTheirs(channel, state, update);
         if (refusal != Refusal.None) return refusal;
         if (update.Sent == state.TheirSent && update.Received == state.TheirReceived && state.HasTheirUpdate)
             return Refusal.None; // Said again: harmless, and answered again.
@@ -39,14 +36,12 @@ public static class Updates
         return Refusal.None;
     }
 
-    private static Refusal CheckTheirs(Channel channel, in ChannelState state, in BalanceUpdate update, Clock clock)
+    private static Refusal CheckTheirs(Channel channel, in ChannelState state, in BalanceUpdate update)
     {
         if (channel.Terms.OneWay && (channel.TheirSide == Side.B || update.Received != UInt128.Zero))
             return Refusal.OneWayChannel;
-        if (update.Sent > Amounts.Max || update.Received > Amounts.Max) return Refusal.AmountTooLarge;
         if (!state.EverFunded) return Refusal.DepositUnconfirmed;
-        if (state.OnChain.IsClosing && clock.NowSeconds + clock.SafetyMarginSeconds >= state.OnChain.ClosesAtSeconds)
-            return Refusal.ChannelClosing;
+        if (state.OnChain.IsClosing) return Refusal.ChannelClosing;
         if (state.CloseDeadlineSeconds != 0) return Refusal.CloseAgreed;
         if (update.Sent < state.TheirSent) return Refusal.StaleSent;
         if (update.Received < state.TheirReceived) return Refusal.StaleReceived;
@@ -60,13 +55,13 @@ public static class Updates
     public static Refusal Pay(Channel channel, in ChannelState state, UInt128 amount, out ChannelState next)
     {
         next = state;
-        if (!channel.CanSend(channel.OurSide)) return Refusal.OneWayChannel;
+        if (amount == UInt128.Zero) return Refusal.ZeroAmount;
         if (amount > Amounts.Max || state.Sent + amount > Amounts.Max) return Refusal.AmountTooLarge;
+        if (!channel.CanSend(channel.OurSide)) return Refusal.OneWayChannel;
         if (!state.EverFunded) return Refusal.DepositUnconfirmed;
         if (state.OnChain.IsClosing) return Refusal.ChannelClosing;
         if (state.CloseDeadlineSeconds != 0) return Refusal.CloseAgreed;
         if (!state.Covers(channel.OurSide, state.Sent + amount, state.TheirSent)) return Refusal.InsufficientBalance;
-        if (amount == UInt128.Zero) return Refusal.ZeroAmount;
 
         next = state with { Sent = state.Sent + amount };
         return Refusal.None;

@@ -24,6 +24,10 @@ public readonly record struct Address(ulong High, ulong Middle, uint Low)
         BinaryPrimitives.WriteUInt32BigEndian(target[16..], Low);
     }
 
+    /// <summary>As the ABI pads it: to compare two by their numbers.</summary>
+    public Bytes32 ToBytes32() => new(
+        0, High >> 32, (High << 32) | (Middle >> 32), (Middle << 32) | Low);
+
     public byte[] ToArray()
     {
         var bytes = new byte[Size];

@@ -19,6 +19,8 @@ internal static class Fields
 
     private const string ChannelLimit = "a channel id of 64 hex digits, or the first 6 or more of them, with or without 0x";
 
+    private const string AddressLimit = "an address of 40 hex digits, with or without 0x";
+
     private delegate bool TryRead<T>(string text, out T value);
 
     public static Option<UInt128> Amount(string name, string description) =>
@@ -47,7 +49,16 @@ internal static class Fields
         Option<string>(name, description, TryChannel, ChannelLimit, "channel");
 
     public static Option<Address> Address(string name, string description) =>
-        Option<Address>(name, description, TryAddress, "an address of 40 hex digits, with or without 0x", "address");
+        Option<Address>(name, description, TryAddress, AddressLimit, "address");
+
+    public static Option<Address[]> Addresses(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "address",
+        Arity = ArgumentArity.ZeroOrMore,
+        CustomParser = result =>
+            [.. result.Tokens.Select(token => Read<Address>(result, token, TryAddress, AddressLimit))],
+    };
 
     public static Option<string> Bytes32(string name, string description) =>
         Option<string>(name, description, TryBytes32, "32 bytes as 64 hex digits, with or without 0x", "hex");

@@ -70,9 +70,17 @@ internal static class RunCommand
         private readonly Option<uint> _disputeWindowMin = Fields.Number(
             "--dispute-window-min", "Seconds of the shortest dispute window accepted from a peer", WindowMin, WindowMax,
             Defaults.DisputeWindowSecondsMin);
-        private readonly Option<uint> _safetyMargin = Fields.Number(
-            "--safety-margin", "Seconds before the end of a dispute window from which updates are refused", 1u, 86_400u,
-            Defaults.SafetyMarginSeconds);
+        private readonly Option<Address[]> _acceptTokens = Fields.Addresses(
+            "--accept-token", "A token in which peers may open channels; may be given several times. Ether always is");
+        private readonly Option<int> _unfundedPerPeerMax = Fields.Number(
+            "--unfunded-per-peer-max", "Channels of one peer that may wait for their first deposit", 1, 10_000,
+            Defaults.UnfundedChannelsPerPeerMax);
+        private readonly Option<int> _unfundedMax = Fields.Number(
+            "--unfunded-max", "Channels of all peers that may wait for their first deposit", 1, 1_000_000,
+            Defaults.UnfundedChannelsMax);
+        private readonly Option<uint> _chainSilence = Fields.Number(
+            "--chain-silence", "Seconds without a sign of the chain after which nothing is paid or accepted", 20u, 3_600u,
+            Defaults.ChainSilenceSecondsMax);
         private readonly Option<uint> _closeDeadline = Fields.Number(
             "--close-deadline", "Seconds that a signed cooperative close may wait to be mined", 10u, 86_400u,
             Defaults.CloseDeadlineSeconds);
@@ -88,15 +96,15 @@ internal static class RunCommand
             "--peer-queue-max", "Messages that may wait for a slow peer before its session ends", 16, 1_048_576,
             Defaults.PeerQueueMax);
         private readonly Option<int> _messageBytesMax = Fields.Number(
-            "--message-bytes-max", "Bytes of the largest gRPC message", 65_536, 67_108_864, Defaults.MessageBytesMax);
+            "--message-bytes-max", "Bytes of the largest gRPC message", 2_097_152, 67_108_864, Defaults.MessageBytesMax);
 
         public Flags() => _contract.Required = true;
 
         public IEnumerable<Option> All() =>
         [
             _dataDirectory, _keyFile, _rpcUrl, _contract, _chainId, _owner, _apiListen, _peerListen, _confirmations,
-            _fromBlock, _pollMs, _disputeWindow, _disputeWindowMin, _safetyMargin, _closeDeadline, _inFlightMax,
-            _commitBatchMax, _ledgerQueueMax, _peerQueueMax, _messageBytesMax,
+            _fromBlock, _pollMs, _disputeWindow, _disputeWindowMin, _acceptTokens, _unfundedPerPeerMax, _unfundedMax,
+            _chainSilence, _closeDeadline, _inFlightMax, _commitBatchMax, _ledgerQueueMax, _peerQueueMax, _messageBytesMax,
         ];
 
         public NodeOptions Read(ParseResult parsed) => new()
@@ -114,7 +122,10 @@ internal static class RunCommand
             PollMs = parsed.GetValue(_pollMs),
             DisputeWindowSeconds = parsed.GetValue(_disputeWindow),
             DisputeWindowSecondsMin = parsed.GetValue(_disputeWindowMin),
-            SafetyMarginSeconds = parsed.GetValue(_safetyMargin),
+            AcceptedTokens = parsed.GetValue(_acceptTokens) is { Length: > 0 } tokens ? tokens : [],
+            UnfundedChannelsPerPeerMax = parsed.GetValue(_unfundedPerPeerMax),
+            UnfundedChannelsMax = parsed.GetValue(_unfundedMax),
+            ChainSilenceSecondsMax = parsed.GetValue(_chainSilence),
             CloseDeadlineSeconds = parsed.GetValue(_closeDeadline),
             InFlightPaymentsPerChannelMax = parsed.GetValue(_inFlightMax),
             CommitBatchMax = parsed.GetValue(_commitBatchMax),

@@ -10,6 +10,7 @@ namespace ChannelNode.Engine;
 internal sealed class ChannelAgreements(
     ChannelBook book,
     Ledger ledger,
+    PeerLinks links,
     ISignatureScheme scheme,
     NodeClock clock,
     NodeOptions options,
@@ -25,46 +26,63 @@ internal sealed class ChannelAgreements(
     {
         ThrowIf(terms.Check(options.Contract), "the terms do not hold");
         Channel channel = new(scheme.IdOf(terms), terms, Side.A);
-        PeerMessage answer = await AskAsync(link, channel.Id, new PeerMessage.Proposal(terms), cancel);
-        ThrowIf(((PeerMessage.ProposalReply)answer).Refusal, "the peer refused the terms");
-        return await RegisterAsync(link, channel, cancel);
+        PeerMessage.ProposalReply reply = await AskAsync<PeerMessage.ProposalReply>(
+            link, channel.Id, new PeerMessage.Proposal(terms), cancel);
+        ThrowIf(reply.Refusal, "the peer refused the terms");
+        if (!scheme.Verify(Nothing(channel.Id), reply.Consent, channel.Theirs.Signer))
+            throw new RefusalException(Refusal.WrongSigner, "the consent to the terms is not signed by the peer's signer");
+        return await RegisterAsync(channel, cancel);
     }
+
+    /// <summary>The update that says nothing yet: signed, it is consent to the terms and worth nothing on chain.</summary>
+    private static BalanceUpdate Nothing(ChannelId channel) => new(channel, UInt128.Zero, UInt128.Zero);
 
     public async ValueTask AnswerProposalAsync(PeerLink link, ChannelTerms terms, CancellationToken cancel)
     {
         ChannelId id = scheme.IdOf(terms);
-        Refusal refusal = CheckProposal(link, terms);
+        Refusal refusal = CheckProposal(link, id, terms);
+        Signature consent = default;
         if (refusal == Refusal.None)
         {
-            await RegisterAsync(link, new Channel(id, terms, Side.B), cancel);
+            await RegisterAsync(new Channel(id, terms, Side.B), cancel);
+            consent = scheme.Sign(Nothing(id));
             log.ChannelAccepted(id, link.Signer);
         }
 
-        link.Send(new PeerMessage.ProposalReply(id, refusal));
+        link.Send(new PeerMessage.ProposalReply(id, consent, refusal));
     }
 
-    private Refusal CheckProposal(PeerLink link, ChannelTerms terms)
+    private Refusal CheckProposal(PeerLink link, ChannelId id, ChannelTerms terms)
     {
         Refusal refusal = terms.Check(options.Contract);
         if (refusal != Refusal.None) return refusal;
         if (terms.B != us || terms.A.Signer != link.Signer) return Refusal.NotOurTerms;
-        return terms.DisputeWindowSeconds < options.DisputeWindowSecondsMin
-            ? Refusal.DisputeWindowOutOfRange
-            : Refusal.None;
+        if (terms.DisputeWindowSeconds < options.DisputeWindowSecondsMin) return Refusal.DisputeWindowOutOfRange;
+        if (!terms.Token.IsZero && !options.AcceptedTokens.Contains(terms.Token)) return Refusal.TokenNotAccepted;
+        bool tooMany = book.UnfundedCount >= options.UnfundedChannelsMax
+            || book.UnfundedCountOf(link.Signer) >= options.UnfundedChannelsPerPeerMax;
+        return tooMany && book.Find(id) is null ? Refusal.TooManyChannels : Refusal.None;
     }
 
-    private Task<ChannelSlot> RegisterAsync(PeerLink link, Channel channel, CancellationToken cancel) =>
-        ledger.RunAsync(
-            turn =>
-            {
-                if (book.Find(channel.Id) is { } known) return known;
-                ChannelSlot slot = new(channel, default) { Link = link, Established = true };
-                turn.Batch.PutChannel(channel);
-                turn.Touch(slot, durable: true);
-                book.Add(slot);
-                return slot;
-            },
-            cancel);
+    private Task<ChannelSlot> RegisterAsync(Channel channel, CancellationToken cancel) =>
+        ledger.RunAsync(turn => Register(turn, channel), cancel);
+
+    /// <summary>Nothing was said in a new channel yet, so there is nothing to re-establish.</summary>
+    private ChannelSlot Register(LedgerTurn turn, Channel channel)
+    {
+        PeerLink? link = links.Find(channel.Theirs.Signer);
+        if (book.Find(channel.Id) is { } known)
+        {
+            if (known.Link == link && known.Working == default) known.Established = link is not null;
+            return known;
+        }
+
+        ChannelSlot slot = new(channel, default) { Link = link, Established = link is not null };
+        turn.Batch.PutChannel(channel);
+        turn.Touch(slot, durable: true);
+        book.Add(slot);
+        return slot;
+    }
 
     /// <summary>
     /// Gets the peer's signature under a close at both last totals, and stores that this node signed it too. From the
@@ -78,13 +96,13 @@ internal sealed class ChannelAgreements(
         CooperativeClose close = await ledger.RunAsync(turn => PrepareClose(slot), cancel);
         try
         {
-            var reply = (PeerMessage.CloseReply)await AskAsync(
+            PeerMessage.CloseReply reply = await AskAsync<PeerMessage.CloseReply>(
                 link, slot.Channel.Id, new PeerMessage.CloseProposal(close), cancel);
             ThrowIf(reply.Refusal, "the peer refused to close now");
             if (!scheme.Verify(close, reply.Signature, slot.Channel.Theirs.Signer))
                 throw new RefusalException(Refusal.WrongSigner, "the peer's signature under the close is not its signer's");
             await ledger.RunAsync(turn => Agree(turn, slot, close), cancel);
-            return (close, reply.Signature);
+            return (close, scheme.Presentable(close, reply.Signature, slot.Channel.Theirs.Signer));
         }
         finally
         {
@@ -103,8 +121,21 @@ internal sealed class ChannelAgreements(
         return new CooperativeClose(slot.Channel.Id, sentA, sentB, clock.NowSeconds + options.CloseDeadlineSeconds);
     }
 
+    /// <summary>When both ask at once, the lower signer's question is the one that counts.</summary>
+    private bool Answer(LedgerTurn turn, ChannelSlot slot, in CooperativeClose close)
+    {
+        bool ours = slot.CloseProposed
+            && us.Signer.ToBytes32().CompareTo(slot.Channel.Theirs.Signer.ToBytes32()) < 0;
+        ThrowIf(ours ? Refusal.CloseAgreed : Refusal.None, "this node has asked for a close itself");
+        return Agree(turn, slot, close);
+    }
+
     private bool Agree(LedgerTurn turn, ChannelSlot slot, in CooperativeClose close)
     {
+        ThrowIf(
+            turn.ChainIsCurrent ? Refusal.None : Refusal.ChainUnavailable, "the chain was not seen for too long to sign");
+        ThrowIf(
+            slot.StateLost ? Refusal.PeerRefusing : Refusal.None, "the peer can prove more than this database has signed");
         ThrowIf(
             Lifecycle.AgreeClose(slot.Channel, slot.Working, close, clock.NowSeconds, out ChannelState next),
             "the close does not fit the channel's totals");
@@ -123,7 +154,7 @@ internal sealed class ChannelAgreements(
         try
         {
             ThrowIf(refusal, "not to be closed");
-            await ledger.RunAsync(turn => Agree(turn, slot!, close), cancel);
+            await ledger.RunAsync(turn => Answer(turn, slot!, close), cancel);
             link.Send(new PeerMessage.CloseReply(close.Channel, scheme.Sign(close), Refusal.None));
         }
         catch (RefusalException no)
@@ -146,8 +177,9 @@ internal sealed class ChannelAgreements(
         return ValueTask.CompletedTask;
     }
 
-    private async Task<PeerMessage> AskAsync(
+    private async Task<TReply> AskAsync<TReply>(
         PeerLink link, ChannelId channel, PeerMessage question, CancellationToken cancel)
+        where TReply : PeerMessage
     {
         TaskCompletionSource<PeerMessage> asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
         if (!_asked.TryAdd((link.Signer, channel), asked))
@@ -156,7 +188,8 @@ internal sealed class ChannelAgreements(
         try
         {
             link.Send(question);
-            return await asked.Task.WaitAsync(AnswerTimeout, clock.Time, limit.Token);
+            return await asked.Task.WaitAsync(AnswerTimeout, clock.Time, limit.Token) as TReply
+                ?? throw new RefusalException(Refusal.InvalidArgument, "the peer answered something else than was asked");
         }
         catch (Exception error) when (!cancel.IsCancellationRequested
             && error is TimeoutException or OperationCanceledException)

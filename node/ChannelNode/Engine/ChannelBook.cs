@@ -9,6 +9,7 @@ internal sealed class ChannelBook
     private readonly ConcurrentDictionary<ChannelId, ChannelSlot> _byId = new();
     private readonly ConcurrentDictionary<Address, ConcurrentDictionary<ChannelId, ChannelSlot>> _byPeer = new();
     private readonly ConcurrentDictionary<ChannelId, ChannelSlot> _watched = new();
+    private readonly ConcurrentDictionary<ChannelId, Address> _unfunded = new();
 
     public ChannelBook(IChannelStore store)
     {
@@ -28,6 +29,22 @@ internal sealed class ChannelBook
     public int Count => _byId.Count;
 
     public IEnumerable<ChannelSlot> All => _byId.Values;
+
+    public IEnumerable<Address> Peers => _byPeer.Keys;
+
+    /// <summary>Channels waiting for their first deposit, of all peers.</summary>
+    public int UnfundedCount => _unfunded.Count;
+
+    public int UnfundedCountOf(Address peer)
+    {
+        int count = 0;
+        foreach ((_, Address of) in _unfunded)
+        {
+            if (of == peer) count++;
+        }
+
+        return count;
+    }
 
     /// <summary>Channels that are closing or about to: the guardian's.</summary>
     public IEnumerable<ChannelSlot> Watched => _watched.Values;
@@ -50,9 +67,12 @@ internal sealed class ChannelBook
         Watch(slot, slot.State);
     }
 
-    /// <summary>Keeps the guardian's list right; to be told of every state that the chain or a close changed.</summary>
+    /// <summary>Keeps the lists right; to be told of every state that the chain or a close changed.</summary>
     public void Watch(ChannelSlot slot, in ChannelState state)
     {
+        if (!state.EverFunded) _unfunded[slot.Channel.Id] = slot.Channel.Theirs.Signer;
+        else _unfunded.TryRemove(slot.Channel.Id, out _);
+
         if (state.OnChain.IsClosing || state.CloseDeadlineSeconds != 0) _watched[slot.Channel.Id] = slot;
         else _watched.TryRemove(slot.Channel.Id, out _);
     }

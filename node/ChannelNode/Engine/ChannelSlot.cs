@@ -55,10 +55,14 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state)
     /// <summary>While a close that we proposed is not answered, nothing is sent.</summary>
     public bool CloseProposed { get; set; }
 
+    /// <summary>The total of the newest update that the peer refused.</summary>
+    public UInt128 RefusedTotal { get; set; }
+
+    /// <summary>The peer takes our updates again.</summary>
     public void ClearRefusal()
     {
-        if (StateLost) return;
         PeerRefusal = Refusal.None;
+        RefusedTotal = UInt128.Zero;
         RefusalsInARow = 0;
     }
 

@@ -21,12 +21,15 @@ internal sealed class Guardian(
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan RetryFollowAfter = TimeSpan.FromSeconds(1);
 
-    private readonly ConcurrentDictionary<ChannelId, Task> _duties = new();
+    private readonly ConcurrentDictionary<ChannelId, ChannelDuty> _duties = new();
 
     public async Task RunAsync(CancellationToken stopping)
     {
         Task following = FollowAsync(stopping);
         Task looking = LookAsync(stopping);
+        Task first = await Task.WhenAny(following, looking);
+        if (first.IsFaulted) log.GuardianFailed(first.Exception.GetBaseException());
+        await first;
         await Task.WhenAll(following, looking);
     }
 
@@ -53,8 +56,8 @@ internal sealed class Guardian(
     private async Task TakeAsync(ChainBatch batch, CancellationToken stopping)
     {
         clock.AdvanceChain(batch.TimestampSeconds);
-        await ledger.RunAsync(turn => Apply(turn, batch), stopping);
-        view.Advance(batch.Cursor);
+        if (batch.Cursor != view.Cursor) await ledger.RunAsync(turn => Apply(turn, batch), stopping);
+        view.Advance(batch);
         Look(stopping);
     }
 
@@ -103,9 +106,9 @@ internal sealed class Guardian(
     {
         foreach (ChannelSlot slot in book.Watched)
         {
-            ChannelDuty duty = Lifecycle.Due(slot.Channel, slot.State, clock.NowSeconds);
-            if (duty == ChannelDuty.None || _duties.ContainsKey(slot.Channel.Id)) continue;
-            _duties[slot.Channel.Id] = Task.Run(() => DoAsync(slot, duty, stopping), CancellationToken.None);
+            ChannelDuty duty = Lifecycle.Due(slot.Channel, slot.State, clock.ChainSeconds, clock.NowSeconds);
+            if (duty == ChannelDuty.None || !_duties.TryAdd(slot.Channel.Id, duty)) continue;
+            _ = Task.Run(() => DoAsync(slot, duty, stopping), CancellationToken.None);
         }
     }
 
@@ -114,7 +117,7 @@ internal sealed class Guardian(
         ChannelId id = slot.Channel.Id;
         try
         {
-            TransactionReceipt receipt = await SendAsync(slot, duty, stopping);
+            TransactionReceipt receipt = await SendInTimeAsync(slot, duty, stopping);
             log.DutyDone(id, duty, receipt.BlockNumber);
             await view.WhenFollowedAsync(receipt.BlockNumber, stopping);
         }
@@ -136,6 +139,22 @@ internal sealed class Guardian(
         finally
         {
             _duties.TryRemove(id, out _);
+        }
+    }
+
+    /// <summary>Only the contract itself says that it is too late for a dispute; what remains then is to settle.</summary>
+    private async Task<TransactionReceipt> SendInTimeAsync(
+        ChannelSlot slot, ChannelDuty duty, CancellationToken stopping)
+    {
+        try
+        {
+            return await SendAsync(slot, duty, stopping);
+        }
+        catch (RefusalException refusal) when (
+            duty == ChannelDuty.Dispute && refusal.Refusal == Refusal.WindowClosed)
+        {
+            log.DutyRefused(slot.Channel.Id, duty, refusal.Refusal, refusal.Message);
+            return await SendAsync(slot, ChannelDuty.Settle, stopping);
         }
     }
 

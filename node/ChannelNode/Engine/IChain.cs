@@ -7,9 +7,10 @@ internal sealed record ChainCursor(ulong Number, Bytes32 Hash);
 
 /// <summary>
 /// All events of the contract up to and including <paramref name="Cursor"/> since the batch before, in order.
-/// <paramref name="TimestampSeconds"/> is that block's.
+/// <paramref name="TimestampSeconds"/> is that block's. <paramref name="IsCaughtUp"/>: there was nothing newer that counts.
 /// </summary>
-internal sealed record ChainBatch(ChainCursor Cursor, ulong TimestampSeconds, IReadOnlyList<ChainEvent> Events);
+internal sealed record ChainBatch(
+    ChainCursor Cursor, ulong TimestampSeconds, IReadOnlyList<ChainEvent> Events, bool IsCaughtUp);
 
 /// <summary>A mined transaction that did not revert.</summary>
 internal sealed record TransactionReceipt(Bytes32 Hash, ulong BlockNumber, ulong GasUsed);
@@ -53,8 +54,8 @@ internal interface IChain : IAsyncDisposable
 
     /// <summary>
     /// The contract's events after <paramref name="after"/> (null: from its deployment), as far as they have the
-    /// configured confirmations, and a batch without events for each new head. Goes on through lost connections until
-    /// cancelled. Every event is given once, in order; with the batch its cursor is to be stored.
+    /// configured confirmations, a batch without events for each new head, and the last one again, at least every 15
+    /// seconds, as a sign that the chain was asked and has nothing new. Goes on through lost connections until cancelled. Every event is given once, in order; with the batch its cursor is to be stored.
     /// </summary>
     IAsyncEnumerable<ChainBatch> FollowAsync(ChainCursor? after, CancellationToken cancel);
 }

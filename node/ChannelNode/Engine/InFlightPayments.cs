@@ -10,8 +10,11 @@ internal sealed class InFlightPayments
 {
     private readonly record struct Entry(UInt128 Total, PaymentRequest? Waiter);
 
+    private const int RepeatsBeforeSweepMin = 64;
+
     private readonly Queue<Entry> _entries = new();
     private readonly List<Entry> _repeats = [];
+    private int _sweepAt = RepeatsBeforeSweepMin;
 
     public int Count => _entries.Count;
 
@@ -19,7 +22,17 @@ internal sealed class InFlightPayments
     public void Add(UInt128 total, PaymentRequest? waiter) => _entries.Enqueue(new Entry(total, waiter));
 
     /// <summary>Someone asks again, with the same key, for a payment that is under way.</summary>
-    public void AddRepeat(UInt128 total, PaymentRequest waiter) => _repeats.Add(new Entry(total, waiter));
+    public void AddRepeat(UInt128 total, PaymentRequest waiter)
+    {
+        if (_repeats.Count >= _sweepAt)
+        {
+            // Callers that gave up must not be kept: only live calls count, and those are limited elsewhere.
+            _repeats.RemoveAll(entry => entry.Waiter!.IsAbandoned);
+            _sweepAt = Math.Max(RepeatsBeforeSweepMin, 2 * _repeats.Count);
+        }
+
+        _repeats.Add(new Entry(total, waiter));
+    }
 
     /// <summary>Everything up to <paramref name="total"/> is paid.</summary>
     public void Acknowledge(UInt128 total)

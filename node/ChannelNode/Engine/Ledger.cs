@@ -13,6 +13,7 @@ internal sealed class Ledger : IAsyncDisposable
     private readonly Channel<LedgerCommand> _queue;
     private readonly IChannelStore _store;
     private readonly ISignatureScheme _scheme;
+    private readonly ChainView _view;
     private readonly ILogger<Ledger> _log;
     private readonly int _batchMax;
     private readonly int _inFlightMax;
@@ -20,9 +21,14 @@ internal sealed class Ledger : IAsyncDisposable
     private long _receivedCursor;
     private readonly Signal _received = new();
 
-    public Ledger(IChannelStore store, ISignatureScheme scheme, NodeOptions options, ILogger<Ledger> log)
+    /// <summary>Received payments that one turn takes at most, a last update beyond it aside.</summary>
+    private const int ReceivedPerTurnMax = 65_536;
+
+    public Ledger(
+        IChannelStore store, ChainView view, ISignatureScheme scheme, NodeOptions options, ILogger<Ledger> log)
     {
         _store = store;
+        _view = view;
         _scheme = scheme;
         _log = log;
         _batchMax = options.CommitBatchMax;
@@ -80,7 +86,7 @@ internal sealed class Ledger : IAsyncDisposable
 
     private void RunWriter()
     {
-        LedgerTurn turn = new(_store, _inFlightMax);
+        LedgerTurn turn = new(_store, _view, _inFlightMax);
         try
         {
             while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult()) Turn(turn);
@@ -89,6 +95,7 @@ internal sealed class Ledger : IAsyncDisposable
         {
             _log.LedgerFailed(error);
             _queue.Writer.TryComplete(error);
+            turn.Fail(error);
             while (_queue.Reader.TryRead(out LedgerCommand? command)) command.Abandon(error);
             throw;
         }
@@ -100,8 +107,11 @@ internal sealed class Ledger : IAsyncDisposable
 
     private void Turn(LedgerTurn turn)
     {
-        for (int count = 0; count < _batchMax && _queue.Reader.TryRead(out LedgerCommand? command); count++)
+        for (int count = 0; count < _batchMax && turn.ReceivedCount < ReceivedPerTurnMax; count++)
+        {
+            if (!_queue.Reader.TryRead(out LedgerCommand? command)) break;
             turn.Run(command);
+        }
 
         // Persist,
         turn.Commit();
@@ -130,12 +140,24 @@ internal sealed class Ledger : IAsyncDisposable
         slot.ToTell = [];
     }
 
-    /// <summary>Sends everything that the peer has not accepted, above <paramref name="received"/>, as one update.</summary>
+    /// <summary>
+    /// Sends everything that the peer has not accepted, above <paramref name="received"/>, as one update. More than an
+    /// update holds can only be missing when the peer has lost what it acknowledged: that is beyond healing here.
+    /// </summary>
     private void Reoffer(ChannelSlot slot, UInt128 received)
     {
         List<IncomingPayment> payments = [];
         foreach (OutgoingPayment payment in _store.ReadOutgoing(slot.Channel.Id, received))
+        {
+            if (payments.Count == PeerSession.PaymentsPerUpdateMax)
+            {
+                _log.PeerLostState(slot.Channel.Id, received, slot.Working.Acknowledged);
+                return;
+            }
+
             payments.Add(new IncomingPayment(payment.Amount, payment.ItemId));
+        }
+
         if (payments.Count > 0) Tell(slot, payments);
     }
 
@@ -184,4 +206,6 @@ internal sealed class LedgerDecision<T>(Func<LedgerTurn, T> decide) : LedgerComm
 
     internal override void Abandon(Exception error) =>
         _done.TrySetException(new RefusalException(Refusal.NotReady, "the node is stopping", error));
+
+    internal override void Fail(Exception error) => Abandon(error);
 }

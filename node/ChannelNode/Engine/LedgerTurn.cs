@@ -11,12 +11,15 @@ internal abstract class LedgerCommand
     /// <summary>The turn is on disk.</summary>
     internal virtual void Committed() { }
 
-    /// <summary>The ledger stopped before this was done.</summary>
+    /// <summary>The ledger stopped before this was begun: nothing of it was done.</summary>
     internal abstract void Abandon(Exception error);
+
+    /// <summary>The turn could not be committed: it may be on disk or not, and nobody may be told either.</summary>
+    internal virtual void Fail(Exception error) { }
 }
 
 /// <summary>What one group commit gathers: the writes, the channels touched, the answers held back until then.</summary>
-internal sealed class LedgerTurn(IChannelStore store, int inFlightMax)
+internal sealed class LedgerTurn(IChannelStore store, ChainView view, int inFlightMax)
 {
     private readonly Dictionary<string, OutgoingPayment> _keys = [];
     private readonly List<ChannelSlot> _touched = [];
@@ -24,6 +27,12 @@ internal sealed class LedgerTurn(IChannelStore store, int inFlightMax)
     private ulong _cursor = store.ReadReceivedCursor();
 
     public int InFlightMax { get; } = inFlightMax;
+
+    /// <summary>Whether the chain is followed closely enough to take or give money.</summary>
+    public bool ChainIsCurrent => view.IsCurrent;
+
+    /// <summary>Payments taken in so far; a turn has a limit of them too.</summary>
+    public int ReceivedCount { get; private set; }
 
     public IStoreBatch Batch { get; private set; } = store.NewBatch();
 
@@ -54,14 +63,22 @@ internal sealed class LedgerTurn(IChannelStore store, int inFlightMax)
         if (payment.IdempotencyKey.Length > 0) _keys.Add(payment.IdempotencyKey, payment);
     }
 
-    public void PutReceived(ChannelId channel, in IncomingPayment payment, UInt128 total, long acceptedAtMs) =>
+    public void PutReceived(ChannelId channel, in IncomingPayment payment, UInt128 total, long acceptedAtMs)
+    {
+        ReceivedCount++;
         Batch.PutReceived(
             new ReceivedPayment(++_cursor, channel, payment.Amount, payment.ItemId, total, acceptedAtMs));
+    }
 
     public void Run(LedgerCommand command)
     {
-        command.Apply(this);
         _commands.Add(command);
+        command.Apply(this);
+    }
+
+    public void Fail(Exception error)
+    {
+        foreach (LedgerCommand command in _commands) command.Fail(error);
     }
 
     /// <summary>Persist: every touched channel's row and everything else of the turn, in one write.</summary>
@@ -85,5 +102,6 @@ internal sealed class LedgerTurn(IChannelStore store, int inFlightMax)
         _commands.Clear();
         _keys.Clear();
         Durable = false;
+        ReceivedCount = 0;
     }
 }

@@ -23,13 +23,14 @@ internal sealed class Node : IAsyncDisposable
         Options = options;
         Us = us;
         Store = store;
-        Clock = new NodeClock(time, options.SafetyMarginSeconds);
+        Clock = new NodeClock(time);
         Book = new ChannelBook(store);
-        View = new ChainView(store);
-        Ledger = new Ledger(store, scheme, options, logs.CreateLogger<Ledger>());
+        View = new ChainView(store, time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
+        Ledger = new Ledger(store, View, scheme, options, logs.CreateLogger<Ledger>());
+        PeerLinks links = new();
         ChannelAgreements agreements = new(
-            Book, Ledger, scheme, Clock, options, us, logs.CreateLogger<ChannelAgreements>());
-        Peers = new Peers(Book, Ledger, scheme, Clock, agreements, store, logs.CreateLogger<Peers>()) { Dial = dial };
+            Book, Ledger, links, scheme, Clock, options, us, logs.CreateLogger<ChannelAgreements>());
+        Peers = new Peers(Book, Ledger, links, scheme, Clock, agreements, store, logs.CreateLogger<Peers>()) { Dial = dial };
         Operations = new Operations(Book, Peers, agreements, chain, View, scheme, Clock, us);
         _guardian = new Guardian(
             Book, Ledger, Operations, chain, View, scheme, Clock, logs.CreateLogger<Guardian>());
@@ -62,12 +63,17 @@ internal sealed class Node : IAsyncDisposable
     /// <summary>Ends when the node can no longer do its work; faulted with the reason.</summary>
     public Task Completion => Task.WhenAny(Ledger.Completion, _guarding).Unwrap();
 
-    /// <summary>Follows the chain, then looks for its peers. Serving may begin before: what is not known yet is refused.</summary>
-    public void Start()
+    /// <summary>Follows the chain, and returns when everything that happened while the node was away is known.</summary>
+    public async Task CatchUpAsync(CancellationToken cancel)
     {
-        _guarding = Task.Run(() => _guardian.RunAsync(_stopping.Token));
-        Peers.Start(_stopping.Token);
+        _guarding = Task.Run(() => _guardian.RunAsync(_stopping.Token), CancellationToken.None);
+        Task current = View.WhenCurrentAsync(cancel);
+        if (await Task.WhenAny(current, _guarding) == _guarding) await _guarding;
+        await current;
     }
+
+    /// <summary>Looks for the known peers; after the doors are open.</summary>
+    public void Start() => Peers.Start(_stopping.Token);
 
     public async ValueTask DisposeAsync()
     {

@@ -3,10 +3,9 @@ using ChannelNode.Core;
 namespace ChannelNode.Engine;
 
 /// <summary>
-/// The later of the machine's time and the newest block's: whoever's clock runs behind, a window is never believed to
-/// be longer than it is.
+/// The machine's time, the newest followed block's, and the later of both.
 /// </summary>
-internal sealed class NodeClock(TimeProvider time, uint safetyMarginSeconds)
+internal sealed class NodeClock(TimeProvider time)
 {
     private long _chainSeconds;
 
@@ -16,8 +15,6 @@ internal sealed class NodeClock(TimeProvider time, uint safetyMarginSeconds)
     public ulong ChainSeconds => (ulong)Interlocked.Read(ref _chainSeconds);
 
     public ulong NowSeconds => Math.Max((ulong)time.GetUtcNow().ToUnixTimeSeconds(), ChainSeconds);
-
-    public Clock ForUpdates => new(NowSeconds, safetyMarginSeconds);
 
     public TimeProvider Time => time;
 

@@ -41,11 +41,26 @@ internal sealed record NodeOptions
     /// <summary>Dispute window offered when none is asked for. 10 to 2,592,000.</summary>
     public uint DisputeWindowSeconds { get; init; } = 24 * 60 * 60;
 
-    /// <summary>Shortest window accepted from a peer. 10 to 2,592,000.</summary>
-    public uint DisputeWindowSecondsMin { get; init; } = ChannelTerms.DisputeWindowSecondsMin;
+    /// <summary>
+    /// Shortest window accepted from a peer: a dispute must be seen, sent and mined within it, whatever the chain does.
+    /// 10 to 2,592,000.
+    /// </summary>
+    public uint DisputeWindowSecondsMin { get; init; } = 60 * 60;
 
-    /// <summary>Updates are refused when the window of a closing channel has no more than this left. 1 to 86,400.</summary>
-    public uint SafetyMarginSeconds { get; init; } = 5;
+    /// <summary>Tokens in which peers may open channels with this node. Ether always is.</summary>
+    public IReadOnlyList<Address> AcceptedTokens { get; init; } = [];
+
+    /// <summary>Channels of one peer that may wait for their first deposit. 1 to 10,000.</summary>
+    public int UnfundedChannelsPerPeerMax { get; init; } = 100;
+
+    /// <summary>Channels of all peers that may wait for their first deposit. 1 to 1,000,000.</summary>
+    public int UnfundedChannelsMax { get; init; } = 10_000;
+
+    /// <summary>
+    /// When the chain was last seen longer ago than this, nothing is paid or accepted: what a peer does there would not
+    /// be noticed. 20 to 3,600, and well below the dispute windows.
+    /// </summary>
+    public uint ChainSilenceSecondsMax { get; init; } = 60;
 
     /// <summary>How long a signed cooperative close may wait to be mined. 10 to 86,400.</summary>
     public uint CloseDeadlineSeconds { get; init; } = 300;
@@ -62,6 +77,6 @@ internal sealed record NodeOptions
     /// <summary>Messages that may wait for a slow peer before its session is ended. 16 to 1,048,576.</summary>
     public int PeerQueueMax { get; init; } = 4_096;
 
-    /// <summary>Largest gRPC message. 65,536 to 67,108,864.</summary>
+    /// <summary>Largest gRPC message. 2,097,152 to 67,108,864: all payments under way of a channel fit in one.</summary>
     public int MessageBytesMax { get; init; } = 4 * 1024 * 1024;
 }

@@ -20,6 +20,9 @@ internal abstract class PaymentRequest(
 
     public ChannelSlot Slot { get; } = slot;
 
+    /// <summary>Whether nobody waits for the answer any more.</summary>
+    public abstract bool IsAbandoned { get; }
+
     /// <summary>Called on the ledger's thread: must be quick and must not throw.</summary>
     public abstract void Done(PaymentOutcome outcome);
 
@@ -41,7 +44,10 @@ internal abstract class PaymentRequest(
             return;
         }
 
-        Refusal refusal = Updates.Pay(Slot.Channel, Slot.Working, amount, out ChannelState next);
+        ChannelState next = default;
+        Refusal refusal = Slot.CloseProposed
+            ? Refusal.CloseAgreed
+            : Updates.Pay(Slot.Channel, Slot.Working, amount, out next);
         if (refusal == Refusal.None) refusal = CheckPeer(turn);
         if (refusal != Refusal.None)
         {
@@ -68,10 +74,10 @@ internal abstract class PaymentRequest(
 
     private Refusal CheckPeer(LedgerTurn turn)
     {
-        if (Slot.CloseProposed) return Refusal.CloseAgreed;
-        if (Slot.PeerRefusal != Refusal.None) return Refusal.PeerRefusing;
+        if (Slot.PeerRefusal != Refusal.None || Slot.StateLost) return Refusal.PeerRefusing;
         if (!Slot.IsConnected) return Refusal.PeerOffline;
-        return Slot.InFlight.Count >= turn.InFlightMax ? Refusal.TooManyInFlight : Refusal.None;
+        if (Slot.InFlight.Count >= turn.InFlightMax) return Refusal.TooManyInFlight;
+        return turn.ChainIsCurrent ? Refusal.None : Refusal.ChainUnavailable;
     }
 
     internal sealed override void Abandon(Exception error) => Done(PaymentOutcome.Refused(Refusal.NotReady));
@@ -79,13 +85,15 @@ internal abstract class PaymentRequest(
 
 /// <summary>A payment that one caller awaits.</summary>
 internal sealed class AwaitedPayment(
-    ChannelSlot slot, UInt128 amount, ReadOnlyMemory<byte> itemId, string idempotencyKey)
+    ChannelSlot slot, UInt128 amount, ReadOnlyMemory<byte> itemId, string idempotencyKey, CancellationToken cancel)
     : PaymentRequest(slot, amount, itemId, idempotencyKey)
 {
     private readonly TaskCompletionSource<PaymentOutcome> _done =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public Task<PaymentOutcome> Task => _done.Task;
+
+    public override bool IsAbandoned => cancel.IsCancellationRequested;
 
     public override void Done(PaymentOutcome outcome) => _done.TrySetResult(outcome);
 }

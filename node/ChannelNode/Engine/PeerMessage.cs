@@ -18,7 +18,8 @@ internal abstract record PeerMessage
 
     public sealed record Proposal(ChannelTerms Terms) : PeerMessage;
 
-    public sealed record ProposalReply(ChannelId Channel, Refusal Refusal) : PeerMessage;
+    /// <summary>With consent: the answerer's signature under the channel's update of nothing sent and nothing received.</summary>
+    public sealed record ProposalReply(ChannelId Channel, Signature Consent, Refusal Refusal) : PeerMessage;
 
     public sealed record CloseProposal(CooperativeClose Close) : PeerMessage;
 

@@ -21,6 +21,12 @@ internal sealed class PeerSession(
     /// <summary>Payments of one update: so that no sum of amounts below 2^112 leaves 128 bits.</summary>
     public const int PaymentsPerUpdateMax = 16_384;
 
+    /// <summary>Payments of one peer that may wait for the ledger before its session is not read.</summary>
+    private const int PaymentsWaitingMax = 4 * PaymentsPerUpdateMax;
+
+    private readonly Signal _released = new();
+    private long _paymentsWaiting;
+
     public PeerLink Link => link;
 
     /// <summary>Where every common channel stands: to be told before anything of the link's queue.</summary>
@@ -45,6 +51,23 @@ internal sealed class PeerSession(
         _ => throw new ArgumentOutOfRangeException(nameof(message), message, "not a message of a peer"),
     };
 
+    /// <summary>Payments that were waiting are committed or refused.</summary>
+    public void Release(int payments)
+    {
+        Interlocked.Add(ref _paymentsWaiting, -payments);
+        _released.Raise();
+    }
+
+    private async ValueTask EnqueueAsync(AcceptUpdate update, int payments, CancellationToken cancel)
+    {
+        if (Interlocked.Add(ref _paymentsWaiting, payments) > PaymentsWaitingMax)
+        {
+            await _released.WhenAsync(() => Interlocked.Read(ref _paymentsWaiting) <= PaymentsWaitingMax, cancel);
+        }
+
+        await ledger.EnqueueAsync(update, cancel);
+    }
+
     private ValueTask ReceiveUpdateAsync(PeerMessage.Update said, CancellationToken cancel)
     {
         ChannelSlot? slot = FindOurs(said.Balance.Channel);
@@ -52,7 +75,8 @@ internal sealed class PeerSession(
         if (refusal == Refusal.None && VerifiedUpdate.TryVerify(
             scheme, said.Balance, said.Signature, slot!.Channel.Theirs.Signer, out VerifiedUpdate verified))
         {
-            return ledger.EnqueueAsync(new AcceptUpdate(slot, verified, said.Payments, link, clock), cancel);
+            return EnqueueAsync(
+                new AcceptUpdate(slot, verified, said.Payments, this, clock), said.Payments.Count, cancel);
         }
 
         if (refusal == Refusal.None) refusal = Refusal.WrongSigner;
@@ -74,11 +98,8 @@ internal sealed class PeerSession(
         return Refusal.None;
     }
 
-    private TakeRefusal Refused(ChannelSlot slot, PeerMessage.UpdateRefusal refusal)
-    {
-        log.UpdateRefused(slot.Channel.Id, refusal.Sent, refusal.Reason);
-        return new TakeRefusal(slot, refusal.Sent, refusal.Reason, delayMs => _ = OfferAgainAsync(slot, delayMs));
-    }
+    private TakeRefusal Refused(ChannelSlot slot, PeerMessage.UpdateRefusal refusal) =>
+        new(slot, refusal.Sent, refusal.Reason, delayMs => _ = OfferAgainAsync(slot, delayMs), log);
 
     private async Task OfferAgainAsync(ChannelSlot slot, int delayMs)
     {

@@ -14,6 +14,7 @@ internal delegate Task<PeerLink> PeerDialer(string url, Address? expectedSigner,
 internal sealed class Peers(
     ChannelBook book,
     Ledger ledger,
+    PeerLinks links,
     ISignatureScheme scheme,
     NodeClock clock,
     ChannelAgreements agreements,
@@ -23,19 +24,19 @@ internal sealed class Peers(
     private const int DialDelayMsMin = 200;
     private const int DialDelayMsMax = 5_000;
 
-    private readonly ConcurrentDictionary<Address, PeerLink> _links = new();
     private readonly ConcurrentDictionary<Address, string> _urls = new(store.ReadPeerUrls());
-    private readonly ConcurrentDictionary<Address, Task> _dialling = new();
+    private readonly ConcurrentDictionary<Address, bool> _dialling = new();
+    private CancellationToken _stopping = new(canceled: true);
 
     /// <summary>Set once by whoever wires the node.</summary>
     public required PeerDialer Dial { private get; init; }
 
-    public bool IsConnected(Address signer) => _links.ContainsKey(signer);
+    public bool IsConnected(Address signer) => links.Find(signer) is not null;
 
     public IReadOnlyList<PeerStatus> List()
     {
         SortedDictionary<string, PeerStatus> peers = [];
-        foreach (Address signer in _urls.Keys.Concat(_links.Keys).Concat(book.All.Select(slot => slot.Channel.Theirs.Signer)))
+        foreach (Address signer in _urls.Keys.Concat(links.Signers).Concat(book.Peers))
         {
             peers[signer.ToString()] = new PeerStatus(
                 signer, _urls.GetValueOrDefault(signer, string.Empty), IsConnected(signer));
@@ -47,11 +48,12 @@ internal sealed class Peers(
     /// <summary>The session with a peer, dialling it when there is none.</summary>
     public async Task<PeerLink> ConnectAsync(string url, Address? signer, CancellationToken cancel)
     {
-        if (signer is { } known && _links.TryGetValue(known, out PeerLink? link)) return link;
+        signer ??= SignerAt(url);
+        if (signer is { } known && links.Find(known) is { } connected) return connected;
         if (url.Length == 0 && (signer is null || !_urls.TryGetValue(signer.Value, out url!)))
             throw new RefusalException(Refusal.UnknownPeer, "no URL is known for this peer") { Field = "peer_url" };
 
-        link = await Dial(url, signer, cancel);
+        PeerLink link = await Dial(url, signer, cancel);
         string reached = url;
         await ledger.RunAsync(
             turn =>
@@ -65,18 +67,36 @@ internal sealed class Peers(
         return link;
     }
 
+    /// <summary>Who was last reached there and is still connected; anyone else may answer there by now.</summary>
+    private Address? SignerAt(string url)
+    {
+        foreach ((Address signer, string known) in _urls)
+        {
+            if (known == url && IsConnected(signer)) return signer;
+        }
+
+        return null;
+    }
+
     /// <summary>A session is established: tells the peer where every common channel stands.</summary>
     public async Task<PeerSession> AttachAsync(PeerLink link, CancellationToken cancel)
     {
-        if (_links.TryGetValue(link.Signer, out PeerLink? older)) older.End("a newer session of this peer replaces it");
-        _links[link.Signer] = link;
-        IReadOnlyList<PeerMessage> greeting = await ledger.RunAsync(turn => Join(link), cancel);
-        log.PeerConnected(link.Signer, greeting.Count);
-        return new PeerSession(link, greeting, book, ledger, scheme, clock, agreements, log);
+        try
+        {
+            IReadOnlyList<PeerMessage> greeting = await ledger.RunAsync(turn => Join(link), cancel);
+            log.PeerConnected(link.Signer, greeting.Count);
+            return new PeerSession(link, greeting, book, ledger, scheme, clock, agreements, log);
+        }
+        catch
+        {
+            await DetachAsync(link, "it could not be joined");
+            throw;
+        }
     }
 
     private List<PeerMessage> Join(PeerLink link)
     {
+        links.Replace(link);
         List<PeerMessage> greeting = [];
         foreach (ChannelSlot slot in book.With(link.Signer))
         {
@@ -93,7 +113,6 @@ internal sealed class Peers(
     public async Task DetachAsync(PeerLink link, string reason)
     {
         link.End(null);
-        _links.TryRemove(KeyValuePair.Create(link.Signer, link));
         log.PeerDisconnected(link.Signer, link.EndReason ?? reason);
         try
         {
@@ -109,6 +128,7 @@ internal sealed class Peers(
 
     private bool Leave(PeerLink link)
     {
+        links.Remove(link);
         foreach (ChannelSlot slot in book.With(link.Signer))
         {
             if (slot.Link != link) continue;
@@ -126,12 +146,10 @@ internal sealed class Peers(
         foreach (Address signer in _urls.Keys) KeepDialling(signer);
     }
 
-    private CancellationToken _stopping = new(canceled: true);
-
     private void KeepDialling(Address signer)
     {
-        if (_stopping.IsCancellationRequested || !_urls.ContainsKey(signer)) return;
-        _dialling.GetOrAdd(signer, _ => Task.Run(() => DialUntilConnectedAsync(signer), _stopping));
+        if (_stopping.IsCancellationRequested || IsConnected(signer) || !_urls.ContainsKey(signer)) return;
+        if (_dialling.TryAdd(signer, true)) _ = Task.Run(() => DialUntilConnectedAsync(signer), CancellationToken.None);
     }
 
     private async Task DialUntilConnectedAsync(Address signer)
@@ -140,12 +158,13 @@ internal sealed class Peers(
         {
             for (int delayMs = DialDelayMsMin; !IsConnected(signer); delayMs = Math.Min(delayMs * 2, DialDelayMsMax))
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(delayMs), clock.Time, _stopping);
-                if (IsConnected(signer)) break;
-                await TryDialAsync(signer, delayMs);
+                // Two nodes that dial each other at the same moment end each other's sessions: never in step again.
+                int waitMs = delayMs + Random.Shared.Next(delayMs);
+                await Task.Delay(TimeSpan.FromMilliseconds(waitMs), clock.Time, _stopping);
+                if (!IsConnected(signer)) await TryDialAsync(signer, delayMs);
             }
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
         {
             return;
         }
@@ -154,7 +173,7 @@ internal sealed class Peers(
             _dialling.TryRemove(signer, out _);
         }
 
-        if (!IsConnected(signer)) KeepDialling(signer);
+        KeepDialling(signer); // In case it went away again in between.
     }
 
     private async Task TryDialAsync(Address signer, int delayMs)
@@ -164,9 +183,9 @@ internal sealed class Peers(
         {
             await Dial(url, signer, _stopping);
         }
-        catch (RefusalException refusal)
+        catch (Exception error) when (!_stopping.IsCancellationRequested)
         {
-            log.DialFailed(signer, url, refusal.Message, delayMs);
+            log.DialFailed(signer, url, error.Message, delayMs);
         }
     }
 }

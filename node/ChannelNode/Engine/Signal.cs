@@ -6,10 +6,7 @@ internal sealed class Signal
     private volatile TaskCompletionSource? _raised;
 
     /// <summary>To be called after the state has changed.</summary>
-    public void Raise()
-    {
-        if (_raised is not null) Interlocked.Exchange(ref _raised, null)?.TrySetResult();
-    }
+    public void Raise() => Interlocked.Exchange(ref _raised, null)?.TrySetResult();
 
     public async Task WhenAsync(Func<bool> reached, CancellationToken cancel)
     {

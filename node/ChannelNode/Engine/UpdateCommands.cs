@@ -1,4 +1,5 @@
 using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
 
 namespace ChannelNode.Engine;
 
@@ -7,25 +8,23 @@ internal sealed class AcceptUpdate(
     ChannelSlot slot,
     VerifiedUpdate verified,
     IReadOnlyList<IncomingPayment> payments,
-    PeerLink link,
+    PeerSession session,
     NodeClock clock) : LedgerCommand
 {
+    private Refusal _refusal;
+
     internal override void Apply(LedgerTurn turn)
     {
         UInt128 sum = UInt128.Zero;
         foreach (IncomingPayment payment in payments) sum += payment.Amount;
 
         UInt128 before = slot.Working.TheirSent;
-        Refusal refusal = Updates.Accept(
-            slot.Channel, slot.Working, verified, sum, clock.ForUpdates, out ChannelState next);
-        if (refusal != Refusal.None)
-        {
-            link.Send(new PeerMessage.UpdateRefusal(slot.Channel.Id, verified.Update.Sent, refusal));
-            return;
-        }
+        _refusal = Updates.Accept(slot.Channel, slot.Working, verified, sum, out ChannelState next);
+        if (_refusal == Refusal.None && !turn.ChainIsCurrent) _refusal = Refusal.ChainUnavailable;
+        if (_refusal != Refusal.None) return;
 
         if (next.TheirSent > before) Journal(turn, before);
-        if (next.Acknowledged > slot.Working.Acknowledged) slot.ClearRefusal();
+        if (slot.PeerRefusal != Refusal.None && next.Acknowledged >= slot.RefusedTotal) slot.ClearRefusal();
         slot.Working = next;
         slot.AcknowledgementDue = true;
         turn.Touch(slot, durable: true);
@@ -41,7 +40,15 @@ internal sealed class AcceptUpdate(
         }
     }
 
-    internal override void Abandon(Exception error) => link.End("the node is stopping");
+    /// <summary>A refusal leaves after the acknowledgements of what was taken before it.</summary>
+    internal override void Committed()
+    {
+        session.Release(payments.Count);
+        if (_refusal != Refusal.None)
+            session.Link.Send(new PeerMessage.UpdateRefusal(slot.Channel.Id, verified.Update.Sent, _refusal));
+    }
+
+    internal override void Abandon(Exception error) => session.Link.End("the node is stopping");
 }
 
 /// <summary>The peer has durably accepted our updates up to a total.</summary>
@@ -58,7 +65,7 @@ internal sealed class TakeAcknowledgement(ChannelSlot slot, UInt128 received, Pe
 
         if (next.Acknowledged == slot.Working.Acknowledged) return;
         slot.Working = next;
-        slot.ClearRefusal();
+        if (slot.PeerRefusal != Refusal.None && received >= slot.RefusedTotal) slot.ClearRefusal();
         turn.Touch(slot, durable: false);
     }
 
@@ -69,16 +76,18 @@ internal sealed class TakeAcknowledgement(ChannelSlot slot, UInt128 received, Pe
 /// The peer refused an update that we signed. What is signed stays signed: it is offered again after a while, and
 /// until the peer takes it nothing new is paid in the channel.
 /// </summary>
-internal sealed class TakeRefusal(ChannelSlot slot, UInt128 sent, Refusal reason, Action<int> offerAgainIn)
-    : LedgerCommand
+internal sealed class TakeRefusal(
+    ChannelSlot slot, UInt128 sent, Refusal reason, Action<int> offerAgainIn, ILogger log) : LedgerCommand
 {
     private const int DelayMsMin = 50;
     private const int DelayMsMax = 10_000;
 
     internal override void Apply(LedgerTurn turn)
     {
-        if (slot.Working.Acknowledged >= sent) return;
+        if (sent <= slot.Working.Acknowledged || sent > slot.Working.Sent) return;
+        if (slot.PeerRefusal != reason) log.UpdateRefused(slot.Channel.Id, sent, reason);
         slot.PeerRefusal = reason;
+        slot.RefusedTotal = UInt128.Max(slot.RefusedTotal, sent);
         if (slot.OfferAgainScheduled) return;
         slot.OfferAgainScheduled = true;
         offerAgainIn(Math.Min(DelayMsMin << Math.Min(slot.RefusalsInARow++, 10), DelayMsMax));
@@ -93,7 +102,13 @@ internal sealed class OfferAgain(ChannelSlot slot) : LedgerCommand
     internal override void Apply(LedgerTurn turn)
     {
         slot.OfferAgainScheduled = false;
-        if (slot.Working.Sent == slot.Working.Acknowledged || slot.StateLost) return;
+        if (slot.StateLost) return;
+        if (slot.Working.Sent == slot.Working.Acknowledged)
+        {
+            slot.ClearRefusal();
+            return;
+        }
+
         slot.ReofferAbove = slot.Working.Acknowledged;
         turn.Touch(slot, durable: false);
     }
@@ -101,19 +116,21 @@ internal sealed class OfferAgain(ChannelSlot slot) : LedgerCommand
     internal override void Abandon(Exception error) { }
 }
 
-/// <summary>After a new connection: where the peer stands in a channel. What it misses is told again.</summary>
+/// <summary>
+/// After a new connection, once: where the peer stands in a channel. What it misses is told again, also what it had
+/// acknowledged and lost.
+/// </summary>
 internal sealed class TakeReestablish(
     ChannelSlot slot, UInt128 received, PeerLink link, Action<UInt128, UInt128> stateLost) : LedgerCommand
 {
     internal override void Apply(LedgerTurn turn)
     {
-        if (slot.Link != link) return;
+        if (slot.Link != link || slot.Established) return;
         slot.Established = true;
-        slot.ClearRefusal();
         slot.StateLost = Updates.Acknowledge(slot.Working, received, out ChannelState next) != Refusal.None;
+        slot.ClearRefusal();
         if (slot.StateLost)
         {
-            slot.PeerRefusal = Refusal.ReceivedNotSent;
             stateLost(received, slot.Working.Sent);
             return;
         }

@@ -110,12 +110,14 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
     public override async Task<Wire.PayResponse> Pay(Wire.PayRequest request, ServerCallContext context)
     {
         Wire.Payment payment = request.Payment ?? throw Fields.Invalid("payment", string.Empty, "a payment");
+        ChannelId id = Fields.ReadChannelId(payment.ChannelId);
+        UInt128 amount = Fields.ReadAmount(payment.Amount);
         Refusal form = PaymentRequest.CheckForm(payment.ItemId.Length, payment.IdempotencyKey);
         if (form != Refusal.None) throw PaymentStream.Explain(form, payment);
 
-        ChannelSlot slot = Find(payment.ChannelId);
+        ChannelSlot slot = node.Book.Get(id);
         AwaitedPayment paying = new(
-            slot, Fields.ReadAmount(payment.Amount), payment.ItemId.Memory, payment.IdempotencyKey);
+            slot, amount, payment.ItemId.Memory, payment.IdempotencyKey, context.CancellationToken);
         await node.Ledger.EnqueueAsync(paying, context.CancellationToken);
         PaymentOutcome outcome = await paying.Task.WaitAsync(context.CancellationToken);
         if (outcome.Refusal != Refusal.None) throw PaymentStream.Explain(outcome.Refusal, payment, slot);

@@ -49,7 +49,7 @@ internal static class NodeWire
         Note = step.Note,
     };
 
-    public static Wire.ReceivedPayment Write(ReceivedPayment payment) => new()
+    public static Wire.ReceivedPayment Write(ReceivedPayment payment, ChannelBook book) => new()
     {
         Cursor = payment.Cursor,
         ChannelId = payment.Channel.ToString(),
@@ -57,5 +57,6 @@ internal static class NodeWire
         ItemId = UnsafeByteOperations.UnsafeWrap(payment.ItemId),
         TotalReceived = payment.Total.ToString(),
         AcceptedAtMs = payment.AcceptedAtMs,
+        Token = book.Get(payment.Channel).Channel.Terms.Token.ToString(),
     };
 }

@@ -23,7 +23,6 @@ internal sealed class PaymentStream
     private readonly Channel<Wire.PaymentResult> _results =
         System.Threading.Channels.Channel.CreateUnbounded<Wire.PaymentResult>(
             new UnboundedChannelOptions { SingleReader = true });
-    private readonly Dictionary<string, ChannelSlot?> _slots = [];
     private long _underWay = 1; // One for the reading itself.
 
     public PaymentStream(
@@ -75,10 +74,10 @@ internal sealed class PaymentStream
     {
         Interlocked.Increment(ref _underWay);
         ChannelSlot? slot = null;
-        UInt128 amount = UInt128.Zero;
-        Refusal refusal = PaymentRequest.CheckForm(payment.ItemId.Length, payment.IdempotencyKey);
-        if (refusal == Refusal.None) refusal = FindSlot(payment.ChannelId, out slot);
-        if (refusal == Refusal.None) refusal = Fields.TryReadAmount(payment.Amount, out amount);
+        Refusal refusal = Fields.TryReadAmount(payment.Amount, out UInt128 amount);
+        if (!Fields.TryReadChannelId(payment.ChannelId, out ChannelId id)) refusal = Refusal.InvalidArgument;
+        if (refusal == Refusal.None) refusal = PaymentRequest.CheckForm(payment.ItemId.Length, payment.IdempotencyKey);
+        if (refusal == Refusal.None && (slot = _node.Book.Find(id)) is null) refusal = Refusal.UnknownChannel;
         if (refusal != Refusal.None)
         {
             Report(index, PaymentOutcome.Refused(refusal));
@@ -86,17 +85,7 @@ internal sealed class PaymentStream
         }
 
         return _node.Ledger.EnqueueAsync(
-            new StreamedPayment(this, index, slot!, amount, payment.ItemId.Memory, payment.IdempotencyKey), cancel);
-    }
-
-    private Refusal FindSlot(string text, out ChannelSlot? slot)
-    {
-        if (_slots.TryGetValue(text, out slot)) return Refusal.None;
-        if (!Fields.TryReadChannelId(text, out ChannelId id)) return Refusal.InvalidArgument;
-        slot = _node.Book.Find(id);
-        if (slot is null) return Refusal.UnknownChannel;
-        _slots[text] = slot;
-        return Refusal.None;
+            new StreamedPayment(this, index, slot!, amount, payment.ItemId.Memory, payment.IdempotencyKey, cancel), cancel);
     }
 
     private void Report(ulong index, PaymentOutcome outcome)
@@ -170,8 +159,11 @@ internal sealed class PaymentStream
         ChannelSlot slot,
         UInt128 amount,
         ReadOnlyMemory<byte> itemId,
-        string idempotencyKey) : PaymentRequest(slot, amount, itemId, idempotencyKey)
+        string idempotencyKey,
+        CancellationToken cancel) : PaymentRequest(slot, amount, itemId, idempotencyKey)
     {
+        public override bool IsAbandoned => cancel.IsCancellationRequested;
+
         public override void Done(PaymentOutcome outcome) => stream.Report(index, outcome);
     }
 }

@@ -32,12 +32,13 @@ internal static class PaymentSubscription
 
         while (true)
         {
+            cancel.ThrowIfCancellationRequested();
             IReadOnlyList<ReceivedPayment> payments = node.Store.ReadReceived(afterCursor, PaymentsPerResponseMax);
             Wire.SubscribePaymentsResponse response = new();
             foreach (ReceivedPayment payment in payments)
             {
                 afterCursor = payment.Cursor;
-                if (only is null || payment.Channel == only) response.Payments.Add(NodeWire.Write(payment));
+                if (only is null || payment.Channel == only) response.Payments.Add(NodeWire.Write(payment, node.Book));
             }
 
             if (response.Payments.Count > 0) await responses.WriteAsync(response, cancel);

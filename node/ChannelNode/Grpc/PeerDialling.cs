@@ -10,6 +10,8 @@ namespace ChannelNode.Grpc;
 /// <summary>Sessions that this node opens with its peers.</summary>
 internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
 {
+    private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(10);
+
     private readonly CancellationTokenSource _stopping = new();
 
     /// <summary>The node that sessions join; set before the first call.</summary>
@@ -27,6 +29,16 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
 
         GrpcChannel channel = GrpcChannel.ForAddress(target, new GrpcChannelOptions
         {
+            HttpHandler = new SocketsHttpHandler
+            {
+                // A peer that lost its power must not look connected.
+                KeepAlivePingDelay = KeepAlive,
+                KeepAlivePingTimeout = KeepAlive,
+                KeepAlivePingPolicy = HttpKeepAlivePingPolicy.Always,
+                ConnectTimeout = KeepAlive,
+                UseProxy = false,
+            },
+            DisposeHttpClient = true,
             MaxReceiveMessageSize = node.Options.MessageBytesMax,
             MaxSendMessageSize = node.Options.MessageBytesMax,
         });
@@ -34,6 +46,7 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
         PeerTransport transport = new(
             node,
             identity,
+            isCaller: true,
             async reading => await call.ResponseStream.MoveNext(reading)
                 ? call.ResponseStream.Current.Message ?? new Wire.PeerMessage()
                 : null,

@@ -15,6 +15,7 @@ internal sealed class PeerGrpcService(Node node, NodeIdentity identity) : Wire.P
         PeerTransport transport = new(
             node,
             identity,
+            isCaller: false,
             async cancel => await requestStream.MoveNext(cancel) ? Said(requestStream.Current.Message) : null,
             (message, cancel) => responseStream.WriteAsync(new Wire.ExchangeResponse { Message = message }, cancel));
         PeerSession session = await transport.HandshakeAsync(null, context.CancellationToken);

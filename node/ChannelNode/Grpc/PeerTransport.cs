@@ -6,11 +6,11 @@ using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Grpc;
 
-/// <summary>Signs this node's part of the handshake: Hello(from us, to, our nonce, their nonce).</summary>
-internal delegate Signature HelloSigner(Address to, Bytes32 ourNonce, Bytes32 theirNonce);
+/// <summary>Signs this node's part of the handshake: Hello(from us, our owner, to, our nonce, their nonce).</summary>
+internal delegate Signature HelloSigner(Address owner, Address to, Bytes32 ourNonce, Bytes32 theirNonce);
 
 /// <summary>Checks a peer's part of the handshake.</summary>
-internal delegate bool HelloVerifier(Address from, Bytes32 theirNonce, Bytes32 ourNonce, Signature signature);
+internal delegate bool HelloVerifier(Party from, Bytes32 theirNonce, Bytes32 ourNonce, Signature signature);
 
 /// <summary>Who this node is to its peers.</summary>
 internal sealed record NodeIdentity(
@@ -23,6 +23,7 @@ internal sealed record NodeIdentity(
 internal sealed class PeerTransport(
     Node node,
     NodeIdentity identity,
+    bool isCaller,
     Func<CancellationToken, Task<Wire.PeerMessage?>> read,
     Func<Wire.PeerMessage, CancellationToken, Task> write)
 {
@@ -47,11 +48,10 @@ internal sealed class PeerTransport(
             await write(new Wire.PeerMessage { Hello = OurHello(ourNonce) }, limit.Token);
             (Party them, Bytes32 theirNonce) = CheckHello(await NextAsync(limit.Token), expected);
 
-            Signature proof = identity.SignHello(them.Signer, ourNonce, theirNonce);
-            await write(
-                new Wire.PeerMessage { HelloProof = new Wire.HelloProof { Signature = PeerWire.Write(proof) } },
-                limit.Token);
-            CheckProof(await NextAsync(limit.Token), them.Signer, ourNonce, theirNonce);
+            // The caller proves itself first: a node signs nothing for someone who only knocks.
+            if (isCaller) await ProveAsync(them.Signer, ourNonce, theirNonce, limit.Token);
+            CheckProof(await NextAsync(limit.Token), them, ourNonce, theirNonce);
+            if (!isCaller) await ProveAsync(them.Signer, ourNonce, theirNonce, limit.Token);
 
             PeerLink link = new(them.Signer, them.Owner, node.Options.PeerQueueMax);
             return await node.Peers.AttachAsync(link, limit.Token);
@@ -61,6 +61,13 @@ internal sealed class PeerTransport(
             throw new RefusalException(
                 Refusal.PeerOffline, $"no handshake within {HandshakeTimeout.TotalSeconds} s", error);
         }
+    }
+
+    private Task ProveAsync(Address to, Bytes32 ourNonce, Bytes32 theirNonce, CancellationToken cancel)
+    {
+        Signature proof = identity.SignHello(identity.Us.Owner, to, ourNonce, theirNonce);
+        return write(
+            new Wire.PeerMessage { HelloProof = new Wire.HelloProof { Signature = PeerWire.Write(proof) } }, cancel);
     }
 
     private Wire.Hello OurHello(Bytes32 nonce) => new()
@@ -93,12 +100,12 @@ internal sealed class PeerTransport(
         return (them, PeerWire.ReadBytes32(hello.Nonce, "nonce"));
     }
 
-    private void CheckProof(Wire.PeerMessage message, Address signer, Bytes32 ourNonce, Bytes32 theirNonce)
+    private void CheckProof(Wire.PeerMessage message, Party them, Bytes32 ourNonce, Bytes32 theirNonce)
     {
         if (message.KindCase != Wire.PeerMessage.KindOneofCase.HelloProof) throw Unexpected(message, "hello_proof");
         Signature signature = PeerWire.ReadSignature(message.HelloProof.Signature, "signature");
-        if (!identity.VerifyHello(signer, theirNonce, ourNonce, signature))
-            throw Wrong(Refusal.WrongIdentity, "signature", "a proof by another key", $"{signer}'s");
+        if (!identity.VerifyHello(them, theirNonce, ourNonce, signature))
+            throw Wrong(Refusal.WrongIdentity, "signature", "a proof by another key or of another owner", $"{them.Signer}'s");
     }
 
     /// <summary>Runs an attached session to its end and leaves the engine; throws what ended it, if anything did.</summary>

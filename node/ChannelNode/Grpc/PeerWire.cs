@@ -24,7 +24,9 @@ internal static class PeerWire
         Wire.PeerMessage.KindOneofCase.ChannelProposalReply =>
         [
             new PeerMessage.ProposalReply(
-                ReadChannel(message.ChannelProposalReply.ChannelId), (Refusal)message.ChannelProposalReply.Refusal),
+                ReadChannel(message.ChannelProposalReply.ChannelId),
+                ReadOptionalSignature(message.ChannelProposalReply.Consent, "consent"),
+                ReadRefusal(message.ChannelProposalReply.Refusal)),
         ],
         Wire.PeerMessage.KindOneofCase.CloseProposal => [Read(message.CloseProposal)],
         Wire.PeerMessage.KindOneofCase.CloseProposalReply => [Read(message.CloseProposalReply)],
@@ -42,7 +44,7 @@ internal static class PeerWire
         foreach (Wire.UpdateRefusal said in frame.Refusals)
         {
             yield return new PeerMessage.UpdateRefusal(
-                ReadChannel(said.ChannelId), ReadAmount(said.Sent, "sent"), (Refusal)said.Reason);
+                ReadChannel(said.ChannelId), ReadAmount(said.Sent, "sent"), ReadRefusal(said.Reason));
         }
 
         foreach (Wire.Update said in frame.Updates)
@@ -75,11 +77,15 @@ internal static class PeerWire
         ReadAmount(said.SentB, "sent_b"),
         said.DeadlineSeconds));
 
-    private static PeerMessage.CloseReply Read(Wire.CloseProposalReply said)
-    {
-        Signature signature = said.Signature.IsEmpty ? default : ReadSignature(said.Signature, "signature");
-        return new PeerMessage.CloseReply(ReadChannel(said.ChannelId), signature, (Refusal)said.Refusal);
-    }
+    private static PeerMessage.CloseReply Read(Wire.CloseProposalReply said) => new(
+        ReadChannel(said.ChannelId), ReadOptionalSignature(said.Signature, "signature"), ReadRefusal(said.Refusal));
+
+    private static Signature ReadOptionalSignature(ByteString bytes, string field) =>
+        bytes.IsEmpty ? default : ReadSignature(bytes, field);
+
+    /// <summary>A reason that this version does not know is still a refusal.</summary>
+    private static Refusal ReadRefusal(Wire.Refusal refusal) =>
+        Enum.IsDefined(refusal) ? (Refusal)refusal : Refusal.InvalidArgument;
 
     private static ChannelTerms ReadTerms(Wire.Terms? terms)
     {
@@ -113,6 +119,7 @@ internal static class PeerWire
             ChannelProposalReply = new Wire.ChannelProposalReply
             {
                 ChannelId = Write(said.Channel),
+                Consent = said.Refusal == Refusal.None ? Write(said.Consent) : ByteString.Empty,
                 Refusal = (Wire.Refusal)said.Refusal,
             },
         },

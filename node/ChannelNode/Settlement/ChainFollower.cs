@@ -26,6 +26,7 @@ internal sealed class ChainFollower(
     private static readonly TimeSpan RetryMax = TimeSpan.FromSeconds(10);
 
     private ulong _blocksPerRange = BlocksPerRangeMax;
+    private ulong _timestampSeconds;
 
     /// <summary>
     /// As <see cref="IChain.FollowAsync"/>. One at a time. Ends with <see cref="ChainReorganizedException"/>, or with a
@@ -57,6 +58,7 @@ internal sealed class ChainFollower(
                 continue;
             }
 
+            if (cursor is not null) yield return new ChainBatch(cursor, _timestampSeconds, [], IsCaughtUp: true);
             await wake.WaitAsync(step.IsSubscribed ? SubscribedPoll : poll, cancel);
         }
     }
@@ -96,8 +98,11 @@ internal sealed class ChainFollower(
         ulong depth = Math.Max(confirmations, 1) - 1;
         if (head < depth || head - depth < first) return null;
 
-        ulong last = Math.Min(head - depth, first + _blocksPerRange - 1);
-        return await ReadAsync(first, last, cancel);
+        ulong newest = head - depth;
+        ulong last = Math.Min(newest, first + _blocksPerRange - 1);
+        ChainBatch batch = await ReadAsync(first, last, cancel);
+        _timestampSeconds = batch.TimestampSeconds;
+        return batch with { IsCaughtUp = batch.Cursor.Number == newest };
     }
 
     private async Task RequireUnchangedAsync(ChainCursor cursor, CancellationToken cancel)
@@ -140,7 +145,7 @@ internal sealed class ChainFollower(
             else Notice(entry);
         }
 
-        return new ChainBatch(new ChainCursor(block.Number, block.Hash), block.TimestampSeconds, events);
+        return new ChainBatch(new ChainCursor(block.Number, block.Hash), block.TimestampSeconds, events, IsCaughtUp: false);
     }
 
     private void Notice(ContractLog entry)

@@ -6,7 +6,7 @@ using ChannelNode.Core;
 namespace ChannelNode.Signing;
 
 /// <summary>The key file is missing, readable by others, or not a key. The message is for people and never shows the content.</summary>
-internal sealed class KeyFileException(string message, Exception? inner = null) : Exception(message, inner);
+internal sealed class KeyFileException(string message, Exception? inner = null) : IOException(message, inner);
 
 /// <summary>A file with one private key, 0x and 64 hex digits, that nobody but its owner may read.</summary>
 internal static partial class KeyFile

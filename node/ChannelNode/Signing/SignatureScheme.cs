@@ -31,17 +31,22 @@ internal sealed class SignatureScheme(PrivateKey key, ulong chainId, Address con
     /// <summary>Any digest, for transactions.</summary>
     public Signature SignDigest(in Bytes32 digest) => key.Sign(digest);
 
-    /// <summary>Proves to the peer <paramref name="to"/> that we hold our key, for this session's two nonces only.</summary>
-    public Signature SignHello(Address to, Bytes32 nonceFrom, Bytes32 nonceTo) =>
-        key.Sign(_typed.OfHello(Signer, to, nonceFrom, nonceTo));
+    /// <summary>Proves to the peer <paramref name="to"/> that we hold our key and name this owner, for this session's two nonces only.</summary>
+    public Signature SignHello(Address owner, Address to, Bytes32 nonceFrom, Bytes32 nonceTo) =>
+        key.Sign(_typed.OfHello(Signer, owner, to, nonceFrom, nonceTo));
 
     /// <summary>Whether <paramref name="from"/> holds its key and speaks to us, in the session of these two nonces.</summary>
-    public bool VerifyHello(Address from, Bytes32 nonceFrom, Bytes32 nonceTo, Signature signature) =>
-        Verify(_typed.OfHello(from, Signer, nonceFrom, nonceTo), signature, from);
+    public bool VerifyHello(Party from, Bytes32 nonceFrom, Bytes32 nonceTo, Signature signature) =>
+        Verify(_typed.OfHello(from.Signer, from.Owner, Signer, nonceFrom, nonceTo), signature, from.Signer);
 
-    public Signature Presentable(in BalanceUpdate update, in Signature signature, Address signer)
+    public Signature Presentable(in BalanceUpdate update, in Signature signature, Address signer) =>
+        Presentable(_typed.Of(update), signature, signer);
+
+    public Signature Presentable(in CooperativeClose close, in Signature signature, Address signer) =>
+        Presentable(_typed.Of(close), signature, signer);
+
+    private static Signature Presentable(in Bytes32 digest, in Signature signature, Address signer)
     {
-        Bytes32 digest = _typed.Of(update);
         foreach (byte v in (ReadOnlySpan<byte>)[27, 28])
         {
             if (Secp256k1.IsWellFormed(signature)
@@ -52,7 +57,7 @@ internal sealed class SignatureScheme(PrivateKey key, ulong chainId, Address con
             }
         }
 
-        throw new InvalidOperationException($"the update of {update.Channel} was never signed by {signer}");
+        throw new InvalidOperationException($"a signature that was accepted is not {signer}'s");
     }
 
     private bool Verify(in Bytes32 digest, in Signature signature, Address signer)

@@ -25,7 +25,7 @@ internal sealed class TypedData
         "Close(bytes32 channelId,uint128 sentA,uint128 sentB,uint64 deadline)"u8);
 
     private static readonly Bytes32 HelloType = Keccak.Hash(
-        "Hello(address from,address to,bytes32 nonceFrom,bytes32 nonceTo)"u8);
+        "Hello(address from,address owner,address to,bytes32 nonceFrom,bytes32 nonceTo)"u8);
 
     private readonly Bytes32 _domain;
 
@@ -83,15 +83,16 @@ internal sealed class TypedData
         return Digest(words);
     }
 
-    public Bytes32 OfHello(Address from, Address to, in Bytes32 nonceFrom, in Bytes32 nonceTo)
+    public Bytes32 OfHello(Address from, Address owner, Address to, in Bytes32 nonceFrom, in Bytes32 nonceTo)
     {
-        Span<byte> words = stackalloc byte[5 * Word];
+        Span<byte> words = stackalloc byte[6 * Word];
         words.Clear();
         HelloType.Write(words);
         Put(words, 1, from);
-        Put(words, 2, to);
-        nonceFrom.Write(words[(3 * Word)..]);
-        nonceTo.Write(words[(4 * Word)..]);
+        Put(words, 2, owner);
+        Put(words, 3, to);
+        nonceFrom.Write(words[(4 * Word)..]);
+        nonceTo.Write(words[(5 * Word)..]);
         return Digest(words);
     }
 

@@ -48,7 +48,8 @@ public sealed class TypedDataTests
         foreach (JsonElement vector in Vectors.Read("eip712", "hellos"))
         {
             Bytes32 digest = DomainOf(vector).OfHello(
-                vector.Account("from"), vector.Account("to"), vector.Word("nonceFrom"), vector.Word("nonceTo"));
+                vector.Account("from"), vector.Account("owner"), vector.Account("to"),
+                vector.Word("nonceFrom"), vector.Word("nonceTo"));
             AssertSame(vector, vector.Word("digest"), digest);
         }
     }

@@ -8,7 +8,7 @@ export const types = {
   ),
   BalanceUpdate: parse('bytes32 channelId,uint128 sent,uint128 received'),
   Close: parse('bytes32 channelId,uint128 sentA,uint128 sentB,uint64 deadline'),
-  Hello: parse('address from,address to,bytes32 nonceFrom,bytes32 nonceTo'),
+  Hello: parse('address from,address owner,address to,bytes32 nonceFrom,bytes32 nonceTo'),
 }
 
 const MAX_ADDRESS = '0xFFfFfFffFFfffFFfFFfFFFFFffFFFffffFfFFFfF'

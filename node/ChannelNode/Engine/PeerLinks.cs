@@ -1,0 +1,25 @@
+using System.Collections.Concurrent;
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>The one session of each connected peer. Changed by the ledger's writer only, read by anyone.</summary>
+internal sealed class PeerLinks
+{
+    private readonly ConcurrentDictionary<Address, PeerLink> _links = new();
+
+    public IEnumerable<Address> Signers => _links.Keys;
+
+    public PeerLink? Find(Address signer) => _links.GetValueOrDefault(signer);
+
+    /// <summary>Takes the place of the peer's older session, which ends.</summary>
+    public void Replace(PeerLink link)
+    {
+        PeerLink? older = Find(link.Signer);
+        _links[link.Signer] = link;
+        older?.End("a newer session of this peer replaces it");
+    }
+
+    /// <summary>Does nothing when another session has taken its place.</summary>
+    public void Remove(PeerLink link) => _links.TryRemove(KeyValuePair.Create(link.Signer, link));
+}
