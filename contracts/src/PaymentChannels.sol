@@ -6,20 +6,16 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
+import {Pots, Word} from "./Pots.sol";
 import {Signatures} from "./Signatures.sol";
+import {Transfers} from "./Transfers.sol";
 import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
 
 /// @title Payment channels for ether and ERC-20
 /// @dev The manual is the interface. Everything here follows one order: checks, state, event, transfer.
 contract PaymentChannels is IPaymentChannels, EIP712 {
+    using Pots for Word;
     using SafeERC20 for IERC20;
-
-    /// @dev What is recorded of one side, in one slot.
-    struct Word {
-        uint112 pot;
-        uint112 sent;
-        uint32 closesAt;
-    }
 
     /// @dev What is recorded of a channel.
     ///
@@ -32,9 +28,6 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
 
     uint32 public constant MIN_DISPUTE_WINDOW = 10 seconds;
     uint32 public constant MAX_DISPUTE_WINDOW = 30 days;
-
-    address private constant ETHER = address(0);
-    uint256 private constant AMOUNT_MAX = type(uint112).max;
 
     /// @dev Gas that the receiver of a payout gets: enough for a contract wallet behind a proxy, or for a token with
     /// bookkeeping of its own. What fails with it is credited instead.
@@ -70,20 +63,20 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
         _requireValidTerms(channel);
         if (channel.oneWay && side == Side.B) revert OneWayChannel();
         if (amount == 0) revert ZeroAmount();
-        uint256 value = channel.token == ETHER ? amount : 0;
+        uint256 value = channel.token == Transfers.ETHER ? amount : 0;
         if (msg.value != value) revert WrongValue(msg.value, value);
         bytes32 id = channelId(channel);
         (Word memory a, Word memory b) = _load(id, channel.oneWay);
         if (a.closesAt != 0) revert ChannelClosing(a.closesAt);
-        _requireFits(uint256(a.pot) + b.pot + amount);
+        Pots.requireFits(uint256(a.pot) + b.pot + amount);
 
-        uint112 pot = _narrow((side == Side.A ? a.pot : b.pot) + amount);
+        uint112 pot = Pots.narrow((side == Side.A ? a.pot : b.pot) + amount);
         if (side == Side.A) _records[id].a.pot = pot;
         else _records[id].b.pot = pot;
 
         emit Deposited(id, side, amount, pot);
 
-        if (channel.token != ETHER) _pull(channel.token, amount);
+        if (channel.token != Transfers.ETHER) _pull(channel.token, amount);
     }
 
     // Paying out
@@ -98,18 +91,18 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
         bytes calldata signatureB
     ) external {
         if (block.timestamp > deadline) revert CloseExpired(deadline, block.timestamp);
-        _requireFits(sentA);
-        _requireFits(sentB);
+        Pots.requireFits(sentA);
+        Pots.requireFits(sentB);
         bytes32 id = channelId(channel);
         (Word memory a, Word memory b) = _load(id, channel.oneWay);
-        if (_isBlank(a) && _isBlank(b)) revert UnknownChannel(id);
+        if (a.isBlank() && b.isBlank()) revert UnknownChannel(id);
         if (channel.oneWay && sentB != 0) revert OneWayChannel();
         if (sentA <= a.sent) revert CloseNotAdvancing(Side.A, sentA, a.sent);
         if (sentB < b.sent) revert CloseNotAdvancing(Side.B, sentB, b.sent);
         bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(CLOSE_TYPEHASH, id, sentA, sentB, deadline)));
         _requireSigner(digest, signatureA, channel.signerA);
         _requireSigner(digest, signatureB, channel.signerB);
-        _advanceExactly(a, b, sentA, sentB);
+        a.advanceExactly(b, sentA, sentB);
 
         _storeEmptied(id, channel.oneWay, a, b);
 
@@ -123,7 +116,7 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
     function startClose(Channel calldata channel, Update calldata update, bytes calldata signature) external {
         bytes32 id = channelId(channel);
         (Word memory a, Word memory b) = _load(id, channel.oneWay);
-        if (_isBlank(a) && _isBlank(b)) revert UnknownChannel(id);
+        if (a.isBlank() && b.isBlank()) revert UnknownChannel(id);
         if (a.closesAt != 0) revert ChannelClosing(a.closesAt);
         if (a.pot == 0 && b.pot == 0) revert NothingToClose();
         a.closesAt = _closingTime(channel.disputeWindow);
@@ -185,7 +178,7 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
 
         emit CreditWithdrawn(msg.sender, token, amount);
 
-        if (!_send(token, msg.sender, amount, gasleft())) {
+        if (!Transfers.send(token, msg.sender, amount, gasleft())) {
             revert TransferFailed(token, address(this), msg.sender, amount);
         }
     }
@@ -225,8 +218,8 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
         }
         paid = Math.min(row.sent - a.sent, a.pot);
 
-        a.pot = _narrow(a.pot - paid);
-        a.sent = _narrow(a.sent + paid);
+        a.pot = Pots.narrow(a.pot - paid);
+        a.sent = Pots.narrow(a.sent + paid);
         _records[id].a = a;
 
         // forge-lint: disable-next-line(unsafe-typecast)
@@ -235,8 +228,8 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
 
     /// @dev The selector of the error that a row meets, or zero if it brings something.
     function _reasonToSkip(bytes32 id, Word memory a, ClaimRow calldata row) private view returns (bytes4) {
-        if (row.sent > AMOUNT_MAX) return AmountTooLarge.selector;
-        if (_isBlank(a)) return UnknownChannel.selector;
+        if (row.sent > Pots.AMOUNT_MAX) return AmountTooLarge.selector;
+        if (a.isBlank()) return UnknownChannel.selector;
         if (row.sent <= a.sent) return NothingNew.selector;
         if (a.pot == 0) return InsufficientBalance.selector;
         address signer = Signatures.tryRecover(_updateDigest(id, row.sent, 0), row.signature);
@@ -247,7 +240,7 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
 
     /// @dev Applies an update to `a` and `b`, which the caller must store.
     /// @return by The side that the update pays, which must be the caller's.
-    /// @return isNew Whether the update raises a counter (as far as the pots reach).
+    /// @return isNew Whether one of its totals is above the recorded one.
     function _present(
         Channel calldata channel,
         bytes32 id,
@@ -257,47 +250,18 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
         bytes calldata signature
     ) private view returns (Side by, bool isNew) {
         if (channel.oneWay) revert OneWayChannel();
-        _requireFits(update.sent);
-        _requireFits(update.received);
+        Pots.requireFits(update.sent);
+        Pots.requireFits(update.received);
         address signer = _recover(_updateDigest(id, update.sent, update.received), signature);
         if (signer == channel.signerA) {
             if (!_isCaller(channel.ownerB, channel.signerB)) revert NotParty(msg.sender);
-            return (Side.B, _advance(a, b, update));
+            return (Side.B, a.advance(b, update));
         }
         if (signer == channel.signerB) {
             if (!_isCaller(channel.ownerA, channel.signerA)) revert NotParty(msg.sender);
-            return (Side.A, _advance(b, a, update));
+            return (Side.A, b.advance(a, update));
         }
         revert WrongSigner(signer);
-    }
-
-    /// @dev Moves what X's update adds, as far as the pots reach. With dX lowered to potX + dY, dY is below dX and
-    /// covered by it: so at most one of the two is lowered, no pot falls below zero, and their sum stays.
-    function _advance(Word memory x, Word memory y, Update calldata update) private pure returns (bool isNew) {
-        uint256 dX = Math.saturatingSub(update.sent, x.sent);
-        uint256 dY = Math.saturatingSub(update.received, y.sent);
-        isNew = dX != 0 || dY != 0;
-        if (dX > x.pot + dY) dX = x.pot + dY;
-        else if (dY > y.pot + dX) dY = y.pot + dX;
-        _move(x, y, dX, dY);
-    }
-
-    /// @dev Moves what a cooperative close adds; its counters are not below the recorded ones.
-    function _advanceExactly(Word memory a, Word memory b, uint256 sentA, uint256 sentB) private pure {
-        uint256 dA = sentA - a.sent;
-        uint256 dB = sentB - b.sent;
-        if (dA > a.pot + dB) revert InsufficientBalance(Side.A, dA, a.pot + dB);
-        if (dB > b.pot + dA) revert InsufficientBalance(Side.B, dB, b.pot + dA);
-        _move(a, b, dA, dB);
-    }
-
-    /// @dev Moves `dX` from X to Y and `dY` from Y to X. Neither pot can end above the sum of both, which `deposit`
-    /// limits, and neither counter above the total that was signed.
-    function _move(Word memory x, Word memory y, uint256 dX, uint256 dY) private pure {
-        x.pot = _narrow(x.pot + dY - dX);
-        y.pot = _narrow(y.pot + dX - dY);
-        x.sent = _narrow(x.sent + dX);
-        y.sent = _narrow(y.sent + dY);
     }
 
     // Storage
@@ -324,51 +288,26 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
     /// @dev Takes `amount` from the caller, or reverts.
     function _pull(address token, uint256 amount) private {
         uint256 pull = ++_pulls;
-        uint256 expected = _balanceOf(token, amount) + amount;
+        uint256 expected = Transfers.balance(token, amount) + amount;
         if (!IERC20(token).trySafeTransferFrom(msg.sender, address(this), amount)) {
             revert TransferFailed(token, msg.sender, address(this), amount);
         }
-        uint256 balance = _balanceOf(token, amount);
+        uint256 balance = Transfers.balance(token, amount);
         if (balance != expected || pull != _pulls) revert TokenTransferMismatch(balance, expected);
-    }
-
-    /// @dev This contract's balance; what cannot tell it cannot be transferred.
-    function _balanceOf(address token, uint256 amount) private view returns (uint256) {
-        (bool success, bytes memory answer) = token.staticcall(abi.encodeCall(IERC20.balanceOf, (address(this))));
-        if (!success || answer.length < 32) revert TransferFailed(token, msg.sender, address(this), amount);
-        return abi.decode(answer, (uint256));
     }
 
     /// @dev Pays `amount`, or credits it if the receiver or the token refuses: one side never blocks the other.
     function _push(address token, address owner, uint256 amount) private {
         if (amount == 0) return;
-        uint256 share = token == ETHER ? ETHER_PUSH_GAS : TOKEN_PUSH_GAS;
+        uint256 share = token == Transfers.ETHER ? ETHER_PUSH_GAS : TOKEN_PUSH_GAS;
         // A call passes on at most 63/64 of the gas left: with less the caller could make the push fail.
         uint256 needed = share + share / 63 + PUSH_OVERHEAD_GAS;
         if (gasleft() < needed) revert GasTooLow(gasleft(), needed);
-        if (_send(token, owner, amount, share)) return;
+        if (Transfers.send(token, owner, amount, share)) return;
 
         _credits[owner][token] += amount;
 
         emit Credited(owner, token, amount);
-    }
-
-    /// @dev Whether the receiver or token took `amount` with at most `share` of gas. Copies at most one word of the
-    /// answer, so that a long one costs nothing.
-    function _send(address token, address to, uint256 amount, uint256 share) private returns (bool success) {
-        if (token == ETHER) {
-            assembly ("memory-safe") {
-                success := call(share, to, amount, 0, 0, 0, 0)
-            }
-            return success;
-        }
-        bytes memory data = abi.encodeCall(IERC20.transfer, (to, amount));
-        assembly ("memory-safe") {
-            success := call(share, token, 0, add(data, 0x20), mload(data), 0, 0x20)
-            let saidTrue := and(gt(returndatasize(), 31), eq(mload(0), 1))
-            let saidNothing := and(iszero(returndatasize()), gt(extcodesize(token), 0))
-            success := and(success, or(saidTrue, saidNothing))
-        }
     }
 
     // Digests and signatures
@@ -424,10 +363,6 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
         if (owner == address(this)) revert OwnerIsContract(side);
     }
 
-    function _requireFits(uint256 amount) private pure {
-        if (amount > AMOUNT_MAX) revert AmountTooLarge(amount, AMOUNT_MAX);
-    }
-
     /// @dev The side that the caller belongs to; side A if to both.
     function _requireParty(Channel calldata channel) private view returns (Side) {
         if (_isCaller(channel.ownerA, channel.signerA)) return Side.A;
@@ -439,20 +374,10 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
         return msg.sender == owner || msg.sender == signer;
     }
 
-    function _isBlank(Word memory word) private pure returns (bool) {
-        return word.pot == 0 && word.sent == 0 && word.closesAt == 0;
-    }
-
     function _closingTime(uint32 window) private view returns (uint32) {
         uint256 closesAt = block.timestamp + window;
         if (closesAt > type(uint32).max) revert AmountTooLarge(closesAt, type(uint32).max);
         // forge-lint: disable-next-line(unsafe-typecast)
         return uint32(closesAt);
-    }
-
-    /// @dev Every caller has shown that `amount` is at most `AMOUNT_MAX`.
-    function _narrow(uint256 amount) private pure returns (uint112) {
-        // forge-lint: disable-next-line(unsafe-typecast)
-        return uint112(amount);
     }
 }

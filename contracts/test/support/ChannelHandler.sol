@@ -23,12 +23,12 @@ contract ChannelHandler is ChannelTest {
 
     function setUp() public override {}
 
-    /// @dev Duplex and one-way, in ether and in a token, and one whose side A refuses to be paid.
+    /// @dev Duplex and one-way, in ether and in a token. Side A refuses to be paid in the duplex ones in ether.
     function channelAt(uint256 i) public view returns (IPaymentChannels.Channel memory channel) {
         channel = i % 2 == 0 ? duplex() : oneWay();
         channel.salt = bytes32(i);
         if (i == 2 || i == 3) channel.token = address(token);
-        if (i == 4) channel.ownerA = address(REFUSER);
+        if (i == 0 || i == 4) channel.ownerA = address(REFUSER);
     }
 
     function deposit(uint256 which, bool toB, uint128 amount) external watched {

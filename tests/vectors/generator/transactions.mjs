@@ -24,7 +24,7 @@ function cases() {
     'no tip': { maxPriorityFeePerGas: 0n },
     'large fees': { maxPriorityFeePerGas: MAX_128, maxFeePerGas: MAX_128 },
     'gas 2^63 - 1': { gas: 2n ** 63n - 1n },
-    'deploy': { to: null, value: 0n, data: artifact('PaymentChannels').bytecode },
+    'deploy': { to: null, value: 0n, data: artifact('TestToken').bytecode },
     'deploy of one byte': { to: null, value: 0n, data: '0x00' },
     'everything zero': { nonce: 0, maxPriorityFeePerGas: 0n, maxFeePerGas: 0n, gas: 0n, value: 0n },
   }
