@@ -11,7 +11,8 @@ set -uo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 cd "$root" || exit 1
 
-bin="$root/contracts/node_modules/.bin"
+forge="$root/contracts/script/foundry.sh"
+buf="$root/contracts/node_modules/.bin/buf"
 out="$(mktemp -d)"
 trap 'rm -rf "$out"' EXIT
 
@@ -94,11 +95,11 @@ run_dotnet() {
 }
 
 run_forge() {
-  check "forge fmt" in_contracts "$bin/forge" fmt --check
-  check "forge build" in_contracts "$bin/forge" build
+  check "forge fmt" in_contracts "$forge" forge fmt --check
+  check "forge build" in_contracts "$forge" forge build
   check "artifacts" node contracts/script/artifacts.mjs --check
   check "vectors" node tests/vectors/generate.mjs --check
-  run "forge test" in_contracts "$bin/forge" test
+  run "forge test" in_contracts "$forge" forge test
   local code=$?
   count "$(forge_sum '[0-9]+ tests passed')" "$(forge_sum '[0-9]+ failed')" $code
 }
@@ -106,8 +107,8 @@ run_forge() {
 in_contracts() (cd contracts && "$@")
 
 run_buf() {
-  check "buf lint" "$bin/buf" lint proto
-  check "buf format" "$bin/buf" format proto --diff --exit-code
+  check "buf lint" "$buf" lint proto
+  check "buf format" "$buf" format proto --diff --exit-code
 }
 
 run_scripts() {

@@ -2,8 +2,9 @@ namespace ChannelNode.Core;
 
 /// <summary>
 /// Every expected reason for saying no, in order of precedence: where several hold, the one that stands first here
-/// is given. The same names are the contract's errors, the proto's <c>Refusal</c> values and the
-/// <c>google.rpc.ErrorInfo</c> reasons. Values are part of the wire and of the database: append, never renumber.
+/// is given (of what the contract checks: the one that its function lists first). The same names are the contract's
+/// errors, the proto's <c>Refusal</c> values and the <c>google.rpc.ErrorInfo</c> reasons. Values are part of the wire:
+/// append, never renumber.
 /// </summary>
 public enum Refusal : byte
 {

@@ -1,9 +1,9 @@
 namespace ChannelNode.Core;
 
 /// <summary>
-/// A channel as the contract stores it, and the contract's arithmetic to the letter: what each side would be paid
-/// now (pot), the total that the contract has recorded of it (sent), and when the dispute window ends
-/// (<paramref name="ClosesAtSeconds"/>, Unix time; 0 while not closing).
+/// A channel as the contract stores it, and the contract's arithmetic to the letter, its order of refusals too: what
+/// each side would be paid now (pot), the total that the contract has recorded of it (sent), and when the dispute
+/// window ends (<paramref name="ClosesAtSeconds"/>, Unix time; 0 while not closing).
 /// Invariant: <c>PotA + PotB &lt;= Amounts.Max</c>, and no total is above <see cref="Amounts.Max"/>.
 /// </summary>
 public readonly record struct Pots(

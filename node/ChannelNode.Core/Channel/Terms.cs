@@ -38,10 +38,12 @@ public sealed record ChannelTerms(
     /// <summary>What the contract checks of terms at a first deposit, in its order.</summary>
     public Refusal Check(Address contract)
     {
-        if (A.Owner.IsZero || B.Owner.IsZero) return Refusal.ZeroOwner;
+        if (A.Owner.IsZero) return Refusal.ZeroOwner;
+        if (A.Owner == contract) return Refusal.OwnerIsContract;
+        if (B.Owner.IsZero) return Refusal.ZeroOwner;
+        if (B.Owner == contract) return Refusal.OwnerIsContract;
         if (A.Signer.IsZero || B.Signer.IsZero) return Refusal.ZeroSigner;
         if (A.Signer == B.Signer) return Refusal.SameSigner;
-        if (A.Owner == contract || B.Owner == contract) return Refusal.OwnerIsContract;
         return DisputeWindowSeconds is < DisputeWindowSecondsMin or > DisputeWindowSecondsMax
             ? Refusal.DisputeWindowOutOfRange
             : Refusal.None;

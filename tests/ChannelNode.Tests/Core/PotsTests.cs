@@ -131,26 +131,33 @@ public sealed class PotsTests
     }
 
     [Theory]
-    [InlineData(false, 31, 20, Refusal.None, 99, 51)]
-    [InlineData(false, 131, 21, Refusal.None, 0, 150)]
-    [InlineData(false, 132, 21, Refusal.InsufficientBalance, 0, 0)]
-    [InlineData(false, 31, 71, Refusal.None, 150, 0)]
-    [InlineData(false, 31, 72, Refusal.InsufficientBalance, 0, 0)]
-    [InlineData(false, 30, 21, Refusal.CloseNotAdvancing, 0, 0)]
-    [InlineData(false, 31, 19, Refusal.CloseNotAdvancing, 0, 0)]
-    [InlineData(true, 31, 20, Refusal.None, 99, 51)]
-    [InlineData(true, 31, 21, Refusal.OneWayChannel, 0, 0)]
-    public void Close_PaysExactlyOrNothing(bool oneWay, int sentA, int sentB, Refusal expected, int paidA, int paidB)
+    [InlineData(31, 20, Refusal.None, 99, 51)]
+    [InlineData(131, 21, Refusal.None, 0, 150)]
+    [InlineData(132, 21, Refusal.InsufficientBalance, 0, 0)]
+    [InlineData(31, 71, Refusal.None, 150, 0)]
+    [InlineData(31, 72, Refusal.InsufficientBalance, 0, 0)]
+    [InlineData(30, 21, Refusal.CloseNotAdvancing, 0, 0)]
+    [InlineData(31, 19, Refusal.CloseNotAdvancing, 0, 0)]
+    public void Close_PaysExactlyOrNothing(int sentA, int sentB, Refusal expected, int paidA, int paidB)
     {
         var pots = new Pots(100, 30, 50, 20, 1_000);
 
         Refusal refusal = pots.Close(
-            oneWay, (UInt128)sentA, (UInt128)sentB, out Pots next, out UInt128 toA, out UInt128 toB);
+            false, (UInt128)sentA, (UInt128)sentB, out Pots next, out UInt128 toA, out UInt128 toB);
 
         Assert.Equal((expected, (UInt128)paidA, (UInt128)paidB), (refusal, toA, toB));
         Assert.Equal(
             expected == Refusal.None ? new Pots(0, (UInt128)sentA, 0, (UInt128)sentB, 0) : pots, next);
     }
+
+    [Theory]
+    [InlineData(31, 0, Refusal.None)]
+    [InlineData(31, 1, Refusal.OneWayChannel)]
+    [InlineData(30, 0, Refusal.CloseNotAdvancing)]
+    [InlineData(131, 0, Refusal.InsufficientBalance)]
+    public void Close_OneWay_HasNoTotalOfSideB(int sentA, int sentB, Refusal expected) =>
+        Assert.Equal(
+            expected, new Pots(100, 30, 0, 0, 0).Close(true, (UInt128)sentA, (UInt128)sentB, out _, out _, out _));
 
     [Fact]
     public void Close_AboveTheLargestAmount_IsRefused()
