@@ -93,13 +93,13 @@ public static class Lifecycle
     {
         (sentA, sentB) = (UInt128.Zero, UInt128.Zero);
         if (!state.EverFunded) return Refusal.DepositUnconfirmed;
+        if (state.OnChain.IsEmpty) return Refusal.NothingToClose;
         if (state.CloseDeadlineSeconds != 0)
         {
             (sentA, sentB) = (state.CloseSentA, state.CloseSentB);
             return Refusal.None;
         }
 
-        if (state.OnChain.IsEmpty) return Refusal.NothingToClose;
         if (state.Sent != state.Acknowledged) return Refusal.PaymentsInFlight;
 
         (UInt128 lastA, UInt128 lastB) = channel.OurSide == Side.A

@@ -68,9 +68,9 @@ public readonly record struct Pots(
     {
         next = this;
         if (oneWay) return Refusal.OneWayChannel;
-        if (sent > Amounts.Max || received > Amounts.Max) return Refusal.AmountTooLarge;
         if (!IsClosing) return Refusal.NotClosing;
         if (nowSeconds >= ClosesAtSeconds) return Refusal.WindowClosed;
+        if (sent > Amounts.Max || received > Amounts.Max) return Refusal.AmountTooLarge;
         if (sent <= SentOf(payer) && received <= SentOf(payer.Other())) return Refusal.NothingNew;
 
         next = Present(payer, sent, received);
@@ -94,8 +94,8 @@ public readonly record struct Pots(
     {
         next = this;
         (paidA, paidB) = (UInt128.Zero, UInt128.Zero);
-        if (oneWay && sentB != SentB) return Refusal.OneWayChannel;
         if (sentA > Amounts.Max || sentB > Amounts.Max) return Refusal.AmountTooLarge;
+        if (oneWay && sentB != SentB) return Refusal.OneWayChannel;
         if (sentA <= SentA || sentB < SentB) return Refusal.CloseNotAdvancing;
 
         UInt128 gives = sentA - SentA, takes = sentB - SentB;

@@ -167,10 +167,10 @@ public sealed class PayManyTests
     {
         await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = Answering(_ => Refusal.PeerOffline));
 
-        CliRun run = await PayAsync(node, "10", "--timeout", "1");
+        CliRun run = await PayAsync(node, "10", "--timeout", "4");
 
         Assert.Equal(ExitCode.Refused, run.ExitCode);
-        Assert.StartsWith("error: PEER_OFFLINE: no payment went through for 1 s (--timeout): ", run.Error);
+        Assert.StartsWith("error: PEER_OFFLINE: no payment went through for 4 s (--timeout): ", run.Error);
         Assert.Contains("to go on without paying anything twice: the same call with --key k\n", run.Output);
     }
 

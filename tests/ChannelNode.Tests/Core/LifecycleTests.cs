@@ -107,8 +107,7 @@ public sealed class LifecycleTests
         ChannelState spoilt = default(ChannelState) with { Sent = 1, CloseDeadlineSeconds = 9 };
 
         Assert.Equal(Refusal.DepositUnconfirmed, Totals(spoilt));
-        Assert.Equal(Refusal.CloseAgreed, Totals(spoilt with { EverFunded = true }));
-        Assert.Equal(Refusal.NothingToClose, Totals(spoilt with { EverFunded = true, CloseDeadlineSeconds = 0 }));
+        Assert.Equal(Refusal.NothingToClose, Totals(spoilt with { EverFunded = true }));
         Assert.Equal(Refusal.PaymentsInFlight, Totals(open with { Sent = 1 }));
         Assert.Equal(Refusal.AmountTooLarge, Totals(open with { Sent = Amounts.Max, Acknowledged = Amounts.Max }));
         Assert.Equal(Refusal.InsufficientBalance, Totals(open with { Sent = 101, Acknowledged = 101 }));
@@ -139,7 +138,6 @@ public sealed class LifecycleTests
         ChannelState state = Agreed(deadline: 60);
         Assert.Equal(ChannelStatus.CloseAgreed, state.Status);
         Assert.Equal(Refusal.CloseAgreed, Updates.Pay(Ours, state, 1, out _));
-        Assert.Equal(Refusal.CloseAgreed, Totals(state));
 
         Assert.Equal(state, Lifecycle.ExpireClose(state, 60));
         ChannelState expired = Lifecycle.ExpireClose(state, 61);
@@ -147,6 +145,21 @@ public sealed class LifecycleTests
         ChannelState mined = Lifecycle.Observe(Ours, state, new ChainEvent.Closed(Sample.Id, 1, 1, 100, 100));
         Assert.Equal((ChannelStatus.Closed, 0ul), (mined.Status, mined.CloseDeadlineSeconds));
         Assert.Equal((0, 0), ((int)mined.CloseSentA, (int)mined.CloseSentB));
+    }
+
+    [Theory]
+    [InlineData(60, 90)]
+    [InlineData(90, 60)]
+    public void AgreedClose_MayBeSignedAgainAtTheSameTotals_AndTheLatestDeadlineCounts(ulong first, ulong second)
+    {
+        ChannelState state = Agreed(first);
+        Assert.Equal(Refusal.None, Lifecycle.CloseTotals(Ours, state, out UInt128 sentA, out UInt128 sentB));
+        Assert.Equal((1, 1), ((int)sentA, (int)sentB));
+        CooperativeClose again = new(Sample.Id, 1, 1, second);
+        Assert.Equal(Refusal.None, Lifecycle.AgreeClose(Ours, state, again, 50, out ChannelState next));
+        Assert.Equal(90ul, next.CloseDeadlineSeconds);
+        Assert.Equal(
+            Refusal.PaymentsInFlight, Lifecycle.AgreeClose(Ours, state, again with { SentA = 2 }, 50, out _));
     }
 
     [Fact]
@@ -176,7 +189,17 @@ public sealed class LifecycleTests
         UInt128 moved = (UInt128)recorded;
         state = state with { OnChain = new Pots(100 + moved, 0, 100 - moved, moved, closesAt) };
 
-        Assert.Equal(expected, Lifecycle.Due(Ours, state, now));
+        Assert.Equal(expected, Lifecycle.Due(Ours, state, now, now));
+    }
+
+    [Fact]
+    public void Due_AMachineClockAheadOfTheChain_NeverGivesUpADispute()
+    {
+        ChannelState state = Sample.MustAccept(Ours, Sample.Funded(100, 100), Sample.Verified(Side.B, 30, 0));
+        state = state with { OnChain = state.OnChain with { ClosesAtSeconds = 900 } };
+
+        Assert.Equal(ChannelDuty.Dispute, Lifecycle.Due(Ours, state, chainSeconds: 899, nowSeconds: 5_000));
+        Assert.Equal(ChannelDuty.Settle, Lifecycle.Due(Ours, state, chainSeconds: 900, nowSeconds: 5_000));
     }
 
     [Fact]
@@ -186,9 +209,9 @@ public sealed class LifecycleTests
         ChannelState state = Sample.MustAccept(Ours, Sample.Funded(100, 100), Sample.Verified(Side.B, 30, 0));
 
         Assert.Equal(
-            ChannelDuty.Dispute, Lifecycle.Due(Ours, state with { OnChain = new Pots(100, 0, 10, 0, 900) }, 899));
+            ChannelDuty.Dispute, Lifecycle.Due(Ours, state with { OnChain = new Pots(100, 0, 10, 0, 900) }, 899, 899));
         Assert.Equal(
-            ChannelDuty.None, Lifecycle.Due(Ours, state with { OnChain = new Pots(110, 0, 0, 10, 900) }, 899));
+            ChannelDuty.None, Lifecycle.Due(Ours, state with { OnChain = new Pots(110, 0, 0, 10, 900) }, 899, 899));
     }
 
     [Theory]
@@ -203,7 +226,7 @@ public sealed class LifecycleTests
             OneWayPayee, Sample.Funded(100, 0), Sample.Verified(Side.A, (UInt128)sent, 0));
 
         Assert.Equal(
-            expected, Lifecycle.Due(OneWayPayee, state with { OnChain = new Pots(80, 20, 0, 0, closesAt) }, now));
+            expected, Lifecycle.Due(OneWayPayee, state with { OnChain = new Pots(80, 20, 0, 0, closesAt) }, now, now));
     }
 
     [Fact]
@@ -212,7 +235,7 @@ public sealed class LifecycleTests
         ChannelState state = Sample.MustAccept(OneWayPayee, Sample.Funded(100, 0), Sample.Verified(Side.A, 60, 0));
 
         Assert.Equal(
-            ChannelDuty.Settle, Lifecycle.Due(OneWayPayee, state with { OnChain = new Pots(0, 20, 0, 0, 900) }, 900));
+            ChannelDuty.Settle, Lifecycle.Due(OneWayPayee, state with { OnChain = new Pots(0, 20, 0, 0, 900) }, 900, 900));
     }
 
     private static ChannelState Agreed(ulong deadline)

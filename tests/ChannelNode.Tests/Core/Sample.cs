@@ -10,7 +10,6 @@ internal static class Sample
     public static readonly Party PartyB = new(new Address(0, 0, 0xB0), new Address(0, 0, 0xB1));
     public static readonly ChannelId Id = new(new Bytes32(1, 2, 3, 4));
     public static readonly ChannelId OtherId = new(new Bytes32(1, 2, 3, 5));
-    public static readonly Clock Clock = new(1_000_000, 5);
 
     public static Channel Channel(Side ourSide = Side.A, bool oneWay = false) =>
         new(Id, new ChannelTerms(PartyA, PartyB, Address.Zero, 3_600, oneWay, default), ourSide);
@@ -30,7 +29,7 @@ internal static class Sample
     public static ChannelState MustAccept(Channel channel, ChannelState state, VerifiedUpdate update)
     {
         UInt128 payments = update.Update.Sent - state.TheirSent;
-        Assert.Equal(Refusal.None, Updates.Accept(channel, state, update, payments, Clock, out ChannelState next));
+        Assert.Equal(Refusal.None, Updates.Accept(channel, state, update, payments, out ChannelState next));
         return next;
     }
 
@@ -57,6 +56,8 @@ internal sealed class TestScheme(Address signer) : ISignatureScheme
     public Signature Sign(in CooperativeClose close) => Of(close, signer);
 
     public Signature Presentable(in BalanceUpdate update, in Signature signature, Address by) => signature;
+
+    public Signature Presentable(in CooperativeClose close, in Signature signature, Address by) => signature;
 
     private static Signature Of(in BalanceUpdate update, Address by) =>
         new(Pair(update.Sent, update.Received), By(update.Channel, by), 27);

@@ -12,7 +12,6 @@ namespace ChannelNode.Tests.Core;
 internal sealed class TwoNodes
 {
     public const uint WindowSeconds = 100;
-    public const uint MarginSeconds = 10;
 
     private readonly bool _oneWay;
     private readonly Node[] _nodes;
@@ -134,7 +133,7 @@ internal sealed class TwoNodes
         }
         UInt128 payments = update.Update.Sent - said.PaymentsFrom;
         Refusal refusal = Updates.Accept(
-            node.Channel, node.State, update, payments, new Clock(NowSeconds, MarginSeconds), out next);
+            node.Channel, node.State, update, payments, out next);
         Assert.NotEqual(Refusal.ReceivedNotSent, refusal);
         if (refusal != Refusal.None) Assert.Equal(node.State, next);
         node.State = next;
@@ -272,14 +271,14 @@ internal sealed class TwoNodes
     private void DoDuty(Side side)
     {
         Node node = NodeOf(side);
-        ChannelDuty duty = Lifecycle.Due(node.Channel, node.State, NowSeconds);
+        ChannelDuty duty = Lifecycle.Due(node.Channel, node.State, NowSeconds, NowSeconds);
         if (duty == ChannelDuty.None) return;
         Pots before = _chain;
         if (duty == ChannelDuty.Claim) Claim(node.State.TheirSent);
         else Dispute(side.Other(), new BalanceUpdate(Sample.Id, node.State.TheirSent, node.State.TheirReceived));
         Assert.NotEqual(before, _chain);
         SeeAll(side);
-        Assert.Equal(ChannelDuty.None, Lifecycle.Due(node.Channel, node.State, NowSeconds));
+        Assert.Equal(ChannelDuty.None, Lifecycle.Due(node.Channel, node.State, NowSeconds, NowSeconds));
     }
 
     /// <summary>Ends the channel by the window, whatever is presented meanwhile, and answers what each side was paid.</summary>

@@ -97,7 +97,7 @@ public sealed class TwoNodesProperties(ITestOutputHelper output)
                 said = update.Update.Sent;
                 if (random.Next(4) == 0) continue;
                 bool whole = reached.TheirSent + payments == update.Update.Sent;
-                Refusal refusal = Updates.Accept(channel, reached, update, payments, Sample.Clock, out reached);
+                Refusal refusal = Updates.Accept(channel, reached, update, payments, out reached);
                 Assert.Equal(whole ? Refusal.None : Refusal.PaymentsMismatch, refusal);
             }
 
@@ -124,7 +124,7 @@ public sealed class TwoNodesProperties(ITestOutputHelper output)
     private static ChannelState Take(Channel channel, ChannelState state, VerifiedUpdate update)
     {
         UInt128 payments = Amounts.Excess(update.Update.Sent, state.TheirSent);
-        Refusal refusal = Updates.Accept(channel, state, update, payments, Sample.Clock, out ChannelState next);
+        Refusal refusal = Updates.Accept(channel, state, update, payments, out ChannelState next);
         bool stale = update.Update.Sent < state.TheirSent;
         Assert.Equal(stale ? Refusal.StaleSent : Refusal.None, refusal);
         return next;

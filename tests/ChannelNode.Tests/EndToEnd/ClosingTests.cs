@@ -24,7 +24,9 @@ public sealed class ClosingTests(AnvilFixture anvil) : IAsyncLifetime
     {
         _chain = await TestChain.OpenAsync(anvil);
         _alice = await TestNode.StartAsync(_chain, options => options with { Owner = _aliceOwner });
-        _bob = await TestNode.StartAsync(_chain, options => options with { Owner = _bobOwner });
+        Address token = await _chain.TokenAsync();
+        _bob = await TestNode.StartAsync(
+            _chain, options => options with { Owner = _bobOwner, AcceptedTokens = [token] });
     }
 
     public async Task DisposeAsync()

@@ -255,10 +255,119 @@ public sealed class PeerProtocolTests(AnvilFixture anvil) : IAsyncLifetime
     public async Task ProofByAnotherKey_EndsTheSession()
     {
         using PrivateKey other = PrivateKey.Generate();
-        await _peer.ConnectAsync(spoilProof: _ => other.Sign(new Bytes32(1, 2, 3, 4)));
+        RpcException error = await Assert.ThrowsAsync<RpcException>(
+            () => _peer.ConnectAsync(spoilProof: _ => other.Sign(new Bytes32(1, 2, 3, 4))));
+
+        Refusals.AssertIs(error, StatusCode.Unauthenticated, "WRONG_IDENTITY", "signature");
+    }
+
+    /// <summary>Whoever relays a handshake must not be able to have itself paid out.</summary>
+    [Fact]
+    public async Task HelloThatNamesAnotherOwnerThanTheProof_EndsTheSession()
+    {
+        Wire.Hello hello = _peer.Hello();
+        hello.Owner = Google.Protobuf.ByteString.CopyFrom(new Address(6, 6, 6).ToArray());
+
+        await _peer.SayAsync(new Wire.PeerMessage { Hello = hello });
+        await _peer.HearAsync();
+        await _peer.ProveAsync();
 
         Refusals.AssertIs(await _peer.HearErrorAsync(), StatusCode.Unauthenticated, "WRONG_IDENTITY", "signature");
     }
+
+    /// <summary>A node signs nothing for someone who only knocks.</summary>
+    [Fact]
+    public async Task CalledNode_ProvesItselfOnlyAfterTheCaller()
+    {
+        await _peer.SayAsync(new Wire.PeerMessage { Hello = _peer.Hello() });
+        Assert.Equal(Wire.PeerMessage.KindOneofCase.Hello, (await _peer.HearAsync()).KindCase);
+
+        await _peer.SayAsync(new Wire.PeerMessage { Frame = new Wire.Frame() });
+
+        Refusals.AssertIs(await _peer.HearErrorAsync(), StatusCode.InvalidArgument, "INVALID_ARGUMENT", "kind");
+    }
+
+    [Fact]
+    public async Task ChannelsWaitingForTheirDeposit_AreLimited()
+    {
+        await _peer.ConnectAsync();
+        for (int count = 0; count < 100; count++) await _peer.ProposeAsync(Terms());
+
+        await _peer.SayAsync(new Wire.PeerMessage
+        {
+            ChannelProposal = new Wire.ChannelProposal { Terms = RawPeer.Write(Terms()) },
+        });
+
+        Assert.Equal(Wire.Refusal.TooManyChannels, (await _peer.HearAsync()).ChannelProposalReply.Refusal);
+    }
+
+    [Fact]
+    public async Task RefusalOfWhatWasNeverSent_StopsNoPayment()
+    {
+        ChannelId id = await OpenAsync();
+        await _peer.ExchangeAsync(_peer.Update(id, 50, 0, 50));
+
+        await _peer.SayAsync(new Wire.PeerMessage
+        {
+            Frame = new Wire.Frame
+            {
+                Refusals =
+                {
+                    new Wire.UpdateRefusal { ChannelId = Id(id), Sent = RawPeer.Bytes(1), Reason = Wire.Refusal.StaleSent },
+                },
+            },
+        });
+        await _peer.ExchangeAsync(_peer.Update(id, 51, 0, 1)); // The refusal is taken when this is answered.
+        Task<Wire.PayResponse> paying = _node.PayAsync(id.ToString(), "20");
+        while ((await _peer.HearAsync()).Frame?.Updates.Count is null or 0)
+        {
+            // Until the node's update is here.
+        }
+
+        await _peer.ExchangeAsync(_peer.Update(id, 52, 20, 1));
+        Assert.Equal("20", (await paying).TotalSent);
+    }
+
+    [Fact]
+    public async Task PeerThatKnowsMoreThanWasSigned_StopsPaymentsOnlyUntilAnHonestSession()
+    {
+        ChannelId id = await OpenAsync();
+        await _peer.ExchangeAsync(_peer.Update(id, 50, 0, 50));
+        await _peer.DisposeAsync();
+        await ReconnectAsync(id, claims: 999);
+        await Refusals.AssertRefusedAsync(
+            () => _node.PayAsync(id.ToString(), "20"), StatusCode.FailedPrecondition, "PEER_REFUSING");
+        await _peer.DisposeAsync();
+
+        await ReconnectAsync(id, claims: 0);
+        Task<Wire.PayResponse> paying = _node.PayAsync(id.ToString(), "20");
+        while ((await _peer.HearAsync()).Frame?.Updates.Count is null or 0)
+        {
+            // Until the node's update is here.
+        }
+
+        await _peer.ExchangeAsync(_peer.Update(id, 51, 20, 1));
+        await paying;
+    }
+
+    /// <summary>The same key in a new session, saying that it has accepted so much of the node's payments.</summary>
+    private async Task ReconnectAsync(ChannelId id, UInt128 claims)
+    {
+        await _node.UntilAsync(id.ToString(), channel => !channel.PeerConnected);
+        _peer = new RawPeer(_node.PeerUrl, _chain.ChainId, _chain.Contract, _peer.Key);
+        await _peer.ConnectAsync();
+        await _peer.SayAsync(new Wire.PeerMessage
+        {
+            ChannelReestablish = new Wire.ChannelReestablish
+            {
+                ChannelId = Id(id), Sent = RawPeer.Bytes(50), Received = RawPeer.Bytes(claims),
+            },
+        });
+        await _node.UntilAsync(id.ToString(), channel => channel.PeerConnected);
+    }
+
+    private static Google.Protobuf.ByteString Id(ChannelId id) =>
+        Google.Protobuf.ByteString.CopyFrom(id.Value.ToArray());
 
     [Fact]
     public async Task ProposalsThatDoNotFit_AreRefusedByName()
@@ -273,6 +382,7 @@ public sealed class PeerProtocolTests(AnvilFixture anvil) : IAsyncLifetime
             (good with { A = good.A with { Signer = Address.Zero } }, Wire.Refusal.ZeroSigner),
             (good with { A = good.A with { Signer = good.B.Signer } }, Wire.Refusal.SameSigner),
             (good with { A = good.A with { Owner = _chain.Contract } }, Wire.Refusal.OwnerIsContract),
+            (good with { Token = new Address(7, 7, 7) }, Wire.Refusal.TokenNotAccepted),
             (good with { DisputeWindowSeconds = 9 }, Wire.Refusal.DisputeWindowOutOfRange),
             (good with { DisputeWindowSeconds = 2_592_001 }, Wire.Refusal.DisputeWindowOutOfRange),
         ];

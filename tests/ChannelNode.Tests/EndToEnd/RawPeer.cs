@@ -18,6 +18,7 @@ internal sealed class RawPeer : IAsyncDisposable
     private readonly GrpcChannel _channel;
     private readonly AsyncDuplexStreamingCall<Wire.ExchangeRequest, Wire.ExchangeResponse> _call;
     private readonly Bytes32 _nonce = Bytes32.Read(RandomNumberGenerator.GetBytes(32));
+    private Bytes32 _theirNonce;
     private readonly ulong _chainId;
     private readonly Address _contract;
 
@@ -51,14 +52,20 @@ internal sealed class RawPeer : IAsyncDisposable
     public async Task ConnectAsync(Wire.Hello? hello = null, Func<Signature, Signature>? spoilProof = null)
     {
         await SayAsync(new Wire.PeerMessage { Hello = hello ?? Hello() });
-        Wire.Hello theirs = (await HearAsync()).Hello;
-        Them = new Party(Address.Read(theirs.Owner.Span), Address.Read(theirs.Signer.Span));
-        Signature proof = Scheme.SignHello(Them.Signer, _nonce, Bytes32.Read(theirs.Nonce.Span));
+        await HearAsync();
+        Signature proof = Scheme.SignHello(Us.Owner, Them.Signer, _nonce, _theirNonce);
         proof = spoilProof is null ? proof : spoilProof(proof);
         await SayAsync(new Wire.PeerMessage { HelloProof = new Wire.HelloProof { Signature = Bytes(proof.ToArray()) } });
         Wire.PeerMessage answer = await HearAsync();
         Assert.True(Scheme.VerifyHello(
-            Them.Signer, Bytes32.Read(theirs.Nonce.Span), _nonce, Signature.Read(answer.HelloProof.Signature.Span)));
+            Them, _theirNonce, _nonce, Signature.Read(answer.HelloProof.Signature.Span)));
+    }
+
+    /// <summary>Proves this peer's own key and owner, whatever its hello said, to a node not yet heard.</summary>
+    public async Task ProveAsync()
+    {
+        Signature proof = Scheme.SignHello(Us.Owner, Them.Signer, _nonce, _theirNonce);
+        await SayAsync(new Wire.PeerMessage { HelloProof = new Wire.HelloProof { Signature = Bytes(proof.ToArray()) } });
     }
 
     public Task SayAsync(Wire.PeerMessage message) =>
@@ -68,7 +75,11 @@ internal sealed class RawPeer : IAsyncDisposable
     {
         using CancellationTokenSource limit = new(TimeSpan.FromSeconds(20));
         Assert.True(await _call.ResponseStream.MoveNext(limit.Token), "the node ended the session");
-        return _call.ResponseStream.Current.Message;
+        Wire.PeerMessage heard = _call.ResponseStream.Current.Message;
+        if (heard.Hello is not { } theirs) return heard;
+        Them = new Party(Address.Read(theirs.Owner.Span), Address.Read(theirs.Signer.Span));
+        _theirNonce = Bytes32.Read(theirs.Nonce.Span);
+        return heard;
     }
 
     /// <summary>Reads until the node ends the session with an error.</summary>
@@ -101,6 +112,8 @@ internal sealed class RawPeer : IAsyncDisposable
         Wire.ChannelProposalReply reply = (await HearAsync()).ChannelProposalReply;
         Assert.Equal(Wire.Refusal.Unspecified, reply.Refusal);
         Assert.Equal(Bytes(Scheme.IdOf(terms).Value.ToArray()), reply.ChannelId);
+        BalanceUpdate nothing = new(Scheme.IdOf(terms), 0, 0);
+        Assert.True(Scheme.Verify(nothing, Signature.Read(reply.Consent.Span), Them.Signer));
         return terms;
     }
 

@@ -41,6 +41,7 @@ internal sealed class TestNode : IAsyncDisposable
             PeerListen = "127.0.0.1:0",
             PollMs = 100,
             DisputeWindowSeconds = 600,
+            DisputeWindowSecondsMin = 10,
         };
         TestNode node = new(change is null ? options : change(options));
         await node.StartAsync();

@@ -101,12 +101,14 @@ public sealed class SignatureSchemeTests : IDisposable
     public void Hello_IsWorthNothingToAnotherReceiverOrInAnotherSession()
     {
         Bytes32 nonceFrom = new(1, 0, 0, 0), nonceTo = new(2, 0, 0, 0);
-        Signature signature = _theirs.SignHello(_ours.Signer, nonceFrom, nonceTo);
+        Party them = new(new Address(7, 7, 7), _theirs.Signer);
+        Signature signature = _theirs.SignHello(them.Owner, _ours.Signer, nonceFrom, nonceTo);
 
-        Assert.True(_ours.VerifyHello(_theirs.Signer, nonceFrom, nonceTo, signature));
-        Assert.False(_ours.VerifyHello(_theirs.Signer, nonceTo, nonceFrom, signature));
-        Assert.False(_theirs.VerifyHello(_theirs.Signer, nonceFrom, nonceTo, signature));
-        Assert.False(_ours.VerifyHello(_ours.Signer, nonceFrom, nonceTo, signature));
+        Assert.True(_ours.VerifyHello(them, nonceFrom, nonceTo, signature));
+        Assert.False(_ours.VerifyHello(them, nonceTo, nonceFrom, signature));
+        Assert.False(_theirs.VerifyHello(them, nonceFrom, nonceTo, signature));
+        Assert.False(_ours.VerifyHello(them with { Signer = _ours.Signer }, nonceFrom, nonceTo, signature));
+        Assert.False(_ours.VerifyHello(them with { Owner = new Address(7, 7, 8) }, nonceFrom, nonceTo, signature));
     }
 
     [Fact]

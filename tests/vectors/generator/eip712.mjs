@@ -74,10 +74,10 @@ const closes = () => [
 ]
 
 const hellos = () => [
-  ['plain', { from: parties.signerA, to: parties.signerB, nonceFrom: hash('nonce 1'), nonceTo: hash('nonce 2') }],
-  ['the other way', { from: parties.signerB, to: parties.signerA, nonceFrom: hash('nonce 2'), nonceTo: hash('nonce 1') }],
-  ['all zero', { from: ZERO_ADDRESS, to: ZERO_ADDRESS, nonceFrom: word(0n), nonceTo: word(0n) }],
-  ['largest', { from: MAX_ADDRESS, to: MAX_ADDRESS, nonceFrom: word(2n ** 256n - 1n), nonceTo: word(2n ** 256n - 1n) }],
+  ['plain', { from: parties.signerA, owner: parties.ownerA, to: parties.signerB, nonceFrom: hash('nonce 1'), nonceTo: hash('nonce 2') }],
+  ['the other way', { from: parties.signerB, owner: parties.ownerB, to: parties.signerA, nonceFrom: hash('nonce 2'), nonceTo: hash('nonce 1') }],
+  ['all zero', { from: ZERO_ADDRESS, owner: ZERO_ADDRESS, to: ZERO_ADDRESS, nonceFrom: word(0n), nonceTo: word(0n) }],
+  ['largest', { from: MAX_ADDRESS, owner: MAX_ADDRESS, to: MAX_ADDRESS, nonceFrom: word(2n ** 256n - 1n), nonceTo: word(2n ** 256n - 1n) }],
 ]
 
 export function eip712Vectors() {
