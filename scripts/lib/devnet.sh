@@ -3,7 +3,7 @@
 # Everything lives in one temporary folder, listens on 127.0.0.1 only, and is stopped by its process id.
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
-tools="$root/contracts/node_modules/.bin"
+foundry="$root/contracts/script/foundry.sh"
 program="$root/node/ChannelNode/bin/Release/net10.0/channelnode.dll"
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 
@@ -99,13 +99,13 @@ take_ports() {
 
 # A block each second, as a person can follow; the state stays in memory.
 start_chain() {
-  "$tools/anvil" --host 127.0.0.1 --port "$rpc_port" --block-time 1 --accounts 1 >"$work/chain.log" 2>&1 &
+  "$foundry" anvil --host 127.0.0.1 --port "$rpc_port" --block-time 1 --accounts 1 >"$work/chain.log" 2>&1 &
   pid[chain]=$!
   await_line chain 0 'Listening on' 30
   dev="$(cast rpc eth_accounts | field '[0]')"
 }
 
-cast() { "$tools/cast" "$1" --rpc-url "http://127.0.0.1:$rpc_port" "${@:2}"; }
+cast() { "$foundry" cast "$1" --rpc-url "http://127.0.0.1:$rpc_port" "${@:2}"; }
 
 # Sends a transaction from the chain's own rich account; prints one field of the receipt.
 send() { cast send --from "$dev" --unlocked --json "${@:2}" | field "$1"; }
@@ -127,7 +127,7 @@ deploy_contract() {
 deploy_token() {
   local code arguments
   code="$(field .bytecode <"$root/contracts/artifacts/TestToken.json")"
-  arguments="$("$tools/cast" abi-encode 'constructor(string,string,uint8)' 'Demo Dollar' DUSD 6)"
+  arguments="$("$foundry" cast abi-encode 'constructor(string,string,uint8)' 'Demo Dollar' DUSD 6)"
   token="$(send .contractAddress --create "$code${arguments#0x}")"
 }
 
@@ -135,8 +135,9 @@ mint() { send .status "$token" 'mint(address,uint256)' "${account[$1]}" "$2" >/d
 
 # Usage: start_node <name> [<data folder>]
 start_node() {
-  local name="$1" folder="${2:-$work/$1}" flags=()
-  [[ -z "${owner[$name]:-}" ]] || flags=(--owner "${owner[$name]}")
+  local name="$1" folder="${2:-$work/$1}" flags=(--dispute-window-min 10) # Nobody waits an hour for a demo.
+  [[ -z "${owner[$name]:-}" ]] || flags+=(--owner "${owner[$name]}")
+  [[ -z "$token" ]] || flags+=(--accept-token "$token")
   touch "$work/$name.log"
   local offset
   offset="$(log_size "$name")"

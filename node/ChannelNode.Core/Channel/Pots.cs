@@ -95,7 +95,7 @@ public readonly record struct Pots(
         next = this;
         (paidA, paidB) = (UInt128.Zero, UInt128.Zero);
         if (sentA > Amounts.Max || sentB > Amounts.Max) return Refusal.AmountTooLarge;
-        if (oneWay && sentB != SentB) return Refusal.OneWayChannel;
+        if (oneWay && sentB != UInt128.Zero) return Refusal.OneWayChannel;
         if (sentA <= SentA || sentB < SentB) return Refusal.CloseNotAdvancing;
 
         UInt128 gives = sentA - SentA, takes = sentB - SentB;

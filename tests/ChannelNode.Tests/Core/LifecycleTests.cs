@@ -107,7 +107,7 @@ public sealed class LifecycleTests
         ChannelState spoilt = default(ChannelState) with { Sent = 1, CloseDeadlineSeconds = 9 };
 
         Assert.Equal(Refusal.DepositUnconfirmed, Totals(spoilt));
-        Assert.Equal(Refusal.NothingToClose, Totals(spoilt with { EverFunded = true }));
+        Assert.Equal(Refusal.NothingToClose, Totals(spoilt with { EverFunded = true, CloseDeadlineSeconds = 0 }));
         Assert.Equal(Refusal.PaymentsInFlight, Totals(open with { Sent = 1 }));
         Assert.Equal(Refusal.AmountTooLarge, Totals(open with { Sent = Amounts.Max, Acknowledged = Amounts.Max }));
         Assert.Equal(Refusal.InsufficientBalance, Totals(open with { Sent = 101, Acknowledged = 101 }));
@@ -138,6 +138,7 @@ public sealed class LifecycleTests
         ChannelState state = Agreed(deadline: 60);
         Assert.Equal(ChannelStatus.CloseAgreed, state.Status);
         Assert.Equal(Refusal.CloseAgreed, Updates.Pay(Ours, state, 1, out _));
+        Assert.Equal(Refusal.CloseAgreed, Accept(state));
 
         Assert.Equal(state, Lifecycle.ExpireClose(state, 60));
         ChannelState expired = Lifecycle.ExpireClose(state, 61);
@@ -145,21 +146,6 @@ public sealed class LifecycleTests
         ChannelState mined = Lifecycle.Observe(Ours, state, new ChainEvent.Closed(Sample.Id, 1, 1, 100, 100));
         Assert.Equal((ChannelStatus.Closed, 0ul), (mined.Status, mined.CloseDeadlineSeconds));
         Assert.Equal((0, 0), ((int)mined.CloseSentA, (int)mined.CloseSentB));
-    }
-
-    [Theory]
-    [InlineData(60, 90)]
-    [InlineData(90, 60)]
-    public void AgreedClose_MayBeSignedAgainAtTheSameTotals_AndTheLatestDeadlineCounts(ulong first, ulong second)
-    {
-        ChannelState state = Agreed(first);
-        Assert.Equal(Refusal.None, Lifecycle.CloseTotals(Ours, state, out UInt128 sentA, out UInt128 sentB));
-        Assert.Equal((1, 1), ((int)sentA, (int)sentB));
-        CooperativeClose again = new(Sample.Id, 1, 1, second);
-        Assert.Equal(Refusal.None, Lifecycle.AgreeClose(Ours, state, again, 50, out ChannelState next));
-        Assert.Equal(90ul, next.CloseDeadlineSeconds);
-        Assert.Equal(
-            Refusal.PaymentsInFlight, Lifecycle.AgreeClose(Ours, state, again with { SentA = 2 }, 50, out _));
     }
 
     [Fact]
@@ -182,6 +168,7 @@ public sealed class LifecycleTests
     [InlineData(900, 30, 30, 899, ChannelDuty.None)]
     [InlineData(900, 0, 0, 899, ChannelDuty.None)]
     [InlineData(900, 0, 30, 900, ChannelDuty.Settle)]
+    [InlineData(900, 30, 30, 900, ChannelDuty.Settle)]
     public void Due_DuplexDisputesThenSettles(uint closesAt, int recorded, int sent, ulong now, ChannelDuty expected)
     {
         ChannelState state = Sample.Funded(100, 100);
@@ -190,16 +177,6 @@ public sealed class LifecycleTests
         state = state with { OnChain = new Pots(100 + moved, 0, 100 - moved, moved, closesAt) };
 
         Assert.Equal(expected, Lifecycle.Due(Ours, state, now, now));
-    }
-
-    [Fact]
-    public void Due_AMachineClockAheadOfTheChain_NeverGivesUpADispute()
-    {
-        ChannelState state = Sample.MustAccept(Ours, Sample.Funded(100, 100), Sample.Verified(Side.B, 30, 0));
-        state = state with { OnChain = state.OnChain with { ClosesAtSeconds = 900 } };
-
-        Assert.Equal(ChannelDuty.Dispute, Lifecycle.Due(Ours, state, chainSeconds: 899, nowSeconds: 5_000));
-        Assert.Equal(ChannelDuty.Settle, Lifecycle.Due(Ours, state, chainSeconds: 900, nowSeconds: 5_000));
     }
 
     [Fact]
@@ -237,6 +214,38 @@ public sealed class LifecycleTests
         Assert.Equal(
             ChannelDuty.Settle, Lifecycle.Due(OneWayPayee, state with { OnChain = new Pots(0, 20, 0, 0, 900) }, 900, 900));
     }
+
+    [Fact]
+    public void Due_AMachineThatRunsAhead_DisputesAsLongAsTheChainsOwnTimeAllows()
+    {
+        ChannelState state = Sample.MustAccept(Ours, Sample.Funded(100, 100), Sample.Verified(Side.B, 30, 0));
+        state = state with { OnChain = state.OnChain with { ClosesAtSeconds = 900 } };
+        ChannelState recorded = state with { OnChain = new Pots(130, 0, 70, 30, 900) };
+
+        Assert.Equal(ChannelDuty.Dispute, Lifecycle.Due(Ours, state, chainSeconds: 899, nowSeconds: 5_000));
+        Assert.Equal(ChannelDuty.Settle, Lifecycle.Due(Ours, state, chainSeconds: 900, nowSeconds: 900));
+        Assert.Equal(ChannelDuty.Settle, Lifecycle.Due(Ours, recorded, chainSeconds: 899, nowSeconds: 900));
+        Assert.Equal(ChannelDuty.None, Lifecycle.Due(Ours, recorded, chainSeconds: 899, nowSeconds: 899));
+    }
+
+    [Theory]
+    [InlineData(70, 70)]
+    [InlineData(55, 60)]
+    public void AgreedClose_CanBeSignedAgain_AtTheSameTotals_AndTheLaterDeadlineCounts(ulong again, ulong expected)
+    {
+        ChannelState state = Agreed(deadline: 60);
+        Assert.Equal(Refusal.None, Lifecycle.CloseTotals(Ours, state, out UInt128 sentA, out UInt128 sentB));
+        Assert.Equal((1, 1), ((int)sentA, (int)sentB));
+
+        var close = new CooperativeClose(Sample.Id, 1, 1, again);
+        Assert.Equal(Refusal.None, Lifecycle.AgreeClose(Ours, state, close, 50, out ChannelState next));
+        Assert.Equal(state with { CloseDeadlineSeconds = expected }, next);
+        Assert.Equal(
+            Refusal.PaymentsInFlight, Lifecycle.AgreeClose(Ours, state, close with { SentA = 2 }, 50, out _));
+    }
+
+    private static Refusal Accept(ChannelState state) =>
+        Updates.Accept(Ours, state, Sample.Verified(Side.B, 1, 0), 1, out _);
 
     private static ChannelState Agreed(ulong deadline)
     {

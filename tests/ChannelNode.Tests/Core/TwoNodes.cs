@@ -132,8 +132,7 @@ internal sealed class TwoNodes
             return;
         }
         UInt128 payments = update.Update.Sent - said.PaymentsFrom;
-        Refusal refusal = Updates.Accept(
-            node.Channel, node.State, update, payments, out next);
+        Refusal refusal = Updates.Accept(node.Channel, node.State, update, payments, out next);
         Assert.NotEqual(Refusal.ReceivedNotSent, refusal);
         if (refusal != Refusal.None) Assert.Equal(node.State, next);
         node.State = next;

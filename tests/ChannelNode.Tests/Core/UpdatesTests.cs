@@ -81,14 +81,13 @@ public sealed class UpdatesTests
         Assert.Equal(expected, Accept(Ours, state, sent, 30));
     }
 
-    [Fact]
-    public void Accept_WhileClosing_TakesNothing()
-    {
-        ChannelState state = Sample.Funded(100, 100);
-        state = state with { OnChain = state.OnChain with { ClosesAtSeconds = uint.MaxValue } };
-
-        Assert.Equal(Refusal.ChannelClosing, Accept(Ours, state, 10, 0));
-    }
+    [Theory]
+    [InlineData(1)]
+    [InlineData(uint.MaxValue)]
+    public void Accept_InAnyRunningWindow_IsRefused(uint closesAt) =>
+        Assert.Equal(
+            Refusal.ChannelClosing,
+            Accept(Ours, Sample.Funded(100, 100) with { OnChain = new Pots(100, 0, 100, 0, closesAt) }, 10, 0));
 
     [Fact]
     public void Accept_OneWay_OnlyFromSideAAndWithoutReceived()
