@@ -360,7 +360,9 @@ public sealed class PeerProtocolTests(AnvilFixture anvil) : IAsyncLifetime
         {
             ChannelReestablish = new Wire.ChannelReestablish
             {
-                ChannelId = Id(id), Sent = RawPeer.Bytes(50), Received = RawPeer.Bytes(claims),
+                ChannelId = Id(id),
+                Sent = RawPeer.Bytes(50),
+                Received = RawPeer.Bytes(claims),
             },
         });
         await _node.UntilAsync(id.ToString(), channel => channel.PeerConnected);
