@@ -9,6 +9,7 @@ using ChannelNode.Storage;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging.Console;
 
 namespace ChannelNode;
@@ -154,7 +155,9 @@ internal sealed class NodeHost : IAsyncDisposable
             grpc.Interceptors.Add<RefusalInterceptor>();
         });
         builder.Services.AddGrpcReflection();
-        builder.Services.AddGrpcHealthChecks();
+        builder.Services.AddGrpcHealthChecks().AddCheck("chain", () => Node.View.IsCurrent
+            ? HealthCheckResult.Healthy()
+            : HealthCheckResult.Unhealthy("the chain was not seen for too long: nothing is paid or accepted"));
         builder.Services.AddSingleton(Node);
         builder.Services.AddSingleton(identity);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));

@@ -1,1 +1,4 @@
-return 0;
+using BenchmarkDotNet.Running;
+using ChannelNode.Benchmarks;
+
+BenchmarkRunner.Run<UpdateBenchmarks>(args: args);

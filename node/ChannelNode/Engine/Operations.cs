@@ -159,6 +159,8 @@ internal sealed class Operations(
     {
         if (!slot.Channel.Terms.OneWay || slot.Channel.OurSide != Side.B) return Refusal.OneWayChannel;
         ChannelState state = slot.State;
+        // A claim would raise the recorded total to that of the close, which could not be mined any more.
+        if (state.CloseDeadlineSeconds != 0) return Refusal.CloseAgreed;
         return state.HasTheirUpdate ? state.OnChain.Claim(state.TheirSent, out _, out _) : Refusal.NothingNew;
     }
 

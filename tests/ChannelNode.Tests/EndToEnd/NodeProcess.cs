@@ -1,0 +1,104 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+using ChannelNode.Core;
+using ChannelNode.Signing;
+using Grpc.Net.Client;
+using Xunit;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Tests.EndToEnd;
+
+/// <summary>A node as its own process, so that it can be killed as a machine's failure would kill it.</summary>
+internal sealed partial class NodeProcess : IAsyncDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("channelnode-").FullName;
+    private readonly TestChain _chain;
+    private readonly int _apiPort = Ports.Free();
+    private readonly int _peerPort = Ports.Free();
+    private Process? _process;
+    private GrpcChannel? _channel;
+
+    private NodeProcess(TestChain chain) => _chain = chain;
+
+    public string PeerUrl => $"http://127.0.0.1:{_peerPort}";
+
+    public Wire.NodeService.NodeServiceClient Api { get; private set; } = null!;
+
+    public static async Task<NodeProcess> StartAsync(TestChain chain)
+    {
+        NodeProcess node = new(chain);
+        using (PrivateKey key = KeyFile.Create(node.KeyFilePath)) await chain.FundAsync(key.Address);
+        await node.StartAsync();
+        return node;
+    }
+
+    private string KeyFilePath => Path.Combine(_folder, "key");
+
+    public async Task StartAsync()
+    {
+        ProcessStartInfo start = new("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        string[] arguments =
+        [
+            Path.Combine(AppContext.BaseDirectory, "channelnode.dll"), "run",
+            "--data-dir", Path.Combine(_folder, "data"), "--key-file", KeyFilePath,
+            "--rpc-url", _chain.RpcUrl, "--contract", _chain.Contract.ToString(),
+            "--api-listen", $"127.0.0.1:{_apiPort}", "--peer-listen", $"127.0.0.1:{_peerPort}",
+            "--dispute-window-min", "10",
+        ];
+        foreach (string argument in arguments) start.ArgumentList.Add(argument);
+
+        _process = Process.Start(start)!;
+        TaskCompletionSource ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _process.OutputDataReceived += (_, line) =>
+        {
+            if (line.Data is not null && ReadyLine().IsMatch(line.Data)) ready.TrySetResult();
+        };
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+        await ready.Task.WaitAsync(TestChain.Limit);
+        _channel = GrpcChannel.ForAddress($"http://127.0.0.1:{_apiPort}");
+        Api = new Wire.NodeService.NodeServiceClient(_channel);
+    }
+
+    /// <summary>SIGKILL: nothing is flushed, closed or said.</summary>
+    public async Task KillAsync()
+    {
+        _process!.Kill();
+        await _process.WaitForExitAsync(TestChain.Limit);
+        _process.Dispose();
+        _process = null;
+        _channel?.Dispose();
+    }
+
+    public async Task<string> OpenAsync(NodeProcess peer, string amount)
+    {
+        using var call = Api.OpenChannel(new Wire.OpenChannelRequest { PeerUrl = peer.PeerUrl, Amount = amount });
+        string id = string.Empty;
+        while (await call.ResponseStream.MoveNext(TestChain.Limit)) id = call.ResponseStream.Current.Progress.ChannelId;
+        await peer.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Open);
+        return id;
+    }
+
+    public async Task<Wire.Channel> UntilAsync(string id, Func<Wire.Channel, bool> reached)
+    {
+        Wire.Channel channel = new();
+        for (int look = 0; look < 1_200; look++)
+        {
+            channel = (await Api.GetChannelAsync(new Wire.GetChannelRequest { ChannelId = id })).Channel;
+            if (reached(channel)) return channel;
+            await Task.Delay(25);
+        }
+
+        Assert.Fail($"never reached; the channel is {channel}");
+        return channel;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_process is not null) await KillAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [GeneratedRegex(" ready: ")]
+    private static partial Regex ReadyLine();
+}
