@@ -113,6 +113,68 @@ public sealed class ClosingTests(AnvilFixture anvil) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task CloseAskedForByBothAtOnce_ClosesOnceAndLocksNothing()
+    {
+        string id = await _alice.OpenAsync(_bob, "1000");
+        await _alice.PayAsync(id, "300");
+
+        Task[] closing = [CloseAsync(_alice, id), CloseAsync(_bob, id)];
+        await Task.WhenAll(closing.Select(task => task.ContinueWith(_ => { }, TaskScheduler.Default)));
+
+        Assert.Contains(closing, task => task.IsCompletedSuccessfully);
+        await _alice.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closed);
+        await _bob.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closed);
+        await AssertPaidAsync(700, 300);
+    }
+
+    [Fact]
+    public async Task PaymentsBothWaysDuringAClose_AreInItOrRefused()
+    {
+        string id = await _alice.OpenAsync(_bob, "1000");
+        await _alice.PayAsync(id, "300");
+        int sent = 300, back = 0;
+        using CancellationTokenSource closed = new();
+        Task there = PayUntilRefusedAsync(_alice, () => sent++);
+        Task here = PayUntilRefusedAsync(_bob, () => back++);
+        while (back < 5) await Task.Delay(5);
+
+        while (true)
+        {
+            try
+            {
+                await CloseAsync(_alice, id);
+                break;
+            }
+            catch (RpcException busy) when (busy.Status.Detail.Length > 0)
+            {
+                await Task.Delay(20); // Payments were under way: that is said, and nothing is locked.
+            }
+        }
+
+        await closed.CancelAsync();
+        await Task.WhenAll(there, here);
+        await AssertPaidAsync((UInt128)(1000 - sent + back), (UInt128)(sent - back));
+
+        async Task PayUntilRefusedAsync(TestNode node, Action paid)
+        {
+            while (!closed.IsCancellationRequested)
+            {
+                try
+                {
+                    await node.PayAsync(id, "1");
+                    paid();
+                }
+                catch (RpcException)
+                {
+                    // Refused: nothing was paid.
+                }
+
+                await Task.Delay(10);
+            }
+        }
+    }
+
+    [Fact]
     public async Task StartClose_IsSettledByTheNodesWhenTheWindowIsOver()
     {
         string id = await _alice.OpenAsync(_bob, "1000");
