@@ -69,6 +69,7 @@ internal static class Program
         })
         .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace)
         .AddFilter("Microsoft", LogLevel.Warning)
+        .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None) // Its failures are thrown, and told once.
         .AddFilter("Grpc", LogLevel.Warning);
 }
 
@@ -109,6 +110,7 @@ internal sealed class NodeHost : IAsyncDisposable
             options, key.Address, key.Sign, TimeProvider.System, logs.CreateLogger<EthereumChain>(), cancel));
         Party us = new(options.Owner.IsZero ? key.Address : options.Owner, key.Address);
         SignatureScheme scheme = new(key, chain.ChainId, options.Contract);
+        await RequireOurContractAsync(chain, scheme, options.Contract, cancel);
         RocksChannelStore store = Own(RocksChannelStore.Open(
             options.DataDirectory, new StoreIdentity(chain.ChainId, options.Contract, key.Address)));
         NodeIdentity identity = new(chain.ChainId, options.Contract, us, scheme.SignHello, scheme.VerifyHello);
@@ -120,8 +122,9 @@ internal sealed class NodeHost : IAsyncDisposable
         _parts.Add(dialling);
 
         await Node.CatchUpAsync(cancel);
-        PeerUrl = await ServeAsync(options.PeerListen, options, identity, logs, app => app.MapGrpcService<PeerGrpcService>());
-        ApiUrl = await ServeAsync(options.ApiListen, options, identity, logs, app =>
+        WarnOf(options.ApiListen, logs);
+        PeerUrl = await ServeAsync("--peer-listen", options.PeerListen, options, identity, logs, app => app.MapGrpcService<PeerGrpcService>());
+        ApiUrl = await ServeAsync("--api-listen", options.ApiListen, options, identity, logs, app =>
         {
             app.MapGrpcService<NodeGrpcService>();
             app.MapGrpcReflectionService();
@@ -130,8 +133,25 @@ internal sealed class NodeHost : IAsyncDisposable
         Node.Start();
     }
 
+    /// <summary>Some terms hash to the same id there as here: it is this contract, under this address, on this chain.</summary>
+    private static async Task RequireOurContractAsync(
+        EthereumChain chain, SignatureScheme scheme, Address contract, CancellationToken cancel)
+    {
+        Party one = new(new Address(0, 0, 1), new Address(0, 0, 2)), other = new(new Address(0, 0, 3), new Address(0, 0, 4));
+        ChannelTerms terms = new(one, other, Address.Zero, ChannelTerms.DisputeWindowSecondsMin, OneWay: false, default);
+        if (await chain.ChannelIdAsync(terms, cancel) == scheme.IdOf(terms)) return;
+        throw new RefusalException(
+            Refusal.WrongContract, $"--contract {contract} is not a PaymentChannels contract of this version");
+    }
+
+    private static void WarnOf(string apiListen, ILoggerFactory logs)
+    {
+        if (!IPAddress.IsLoopback(IPEndPoint.Parse(apiListen).Address))
+            logs.CreateLogger("ChannelNode").ApiIsOpen(apiListen);
+    }
+
     private async Task<string> ServeAsync(
-        string listen, NodeOptions options, NodeIdentity identity, ILoggerFactory logs, Action<WebApplication> map)
+        string flag, string listen, NodeOptions options, NodeIdentity identity, ILoggerFactory logs, Action<WebApplication> map)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -165,8 +185,20 @@ internal sealed class NodeHost : IAsyncDisposable
         WebApplication app = builder.Build();
         map(app);
         app.MapGrpcHealthChecksService();
-        await app.StartAsync();
         _parts.Add(app);
+        try
+        {
+            await app.StartAsync();
+        }
+        catch (IOException inUse)
+        {
+            throw new RefusalException(
+                Refusal.InvalidArgument, $"{flag} {listen} cannot be listened on: {inUse.Message}", inUse)
+            {
+                Field = flag,
+            };
+        }
+
         return app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
     }
 
@@ -198,4 +230,9 @@ internal static partial class ProgramLog
 {
     [LoggerMessage(100, LogLevel.Critical, "The node stops: it can no longer do its work safely")]
     public static partial void NodeFailed(this ILogger log, Exception error);
+
+    [LoggerMessage(101, LogLevel.Warning,
+        "The API listens on {Listen}, not only on this machine: it asks nobody who they are, and whoever reaches it spends "
+        + "this node's money")]
+    public static partial void ApiIsOpen(this ILogger log, string listen);
 }

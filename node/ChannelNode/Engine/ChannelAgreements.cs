@@ -28,11 +28,20 @@ internal sealed class ChannelAgreements(
         Channel channel = new(scheme.IdOf(terms), terms, Side.A);
         PeerMessage.ProposalReply reply = await AskAsync<PeerMessage.ProposalReply>(
             link, channel.Id, new PeerMessage.Proposal(terms), cancel);
-        ThrowIf(reply.Refusal, "the peer refused the terms");
+        ThrowIf(reply.Refusal, ExplainTerms(reply.Refusal, terms));
         if (!scheme.Verify(Nothing(channel.Id), reply.Consent, channel.Theirs.Signer))
             throw new RefusalException(Refusal.WrongSigner, "the consent to the terms is not signed by the peer's signer");
         return await RegisterAsync(channel, cancel);
     }
+
+    private static string ExplainTerms(Refusal refusal, ChannelTerms terms) => refusal switch
+    {
+        Refusal.TokenNotAccepted => $"the peer accepts no channels in token {terms.Token}",
+        Refusal.DisputeWindowOutOfRange =>
+            $"the peer accepts only longer dispute windows than {terms.DisputeWindowSeconds} s",
+        Refusal.TooManyChannels => "the peer keeps no more channels that wait for their first deposit",
+        _ => "the peer refused the terms",
+    };
 
     /// <summary>The update that says nothing yet: signed, it is consent to the terms and worth nothing on chain.</summary>
     private static BalanceUpdate Nothing(ChannelId channel) => new(channel, UInt128.Zero, UInt128.Zero);
@@ -56,8 +65,8 @@ internal sealed class ChannelAgreements(
     {
         Refusal refusal = terms.Check(options.Contract);
         if (refusal != Refusal.None) return refusal;
-        if (terms.B != us || terms.A.Signer != link.Signer) return Refusal.NotOurTerms;
         if (terms.DisputeWindowSeconds < options.DisputeWindowSecondsMin) return Refusal.DisputeWindowOutOfRange;
+        if (terms.B != us || terms.A != new Party(link.Owner, link.Signer)) return Refusal.NotOurTerms;
         if (!terms.Token.IsZero && !options.AcceptedTokens.Contains(terms.Token)) return Refusal.TokenNotAccepted;
         bool tooMany = book.UnfundedCount >= options.UnfundedChannelsMax
             || book.UnfundedCountOf(link.Signer) >= options.UnfundedChannelsPerPeerMax;

@@ -28,6 +28,12 @@ internal sealed record ClaimRow(Channel Channel, UInt128 Sent, Signature Signatu
 /// </summary>
 internal interface IChain : IAsyncDisposable
 {
+    /// <summary>
+    /// Throws InsufficientFunds when the node's account does not hold <paramref name="amount"/> of a token, zero for
+    /// ether, now; gas comes on top.
+    /// </summary>
+    Task RequireFundsAsync(Address token, UInt128 amount, CancellationToken cancel);
+
     /// <summary>Deposits for <paramref name="side"/> from the node's account; approves a token first where needed.</summary>
     Task<TransactionReceipt> DepositAsync(
         Channel channel, Side side, UInt128 amount, IProgress<TransactionStep>? progress, CancellationToken cancel);

@@ -40,13 +40,27 @@ internal sealed class Operations(
     public async Task OpenAsync(OpenChannelOrder order, OperationWatcher watch, CancellationToken cancel)
     {
         Check(default(Pots).Deposit(order.OneWay, Side.A, order.Amount, out _), "amount", order.Amount);
+        await chain.RequireFundsAsync(order.Token, order.Amount, cancel);
         watch(new OperationStep(OperationStage.Agreeing, null, null, null, "asking the peer for its consent"));
         PeerLink link = await peers.ConnectAsync(order.PeerUrl, order.Peer, cancel);
         ChannelTerms terms = new(
             us, new Party(link.Owner, link.Signer), order.Token, order.DisputeWindowSeconds, order.OneWay, order.Salt);
         ChannelSlot slot = await agreements.ProposeAsync(link, terms, cancel);
         watch(new OperationStep(OperationStage.Agreed, slot.Channel.Id, null, null, "terms stored on both sides"));
-        await DepositAsync(slot, order.Amount, watch, cancel);
+        try
+        {
+            await DepositAsync(slot, order.Amount, watch, cancel);
+        }
+        catch (RefusalException refusal)
+        {
+            throw new RefusalException(
+                refusal.Refusal,
+                $"{refusal.Message}; the terms are stored on both sides: a deposit into {slot.Channel.Id} opens the channel",
+                refusal)
+            {
+                Field = refusal.Field,
+            };
+        }
     }
 
     public async Task DepositAsync(

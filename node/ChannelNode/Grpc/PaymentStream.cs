@@ -144,14 +144,30 @@ internal sealed class PaymentStream
             },
             Refusal.InsufficientBalance => new RefusalException(
                 refusal,
-                $"amount is {payment.Amount}, expected at most {slot?.State.OurBalance(slot.Channel)}, the balance")
+                $"amount is {payment.Amount}, expected at most {slot?.State.OurBalance(slot.Channel)}, the balance"
+                + (slot?.State.Status == ChannelStatus.Closed ? "; the channel is closed, a deposit opens it again" : ""))
             {
                 Field = "amount",
             },
             Refusal.PeerRefusing => new RefusalException(
                 refusal, $"the peer refused the newest update of {payment.ChannelId}: {slot?.PeerRefusal}"),
-            _ => new RefusalException(refusal, $"channel {payment.ChannelId}: {refusal}") { Field = "channel_id" },
+            _ => new RefusalException(refusal, $"channel {payment.ChannelId}: {Reason(refusal)}")
+            {
+                Field = "channel_id",
+            },
         };
+
+    private static string Reason(Refusal refusal) => refusal switch
+    {
+        Refusal.OneWayChannel => "only the peer pays in this one-way channel",
+        Refusal.DepositUnconfirmed => "it has no confirmed deposit yet; a deposit opens it",
+        Refusal.ChannelClosing => "it is closing on chain",
+        Refusal.CloseAgreed => "a cooperative close is agreed, and waits to be mined or to expire",
+        Refusal.PeerOffline => "its peer is not connected; the same call with the same key may be made again",
+        Refusal.TooManyInFlight => "too many payments wait for the peer's acknowledgement",
+        Refusal.ChainUnavailable => "the chain was not seen for too long to take or give money",
+        _ => refusal.ToString(),
+    };
 
     private sealed class StreamedPayment(
         PaymentStream stream,

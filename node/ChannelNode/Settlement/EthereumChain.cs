@@ -54,6 +54,21 @@ internal sealed class EthereumChain : IChain
         }
     }
 
+    public async Task RequireFundsAsync(Address token, UInt128 amount, CancellationToken cancel)
+    {
+        if (!token.IsZero)
+        {
+            await RequireTokensAsync(token, amount, cancel);
+            return;
+        }
+
+        UInt128 available = await EtherBalanceAsync(_sender.Account, cancel);
+        if (available > amount) return;
+        throw new RefusalException(
+            Refusal.InsufficientFunds,
+            $"a deposit of {amount} wei needs more than that, for its gas, and {_sender.Account} has {available} wei");
+    }
+
     public async Task<TransactionReceipt> DepositAsync(
         Channel channel, Side side, UInt128 amount, IProgress<TransactionStep>? progress, CancellationToken cancel)
     {
@@ -128,6 +143,13 @@ internal sealed class EthereumChain : IChain
     /// <summary>What the contract stores of a channel now, whatever its confirmations; all zero for an unknown one.</summary>
     public async Task<Pots> SidesAsync(ChannelId id, CancellationToken cancel) =>
         PaymentChannelsCalls.ReadSides(await ReadAsync(_contract, PaymentChannelsCalls.Sides(id), Refusal.ChainUnavailable, cancel));
+
+    /// <summary>The id as the contract computes it: tells whether it is the contract that this program was made for.</summary>
+    public async Task<ChannelId> ChannelIdAsync(ChannelTerms terms, CancellationToken cancel)
+    {
+        byte[] id = await ReadAsync(_contract, PaymentChannelsCalls.ChannelId(terms), Refusal.WrongContract, cancel);
+        return id.Length == Bytes32.Size ? ChannelId.Read(id) : default;
+    }
 
     /// <summary>Wei of any account.</summary>
     public Task<UInt128> EtherBalanceAsync(Address owner, CancellationToken cancel) => _rpc.BalanceAsync(owner, cancel);
