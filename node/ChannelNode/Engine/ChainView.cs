@@ -27,7 +27,7 @@ internal sealed class ChainView(IChannelStore store, TimeProvider time, TimeSpan
     /// <summary>To be called when the batch is in the channels' committed states.</summary>
     public void Advance(ChainBatch batch)
     {
-        _cursor = batch.Cursor;
+        _cursor = batch.Cursor ?? _cursor;
         if (batch.IsCaughtUp) Interlocked.Exchange(ref _caughtUpAt, time.GetTimestamp());
         _advanced.Raise();
     }

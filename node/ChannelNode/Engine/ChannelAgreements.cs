@@ -17,9 +17,15 @@ internal sealed class ChannelAgreements(
     Party us,
     ILogger<ChannelAgreements> log)
 {
+    /// <summary>No peer's close may keep a channel waiting longer: the largest that any node's option allows.</summary>
+    private const uint CloseDeadlineSecondsMax = 86_400;
+
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(15);
 
-    private readonly ConcurrentDictionary<(Address Peer, ChannelId Channel), TaskCompletionSource<PeerMessage>> _asked = new();
+    /// <summary>A close is told by its deadline from an earlier one whose answer came too late; terms have none.</summary>
+    private readonly record struct Question(Address Peer, ChannelId Channel, ulong DeadlineSeconds);
+
+    private readonly ConcurrentDictionary<Question, TaskCompletionSource<PeerMessage>> _asked = new();
 
     /// <summary>Offers terms in which this node is side A; they are stored on both sides when this returns.</summary>
     public async Task<ChannelSlot> ProposeAsync(PeerLink link, ChannelTerms terms, CancellationToken cancel)
@@ -158,30 +164,31 @@ internal sealed class ChannelAgreements(
     {
         ChannelSlot? slot = book.Find(close.Channel);
         Refusal refusal = slot is null || slot.Channel.Theirs.Signer != link.Signer ? Refusal.UnknownChannel
-            : close.DeadlineSeconds > clock.NowSeconds + (2 * options.CloseDeadlineSeconds) ? Refusal.InvalidArgument
+            : close.DeadlineSeconds > clock.NowSeconds + CloseDeadlineSecondsMax ? Refusal.InvalidArgument
             : Refusal.None;
         try
         {
             ThrowIf(refusal, "not to be closed");
             await ledger.RunAsync(turn => Answer(turn, slot!, close), cancel);
-            link.Send(new PeerMessage.CloseReply(close.Channel, scheme.Sign(close), Refusal.None));
+            link.Send(new PeerMessage.CloseReply(
+                close.Channel, close.DeadlineSeconds, scheme.Sign(close), Refusal.None));
         }
         catch (RefusalException no)
         {
-            link.Send(new PeerMessage.CloseReply(close.Channel, default, no.Refusal));
+            link.Send(new PeerMessage.CloseReply(close.Channel, close.DeadlineSeconds, default, no.Refusal));
         }
     }
 
     /// <summary>An answer to a question of ours; one that nobody waits for any more is dropped.</summary>
     public ValueTask TakeReply(PeerLink link, PeerMessage reply)
     {
-        ChannelId channel = reply switch
+        Question question = reply switch
         {
-            PeerMessage.ProposalReply proposal => proposal.Channel,
-            PeerMessage.CloseReply close => close.Channel,
+            PeerMessage.ProposalReply proposal => new(link.Signer, proposal.Channel, 0),
+            PeerMessage.CloseReply close => new(link.Signer, close.Channel, close.DeadlineSeconds),
             _ => throw new ArgumentOutOfRangeException(nameof(reply), reply, "not a reply"),
         };
-        if (_asked.TryRemove((link.Signer, channel), out TaskCompletionSource<PeerMessage>? asked))
+        if (_asked.TryRemove(question, out TaskCompletionSource<PeerMessage>? asked))
             asked.TrySetResult(reply);
         return ValueTask.CompletedTask;
     }
@@ -191,7 +198,9 @@ internal sealed class ChannelAgreements(
         where TReply : PeerMessage
     {
         TaskCompletionSource<PeerMessage> asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (!_asked.TryAdd((link.Signer, channel), asked))
+        ulong deadlineSeconds = question is PeerMessage.CloseProposal proposal ? proposal.Close.DeadlineSeconds : 0;
+        Question key = new(link.Signer, channel, deadlineSeconds);
+        if (!_asked.TryAdd(key, asked))
             throw new RefusalException(Refusal.NotReady, "an earlier question about this channel is not answered yet");
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel, link.Ended);
         try
@@ -207,7 +216,7 @@ internal sealed class ChannelAgreements(
         }
         finally
         {
-            _asked.TryRemove((link.Signer, channel), out _);
+            _asked.TryRemove(key, out _);
         }
     }
 

@@ -49,20 +49,29 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state)
 
     public bool OfferAgainScheduled { get; set; }
 
-    /// <summary>The peer can prove more of ours than this database has signed: nothing more may be signed.</summary>
-    public bool StateLost { get; set; }
+    /// <summary>What the peer says, in this session, that it has accepted of ours.</summary>
+    public UInt128 ClaimedByPeer { get; set; }
+
+    /// <summary>
+    /// The peer claims more of ours than this database has signed, an agreed close included: nothing more may be signed
+    /// until the chain, or another session, explains it.
+    /// </summary>
+    public bool StateLost
+    {
+        get
+        {
+            UInt128 closing = Channel.OurSide == Side.A ? Working.CloseSentA : Working.CloseSentB;
+            return ClaimedByPeer > UInt128.Max(Working.Sent, closing);
+        }
+    }
 
     /// <summary>While a close that we proposed is not answered, nothing is sent.</summary>
     public bool CloseProposed { get; set; }
-
-    /// <summary>The total of the newest update that the peer refused.</summary>
-    public UInt128 RefusedTotal { get; set; }
 
     /// <summary>The peer takes our updates again.</summary>
     public void ClearRefusal()
     {
         PeerRefusal = Refusal.None;
-        RefusedTotal = UInt128.Zero;
         RefusalsInARow = 0;
     }
 

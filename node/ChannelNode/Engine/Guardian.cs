@@ -56,7 +56,7 @@ internal sealed class Guardian(
     private async Task TakeAsync(ChainBatch batch, CancellationToken stopping)
     {
         clock.AdvanceChain(batch.TimestampSeconds);
-        if (batch.Cursor != view.Cursor) await ledger.RunAsync(turn => Apply(turn, batch), stopping);
+        if (batch.Cursor is not null && batch.Cursor != view.Cursor) await ledger.RunAsync(turn => Apply(turn, batch), stopping);
         view.Advance(batch);
         Look(stopping);
     }
@@ -84,7 +84,7 @@ internal sealed class Guardian(
             turn.Touch(slot, durable: false);
         }
 
-        turn.Batch.PutChainCursor(batch.Cursor);
+        turn.Batch.PutChainCursor(batch.Cursor!);
         return true;
     }
 

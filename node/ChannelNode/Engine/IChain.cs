@@ -7,10 +7,10 @@ internal sealed record ChainCursor(ulong Number, Bytes32 Hash);
 
 /// <summary>
 /// All events of the contract up to and including <paramref name="Cursor"/> since the batch before, in order.
-/// <paramref name="TimestampSeconds"/> is that block's. <paramref name="IsCaughtUp"/>: there was nothing newer that counts.
+/// <paramref name="TimestampSeconds"/> is that block's. A null cursor: the chain has no block yet that counts. <paramref name="IsCaughtUp"/>: there was nothing newer that counts.
 /// </summary>
 internal sealed record ChainBatch(
-    ChainCursor Cursor, ulong TimestampSeconds, IReadOnlyList<ChainEvent> Events, bool IsCaughtUp);
+    ChainCursor? Cursor, ulong TimestampSeconds, IReadOnlyList<ChainEvent> Events, bool IsCaughtUp);
 
 /// <summary>A mined transaction that did not revert.</summary>
 internal sealed record TransactionReceipt(Bytes32 Hash, ulong BlockNumber, ulong GasUsed);

@@ -37,6 +37,10 @@ internal sealed class Operations(
     /// <summary>Rows of one claim: about 2 million gas, far below any block's.</summary>
     private const int ClaimRowsMax = 100;
 
+    private const int LooksForAClose = 150;
+
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(100);
+
     public async Task OpenAsync(OpenChannelOrder order, OperationWatcher watch, CancellationToken cancel)
     {
         Check(default(Pots).Deposit(order.OneWay, Side.A, order.Amount, out _), "amount", order.Amount);
@@ -87,11 +91,33 @@ internal sealed class Operations(
         Signature ours = scheme.Sign(close);
         watch(new OperationStep(OperationStage.Agreed, slot.Channel.Id, null, null, "signed by both"));
         (Signature a, Signature b) = slot.Channel.OurSide == Side.A ? (ours, theirs) : (theirs, ours);
-        await RunAsync(
-            slot,
-            progress => chain.CloseAsync(slot.Channel, close, a, b, progress, cancel),
-            watch,
-            cancel);
+        try
+        {
+            await RunAsync(
+                slot,
+                progress => chain.CloseAsync(slot.Channel, close, a, b, progress, cancel),
+                watch,
+                cancel);
+        }
+        catch (RefusalException refusal) when (
+            refusal.Refusal is Refusal.CloseNotAdvancing or Refusal.TransactionReverted)
+        {
+            if (!await WasClosedAsync(slot, close, cancel)) throw;
+            watch(new OperationStep(
+                OperationStage.Confirmed, slot.Channel.Id, null, null, "closed at these totals by the peer's transaction"));
+        }
+    }
+
+    /// <summary>The peer holds both signatures too, and may have been first: then the chain says so soon.</summary>
+    private async Task<bool> WasClosedAsync(ChannelSlot slot, CooperativeClose close, CancellationToken cancel)
+    {
+        for (int look = 0; look < LooksForAClose; look++)
+        {
+            if (slot.State.OnChain.SentA >= close.SentA && slot.State.OnChain.IsEmpty) return true;
+            await Task.Delay(BetweenLooks, clock.Time, cancel);
+        }
+
+        return false;
     }
 
     public async Task StartCloseAsync(ChannelSlot slot, OperationWatcher watch, CancellationToken cancel)

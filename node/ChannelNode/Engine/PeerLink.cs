@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
 using ChannelNode.Core;
 
@@ -10,9 +11,13 @@ namespace ChannelNode.Engine;
 /// </summary>
 internal sealed class PeerLink(Address signer, Address owner, int queueMax)
 {
+    /// <summary>Payments that may wait to be told to a slow peer; with the number of messages a bound of its memory.</summary>
+    private const int PaymentsWaitingMax = 8 * PeerSession.PaymentsPerUpdateMax;
+
     private readonly Channel<PeerMessage> _outbound = System.Threading.Channels.Channel.CreateBounded<PeerMessage>(
         new BoundedChannelOptions(queueMax) { SingleReader = true });
     private readonly CancellationTokenSource _ended = new();
+    private int _paymentsWaiting;
 
     public Address Signer { get; } = signer;
 
@@ -21,14 +26,24 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     /// <summary>Cancelled when the session must end, for whatever reason.</summary>
     public CancellationToken Ended => _ended.Token;
 
-    public ChannelReader<PeerMessage> Outbound => _outbound.Reader;
+    public bool TryTake([NotNullWhen(true)] out PeerMessage? message)
+    {
+        bool taken = _outbound.Reader.TryRead(out message);
+        if (message is PeerMessage.Update update) Interlocked.Add(ref _paymentsWaiting, -update.Payments.Count);
+        return taken;
+    }
+
+    public ValueTask<bool> WaitToTakeAsync(CancellationToken cancel) => _outbound.Reader.WaitToReadAsync(cancel);
 
     /// <summary>Why the engine ended the session; null when it did not.</summary>
     public string? EndReason { get; private set; }
 
     public void Send(PeerMessage message)
     {
-        if (!_outbound.Writer.TryWrite(message)) End("the peer reads too slowly");
+        int waiting = message is PeerMessage.Update update
+            ? Interlocked.Add(ref _paymentsWaiting, update.Payments.Count)
+            : 0;
+        if (waiting > PaymentsWaitingMax || !_outbound.Writer.TryWrite(message)) End("the peer reads too slowly");
     }
 
     public void End(string? reason)

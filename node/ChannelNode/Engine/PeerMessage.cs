@@ -23,5 +23,6 @@ internal abstract record PeerMessage
 
     public sealed record CloseProposal(CooperativeClose Close) : PeerMessage;
 
-    public sealed record CloseReply(ChannelId Channel, Signature Signature, Refusal Refusal) : PeerMessage;
+    public sealed record CloseReply(
+        ChannelId Channel, ulong DeadlineSeconds, Signature Signature, Refusal Refusal) : PeerMessage;
 }

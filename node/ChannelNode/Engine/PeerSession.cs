@@ -115,7 +115,7 @@ internal sealed class PeerSession(
     }
 
     private TakeReestablish Reestablished(ChannelSlot slot, PeerMessage.Reestablish said) =>
-        new(slot, said.Received, link, (theirs, ours) => log.StateLost(slot.Channel.Id, theirs, ours));
+        new(slot, said.Received, link, log);
 
     private ValueTask ForChannel(ChannelId id, Func<ChannelSlot, LedgerCommand> command, CancellationToken cancel) =>
         FindOurs(id) is { } slot ? ledger.EnqueueAsync(command(slot), cancel) : ValueTask.CompletedTask;

@@ -24,7 +24,7 @@ internal sealed class AcceptUpdate(
         if (_refusal != Refusal.None) return;
 
         if (next.TheirSent > before) Journal(turn, before);
-        if (slot.PeerRefusal != Refusal.None && next.Acknowledged >= slot.RefusedTotal) slot.ClearRefusal();
+        if (slot.PeerRefusal != Refusal.None && next.Acknowledged == next.Sent) slot.ClearRefusal();
         slot.Working = next;
         slot.AcknowledgementDue = true;
         turn.Touch(slot, durable: true);
@@ -65,7 +65,7 @@ internal sealed class TakeAcknowledgement(ChannelSlot slot, UInt128 received, Pe
 
         if (next.Acknowledged == slot.Working.Acknowledged) return;
         slot.Working = next;
-        if (slot.PeerRefusal != Refusal.None && received >= slot.RefusedTotal) slot.ClearRefusal();
+        if (slot.PeerRefusal != Refusal.None && next.Acknowledged == next.Sent) slot.ClearRefusal();
         turn.Touch(slot, durable: false);
     }
 
@@ -85,9 +85,8 @@ internal sealed class TakeRefusal(
     internal override void Apply(LedgerTurn turn)
     {
         if (sent <= slot.Working.Acknowledged || sent > slot.Working.Sent) return;
-        if (slot.PeerRefusal != reason) log.UpdateRefused(slot.Channel.Id, sent, reason);
+        if (slot.PeerRefusal == Refusal.None) log.UpdateRefused(slot.Channel.Id, sent, reason);
         slot.PeerRefusal = reason;
-        slot.RefusedTotal = UInt128.Max(slot.RefusedTotal, sent);
         if (slot.OfferAgainScheduled) return;
         slot.OfferAgainScheduled = true;
         offerAgainIn(Math.Min(DelayMsMin << Math.Min(slot.RefusalsInARow++, 10), DelayMsMax));
@@ -121,19 +120,22 @@ internal sealed class OfferAgain(ChannelSlot slot) : LedgerCommand
 /// acknowledged and lost.
 /// </summary>
 internal sealed class TakeReestablish(
-    ChannelSlot slot, UInt128 received, PeerLink link, Action<UInt128, UInt128> stateLost) : LedgerCommand
+    ChannelSlot slot, UInt128 received, PeerLink link, ILogger log) : LedgerCommand
 {
     internal override void Apply(LedgerTurn turn)
     {
         if (slot.Link != link || slot.Established) return;
         slot.Established = true;
-        slot.StateLost = Updates.Acknowledge(slot.Working, received, out ChannelState next) != Refusal.None;
+        slot.ClaimedByPeer = received;
         slot.ClearRefusal();
         if (slot.StateLost)
         {
-            stateLost(received, slot.Working.Sent);
+            log.StateLost(slot.Channel.Id, received, slot.Working.Sent);
             return;
         }
+
+        // What the peer says beyond our own total is a close that it has seen mined and we have not yet.
+        Updates.Acknowledge(slot.Working, UInt128.Min(received, slot.Working.Sent), out ChannelState next);
 
         slot.Working = next;
         if (received < next.Sent) slot.ReofferAbove = received;

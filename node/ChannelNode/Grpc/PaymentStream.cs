@@ -7,8 +7,8 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Grpc;
 
 /// <summary>
-/// One StreamPayments call: items in, results out, many under way. The number under way is bounded; past it the stream
-/// is not read, and HTTP/2 holds the caller back.
+/// One StreamPayments call: items in, results out, many under way. The number under way, to the result's leaving, is
+/// bounded; past it the stream is not read, and HTTP/2 holds the caller back.
 /// </summary>
 internal sealed class PaymentStream
 {
@@ -97,7 +97,6 @@ internal sealed class PaymentStream
             TotalSent = outcome.Refusal == Refusal.None ? outcome.Total.ToString() : string.Empty,
             Repeated = outcome.Repeated,
         });
-        _room.Release();
         Finish();
     }
 
@@ -118,6 +117,7 @@ internal sealed class PaymentStream
             }
 
             await _responses.WriteAsync(response, cancel);
+            _room.Release(response.Results.Count);
         }
     }
 

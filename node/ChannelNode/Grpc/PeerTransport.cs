@@ -161,11 +161,11 @@ internal sealed class PeerTransport(
     {
         foreach (PeerMessage greeting in session.Greeting) await write(PeerWire.Write(greeting), cancel);
 
-        while (await session.Link.Outbound.WaitToReadAsync(cancel))
+        while (await session.Link.WaitToTakeAsync(cancel))
         {
             Wire.Frame frame = new();
             int payments = 0;
-            while (payments < PaymentsPerFrame && session.Link.Outbound.TryRead(out PeerMessage? message))
+            while (payments < PaymentsPerFrame && session.Link.TryTake(out PeerMessage? message))
             {
                 if (message is PeerMessage.Update update) payments += update.Payments.Count;
                 if (PeerWire.TryAdd(frame, message)) continue;

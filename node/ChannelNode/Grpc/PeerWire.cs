@@ -78,7 +78,10 @@ internal static class PeerWire
         said.DeadlineSeconds));
 
     private static PeerMessage.CloseReply Read(Wire.CloseProposalReply said) => new(
-        ReadChannel(said.ChannelId), ReadOptionalSignature(said.Signature, "signature"), ReadRefusal(said.Refusal));
+        ReadChannel(said.ChannelId),
+        said.DeadlineSeconds,
+        ReadOptionalSignature(said.Signature, "signature"),
+        ReadRefusal(said.Refusal));
 
     private static Signature ReadOptionalSignature(ByteString bytes, string field) =>
         bytes.IsEmpty ? default : ReadSignature(bytes, field);
@@ -138,6 +141,7 @@ internal static class PeerWire
             CloseProposalReply = new Wire.CloseProposalReply
             {
                 ChannelId = Write(said.Channel),
+                DeadlineSeconds = said.DeadlineSeconds,
                 Signature = said.Refusal == Refusal.None ? Write(said.Signature) : ByteString.Empty,
                 Refusal = (Wire.Refusal)said.Refusal,
             },

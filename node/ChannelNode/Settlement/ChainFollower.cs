@@ -27,6 +27,7 @@ internal sealed class ChainFollower(
 
     private ulong _blocksPerRange = BlocksPerRangeMax;
     private ulong _timestampSeconds;
+    private bool _isBehind;
 
     /// <summary>
     /// As <see cref="IChain.FollowAsync"/>. One at a time. Ends with <see cref="ChainReorganizedException"/>, or with a
@@ -58,7 +59,7 @@ internal sealed class ChainFollower(
                 continue;
             }
 
-            if (cursor is not null) yield return new ChainBatch(cursor, _timestampSeconds, [], IsCaughtUp: true);
+            if (!_isBehind) yield return new ChainBatch(cursor, _timestampSeconds, [], IsCaughtUp: true);
             await wake.WaitAsync(step.IsSubscribed ? SubscribedPoll : poll, cancel);
         }
     }
@@ -96,19 +97,26 @@ internal sealed class ChainFollower(
 
         ulong first = cursor is null ? fromBlock : cursor.Number + 1;
         ulong depth = Math.Max(confirmations, 1) - 1;
+        // An RPC that is behind what was seen already is no sign of the chain.
+        _isBehind = cursor is not null && head < cursor.Number + depth;
         if (head < depth || head - depth < first) return null;
 
         ulong newest = head - depth;
         ulong last = Math.Min(newest, first + _blocksPerRange - 1);
         ChainBatch batch = await ReadAsync(first, last, cancel);
         _timestampSeconds = batch.TimestampSeconds;
-        return batch with { IsCaughtUp = batch.Cursor.Number == newest };
+        return batch with { IsCaughtUp = batch.Cursor!.Number == newest };
     }
 
     private async Task RequireUnchangedAsync(ChainCursor cursor, CancellationToken cancel)
     {
         BlockHeader? block = await rpc.BlockAsync(cursor.Number, cancel);
-        if (block?.Hash == cursor.Hash) return;
+        if (block?.Hash == cursor.Hash)
+        {
+            _timestampSeconds = block.TimestampSeconds;
+            return;
+        }
+
         string found = block?.Hash.ToString() ?? "unknown";
         Log.Reorganized(log, cursor.Number, cursor.Hash, found);
         throw new ChainReorganizedException(cursor, found);

@@ -139,6 +139,10 @@ internal sealed class TransactionSender(
                 || await rpc.MinedAsync(signed.Hash, cancel) is not null;
             if (!isThere) throw ToRefusal(operation, error);
         }
+        catch (Exception failure) when (IsPassing(failure))
+        {
+            // No answer is no refusal: the transaction may be on its way. It is waited for, and sent again if it is not.
+        }
     }
 
     private async Task<MinedTransaction> WaitAsync(SignedTransaction sent, CancellationToken cancel)

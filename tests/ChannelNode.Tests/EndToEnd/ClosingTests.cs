@@ -127,6 +127,41 @@ public sealed class ClosingTests(AnvilFixture anvil) : IAsyncLifetime
         await AssertPaidAsync(700, 300);
     }
 
+    /// <summary>A close counts one further: who has not seen it mined yet must not take that for its own database's age.</summary>
+    [Fact]
+    public async Task CloseSeenByOneSideFirst_IsNoSignOfALostState()
+    {
+        await using TestNode carol = await TestNode.StartAsync(_chain, options => options with { Confirmations = 5 });
+        for (int block = 0; block < 6; block++) await _chain.PassTimeAsync(1);
+        Task<string> opening = carol.OpenAsync(_bob, "1000");
+        while (!opening.IsCompleted)
+        {
+            await _chain.PassTimeAsync(1);
+            await Task.Delay(100);
+        }
+
+        string id = await opening;
+        await carol.PayAsync(id, "300");
+        await CloseAsync(_bob, id);
+        await _bob.StopAsync();
+        await _bob.StartAsync();
+        await StagesAsync(
+            _bob.Api.OpenChannel(new Wire.OpenChannelRequest { PeerUrl = carol.PeerUrl, Amount = "10" }), _ => new Wire.Progress());
+        await carol.UntilAsync(id, channel => channel.PeerConnected);
+        for (int block = 0; block < 6; block++) await _chain.PassTimeAsync(1);
+        await carol.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closed);
+
+        Task<List<Wire.Stage>> funding = DepositAsync(carol, id, "50");
+        while (!funding.IsCompleted)
+        {
+            await _chain.PassTimeAsync(1);
+            await Task.Delay(100);
+        }
+
+        await funding;
+        await carol.PayAsync(id, "20");
+    }
+
     [Fact]
     public async Task PaymentsBothWaysDuringAClose_AreInItOrRefused()
     {

@@ -93,9 +93,9 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
         ulong last = 0;
         await foreach (ChainBatch batch in FollowAsync(bench.Alice, null))
         {
-            Assert.True(batches == 0 || batch.Cursor.Number > last);
-            Assert.NotEqual(default, batch.Cursor.Hash);
-            last = batch.Cursor.Number;
+            Assert.True(batches == 0 || batch.Cursor!.Number > last);
+            Assert.NotEqual(default, batch.Cursor!.Hash);
+            last = batch.Cursor!.Number;
             if (last < await HeadAsync()) continue;
             Assert.Equal(await anvil.NowSecondsAsync(), batch.TimestampSeconds);
             if (++batches == 4) break;
@@ -118,7 +118,7 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
 
         await foreach (ChainBatch batch in FollowAsync(chain, null))
         {
-            Assert.True(batch.Cursor.Number <= receipt.BlockNumber);
+            Assert.True(batch.Cursor!.Number <= receipt.BlockNumber);
             if (DepositsOf(channel.Id, batch).Any()) break;
         }
     }
@@ -230,7 +230,7 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
         await foreach (ChainBatch batch in FollowAsync(bench.Alice, null))
         {
             cursor = batch.Cursor;
-            if (cursor.Number == 7) break;
+            if (cursor!.Number == 7) break;
         }
 
         await own.RpcAsync<bool>("evm_revert", snapshot);
