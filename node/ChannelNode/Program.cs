@@ -6,6 +6,7 @@ using ChannelNode.Grpc;
 using ChannelNode.Settlement;
 using ChannelNode.Signing;
 using ChannelNode.Storage;
+using Grpc.AspNetCore.Server.Model;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -174,6 +175,7 @@ internal sealed class NodeHost : IAsyncDisposable
             grpc.MaxSendMessageSize = options.MessageBytesMax;
             grpc.Interceptors.Add<RefusalInterceptor>();
         });
+        builder.Services.AddSingleton<IServiceMethodProvider<PeerGrpcService>, PeerMethods>();
         builder.Services.AddGrpcReflection();
         builder.Services.AddGrpcHealthChecks().AddCheck("chain", () => Node.View.IsCurrent
             ? HealthCheckResult.Healthy()

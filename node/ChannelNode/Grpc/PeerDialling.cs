@@ -42,7 +42,8 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
             MaxReceiveMessageSize = node.Options.MessageBytesMax,
             MaxSendMessageSize = node.Options.MessageBytesMax,
         });
-        var call = new Wire.PeerService.PeerServiceClient(channel).Exchange(cancellationToken: _stopping.Token);
+        var call = channel.CreateCallInvoker().AsyncDuplexStreamingCall(
+            PeerExchange.Method, null, new CallOptions(cancellationToken: _stopping.Token));
         PeerTransport transport = new(
             node,
             identity,

@@ -5,9 +5,9 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Grpc;
 
 /// <summary>Sessions that peers open with this node.</summary>
-internal sealed class PeerGrpcService(Node node, NodeIdentity identity) : Wire.PeerService.PeerServiceBase
+internal sealed class PeerGrpcService(Node node, NodeIdentity identity)
 {
-    public override async Task Exchange(
+    public async Task Exchange(
         IAsyncStreamReader<Wire.ExchangeRequest> requestStream,
         IServerStreamWriter<Wire.ExchangeResponse> responseStream,
         ServerCallContext context)

@@ -20,6 +20,29 @@ public sealed class PeerHandshakeTests(AnvilFixture anvil) : PeerFixture(anvil)
         Refusals.AssertIs(await Peer.HearErrorAsync(), StatusCode.InvalidArgument, "INVALID_ARGUMENT", "kind");
     }
 
+    /// <summary>Two bytes each on the wire, a hundred in memory: refused before anything is made of them.</summary>
+    [Fact]
+    public async Task FrameOfEmptyParts_IsRefusedUnread()
+    {
+        Wire.Frame frame = new();
+        for (int count = 0; count < 500_000; count++) frame.Updates.Add(new Wire.Update());
+
+        await Peer.SayAsync(new Wire.PeerMessage { Frame = frame });
+
+        Refusals.AssertIs(await Peer.HearErrorAsync(), StatusCode.InvalidArgument, "INVALID_ARGUMENT", "updates");
+    }
+
+    [Fact]
+    public async Task LongHello_IsRefusedUnread()
+    {
+        Wire.Hello hello = Peer.Hello();
+        hello.Nonce = ByteString.CopyFrom(new byte[2_000]);
+
+        await Peer.SayAsync(new Wire.PeerMessage { Hello = hello });
+
+        Refusals.AssertIs(await Peer.HearErrorAsync(), StatusCode.InvalidArgument, "INVALID_ARGUMENT", "kind");
+    }
+
     public static TheoryData<string, StatusCode> BadHellos => new()
     {
         { "WRONG_PROTOCOL_VERSION", StatusCode.FailedPrecondition },
