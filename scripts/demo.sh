@@ -45,6 +45,7 @@ equal() { [[ "$2" == "$3" ]] || fail "$1: expected $2, found $3"; }
 
 # Usage: start_paying <name> <node> <channel> <price> <count> [flags]; the name is also the items'.
 start_paying() {
+  : >"$work/$1.jsonl" # it is read before the job may have got as far as to open it
   dotnet "$program" --node "http://127.0.0.1:${api_port[$2]}" pay "$3" "$4" --count "$5" --item "$1" --key "$1" \
     --json "${@:6}" >"$work/$1.jsonl" 2>"$work/$1.log" &
   pid[$1]=$!

@@ -6,6 +6,8 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 foundry="$root/contracts/script/foundry.sh"
 program="$root/node/ChannelNode/bin/Release/net10.0/channelnode.dll"
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
+# Nothing may outlive the script: neither build servers, nor the pipes for debuggers that a killed process leaves in /tmp.
+export UseSharedCompilation=false MSBUILDDISABLENODEREUSE=1 DOTNET_EnableDiagnostics=0
 
 work="$(mktemp -d "${TMPDIR:-/tmp}/channelnode.XXXXXX")"
 declare -A pid=() api_port=() peer_port=() account=() owner=()
