@@ -8,10 +8,11 @@ trap clean_up EXIT
 trap 'exit 130' INT TERM
 ended=""
 
-echo "devnet: building"
-build
+say() { printf 'devnet: %s\n' "$*"; }
+
+build say
 take_ports 8545 9801 9802 9811 9812
-echo "devnet: starting a chain and two nodes"
+say "starting a chain and two nodes"
 start_chain
 deploy_contract
 deploy_token

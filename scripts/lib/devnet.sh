@@ -67,13 +67,21 @@ log_size() { stat -c %s "$work/$1.log"; }
 
 # --- building and starting ---------------------------------------------------------------------------------------
 
+# Usage: build <command that tells people a step>. The first time it takes long enough to seem stuck.
 build() {
   "$root/scripts/setup.sh"
-  dotnet build "$root/node/ChannelNode" -c Release -v quiet --nologo >"$work/build.log" 2>&1 || {
-    cat "$work/build.log" >&2
-    fail "the build failed"
+  "$1" "restoring packages"
+  quietly dotnet restore "$root/node/ChannelNode" -v quiet
+  "$1" "compiling"
+  quietly dotnet build "$root/node/ChannelNode" --no-restore -c Release -v quiet --nologo
+}
+
+# Runs a command whose output matters only when it fails.
+quietly() {
+  "$@" >"$work/quiet" 2>&1 || {
+    cat "$work/quiet" >&2
+    fail "failed: $*"
   }
-  rm "$work/build.log"
 }
 
 # Prints free ports, one a line: the given ones where they are free, others where they are not.
