@@ -37,7 +37,7 @@ internal sealed class NodeConnection : IDisposable
         if (Failure.IsOfAnotherServer(rpc))
             return failure with { Message = $"{_url} is not a node's API (its peers' port?)" };
         string hint = _url.StartsWith("https:", StringComparison.OrdinalIgnoreCase) ? "; a node's API speaks http://" : "";
-        return failure with { Message = $"no node answers at {_url}: {failure.Message}{hint}" };
+        return failure with { Message = $"no node answers at {_url}: {failure.Message.TrimEnd('.')}{hint}" };
     }
 
     /// <summary>The whole id for a whole id or for the unique beginning of one.</summary>
