@@ -45,6 +45,7 @@ equal() { [[ "$2" == "$3" ]] || fail "$1: expected $2, found $3"; }
 
 # Usage: start_paying <name> <node> <channel> <price> <count> [flags]; the name is also the items'.
 start_paying() {
+  : >"$work/$1.jsonl" # it is read before the job may have got as far as to open it
   dotnet "$program" --node "http://127.0.0.1:${api_port[$2]}" pay "$3" "$4" --count "$5" --item "$1" --key "$1" \
     --json "${@:6}" >"$work/$1.jsonl" 2>"$work/$1.log" &
   pid[$1]=$!
@@ -62,10 +63,11 @@ finish_paying() {
 # --- chapters ----------------------------------------------------------------------------------------------------
 
 prepare() {
-  say "building; the first time this takes a while"
-  build
+  build say
   take_ports 0 0 0 0 0
+  say "starting a chain"
   start_chain
+  say "deploying the contract and a token"
   deploy_contract
   deploy_token
   local name
@@ -75,9 +77,13 @@ prepare() {
     owner[$name]="$(cli key new --file "$work/$name-owner.key" --json | field .address)"
   done
   mint alice "$minted"
+  say "starting two nodes"
   start_node alice
   start_node bob
   say "a chain, the contract $contract, and two nodes are running"
+  figure "to begin with, each account has" "$(ether "$account_wei") ether"
+  figure "alice's account also has" "$(dollars "$minted") DUSD"
+  say "An owner is paid what a channel pays out; the owners' addresses begin with nothing."
 }
 
 open_channels() {
@@ -158,6 +164,7 @@ claim_one_way() {
   start_paying more alice "$one_way" "$view_price" 1000
   finish_paying more "the channel is open: alice pays on"
   claim "claimed again"
+  say "$(dollars $((one_way_deposit - 6000 * view_price))) DUSD stay in the contract: the one-way channel stays open"
 }
 
 close_together() {
@@ -179,6 +186,7 @@ cheat() {
   disputed="$(alice channel open --peer "http://127.0.0.1:${peer_port[bob]}" --amount "$dispute_alice" --window 30 --json |
     field .channelId)"
   bob channel deposit "$disputed" --amount "$dispute_bob" --json >/dev/null
+  figure "alice / bob deposit" "$(ether "$dispute_alice") / $(ether "$dispute_bob") ether"
   pay_quietly early alice "$disputed" "$early_price" "$early_count"
   pay_quietly back bob "$disputed" "$back_price" "$back_count"
   figure "alice has paid / bob has paid" \
@@ -199,13 +207,27 @@ cheat() {
   watch_the_dispute
 }
 
+# Renders bob's log lines about a dispute for people: ether for wei; the time as it is left, which the line says too.
+told_by_bob() {
+  local line wei
+  grep -E 'is closing|old state|Dispute is on chain' |
+    sed -E 's/^[^]]*\] /     bob: /; s/(0x[0-9a-f]{8})[0-9a-f]+/\1…/; s/the window ends at [0-9]+, in ([0-9]+) s/\1 s of the window left/' |
+    while IFS= read -r line; do
+      while [[ "$line" =~ (recorded|prove)\ ([0-9]+) ]]; do
+        wei="${BASH_REMATCH[2]}"
+        line="${line/${BASH_REMATCH[0]}/${BASH_REMATCH[1]}: $(ether "$wei") ether}"
+      done
+      printf '%s\n' "$line"
+    done
+}
+
 watch_the_dispute() {
   local offset now left
   offset="$(log_size bob)"
   start_node bob
   say "bob is back, and nobody tells him anything:"
   await_line bob "$offset" 'Dispute is on chain' 30
-  tail -c "+$((offset + 1))" "$work/bob.log" | grep -E 'is closing|old state|Dispute is on chain' | sed -E 's/^[^]]*\] /     bob: /; s/(0x[0-9a-f]{8})[0-9a-f]+/\1…/'
+  tail -c "+$((offset + 1))" "$work/bob.log" | told_by_bob
   now="$(bob channel show "$disputed" --json)"
   figure "recorded on chain as paid by alice" "$(ether "$(field .theirRecordedSent <<<"$now")") ether"
   left=$(($(field .closesAtSeconds <<<"$now") - $(date +%s)))

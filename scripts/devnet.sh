@@ -6,11 +6,13 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib/devnet.sh"
 trap clean_up EXIT
 trap 'exit 130' INT TERM
+ended=""
 
-echo "devnet: building"
-build
+say() { printf 'devnet: %s\n' "$*"; }
+
+build say
 take_ports 8545 9801 9802 9811 9812
-echo "devnet: starting a chain and two nodes"
+say "starting a chain and two nodes"
 start_chain
 deploy_contract
 deploy_token
@@ -33,8 +35,8 @@ A chain and two nodes are running.
 
 In another shell:
 
-  alias alice='dotnet $program --node http://127.0.0.1:${api_port[alice]}'
-  alias bob='dotnet $program --node http://127.0.0.1:${api_port[bob]}'
+  alias alice='dotnet "$program" --node http://127.0.0.1:${api_port[alice]}'
+  alias bob='dotnet "$program" --node http://127.0.0.1:${api_port[bob]}'
 
   alice info
   alice channel open --peer http://127.0.0.1:${peer_port[bob]} --amount 1000000000000000000
@@ -47,5 +49,8 @@ Ctrl-C stops all and removes the data.
 END
 
 # A signal ends the wait; so does a process that ends by itself, which is an error here.
-wait -n "${pid[@]}"
-fail "one of the processes has ended"
+wait -n "${pid[@]}" || true
+for name in "${!pid[@]}"; do
+  kill -0 "${pid[$name]}" 2>/dev/null || ended+="${ended:+ and }$name"
+done
+fail "ended by itself: $ended"

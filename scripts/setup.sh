@@ -11,12 +11,25 @@ fail() {
   exit 1
 }
 
-# Runs a command as root.
+# Runs a command whose output matters only when it fails: apt fills the screen when it is not on a terminal.
+quietly() {
+  local log
+  log="$(mktemp)"
+  if "$@" >"$log" 2>&1; then
+    rm "$log"
+    return
+  fi
+  cat "$log" >&2
+  rm "$log"
+  fail "failed: $*"
+}
+
+# Runs a command as root, quietly.
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then
-    "$@"
+    quietly "$@"
   elif command -v sudo >/dev/null; then
-    sudo "$@"
+    quietly sudo "$@"
   else
     fail "neither root nor sudo: run '$*' as root, then try again"
   fi

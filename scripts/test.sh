@@ -17,6 +17,7 @@ out="$(mktemp -d)"
 trap 'rm -rf "$out"' EXIT
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+export UseSharedCompilation=false MSBUILDDISABLENODEREUSE=1 # no build server may outlive the tests
 
 passed=0
 failed=0

@@ -18,8 +18,6 @@ namespace ChannelNode;
 /// <summary>Wires the parts; the only file that knows every one of them.</summary>
 internal static class Program
 {
-    private const int ExitFailed = 70;
-
     public static Task<int> Main(string[] args) =>
         CommandLine.RunAsync(args, new CliActions(RunAsync, CreateKey, DeployAsync), CancellationToken.None);
 
@@ -47,7 +45,7 @@ internal static class Program
         try
         {
             await host.Node.Completion.WaitAsync(stopping);
-            return ExitFailed;
+            return ExitCode.Failed;
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
@@ -56,7 +54,7 @@ internal static class Program
         catch (Exception error)
         {
             logs.CreateLogger("ChannelNode").NodeFailed(error);
-            return ExitFailed;
+            return ExitCode.Failed;
         }
     }
 

@@ -6,6 +6,8 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 foundry="$root/contracts/script/foundry.sh"
 program="$root/node/ChannelNode/bin/Release/net10.0/channelnode.dll"
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
+# Nothing may outlive the script: neither build servers, nor the pipes for debuggers that a killed process leaves in /tmp.
+export UseSharedCompilation=false MSBUILDDISABLENODEREUSE=1 DOTNET_EnableDiagnostics=0
 
 work="$(mktemp -d "${TMPDIR:-/tmp}/channelnode.XXXXXX")"
 declare -A pid=() api_port=() peer_port=() account=() owner=()
@@ -65,13 +67,21 @@ log_size() { stat -c %s "$work/$1.log"; }
 
 # --- building and starting ---------------------------------------------------------------------------------------
 
+# Usage: build <command that tells people a step>. The first time it takes long enough to seem stuck.
 build() {
   "$root/scripts/setup.sh"
-  dotnet build "$root/node/ChannelNode" -c Release -v quiet --nologo >"$work/build.log" 2>&1 || {
-    cat "$work/build.log" >&2
-    fail "the build failed"
+  "$1" "restoring packages"
+  quietly dotnet restore "$root/node/ChannelNode" -v quiet
+  "$1" "compiling"
+  quietly dotnet build "$root/node/ChannelNode" --no-restore -c Release -v quiet --nologo
+}
+
+# Runs a command whose output matters only when it fails.
+quietly() {
+  "$@" >"$work/quiet" 2>&1 || {
+    cat "$work/quiet" >&2
+    fail "failed: $*"
   }
-  rm "$work/build.log"
 }
 
 # Prints free ports, one a line: the given ones where they are free, others where they are not.

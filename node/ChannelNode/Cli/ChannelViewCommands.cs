@@ -1,6 +1,5 @@
 using System.CommandLine;
 using ChannelNode.Proto.V1;
-using Spectre.Console;
 using Address = ChannelNode.Core.Address;
 
 namespace ChannelNode.Cli;
@@ -16,6 +15,9 @@ internal static class ChannelViewCommands
         ["closing"] = ChannelStatus.Closing,
         ["closed"] = ChannelStatus.Closed,
     };
+
+    private static readonly string[] Columns =
+        ["channel", "status", "kind", "token", "#we can send", "#they can send", "#sent", "#received", "peer"];
 
     public static CliCommand List(CommandShell shell)
     {
@@ -52,22 +54,25 @@ internal static class ChannelViewCommands
             terminal.Line("no channels");
             return;
         }
-        Table table = Views.Table("channel", "status", "kind", "token", "#we can send", "#they can send", "#sent", "#received", "peer");
-        foreach (Channel channel in known.Channels)
-        {
-            table.AddRow(
-                Terminal.Cell(terminal.IdForTable(channel.ChannelId)),
-                Terminal.Cell(Status(channel)),
-                Terminal.Cell(Kind(channel)),
-                Terminal.Cell(IsEther(channel) ? "ether" : terminal.IdForTable(channel.Token)),
-                Terminal.Cell(channel.OurBalance),
-                Terminal.Cell(channel.TheirBalance),
-                Terminal.Cell(channel.Sent),
-                Terminal.Cell(channel.Received),
-                Terminal.Cell(channel.PeerConnected ? "connected" : "offline"));
-        }
+        var (table, leftOut) = Views.Fitting(
+            terminal.Width, Columns, [.. known.Channels.Select(Row)], "kind", "token", "#received", "#sent", "peer");
         terminal.Show(table);
+        if (leftOut.Count > 0)
+            terminal.Line($"not shown for want of room: {string.Join(", ", leftOut)}; see 'channelnode channel show'");
     }
+
+    private static string[] Row(Channel channel) =>
+    [
+        channel.ChannelId,
+        Status(channel),
+        Kind(channel),
+        IsEther(channel) ? "ether" : channel.Token,
+        channel.OurBalance,
+        channel.TheirBalance,
+        channel.Sent,
+        channel.Received,
+        channel.PeerConnected ? "connected" : "offline",
+    ];
 
     private static void Show(Channel channel, Terminal terminal, DateTimeOffset now)
     {

@@ -7,26 +7,51 @@ namespace ChannelNode.Cli;
 /// <summary>A command whose help ends with one example.</summary>
 internal sealed class CliCommand(string name, string description, string example) : Command(name, description)
 {
+    private readonly HashSet<int> _exitCodes = [];
+
     public string Example { get; } = example;
+
+    /// <summary>Names exit codes beside those of every command, for its help.</summary>
+    public CliCommand MayExitWith(params ReadOnlySpan<int> codes)
+    {
+        foreach (int code in codes) _exitCodes.Add(code);
+        return this;
+    }
+
+    /// <summary>The exit codes of a command and of those below it, beside those of every command.</summary>
+    public static HashSet<int> ExitCodesOf(Command command)
+    {
+        HashSet<int> codes = command is CliCommand own ? [.. own._exitCodes] : [];
+        foreach (Command below in command.Subcommands) codes.UnionWith(ExitCodesOf(below));
+        return codes;
+    }
 }
 
 /// <summary>The usual help, then the command's example and the exit codes.</summary>
-internal sealed class HelpWithExample(HelpAction usual) : SynchronousCommandLineAction
+internal sealed class HelpWithExample(HelpAction usual, Option node) : SynchronousCommandLineAction
 {
+    /// <summary>The root command can be no <see cref="CliCommand"/>.</summary>
+    private const string RootExample =
+        """
+        channelnode channel open --peer http://127.0.0.1:9812 --amount 1000000000000000000
+        channelnode pay 0x1a2b3c 1000000 --item article-17
+        """;
+
     public override bool ClearsParseErrors => true;
 
     public override int Invoke(ParseResult parseResult)
     {
+        Command command = parseResult.CommandResult.Command;
+        HashSet<int> exitCodes = CliCommand.ExitCodesOf(command);
+        node.Hidden = !exitCodes.Contains(ExitCode.NodeUnreachable); // it means nothing to a command that asks no node
         usual.MaxWidth = 120;
         usual.Invoke(parseResult);
         TextWriter output = parseResult.InvocationConfiguration.Output;
-        if (parseResult.CommandResult.Command is CliCommand command)
-        {
-            output.WriteLine("Example:");
-            output.WriteLine("  " + command.Example.ReplaceLineEndings(Environment.NewLine + "  "));
-            output.WriteLine();
-        }
-        output.WriteLine(ExitCode.Help);
+        string example = command is CliCommand own ? own.Example : RootExample;
+        output.WriteLine("Example:");
+        output.WriteLine("  " + example.ReplaceLineEndings(Environment.NewLine + "  "));
+        output.WriteLine();
+        output.WriteLine(ExitCode.Help(exitCodes));
         return ExitCode.Done;
     }
 }

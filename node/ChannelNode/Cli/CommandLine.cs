@@ -51,7 +51,7 @@ internal static class CommandLine
         root.Options.Add(shell.Node);
         root.Options.Add(shell.Json);
         HelpOption help = root.Options.OfType<HelpOption>().Single();
-        help.Action = new HelpWithExample((HelpAction)help.Action!);
+        help.Action = new HelpWithExample((HelpAction)help.Action!, shell.Node);
         return root;
     }
 

@@ -43,18 +43,16 @@ internal sealed class CommandShell(CliActions actions, TimeProvider time, TextWr
 
     /// <summary>Makes <paramref name="ask"/>, which talks to a running node, what the command does.</summary>
     public CliCommand Asks(CliCommand command, Func<ParseResult, NodeConnection, Terminal, CancellationToken, Task<int>> ask) =>
-        Does(command, async (parsed, terminal, cancel) =>
+        Does(command.MayExitWith(ExitCode.NodeUnreachable, ExitCode.ChainTrouble), async (parsed, terminal, cancel) =>
         {
-            string url = parsed.GetValue(Node)!;
-            using var node = new NodeConnection(new Uri(url));
+            using var node = new NodeConnection(parsed.GetValue(Node)!);
             try
             {
                 return await ask(parsed, node, terminal, cancel);
             }
-            catch (RpcException exception)
-                when (Failure.Of(exception, cancel) is { Reason: Failure.NodeUnreachable } unreachable)
+            catch (RpcException exception) when (node.FailureOf(exception, cancel) is { } failure)
             {
-                throw new CommandException(unreachable with { Message = $"no node answers at {url}: {unreachable.Message}" });
+                throw new CommandException(failure);
             }
         });
 

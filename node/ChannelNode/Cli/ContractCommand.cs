@@ -18,7 +18,7 @@ internal static class ContractCommand
         var command = new CliCommand(
             "deploy", "Deploys PaymentChannels and waits until it is mined.",
             "channelnode contract deploy --rpc-url ws://127.0.0.1:8545 --key-file alice.key") { rpcUrl, keyFile };
-        return shell.Does(command, async (parsed, terminal, cancel) =>
+        return shell.Does(command.MayExitWith(ExitCode.ChainTrouble), async (parsed, terminal, cancel) =>
         {
             var (contract, transactionHash, gasUsed) =
                 await shell.Actions.DeployContract(parsed.GetValue(rpcUrl)!, parsed.GetValue(keyFile)!, cancel);

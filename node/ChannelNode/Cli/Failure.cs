@@ -46,10 +46,20 @@ internal sealed record Failure(int ExitCode, string Reason, string Message, stri
             info.Metadata.TryGetValue("field", out string? field);
             return new(CodeOf(info.Reason), info.Reason, WithLimits(exception.Status.Detail, info), field);
         }
-        return exception.StatusCode == StatusCode.Unavailable
+        return NoNodeAnswered(exception) || IsOfAnotherServer(exception)
             ? new(Cli.ExitCode.NodeUnreachable, NodeUnreachable, CauseOf(exception))
             : new(Cli.ExitCode.Refused, ReasonOf(exception.StatusCode), exception.Status.Detail);
     }
+
+    /// <summary>Something answers, but not a node's API: a peers' port lacks the service, a chain or a site is no gRPC.</summary>
+    public static bool IsOfAnotherServer(RpcException exception) =>
+        ErrorInfoOf(exception) is null
+        && (exception.Status is { StatusCode: StatusCode.Unimplemented, Detail: not "Method is unimplemented." }
+            || exception.Status.Detail.StartsWith("Bad gRPC response.", StringComparison.Ordinal));
+
+    /// <summary>A failed TLS handshake is an internal error to gRPC, though it is one of the connection.</summary>
+    private static bool NoNodeAnswered(RpcException exception) =>
+        exception.StatusCode == StatusCode.Unavailable || exception.Status.DebugException is HttpRequestException;
 
     /// <summary>What the socket said, rather than what gRPC makes of it.</summary>
     public static string CauseOf(RpcException exception) =>

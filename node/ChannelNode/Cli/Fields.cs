@@ -21,6 +21,8 @@ internal static class Fields
 
     private const string AddressLimit = "an address of 40 hex digits, with or without 0x";
 
+    private const string Bytes32Limit = "32 bytes as 64 hex digits, with or without 0x";
+
     private delegate bool TryRead<T>(string text, out T value);
 
     public static Option<UInt128> Amount(string name, string description) =>
@@ -61,11 +63,11 @@ internal static class Fields
     };
 
     public static Option<string> Bytes32(string name, string description) =>
-        Option<string>(name, description, TryBytes32, "32 bytes as 64 hex digits, with or without 0x", "hex");
+        Option<string>(name, $"{description} ({Bytes32Limit})", TryBytes32, Bytes32Limit, "hex");
 
     public static Option<string> Listen(string name, string description, string byDefault)
     {
-        const string limit = "host:port with a port from 0 to 65535, such as 127.0.0.1:9801";
+        string limit = $"host:port with a port from 0 to 65535, such as {byDefault}";
         return Option<string>(name, $"{description} ({limit})", TryListen, limit, "host:port", () => byDefault);
     }
 

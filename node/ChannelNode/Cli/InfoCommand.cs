@@ -1,5 +1,4 @@
 using ChannelNode.Proto.V1;
-using Spectre.Console;
 
 namespace ChannelNode.Cli;
 
@@ -32,9 +31,7 @@ internal static class InfoCommand
             ("version", info.Version)));
         if (info.Peers.Count == 0) return;
 
-        Table peers = Views.Table("peer", "url", "connected");
-        foreach (PeerInfo peer in info.Peers)
-            peers.AddRow(Terminal.Cell(peer.Signer), Terminal.Cell(peer.Url), Terminal.Cell(peer.Connected ? "yes" : "no"));
-        terminal.Show(peers);
+        var rows = info.Peers.Select(peer => new[] { peer.Signer, peer.Connected ? "yes" : "no", peer.Url }).ToList();
+        terminal.Show(Views.Fitting(terminal.Width, ["peer", "connected", "url"], rows).Table);
     }
 }

@@ -1,5 +1,6 @@
 using ChannelNode.Core;
 using ChannelNode.Proto.V1;
+using Grpc.Core;
 using Grpc.Net.Client;
 
 namespace ChannelNode.Cli;
@@ -10,11 +11,13 @@ internal sealed class NodeConnection : IDisposable
     /// <summary>A list of some 100,000 channels.</summary>
     private const int MessageBytesMax = 64 * 1024 * 1024;
 
+    private readonly string _url;
     private readonly GrpcChannel _channel;
 
-    public NodeConnection(Uri node)
+    public NodeConnection(string url)
     {
-        _channel = GrpcChannel.ForAddress(node, new GrpcChannelOptions
+        _url = url;
+        _channel = GrpcChannel.ForAddress(new Uri(url), new GrpcChannelOptions
         {
             // The node speaks HTTP/2 without TLS, which no proxy forwards; one set for the web would only break this.
             HttpHandler = new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(5) },
@@ -25,6 +28,17 @@ internal sealed class NodeConnection : IDisposable
     }
 
     public NodeService.NodeServiceClient Client { get; }
+
+    /// <summary>The failure behind an exception, with the node's URL where no node has answered; null for a bug.</summary>
+    public Failure? FailureOf(Exception exception, CancellationToken cancel)
+    {
+        Failure? failure = Failure.Of(exception, cancel);
+        if (failure is not { Reason: Failure.NodeUnreachable } || exception is not RpcException rpc) return failure;
+        if (Failure.IsOfAnotherServer(rpc))
+            return failure with { Message = $"{_url} is not a node's API (its peers' port?)" };
+        string hint = _url.StartsWith("https:", StringComparison.OrdinalIgnoreCase) ? "; a node's API speaks http://" : "";
+        return failure with { Message = $"no node answers at {_url}: {failure.Message.TrimEnd('.')}{hint}" };
+    }
 
     /// <summary>The whole id for a whole id or for the unique beginning of one.</summary>
     public async Task<string> ResolveAsync(string idOrPrefix, CancellationToken cancel)

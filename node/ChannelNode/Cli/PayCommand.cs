@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Security.Cryptography;
 using ChannelNode.Proto.V1;
 using Google.Protobuf;
+using Grpc.Core;
 
 namespace ChannelNode.Cli;
 
@@ -61,7 +62,8 @@ internal static class PayCommand
             Show(paid, plan, terminal);
             return ExitCode.Done;
         }
-        catch (Exception unclear) when (Failure.Of(unclear, cancel) is { ExitCode: not ExitCode.Refused } failure)
+        catch (Exception unclear)
+            when (MayHavePaid(unclear) && node.FailureOf(unclear, cancel) is { ExitCode: not ExitCode.Refused } failure)
         {
             throw new CommandException(failure with
             {
@@ -69,6 +71,9 @@ internal static class PayCommand
             });
         }
     }
+
+    private static bool MayHavePaid(Exception exception) =>
+        exception is not RpcException rpc || !Failure.IsOfAnotherServer(rpc);
 
     private static void Show(PayResponse paid, PaymentPlan plan, Terminal terminal)
     {

@@ -25,7 +25,7 @@ internal sealed class PayManyJob(
         {
             await WithProgressAsync(shown => RunAsync(stream, shown, cancel));
         }
-        catch (Exception exception) when (Failure.Of(exception, cancel) is { } known)
+        catch (Exception exception) when (node.FailureOf(exception, cancel) is { } known)
         {
             failure = known;
         }

@@ -75,7 +75,7 @@ internal static class PaymentsCommand
         }
         DateTimeOffset at = DateTimeOffset.FromUnixTimeMilliseconds(payment.AcceptedAtMs);
         terminal.Line(
-            $"{payment.Cursor}  {at:yyyy-MM-dd HH:mm:ss.fff}  {terminal.IdForTable(payment.ChannelId)}  {payment.Amount}  "
+            $"{payment.Cursor}  {at:yyyy-MM-dd HH:mm:ss.fff}  {terminal.IdForLine(payment.ChannelId)}  {payment.Amount}  "
             + $"total {payment.TotalReceived}  {Readable(payment.ItemId)}");
     }
 

@@ -19,9 +19,26 @@ internal static class RunCommand
         var flags = new Flags();
         var command = new CliCommand(
             "run", "Runs a node until it is stopped.",
-            "channelnode run --data-dir alice --key-file alice.key --rpc-url ws://127.0.0.1:8545 --contract 0x5FbD…0aa3");
+            "channelnode run --data-dir alice --key-file alice.key --rpc-url ws://127.0.0.1:8545 \\\n"
+            + "  --contract 0x5FbDB2315678afecb367f032d93F642f64180aa3");
         foreach (Option flag in flags.All()) command.Options.Add(flag);
-        return shell.Does(command, (parsed, _, cancel) => shell.Actions.RunNode(flags.Read(parsed), cancel));
+        return shell.Does(command.MayExitWith(ExitCode.ChainTrouble, ExitCode.Failed), (parsed, _, cancel) =>
+        {
+            NodeOptions options = flags.Read(parsed);
+            Check(options);
+            return shell.Actions.RunNode(options, cancel);
+        });
+    }
+
+    /// <summary>Two nodes of the same settings must be able to open a channel to each other.</summary>
+    private static void Check(NodeOptions options)
+    {
+        if (options.DisputeWindowSeconds >= options.DisputeWindowSecondsMin) return;
+        throw new CommandException(new(
+            ExitCode.WrongUsage, Failure.InvalidArgument,
+            $"--dispute-window: {options.DisputeWindowSeconds} is less than --dispute-window-min, "
+            + $"{options.DisputeWindowSecondsMin}: the node would offer what it refuses itself",
+            "--dispute-window"));
     }
 
     public static Option<string> RpcUrl()

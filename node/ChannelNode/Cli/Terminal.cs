@@ -14,8 +14,11 @@ namespace ChannelNode.Cli;
 /// </summary>
 internal sealed class Terminal
 {
-    /// <summary>A full channel id takes 66 columns; below this width a table with one cannot be read.</summary>
+    /// <summary>A full channel id takes 66 columns; below this width a line with one is hard to read.</summary>
     private const int WidthForFullIds = 200;
+
+    /// <summary>When nobody watches, nothing may be shortened: any table of ids and amounts fits into this.</summary>
+    private const int WidthUnwatched = 1_000;
 
     private static readonly JsonFormatter ProtoJson = new(JsonFormatter.Settings.Default.WithFormatDefaultValues(true));
 
@@ -39,7 +42,7 @@ internal sealed class Terminal
             Interactive = Live ? InteractionSupport.Detect : InteractionSupport.No,
             Out = new AnsiConsoleOutput(output),
         });
-        if (!Live) Screen.Profile.Width = WidthForFullIds + 40;
+        if (!Live) Screen.Profile.Width = WidthUnwatched;
     }
 
     public bool Json { get; }
@@ -49,9 +52,10 @@ internal sealed class Terminal
 
     public IAnsiConsole Screen { get; }
 
-    /// <summary>An id as a table shows it: whole where there is room. Never in JSON.</summary>
-    public string IdForTable(string id) =>
-        Screen.Profile.Width >= WidthForFullIds || id.Length <= 14 ? id : id[..12] + "…";
+    public int Width => Screen.Profile.Width;
+
+    /// <summary>An id as a line shows it: whole where there is room. Never in JSON.</summary>
+    public string IdForLine(string id) => Width >= WidthForFullIds ? id : Views.Short(id);
 
     public void Line(string text)
     {

@@ -52,6 +52,44 @@ public sealed class FailureTests
         Assert.Single(run.ErrorLines);
     }
 
+    [Theory]
+    [InlineData("info")]
+    [InlineData("pay", FakeNode.IdA, "5")]
+    [InlineData("pay", FakeNode.IdA, "5", "--count", "2")]
+    public async Task PortOfAnotherService_IsSaidToBeNoNodesApi(params string[] command)
+    {
+        await using FakeNode node = await FakeNode.StartAsync(serves: FakeNode.Serves.AnotherService);
+
+        CliRun run = await CliRun.AskAsync(node, command);
+
+        Assert.Equal(ExitCode.NodeUnreachable, run.ExitCode);
+        Assert.Equal($"error: NODE_UNREACHABLE: {node.Url} is not a node's API (its peers' port?)\n", run.Error);
+    }
+
+    [Fact]
+    public async Task PortThatSpeaksNoGrpc_IsSaidToBeNoNodesApi()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(serves: FakeNode.Serves.NoGrpc);
+
+        CliRun run = await CliRun.AskAsync(node, "info");
+
+        Assert.Equal(ExitCode.NodeUnreachable, run.ExitCode);
+        Assert.Equal($"error: NODE_UNREACHABLE: {node.Url} is not a node's API (its peers' port?)\n", run.Error);
+    }
+
+    [Fact]
+    public async Task HttpsToANode_HintsAtHttp()
+    {
+        await using FakeNode node = await FakeNode.StartAsync();
+        string url = node.Url.Replace("http:", "https:", StringComparison.Ordinal);
+
+        CliRun run = await CliRun.AsyncOf("info", "--node", url);
+
+        Assert.Equal(ExitCode.NodeUnreachable, run.ExitCode);
+        Assert.StartsWith($"error: NODE_UNREACHABLE: no node answers at {url}: ", run.Error);
+        Assert.EndsWith("; a node's API speaks http://\n", run.Error);
+    }
+
     [Fact]
     public async Task PayToANodeThatIsNotThere_SaysHowToAskAgain()
     {

@@ -27,16 +27,17 @@ internal sealed class FakeNode : IAsyncDisposable
 
     public string Url => _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
 
-    public static async Task<FakeNode> StartAsync(Action<Answers>? set = null, int port = 0)
+    public static async Task<FakeNode> StartAsync(Action<Answers>? set = null, int port = 0, Serves serves = Serves.Node)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(
             kestrel => kestrel.Listen(IPAddress.Loopback, port, listen => listen.Protocols = HttpProtocols.Http2));
-        builder.Services.AddGrpc();
+        if (serves != Serves.NoGrpc) builder.Services.AddGrpc();
         builder.Services.AddSingleton<Answers>();
         WebApplication app = builder.Build();
-        app.MapGrpcService<Service>();
+        if (serves == Serves.Node) app.MapGrpcService<Service>();
+        if (serves == Serves.AnotherService) app.MapGrpcService<AnotherService>();
         await app.StartAsync();
         var node = new FakeNode(app);
         set?.Invoke(node.Answers);
@@ -80,6 +81,16 @@ internal sealed class FakeNode : IAsyncDisposable
         await _app.StopAsync(now.Token);
         await _app.DisposeAsync();
     }
+
+    /// <summary>What a port answers to that is taken for a node's API.</summary>
+    public enum Serves
+    {
+        Node,
+        AnotherService,
+        NoGrpc,
+    }
+
+    private sealed class AnotherService : PeerService.PeerServiceBase;
 
     private sealed class Service(Answers answers) : NodeService.NodeServiceBase
     {

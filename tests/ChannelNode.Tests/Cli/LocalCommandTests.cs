@@ -78,7 +78,7 @@ public sealed class LocalCommandTests
     {
         string[][] commands =
         [
-            ["run"], ["key"], ["key", "new"], ["contract"], ["contract", "deploy"], ["info"], ["channel"],
+            [], ["run"], ["key"], ["key", "new"], ["contract"], ["contract", "deploy"], ["info"], ["channel"],
             ["channel", "open"], ["channel", "list"], ["channel", "show"], ["channel", "deposit"], ["channel", "close"],
             ["channel", "start-close"], ["channel", "settle"], ["channel", "claim"], ["pay"], ["payments"],
             ["payments", "follow"],
@@ -88,8 +88,28 @@ public sealed class LocalCommandTests
             CliRun run = await CliRun.AsyncOf([.. command, "--help"]);
 
             Assert.Equal(ExitCode.Done, run.ExitCode);
-            Assert.Contains("Example:\n  channelnode " + command[0], run.Output.ReplaceLineEndings("\n"));
+            Assert.Contains("Example:\n  channelnode " + command.FirstOrDefault(), run.Output.ReplaceLineEndings("\n"));
             Assert.Contains("130  interrupted", run.Output);
         }
+    }
+
+    [Theory]
+    [InlineData("", true, true, true, true)]
+    [InlineData("run", false, false, true, true)]
+    [InlineData("key new", false, false, false, false)]
+    [InlineData("contract", false, false, true, false)]
+    [InlineData("channel", true, true, true, false)]
+    [InlineData("info", true, true, true, false)]
+    public async Task Help_NamesOnlyWhatTheCommandTakesAndAnswers(
+        string command, bool takesNode, bool unreachable, bool chain, bool failed)
+    {
+        string[] path = command.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+
+        CliRun run = await CliRun.AsyncOf([.. path, "--help"]);
+
+        Assert.Equal(takesNode, run.Output.Contains("--node", StringComparison.Ordinal));
+        Assert.Equal(unreachable, run.Output.Contains("  3    ", StringComparison.Ordinal));
+        Assert.Equal(chain, run.Output.Contains("  4    ", StringComparison.Ordinal));
+        Assert.Equal(failed, run.Output.Contains("  70   ", StringComparison.Ordinal));
     }
 }

@@ -37,7 +37,7 @@ public sealed class RunCommandTests
     [InlineData("--confirmations", "12", nameof(NodeOptions.Confirmations))]
     [InlineData("--from-block", "9", nameof(NodeOptions.FromBlock))]
     [InlineData("--poll-ms", "100", nameof(NodeOptions.PollMs))]
-    [InlineData("--dispute-window", "60", nameof(NodeOptions.DisputeWindowSeconds))]
+    [InlineData("--dispute-window", "4000", nameof(NodeOptions.DisputeWindowSeconds))]
     [InlineData("--dispute-window-min", "20", nameof(NodeOptions.DisputeWindowSecondsMin))]
     [InlineData("--unfunded-per-peer-max", "7", nameof(NodeOptions.UnfundedChannelsPerPeerMax))]
     [InlineData("--unfunded-max", "8", nameof(NodeOptions.UnfundedChannelsMax))]
@@ -73,7 +73,7 @@ public sealed class RunCommandTests
     [InlineData("--chain-id", "-1", "a whole number from 0 to 18446744073709551615")]
     [InlineData("--owner", "0x12", "an address of 40 hex digits, with or without 0x")]
     [InlineData("--api-listen", "9801", "host:port with a port from 0 to 65535, such as 127.0.0.1:9801")]
-    [InlineData("--peer-listen", "127.0.0.1:65536", "host:port with a port from 0 to 65535, such as 127.0.0.1:9801")]
+    [InlineData("--peer-listen", "127.0.0.1:65536", "host:port with a port from 0 to 65535, such as 127.0.0.1:9802")]
     public async Task WrongValue_NamesFieldValueAndLimit(string flag, string value, string limit)
     {
         (CliRun run, NodeOptions? options) = await CliRun.RunNodeAsync([.. Required, flag, value]);
@@ -91,6 +91,20 @@ public sealed class RunCommandTests
 
         Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
         Assert.Equal(3, run.ErrorLines.Length);
+    }
+
+    [Theory]
+    [InlineData("--dispute-window", "20", "--dispute-window-min", "30")]
+    [InlineData("--dispute-window", "3599")]
+    [InlineData("--dispute-window-min", "86401")]
+    public async Task WindowThatTheNodeWouldRefuseItself_IsNotOffered(params string[] flags)
+    {
+        (CliRun run, NodeOptions? options) = await CliRun.RunNodeAsync([.. Required, .. flags]);
+
+        Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
+        Assert.Null(options);
+        Assert.StartsWith("error: INVALID_ARGUMENT: --dispute-window: ", run.Error);
+        Assert.Contains("less than --dispute-window-min", run.Error);
     }
 
     [Fact]
