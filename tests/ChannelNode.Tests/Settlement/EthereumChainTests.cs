@@ -178,4 +178,26 @@ public sealed class EthereumChainTests(AnvilFixture anvil)
         string result = await anvil.RpcAsync<string>("eth_call", new { to = bench.Token.ToString(), data }, "latest");
         return TokenCalls.ReadAmount(Hex.Parse(result));
     }
+
+    /// <summary>No answer is no refusal: who is told that it failed does it again, and then it is done twice.</summary>
+    [Fact]
+    public async Task TransactionWhoseAnswerIsLost_IsWaitedForAndMadeOnce()
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "http");
+        int sent = 0;
+        using var proxy = new RpcProxy(anvil.HttpUrl, (method, request) =>
+        {
+            if (method != "eth_sendRawTransaction") return null;
+            sent++;
+            RpcProxy.PassOn(anvil.HttpUrl, request);
+            return (502, "");
+        });
+        await using EthereumChain chain = await ChainBench.ConnectAsync(proxy.Url, bench.Contract, anvil.Keys[3]);
+        Channel channel = bench.NewChannel();
+
+        await chain.DepositAsync(channel, Side.A, 777, null, CancellationToken.None);
+
+        Assert.Equal((UInt128)777, (await chain.SidesAsync(channel.Id, CancellationToken.None)).PotA);
+        Assert.Equal(1, sent);
+    }
 }

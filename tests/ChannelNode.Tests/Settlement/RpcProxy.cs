@@ -26,6 +26,14 @@ internal sealed class RpcProxy : IDisposable
 
     public string Url { get; }
 
+    /// <summary>Passes a request on at once, for a test that then answers otherwise.</summary>
+    public static void PassOn(string upstreamUrl, JsonElement request)
+    {
+        using var client = new HttpClient();
+        using var content = new StringContent(request.GetRawText(), Encoding.UTF8, "application/json");
+        using HttpResponseMessage response = client.Send(new HttpRequestMessage(HttpMethod.Post, upstreamUrl) { Content = content });
+    }
+
     public static (int, string) Error(JsonElement request, string message) => (200, JsonSerializer.Serialize(
         new { jsonrpc = "2.0", id = request.GetProperty("id"), error = new { code = -32005, message } }));
 
