@@ -46,7 +46,7 @@ internal static class RefusalStatus
             or Refusal.ItemIdTooLong or Refusal.IdempotencyKeyTooLong or Refusal.ZeroOwner or Refusal.ZeroSigner
             or Refusal.SameSigner or Refusal.OwnerIsContract or Refusal.DisputeWindowOutOfRange => Code.InvalidArgument,
         Refusal.UnknownChannel or Refusal.UnknownPeer => Code.NotFound,
-        Refusal.IdempotencyKeyReused or Refusal.ChannelExists => Code.AlreadyExists,
+        Refusal.IdempotencyKeyReused => Code.AlreadyExists,
         Refusal.CursorUnknown => Code.OutOfRange,
         Refusal.TooManyInFlight => Code.ResourceExhausted,
         Refusal.WrongIdentity => Code.Unauthenticated,

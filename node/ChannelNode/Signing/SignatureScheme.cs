@@ -28,9 +28,6 @@ internal sealed class SignatureScheme(PrivateKey key, ulong chainId, Address con
 
     public Signature Sign(in CooperativeClose close) => key.Sign(_typed.Of(close));
 
-    /// <summary>Any digest, for transactions.</summary>
-    public Signature SignDigest(in Bytes32 digest) => key.Sign(digest);
-
     /// <summary>Proves to the peer <paramref name="to"/> that we hold our key and name this owner, for this session's two nonces only.</summary>
     public Signature SignHello(Address owner, Address to, Bytes32 nonceFrom, Bytes32 nonceTo) =>
         key.Sign(_typed.OfHello(Signer, owner, to, nonceFrom, nonceTo));

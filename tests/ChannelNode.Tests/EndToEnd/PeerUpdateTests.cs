@@ -12,6 +12,48 @@ public sealed class PeerUpdateTests(AnvilFixture anvil) : PeerFixture(anvil)
     private static void AssertRefused(Wire.Frame answers, Wire.Refusal reason) =>
         Assert.Equal(reason, Assert.Single(answers.Refusals).Reason);
 
+    /// <summary>What the peer would sign at totals that this node goes on to change would be worth nothing.</summary>
+    [Fact]
+    public async Task WhileACloseIsAskedFor_NothingIsPaid_AndARefusalLiftsThat()
+    {
+        ChannelId id = await OpenAsync();
+        await Peer.ExchangeAsync(Peer.Update(id, 50, 0, 50));
+        using var closing = Node.Api.CloseChannel(new Wire.CloseChannelRequest { ChannelId = id.ToString() });
+        Wire.PeerMessage heard = await Peer.HearAsync();
+        while (heard.KindCase != Wire.PeerMessage.KindOneofCase.CloseProposal) heard = await Peer.HearAsync();
+
+        await Refusals.AssertRefusedAsync(
+            () => Node.PayAsync(id.ToString(), "20"), StatusCode.FailedPrecondition, "CLOSE_AGREED");
+
+        await Peer.SayAsync(new Wire.PeerMessage
+        {
+            CloseProposalReply = new Wire.CloseProposalReply
+            {
+                ChannelId = Bytes(id),
+                DeadlineSeconds = heard.CloseProposal.DeadlineSeconds,
+                Refusal = Wire.Refusal.PaymentsInFlight,
+            },
+        });
+        await Refusals.AssertRefusedAsync(
+            async () =>
+            {
+                while (await closing.ResponseStream.MoveNext(TestChain.Limit))
+                {
+                    // Only its end matters.
+                }
+            },
+            StatusCode.FailedPrecondition,
+            "PAYMENTS_IN_FLIGHT");
+        Task<Wire.PayResponse> paying = Node.PayAsync(id.ToString(), "20");
+        while ((await Peer.HearAsync()).Frame?.Updates.Count is null or 0)
+        {
+            // Until the node's update is here.
+        }
+
+        await Peer.ExchangeAsync(Peer.Update(id, 51, 20, 1));
+        await paying;
+    }
+
     [Fact]
     public async Task GoodUpdate_IsAcknowledgedAndJournalled()
     {

@@ -1,0 +1,141 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Storage;
+using ChannelNode.Tests.Core;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace ChannelNode.Tests.Engine;
+
+/// <summary>
+/// The one ordering rule that protects money, seen from between: while a commit is under way nothing of it has been
+/// said yet, and what is said afterwards was synced. A killed process cannot show this, for its system still writes.
+/// </summary>
+public sealed class PersistThenSpeakTests : IAsyncLifetime
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("channelnode-").FullName;
+    private readonly WatchedStore _store;
+    private readonly Ledger _ledger;
+    private readonly PeerLink _link = new(Sample.PartyB.Signer, Sample.PartyB.Owner, 16);
+    private readonly NodeClock _clock = new(TimeProvider.System);
+    private readonly ChannelSlot _slot;
+
+    public PersistThenSpeakTests()
+    {
+        _store = new WatchedStore(RocksChannelStore.Open(
+            Path.Combine(_folder, "data"), new StoreIdentity(1, Address.Zero, Sample.PartyA.Signer)));
+        ChainView view = new(_store, TimeProvider.System, TimeSpan.FromHours(1));
+        view.Advance(new ChainBatch(null, 0, [], IsCaughtUp: true));
+        NodeOptions options = new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero };
+        _ledger = new Ledger(
+            _store, view, new TestScheme(Sample.PartyA.Signer), options, NullLogger<Ledger>.Instance);
+        _slot = new ChannelSlot(Sample.Channel(), Sample.Funded(1_000, 1_000)) { Link = _link, Established = true };
+    }
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        await _ledger.DisposeAsync();
+        _store.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private async Task<T> HearAsync<T>()
+        where T : PeerMessage
+    {
+        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(10));
+        Assert.True(await _link.WaitToTakeAsync(limit.Token));
+        Assert.True(_link.TryTake(out PeerMessage? message));
+        return Assert.IsType<T>(message);
+    }
+
+    [Fact]
+    public async Task Acknowledgement_LeavesOnlyAfterTheUpdateIsSynced()
+    {
+        bool? durable = null;
+        bool saidBefore = false, seenBefore = false;
+        _store.Committing = isDurable =>
+        {
+            durable = isDurable;
+            saidBefore = _link.TryTake(out _);
+            seenBefore = _slot.State.TheirSent != 0 || _ledger.ReceivedCursor != 0;
+        };
+        PeerSession session = new(_link, [], null!, _ledger, null!, _clock, null!, NullLogger.Instance);
+
+        await _ledger.EnqueueAsync(
+            new AcceptUpdate(
+                _slot, Sample.Verified(Side.B, 30, 0), [new IncomingPayment(30, default)], session, _clock),
+            CancellationToken.None);
+
+        Assert.Equal((UInt128)30, (await HearAsync<PeerMessage.Acknowledgement>()).Received);
+        Assert.Equal((true, false, false), (durable, saidBefore, seenBefore));
+    }
+
+    [Fact]
+    public async Task Update_LeavesOnlyAfterItsTotalIsSynced()
+    {
+        bool? durable = null;
+        bool saidBefore = false;
+        AwaitedPayment payment = new(_slot, 20, default, "key", CancellationToken.None);
+        _store.Committing = isDurable =>
+        {
+            durable = isDurable;
+            saidBefore = _link.TryTake(out _) || payment.Task.IsCompleted;
+        };
+
+        await _ledger.EnqueueAsync(payment, CancellationToken.None);
+
+        Assert.Equal((UInt128)20, (await HearAsync<PeerMessage.Update>()).Balance.Sent);
+        Assert.Equal((true, false), (durable, saidBefore));
+        Assert.Equal((UInt128)20, _store.FindOutgoing("key")!.Total);
+        Assert.False(payment.Task.IsCompleted); // Paid only when the peer says so.
+    }
+
+    [Fact]
+    public async Task FailedDisk_SaysNothingAndStopsTheLedger()
+    {
+        AwaitedPayment payment = new(_slot, 20, default, "key", CancellationToken.None);
+        _store.Committing = _ => throw new StoreException("the disk is gone");
+
+        await _ledger.EnqueueAsync(payment, CancellationToken.None);
+
+        await Assert.ThrowsAsync<StoreException>(() => _ledger.Completion.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.False(_link.TryTake(out _));
+        Assert.False(payment.Task.IsCompleted); // It may be on disk: a refusal would promise that nothing was paid.
+        await Assert.ThrowsAsync<RefusalException>(
+            async () => await _ledger.EnqueueAsync(payment, CancellationToken.None));
+    }
+
+    /// <summary>The real store, telling when it is asked to commit.</summary>
+    private sealed class WatchedStore(IChannelStore store) : IChannelStore
+    {
+        public Action<bool>? Committing { get; set; }
+
+        public IEnumerable<StoredChannel> ReadChannels() => store.ReadChannels();
+
+        public ChainCursor? ReadChainCursor() => store.ReadChainCursor();
+
+        public IReadOnlyDictionary<Address, string> ReadPeerUrls() => store.ReadPeerUrls();
+
+        public ulong ReadReceivedCursor() => store.ReadReceivedCursor();
+
+        public OutgoingPayment? FindOutgoing(string idempotencyKey) => store.FindOutgoing(idempotencyKey);
+
+        public IEnumerable<OutgoingPayment> ReadOutgoing(ChannelId channel, UInt128 afterTotal) =>
+            store.ReadOutgoing(channel, afterTotal);
+
+        public IReadOnlyList<ReceivedPayment> ReadReceived(ulong afterCursor, int countMax) =>
+            store.ReadReceived(afterCursor, countMax);
+
+        public IStoreBatch NewBatch() => store.NewBatch();
+
+        public void Commit(IStoreBatch batch, bool durable)
+        {
+            Committing?.Invoke(durable);
+            store.Commit(batch, durable);
+        }
+
+        public void Dispose() => store.Dispose();
+    }
+}
