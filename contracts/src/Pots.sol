@@ -1,65 +1,113 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity ^0.8.28;
 
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-
 import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
 
-/// @dev What is recorded of one side, in one slot.
-struct Word {
-    uint112 pot;
-    uint112 sent;
-    uint32 closesAt;
-}
+/// @dev What is recorded of one side, in one slot: | closesAt:32 | sent:112 | pot:112 |
+type Word is uint256;
+
+using Pots for Word global;
 
 /// @title The arithmetic of two pots and two counters
 library Pots {
+    /// @dev The highest counter, and so the highest amount that any message may name.
     uint256 internal constant AMOUNT_MAX = type(uint112).max;
+
+    /// @dev The highest pot that a deposit may leave. Value moves between pots only while a channel closes, and then
+    /// nothing can be deposited: so two pots never hold more than two of these together, which fits one of them, and
+    /// a deposit need not look at the other side's.
+    uint256 internal constant DEPOSIT_MAX = type(uint112).max >> 1;
+
+    /// @dev The word of a channel that starts to close.
+    function closing(Word word, uint256 closesAt_) internal pure returns (Word) {
+        return Word.wrap(Word.unwrap(word) | closesAt_ << 224);
+    }
+
+    function pot(Word word) internal pure returns (uint256) {
+        return Word.unwrap(word) & AMOUNT_MAX;
+    }
+
+    function sent(Word word) internal pure returns (uint256) {
+        return Word.unwrap(word) >> 112 & AMOUNT_MAX;
+    }
+
+    /// @dev When the dispute window ends; 0 while the channel is open, and always in side B's word.
+    function closesAt(Word word) internal pure returns (uint256) {
+        return Word.unwrap(word) >> 224;
+    }
+
+    function isBlank(Word word) internal pure returns (bool) {
+        return Word.unwrap(word) == 0;
+    }
+
+    /// @dev The word of a channel that is paid out and open again: only the counter stays.
+    function emptied(Word word) internal pure returns (Word) {
+        return Word.wrap(Word.unwrap(word) & (AMOUNT_MAX << 112));
+    }
+
+    /// @dev The word with `amount` more in its pot. An `amount` is at most 128 bits, so the sum is far from 256.
+    function funded(Word word, uint256 amount) internal pure returns (Word) {
+        unchecked {
+            uint256 filled = word.pot() + amount;
+            if (filled > DEPOSIT_MAX) revert IPaymentChannels.AmountTooLarge(filled, DEPOSIT_MAX);
+            return Word.wrap(Word.unwrap(word) + amount);
+        }
+    }
 
     /// @dev Moves what X's update adds, as far as the pots reach. With dX lowered to potX + dY, dY is below dX and
     /// covered by it: so at most one of the two is lowered, no pot falls below zero, and their sum stays.
-    function advance(Word memory x, Word memory y, IPaymentChannels.Update calldata update)
-        internal
-        pure
-        returns (bool isNew)
-    {
-        uint256 dX = Math.saturatingSub(update.sent, x.sent);
-        uint256 dY = Math.saturatingSub(update.received, y.sent);
-        isNew = dX != 0 || dY != 0;
-        if (dX > x.pot + dY) dX = x.pot + dY;
-        else if (dY > y.pot + dX) dY = y.pot + dX;
-        move(x, y, dX, dY);
+    function advance(Word x, Word y, uint256 sent_, uint256 received) internal pure returns (Word, Word) {
+        unchecked {
+            uint256 dX = excess(sent_, x.sent());
+            uint256 dY = excess(received, y.sent());
+            if (dX > x.pot() + dY) dX = x.pot() + dY;
+            else if (dY > y.pot() + dX) dY = y.pot() + dX;
+            return move(x, y, dX, dY);
+        }
     }
 
-    /// @dev Moves what a cooperative close adds; its counters are not below the recorded ones.
-    function advanceExactly(Word memory a, Word memory b, uint256 sentA, uint256 sentB) internal pure {
-        uint256 dA = sentA - a.sent;
-        uint256 dB = sentB - b.sent;
-        if (dA > a.pot + dB) revert IPaymentChannels.InsufficientBalance(IPaymentChannels.Side.A, dA, a.pot + dB);
-        if (dB > b.pot + dA) revert IPaymentChannels.InsufficientBalance(IPaymentChannels.Side.B, dB, b.pot + dA);
-        move(a, b, dA, dB);
+    /// @dev Moves what a payer's update adds in a one-way channel, as far as the pot reaches; `total` is not below the
+    /// counter.
+    function claimed(Word a, uint256 total) internal pure returns (Word next, uint256 paid) {
+        unchecked {
+            paid = total - a.sent();
+            if (paid > a.pot()) paid = a.pot();
+            next = Word.wrap(Word.unwrap(a) + (paid << 112) - paid);
+        }
     }
 
-    /// @dev Moves `dX` from X to Y and `dY` from Y to X. Neither pot can end above the sum of both, which `deposit`
-    /// limits, and neither counter above the total that was signed.
-    function move(Word memory x, Word memory y, uint256 dX, uint256 dY) private pure {
-        x.pot = narrow(x.pot + dY - dX);
-        y.pot = narrow(y.pot + dX - dY);
-        x.sent = narrow(x.sent + dX);
-        y.sent = narrow(y.sent + dY);
+    /// @dev Moves what a cooperative close adds, if the pots cover it; its counters are not below the recorded ones.
+    function advanceExactly(Word a, Word b, uint256 sentA, uint256 sentB) internal pure returns (Word, Word) {
+        unchecked {
+            uint256 dA = sentA - a.sent();
+            uint256 dB = sentB - b.sent();
+            if (dA > a.pot() + dB) {
+                revert IPaymentChannels.InsufficientBalance(IPaymentChannels.Side.A, dA, a.pot() + dB);
+            }
+            if (dB > b.pot() + dA) {
+                revert IPaymentChannels.InsufficientBalance(IPaymentChannels.Side.B, dB, b.pot() + dA);
+            }
+            return move(a, b, dA, dB);
+        }
     }
 
-    function isBlank(Word memory word) internal pure returns (bool) {
-        return word.pot == 0 && word.sent == 0 && word.closesAt == 0;
+    /// @dev Moves `dX` from X to Y and `dY` from Y to X, where `dX <= potX + dY`, `dY <= potY + dX`, and neither total
+    /// is above `AMOUNT_MAX`. Neither pot can then fall below zero or end above the sum of both: every field stays
+    /// within its 112 bits, and the two differences are added to whole words, `closesAt` and all.
+    function move(Word x, Word y, uint256 dX, uint256 dY) private pure returns (Word, Word) {
+        unchecked {
+            return
+                (Word.wrap(Word.unwrap(x) + (dX << 112) + dY - dX), Word.wrap(Word.unwrap(y) + (dY << 112) + dX - dY));
+        }
+    }
+
+    function excess(uint256 total, uint256 recorded) private pure returns (uint256) {
+        unchecked {
+            return total > recorded ? total - recorded : 0;
+        }
     }
 
     function requireFits(uint256 amount) internal pure {
         if (amount > AMOUNT_MAX) revert IPaymentChannels.AmountTooLarge(amount, AMOUNT_MAX);
-    }
-
-    /// @dev Every caller has shown that `amount` is at most `AMOUNT_MAX`.
-    function narrow(uint256 amount) internal pure returns (uint112) {
-        // forge-lint: disable-next-line(unsafe-typecast)
-        return uint112(amount);
     }
 }

@@ -11,7 +11,12 @@ library Signatures {
         if (signature.length == 65) {
             (signer,,) = ECDSA.tryRecoverCalldata(digest, signature);
         } else if (signature.length == 64) {
-            (signer,,) = ECDSA.tryRecover(digest, bytes32(signature[:32]), bytes32(signature[32:]));
+            signer = tryRecover(digest, bytes32(signature[:32]), bytes32(signature[32:]));
         }
+    }
+
+    /// @dev The same for 64 bytes, as EIP-2098 names their halves.
+    function tryRecover(bytes32 digest, bytes32 r, bytes32 vs) internal pure returns (address signer) {
+        (signer,,) = ECDSA.tryRecover(digest, r, vs);
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity ^0.8.28;
 
+import {Word} from "../Pots.sol";
+
 /// @title Payment channels for ether and ERC-20
 /// @notice Two parties lock funds here, then pay each other off chain with signed, cumulative balance updates.
 /// Either party can take the final state here at any time, without the other's help.
@@ -20,9 +22,12 @@ pragma solidity ^0.8.28;
 /// At most one of the two limits binds. An update that the pots do not cover is thus honoured as far as they reach,
 /// and can be presented again once they have been filled; presenting never fails for want of cover.
 ///
+/// Events carry what is recorded of a side as the one word in which it is stored:
+/// `closesAt` (the highest 32 bits; side A's only), counter (112 bits), pot (the lowest 112 bits).
+///
 /// Signatures are ECDSA over EIP-712 digests of the domain ("ChannelNode", "1", chain id, this contract), 65 bytes
 /// (r, s, v with v 27 or 28) or 64 bytes (EIP-2098), with s in the lower half. Code at a signer's address is never
-/// asked. In every function the checks are made in the order in which its errors are listed.
+/// asked. A party that is itself the caller may leave its own signature out. In every function the checks are made in the order in which its errors are listed.
 interface IPaymentChannels {
     /// @notice One of the two parties of a channel.
     enum Side {
@@ -79,41 +84,70 @@ interface IPaymentChannels {
     /// @param payerSigner The channel's `signerA`, who signed the update.
     /// @param salt The channel's `salt`.
     /// @param sent Total sent by side A, at most 2^112 - 1.
-    /// @param signature 64 or 65 bytes.
+    /// @param r First half of the signature, as EIP-2098 has it.
+    /// @param vs Second half of the signature, with the parity of `v` in its highest bit.
     struct ClaimRow {
         address payerOwner;
         address payerSigner;
         bytes32 salt;
         uint128 sent;
-        bytes signature;
+        bytes32 r;
+        bytes32 vs;
+    }
+
+    /// @notice One deposit of many: the arguments of `deposit`.
+    struct Deposit {
+        Channel channel;
+        Side side;
+        uint128 amount;
+    }
+
+    /// @notice The signature by which a token's owner lets this contract take the amount of one deposit (EIP-2612).
+    /// @param deadline Last second at which the token takes the signature.
+    struct Permit {
+        uint256 deadline;
+        uint8 v;
+        bytes32 r;
+        bytes32 s;
+    }
+
+    /// @notice The signature by which a token's owner pays one deposit of one side of one channel (EIP-3009).
+    /// Signed is the token's `ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)`
+    /// with `to` this contract, `value` the amount, and `nonce` as `authorizationNonce(channelId, side, salt)` has it.
+    /// @param from Who pays and signed.
+    /// @param validAfter The token takes the signature in seconds above this one.
+    /// @param validBefore The token takes the signature in seconds below this one.
+    /// @param salt Tells apart several authorizations for the same side. Any value.
+    struct Authorization {
+        address from;
+        uint256 validAfter;
+        uint256 validBefore;
+        bytes32 salt;
+        uint8 v;
+        bytes32 r;
+        bytes32 s;
     }
 
     /// @notice A pot grew.
     /// @param pot The side's resulting pot.
-    event Deposited(bytes32 indexed channelId, Side side, uint128 amount, uint128 pot);
+    event Deposited(bytes32 indexed channelId, Side side, uint128 pot);
 
-    /// @notice The dispute window runs.
-    /// @param by The side that started it.
-    /// @param closesAt First second at which the channel can be settled, and can no longer be disputed.
-    event CloseStarted(
-        bytes32 indexed channelId, Side by, uint32 closesAt, uint128 potA, uint128 sentA, uint128 potB, uint128 sentB
-    );
+    /// @notice The dispute window runs: until `closesAt`, in A's word, updates can be presented.
+    event CloseStarted(bytes32 indexed channelId, Word a, Word b);
 
     /// @notice A better update was presented within the window.
-    /// @param by The side that presented it.
-    event Disputed(bytes32 indexed channelId, Side by, uint128 potA, uint128 sentA, uint128 potB, uint128 sentB);
+    event Disputed(bytes32 indexed channelId, Word a, Word b);
 
-    /// @notice Both sides agreed and were paid; the pots are empty and the channel is open for a new deposit.
-    event Closed(bytes32 indexed channelId, uint128 sentA, uint128 sentB, uint128 paidA, uint128 paidB);
+    /// @notice Both sides agreed and were paid the pots that the words show. The pots are empty now and the channel is
+    /// open for a new deposit; the counters stay. If a window was running, `closesAt` still shows it.
+    event Closed(bytes32 indexed channelId, Word a, Word b);
 
-    /// @notice The window is over and both sides were paid; the pots are empty, the channel is open for a new deposit.
-    event Settled(bytes32 indexed channelId, uint128 sentA, uint128 sentB, uint128 paidA, uint128 paidB);
+    /// @notice The window is over and both sides were paid, as with `Closed`.
+    event Settled(bytes32 indexed channelId, Word a, Word b);
 
-    /// @notice Side B of a one-way channel took what an update of side A gives it.
-    /// @param paid What this row added to the payout.
-    /// @param sentA The resulting counter of side A.
-    /// @param potA The resulting pot of side A.
-    event Claimed(bytes32 indexed channelId, uint128 paid, uint128 sentA, uint128 potA);
+    /// @notice Side B of a one-way channel took what an update of side A gives it: that by which A's counter grew.
+    /// @param a A's resulting word.
+    event Claimed(bytes32 indexed channelId, Word a);
 
     /// @notice A row of a claim brought nothing.
     /// @param reason Selector of the error that says why.
@@ -194,6 +228,9 @@ interface IPaymentChannels {
     /// @notice The ether sent is not what the call needs: the amount for ether, nothing for a token.
     error WrongValue(uint256 given, uint256 expected);
 
+    /// @notice A deposit of many is in another token than the one named for all.
+    error WrongToken(address given, address expected);
+
     /// @notice The token did not move exactly the amount: it takes a fee, or was made to deposit again meanwhile.
     /// @param balance This contract's balance after the transfer.
     /// @param expected Its balance before the transfer, plus the amount.
@@ -211,17 +248,41 @@ interface IPaymentChannels {
     /// @notice Funds one side; the first deposit opens the channel, one after a payout opens it again.
     /// @dev Callable by anyone, at the caller's expense: ether comes with the call, tokens by the caller's allowance.
     /// A token that moves anything but the exact amount is refused.
-    /// Reverts, in this order: ZeroOwner, OwnerIsContract, ZeroSigner (A, then B), SameSigner,
-    /// DisputeWindowOutOfRange, OneWayChannel (side B of one), ZeroAmount, WrongValue, ChannelClosing,
-    /// AmountTooLarge (both pots together), TransferFailed, TokenTransferMismatch.
+    /// Reverts, in this order: WrongValue, ZeroOwner, OwnerIsContract (A, then B), ZeroSigner (A, then B), SameSigner,
+    /// DisputeWindowOutOfRange, OneWayChannel (side B of one), ZeroAmount, ChannelClosing, AmountTooLarge, TransferFailed,
+    /// TokenTransferMismatch.
     /// Emits Deposited.
     /// @param channel The terms.
     /// @param side The side whose pot grows.
-    /// @param amount From 1; both pots together may hold at most 2^112 - 1.
+    /// @param amount From 1; the side's pot may then hold at most 2^111 - 1.
     function deposit(Channel calldata channel, Side side, uint128 amount) external payable;
 
+    /// @notice Makes many deposits in one token, paid at once.
+    /// @dev As `deposit`, all or none. Reverts with WrongToken, or as `deposit` does but WrongValue last, before what a
+    /// transfer reverts with. Emits Deposited for each. Without a deposit it does nothing.
+    /// @param token The token of all the channels, or zero for ether.
+    function depositMany(address token, Deposit[] calldata deposits) external payable;
+
+    /// @notice Funds one side in a token, with the caller's permit in place of an allowance given before.
+    /// @dev As `deposit`. The permit is the caller's own, so nobody can spend it on another channel. One that was used
+    /// before, by whomever, does no harm: what counts is the allowance. TransferFailed if there is none.
+    /// @param permit By the caller, for this contract and `amount`.
+    function depositWithPermit(Channel calldata channel, Side side, uint128 amount, Permit calldata permit) external;
+
+    /// @notice Funds one side in a token, paid by whoever signed the authorization: the payer needs no ether.
+    /// @dev Callable by anyone. The signed nonce binds the authorization to channel and side, so whoever relays it can
+    /// only do what was meant. As `deposit`; TransferFailed if the token refuses the authorization.
+    /// @param authorization By the payer, for this contract and `amount`, under `authorizationNonce`.
+    function depositWithAuthorization(
+        Channel calldata channel,
+        Side side,
+        uint128 amount,
+        Authorization calldata authorization
+    ) external;
+
     /// @notice Pays out both sides at once, as both have agreed. Also while closing.
-    /// @dev Callable by anyone who has both signatures of `Close(bytes32 channelId,uint128 sentA,uint128 sentB,uint64 deadline)`.
+    /// @dev Callable by anyone who has both signatures of `Close(bytes32 channelId,uint128 sentA,uint128 sentB,uint64 deadline)`,
+    /// and by the owner or signer of a side who has the other's: its own may be empty.
     /// Exact or not at all: the pots must cover both totals. The channel stays usable and can be funded again.
     /// Reverts, in this order: CloseExpired, AmountTooLarge (A, then B), UnknownChannel, OneWayChannel (B of one has
     /// sent), CloseNotAdvancing (A, then B), InvalidSignature and WrongSigner (A, then B), InsufficientBalance,
@@ -231,8 +292,8 @@ interface IPaymentChannels {
     /// @param sentA A's total, above the recorded one.
     /// @param sentB B's total, not below the recorded one; 0 in a one-way channel.
     /// @param deadline Last second at which the close is valid.
-    /// @param signatureA By `signerA`.
-    /// @param signatureB By `signerB`.
+    /// @param signatureA By `signerA`, or empty.
+    /// @param signatureB By `signerB`, or empty.
     function close(
         Channel calldata channel,
         uint128 sentA,
@@ -255,14 +316,17 @@ interface IPaymentChannels {
     function startClose(Channel calldata channel, Update calldata update, bytes calldata signature) external;
 
     /// @notice Presents a better update within the window. Never changes the window.
-    /// @dev Callable by the owner or signer of the side that the update pays, while `block.timestamp < closesAt`.
+    /// @dev Callable, while `block.timestamp < closesAt`, by the owner or signer of the side that the update pays, and
+    /// by anyone who has that signer's consent: `Consent(bytes32 channelId,uint128 sent,uint128 received)`.
     /// Reverts, in this order: OneWayChannel, NotClosing, WindowClosed, AmountTooLarge (sent, then received),
-    /// InvalidSignature, WrongSigner, NotParty, NothingNew.
+    /// InvalidSignature, WrongSigner; with a consent InvalidSignature, WrongSigner, without one NotParty; NothingNew.
     /// Emits Disputed.
     /// @param channel The terms.
     /// @param update The other side's update: at least one of its totals is above the recorded one.
     /// @param signature The other side's signature of `update`.
-    function dispute(Channel calldata channel, Update calldata update, bytes calldata signature) external;
+    /// @param consent The signature of `update`'s consent by the side that it pays, or empty if that side calls.
+    function dispute(Channel calldata channel, Update calldata update, bytes calldata signature, bytes calldata consent)
+        external;
 
     /// @notice Pays each side its pot once the window is over. The channel can be funded again.
     /// @dev Callable by anyone, from the second `closesAt`. Never reverts but for these, in this order: NotClosing,
@@ -290,6 +354,11 @@ interface IPaymentChannels {
 
     /// @notice The id of a channel: the EIP-712 digest of its terms, bound to this chain and contract. Checks nothing.
     function channelId(Channel calldata channel) external view returns (bytes32);
+
+    /// @notice The nonce under which an EIP-3009 authorization pays one deposit of this side of this channel.
+    /// @param channelId As `channelId` gives it.
+    /// @param salt Tells apart several authorizations for the same side. Any value.
+    function authorizationNonce(bytes32 channelId, Side side, bytes32 salt) external pure returns (bytes32);
 
     /// @notice The recorded state of a channel; all zero if nothing is recorded.
     /// @return potA What A would be paid now.
