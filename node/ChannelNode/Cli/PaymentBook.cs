@@ -114,7 +114,7 @@ internal sealed class PaymentBook(int count, TimeProvider time)
             for (var index = 0; index < _next; index++)
             {
                 Refusal last = _lastRefusal[index];
-                if (_states[index] == Waiting && last != Refusal.Unspecified)
+                if (_states[index] != Settled && last != Refusal.Unspecified)
                     refused[last] = refused.GetValueOrDefault(last) + 1;
             }
             double[] latencies = [.. _latenciesMs.Order()];
