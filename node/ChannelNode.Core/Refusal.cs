@@ -78,4 +78,10 @@ public enum Refusal : byte
     // This node's own rules for channels.
     TokenNotAccepted = 52,
     TooManyChannels = 53,
+
+    // An update that carries more payments than this node takes under one signature.
+    TooManyPayments = 54,
+
+    // A deposit of many is in another token than all: only the contract refuses with it.
+    WrongToken = 55,
 }

@@ -1,23 +1,24 @@
 namespace ChannelNode.Core;
 
-/// <summary>What the contract said of one channel. Each carries the stored state that it left behind.</summary>
+/// <summary>What the contract said of one channel, with what it had stored then.</summary>
 public abstract record ChainEvent(ChannelId Channel)
 {
-    public sealed record Deposited(ChannelId Channel, Side Side, UInt128 Amount, UInt128 Pot) : ChainEvent(Channel);
+    /// <summary><paramref name="Pot"/>: the side's, with the deposit in it.</summary>
+    public sealed record Deposited(ChannelId Channel, Side Side, UInt128 Pot) : ChainEvent(Channel);
 
     /// <summary>The window started: <see cref="Pots.ClosesAtSeconds"/> of <paramref name="After"/> says until when.</summary>
-    public sealed record CloseStarted(ChannelId Channel, Side By, Pots After) : ChainEvent(Channel);
+    public sealed record CloseStarted(ChannelId Channel, Pots After) : ChainEvent(Channel);
 
-    /// <summary><paramref name="After"/> carries no closing time: a dispute never moves it.</summary>
-    public sealed record Disputed(ChannelId Channel, Side By, Pots After) : ChainEvent(Channel);
+    public sealed record Disputed(ChannelId Channel, Pots After) : ChainEvent(Channel);
 
-    public sealed record Closed(
-        ChannelId Channel, UInt128 SentA, UInt128 SentB, UInt128 PaidA, UInt128 PaidB) : ChainEvent(Channel);
+    /// <summary>Both sides were paid <paramref name="Paid"/>'s pots, and its totals stay.</summary>
+    public sealed record Closed(ChannelId Channel, Pots Paid) : ChainEvent(Channel);
 
-    public sealed record Settled(
-        ChannelId Channel, UInt128 SentA, UInt128 SentB, UInt128 PaidA, UInt128 PaidB) : ChainEvent(Channel);
+    /// <summary>As with <see cref="Closed"/>.</summary>
+    public sealed record Settled(ChannelId Channel, Pots Paid) : ChainEvent(Channel);
 
-    public sealed record Claimed(ChannelId Channel, UInt128 Paid, UInt128 SentA, UInt128 PotA) : ChainEvent(Channel);
+    /// <summary>Of a one-way channel, so side B's part of <paramref name="After"/> is zero.</summary>
+    public sealed record Claimed(ChannelId Channel, Pots After) : ChainEvent(Channel);
 }
 
 /// <summary>What a node must do on chain for a channel now.</summary>
@@ -42,14 +43,10 @@ public static class Lifecycle
     {
         ChainEvent.Deposited deposited => state with { OnChain = Fund(state.OnChain, deposited), EverFunded = true },
         ChainEvent.CloseStarted started => Record(channel, state, started.After),
-        ChainEvent.Disputed disputed =>
-            Record(channel, state, disputed.After with { ClosesAtSeconds = state.OnChain.ClosesAtSeconds }),
-        ChainEvent.Claimed claimed =>
-            Record(channel, state, state.OnChain with { SentA = claimed.SentA, PotA = claimed.PotA }),
-        ChainEvent.Settled settled =>
-            Record(channel, state, new Pots(UInt128.Zero, settled.SentA, UInt128.Zero, settled.SentB, 0)),
-        ChainEvent.Closed closed =>
-            WithoutAgreedClose(Record(channel, state, new Pots(UInt128.Zero, closed.SentA, UInt128.Zero, closed.SentB, 0))),
+        ChainEvent.Disputed disputed => Record(channel, state, disputed.After),
+        ChainEvent.Claimed claimed => Record(channel, state, claimed.After),
+        ChainEvent.Settled settled => Record(channel, state, settled.Paid.Emptied()),
+        ChainEvent.Closed closed => WithoutAgreedClose(Record(channel, state, closed.Paid.Emptied())),
         _ => throw new ArgumentOutOfRangeException(nameof(seen), seen, "not an event of a channel"),
     };
 

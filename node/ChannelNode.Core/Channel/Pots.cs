@@ -13,6 +13,9 @@ public readonly record struct Pots(
 
     public bool IsEmpty => PotA == UInt128.Zero && PotB == UInt128.Zero;
 
+    /// <summary>Nothing is recorded: to the contract, the channel has never been.</summary>
+    public bool IsBlank => this == default;
+
     public UInt128 PotOf(Side side) => side == Side.A ? PotA : PotB;
 
     public UInt128 SentOf(Side side) => side == Side.A ? SentA : SentB;
@@ -23,7 +26,7 @@ public readonly record struct Pots(
         if (oneWay && side == Side.B) return Refusal.OneWayChannel;
         if (amount == UInt128.Zero) return Refusal.ZeroAmount;
         if (IsClosing) return Refusal.ChannelClosing;
-        if (amount > Amounts.Max || PotA + PotB + amount > Amounts.Max) return Refusal.AmountTooLarge;
+        if (amount > Amounts.Excess(Amounts.DepositMax, PotOf(side))) return Refusal.AmountTooLarge;
 
         next = side == Side.A ? this with { PotA = PotA + amount } : this with { PotB = PotB + amount };
         return Refusal.None;
@@ -56,10 +59,14 @@ public readonly record struct Pots(
     public Refusal StartClose(ulong nowSeconds, uint windowSeconds, out Pots next)
     {
         next = this;
+        if (IsBlank) return Refusal.UnknownChannel;
         if (IsClosing) return Refusal.ChannelClosing;
         if (IsEmpty) return Refusal.NothingToClose;
 
-        next = this with { ClosesAtSeconds = checked((uint)(nowSeconds + windowSeconds)) };
+        ulong closesAtSeconds = nowSeconds + windowSeconds;
+        if (closesAtSeconds > uint.MaxValue) return Refusal.AmountTooLarge;
+
+        next = this with { ClosesAtSeconds = (uint)closesAtSeconds };
         return Refusal.None;
     }
 
@@ -71,9 +78,11 @@ public readonly record struct Pots(
         if (!IsClosing) return Refusal.NotClosing;
         if (nowSeconds >= ClosesAtSeconds) return Refusal.WindowClosed;
         if (sent > Amounts.Max || received > Amounts.Max) return Refusal.AmountTooLarge;
-        if (sent <= SentOf(payer) && received <= SentOf(payer.Other())) return Refusal.NothingNew;
 
-        next = Present(payer, sent, received);
+        Pots presented = Present(payer, sent, received);
+        if (presented == this) return Refusal.NothingNew;
+
+        next = presented;
         return Refusal.None;
     }
 
@@ -84,9 +93,12 @@ public readonly record struct Pots(
         if (!IsClosing) return Refusal.NotClosing;
         if (nowSeconds < ClosesAtSeconds) return Refusal.WindowOpen;
 
-        next = new Pots(UInt128.Zero, SentA, UInt128.Zero, SentB, 0);
+        next = Emptied();
         return Refusal.None;
     }
+
+    /// <summary>What stays of a channel that is paid out and open again.</summary>
+    public Pots Emptied() => new(UInt128.Zero, SentA, UInt128.Zero, SentB, 0);
 
     /// <summary>Pays exactly what the totals say or nothing. Sent of side A must rise, so it can never be replayed.</summary>
     public Refusal Close(
@@ -95,6 +107,7 @@ public readonly record struct Pots(
         next = this;
         (paidA, paidB) = (UInt128.Zero, UInt128.Zero);
         if (sentA > Amounts.Max || sentB > Amounts.Max) return Refusal.AmountTooLarge;
+        if (IsBlank) return Refusal.UnknownChannel;
         if (oneWay && sentB != UInt128.Zero) return Refusal.OneWayChannel;
         if (sentA <= SentA || sentB < SentB) return Refusal.CloseNotAdvancing;
 
@@ -112,6 +125,7 @@ public readonly record struct Pots(
         next = this;
         paid = UInt128.Zero;
         if (sent > Amounts.Max) return Refusal.AmountTooLarge;
+        if (IsBlank) return Refusal.UnknownChannel;
         if (sent <= SentA) return Refusal.NothingNew;
 
         UInt128 adds = sent - SentA;

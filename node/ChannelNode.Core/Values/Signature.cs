@@ -6,6 +6,9 @@ public readonly record struct Signature(Bytes32 R, Bytes32 S, byte V)
     /// <summary>Bytes of the long form, r then s then v.</summary>
     public const int Size = 65;
 
+    /// <summary>The second half of the short form (EIP-2098): s, with 1 in its highest bit where v is 28.</summary>
+    public Bytes32 Vs => V == 28 ? new Bytes32(S.W0 | 1UL << 63, S.W1, S.W2, S.W3) : S;
+
     public static Signature Read(ReadOnlySpan<byte> source) =>
         new(Bytes32.Read(source), Bytes32.Read(source[32..]), source[64]);
 

@@ -238,7 +238,7 @@ internal sealed class Operations(
 
     private static string Explain(Refusal refusal) => refusal switch
     {
-        Refusal.AmountTooLarge => $"the channel's pots would be above {Amounts.Max}",
+        Refusal.AmountTooLarge => $"the side's pot would be above {Amounts.DepositMax}",
         Refusal.ZeroAmount => "must be at least 1",
         Refusal.OneWayChannel => "side b of a one-way channel cannot be funded",
         Refusal.ChannelClosing => "the channel is closing on chain",

@@ -5,6 +5,15 @@ using ChannelNode.Core;
 namespace ChannelNode.Settlement;
 
 /// <summary>
+/// All that the contract stores of one side, in one word: when the window ends (32 bits, Unix seconds, side A's only),
+/// the side's total (112 bits) and its pot (112 bits).
+/// </summary>
+internal readonly record struct SideWord(uint ClosesAtSeconds, UInt128 Sent, UInt128 Pot)
+{
+    public Pots AsA() => new(Pot, Sent, UInt128.Zero, UInt128.Zero, ClosesAtSeconds);
+}
+
+/// <summary>
 /// Reads ABI-encoded words in order. What does not fit its type or is cut off is a <see cref="FormatException"/>:
 /// the RPC's answer is not of the contract that we know.
 /// </summary>
@@ -39,6 +48,16 @@ internal ref struct AbiReader(ReadOnlySpan<byte> data)
     {
         UInt128 number = Number();
         return number <= UInt128.One ? (Side)(byte)number : throw new FormatException("a side is neither A nor B");
+    }
+
+    /// <summary>What the contract stores of one side.</summary>
+    public SideWord SideWord()
+    {
+        ReadOnlySpan<byte> word = NextWord();
+        return new SideWord(
+            BinaryPrimitives.ReadUInt32BigEndian(word),
+            BinaryPrimitives.ReadUInt128BigEndian(word[2..]) & Amounts.Max,
+            BinaryPrimitives.ReadUInt128BigEndian(word[16..]) & Amounts.Max);
     }
 
     public Address Account()

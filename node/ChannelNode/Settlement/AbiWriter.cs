@@ -47,22 +47,12 @@ internal sealed class AbiWriter(int headWords)
         return this;
     }
 
-    /// <summary>A dynamic tuple.</summary>
-    public AbiWriter Tuple(AbiWriter value)
-    {
-        Offset();
-        value.CopyTo(_tail);
-        return this;
-    }
-
-    /// <summary>An array of dynamic tuples.</summary>
+    /// <summary>An array of tuples without dynamic members.</summary>
     public AbiWriter Tuples(IReadOnlyList<AbiWriter> values)
     {
         Offset();
         WriteLength(_tail, values.Count);
-        var items = new AbiWriter(values.Count);
-        foreach (AbiWriter value in values) items.Tuple(value);
-        items.CopyTo(_tail);
+        foreach (AbiWriter value in values) value.CopyTo(_tail);
         return this;
     }
 

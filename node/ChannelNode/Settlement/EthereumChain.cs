@@ -111,7 +111,7 @@ internal sealed class EthereumChain : IChain
         Channel channel, BalanceUpdate update, Signature signature,
         IProgress<TransactionStep>? progress, CancellationToken cancel)
     {
-        byte[] data = PaymentChannelsCalls.Dispute(channel.Terms, update.Sent, update.Received, signature.ToArray());
+        byte[] data = PaymentChannelsCalls.Dispute(channel.Terms, update.Sent, update.Received, signature.ToArray(), []);
         return SendAsync("dispute", 0, data, progress, cancel);
     }
 
@@ -131,7 +131,7 @@ internal sealed class EthereumChain : IChain
             bool fits = terms.OneWay && terms.B == common.B && terms.Token == common.Token
                 && terms.DisputeWindowSeconds == common.DisputeWindowSeconds;
             if (!fits) throw new ArgumentException("the rows of a claim have one payee, token and window", nameof(rows));
-            encoded[i] = PaymentChannelsCalls.ClaimRow(terms.A, terms.Salt, rows[i].Sent, rows[i].Signature.ToArray());
+            encoded[i] = PaymentChannelsCalls.ClaimRow(terms.A, terms.Salt, rows[i].Sent, rows[i].Signature);
         }
 
         return SendAsync("claim", 0, PaymentChannelsCalls.Claim(common, encoded), progress, cancel);

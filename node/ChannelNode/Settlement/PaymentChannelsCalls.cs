@@ -9,7 +9,7 @@ internal static class PaymentChannelsCalls
     private const int TermsWords = 8;
     private const int UpdateWords = 2;
     private const int PayeeWords = 4;
-    private const int ClaimRowWords = 5;
+    private const int ClaimRowWords = 6;
 
     private static readonly ContractArtifact Artifact = ContractArtifact.PaymentChannels;
     private static readonly byte[] DepositSelector = Artifact.Selector("deposit");
@@ -41,8 +41,15 @@ internal static class PaymentChannelsCalls
         ChannelTerms terms, UInt128 sent, UInt128 received, ReadOnlySpan<byte> signature) =>
         Terms(terms, UpdateWords + 1).Number(sent).Number(received).Bytes(signature).ToArray(StartCloseSelector);
 
-    public static byte[] Dispute(ChannelTerms terms, UInt128 sent, UInt128 received, ReadOnlySpan<byte> signature) =>
-        Terms(terms, UpdateWords + 1).Number(sent).Number(received).Bytes(signature).ToArray(DisputeSelector);
+    /// <summary>An empty consent: the sender is of the side that the update pays.</summary>
+    public static byte[] Dispute(
+        ChannelTerms terms, UInt128 sent, UInt128 received, ReadOnlySpan<byte> signature, ReadOnlySpan<byte> consent) =>
+        Terms(terms, UpdateWords + 2)
+            .Number(sent)
+            .Number(received)
+            .Bytes(signature)
+            .Bytes(consent)
+            .ToArray(DisputeSelector);
 
     public static byte[] Settle(ChannelTerms terms) => Terms(terms, 0).ToArray(SettleSelector);
 
@@ -56,13 +63,14 @@ internal static class PaymentChannelsCalls
             .Tuples(rows)
             .ToArray(ClaimSelector);
 
-    public static AbiWriter ClaimRow(Party payer, Bytes32 salt, UInt128 sent, ReadOnlySpan<byte> signature) =>
+    public static AbiWriter ClaimRow(Party payer, Bytes32 salt, UInt128 sent, in Signature signature) =>
         new AbiWriter(ClaimRowWords)
             .Account(payer.Owner)
             .Account(payer.Signer)
             .Bytes32(salt)
             .Number(sent)
-            .Bytes(signature);
+            .Bytes32(signature.R)
+            .Bytes32(signature.Vs);
 
     public static byte[] WithdrawCredit(Address token) =>
         new AbiWriter(1).Account(token).ToArray(WithdrawCreditSelector);

@@ -35,16 +35,12 @@ internal static class PaymentChannelsEvents
         var channel = new ChannelId(topics[1]);
         var reader = new AbiReader(data);
         if (kind == Deposited)
-            return new ChainEvent.Deposited(channel, reader.Side(), reader.Number(), reader.Number());
-        if (kind == CloseStarted) return ReadCloseStarted(channel, ref reader);
-        if (kind == Disputed) return new ChainEvent.Disputed(channel, reader.Side(), ReadPots(ref reader, 0));
-        if (kind == Closed)
-            return new ChainEvent.Closed(channel, reader.Number(), reader.Number(), reader.Number(), reader.Number());
-        if (kind == Settled)
-            return new ChainEvent.Settled(channel, reader.Number(), reader.Number(), reader.Number(), reader.Number());
-        return kind == Claimed
-            ? new ChainEvent.Claimed(channel, reader.Number(), reader.Number(), reader.Number())
-            : null;
+            return new ChainEvent.Deposited(channel, reader.Side(), reader.Number());
+        if (kind == CloseStarted) return new ChainEvent.CloseStarted(channel, ReadPots(ref reader));
+        if (kind == Disputed) return new ChainEvent.Disputed(channel, ReadPots(ref reader));
+        if (kind == Closed) return new ChainEvent.Closed(channel, ReadPots(ref reader));
+        if (kind == Settled) return new ChainEvent.Settled(channel, ReadPots(ref reader));
+        return kind == Claimed ? new ChainEvent.Claimed(channel, reader.SideWord().AsA()) : null;
     }
 
     /// <summary>Null for a log that needs no notice.</summary>
@@ -58,15 +54,11 @@ internal static class PaymentChannelsEvents
         return null;
     }
 
-    private static ChainEvent.CloseStarted ReadCloseStarted(ChannelId channel, ref AbiReader reader)
+    private static Pots ReadPots(ref AbiReader reader)
     {
-        Side by = reader.Side();
-        uint closesAtSeconds = reader.UInt32();
-        return new ChainEvent.CloseStarted(channel, by, ReadPots(ref reader, closesAtSeconds));
+        SideWord a = reader.SideWord(), b = reader.SideWord();
+        return a.AsA() with { PotB = b.Pot, SentB = b.Sent };
     }
-
-    private static Pots ReadPots(ref AbiReader reader, uint closesAtSeconds) =>
-        new(reader.Number(), reader.Number(), reader.Number(), reader.Number(), closesAtSeconds);
 
     private static Address AccountOf(Bytes32 topic)
     {

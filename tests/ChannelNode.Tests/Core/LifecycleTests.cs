@@ -16,20 +16,20 @@ public sealed class LifecycleTests
         Assert.Equal(ChannelStatus.Proposed, state.Status);
         Assert.Equal(Refusal.DepositUnconfirmed, Updates.Pay(Ours, state, 1, out _));
 
-        state = Lifecycle.Observe(Ours, state, new ChainEvent.Deposited(Sample.Id, Side.A, 100, 100));
+        state = Lifecycle.Observe(Ours, state, new ChainEvent.Deposited(Sample.Id, Side.A, 100));
         Assert.Equal((ChannelStatus.Open, new Pots(100, 0, 0, 0, 0)), (state.Status, state.OnChain));
-        state = Lifecycle.Observe(Ours, state, new ChainEvent.Deposited(Sample.Id, Side.B, 10, 40));
+        state = Lifecycle.Observe(Ours, state, new ChainEvent.Deposited(Sample.Id, Side.B, 40));
         Assert.Equal(new Pots(100, 0, 40, 0, 0), state.OnChain);
 
-        state = Lifecycle.Observe(Ours, state, new ChainEvent.CloseStarted(Sample.Id, Side.B, new Pots(90, 10, 50, 0, 900)));
+        state = Lifecycle.Observe(Ours, state, new ChainEvent.CloseStarted(Sample.Id, new Pots(90, 10, 50, 0, 900)));
         Assert.Equal((ChannelStatus.Closing, 10), (state.Status, (int)state.Sent));
-        state = Lifecycle.Observe(Ours, state, new ChainEvent.Disputed(Sample.Id, Side.A, new Pots(95, 10, 45, 5, 0)));
+        state = Lifecycle.Observe(Ours, state, new ChainEvent.Disputed(Sample.Id, new Pots(95, 10, 45, 5, 900)));
         Assert.Equal((ChannelStatus.Closing, new Pots(95, 10, 45, 5, 900)), (state.Status, state.OnChain));
-        state = Lifecycle.Observe(Ours, state, new ChainEvent.Settled(Sample.Id, 10, 5, 95, 45));
+        state = Lifecycle.Observe(Ours, state, new ChainEvent.Settled(Sample.Id, new Pots(95, 10, 45, 5, 900)));
         Assert.Equal((ChannelStatus.Closed, new Pots(0, 10, 0, 5, 0)), (state.Status, state.OnChain));
         Assert.Equal(Refusal.InsufficientBalance, Updates.Pay(Ours, state, 1, out _));
 
-        state = Lifecycle.Observe(Ours, state, new ChainEvent.Deposited(Sample.Id, Side.A, 7, 7));
+        state = Lifecycle.Observe(Ours, state, new ChainEvent.Deposited(Sample.Id, Side.A, 7));
         Assert.Equal((ChannelStatus.Open, 7), (state.Status, (int)state.OurBalance(Ours)));
         Assert.Equal(17, (int)Sample.MustPay(Ours, state, 7).Sent);
     }
@@ -39,7 +39,7 @@ public sealed class LifecycleTests
     {
         ChannelState state = Sample.MustAccept(OneWayPayee, Sample.Funded(100, 0), Sample.Verified(Side.A, 60, 0));
 
-        ChannelState next = Lifecycle.Observe(OneWayPayee, state, new ChainEvent.Claimed(Sample.Id, 40, 40, 60));
+        ChannelState next = Lifecycle.Observe(OneWayPayee, state, new ChainEvent.Claimed(Sample.Id, new Pots(60, 40, 0, 0, 0)));
 
         Assert.Equal(state with { OnChain = new Pots(60, 40, 0, 0, 0) }, next);
         Assert.Equal((40, 40), ((int)state.TheirBalance(OneWayPayee), (int)next.TheirBalance(OneWayPayee)));
@@ -51,9 +51,9 @@ public sealed class LifecycleTests
         ChannelState state = Sample.MustAccept(
             Ours, Sample.MustPay(Ours, Sample.Funded(100, 100), 20), Sample.Verified(Side.B, 30, 10));
 
-        ChannelState same = Lifecycle.Observe(Ours, state, new ChainEvent.Settled(Sample.Id, 20, 30, 110, 90));
+        ChannelState same = Lifecycle.Observe(Ours, state, new ChainEvent.Settled(Sample.Id, new Pots(110, 20, 90, 30, 50)));
         Assert.Equal((20, 30, true), ((int)same.Acknowledged, (int)same.TheirSent, same.HasTheirUpdate));
-        ChannelState ahead = Lifecycle.Observe(Ours, state, new ChainEvent.Closed(Sample.Id, 21, 31, 110, 90));
+        ChannelState ahead = Lifecycle.Observe(Ours, state, new ChainEvent.Closed(Sample.Id, new Pots(110, 21, 90, 31, 0)));
         Assert.Equal((21, 21, 31), ((int)ahead.Sent, (int)ahead.Acknowledged, (int)ahead.TheirSent));
         Assert.Equal((10, false), ((int)ahead.TheirReceived, ahead.HasTheirUpdate));
     }
@@ -64,7 +64,7 @@ public sealed class LifecycleTests
         ChannelState state = Sample.MustAccept(Ours, Sample.Funded(100, 100), Sample.Verified(Side.B, 30, 0));
 
         ChannelState next = Lifecycle.Observe(
-            Ours, state, new ChainEvent.CloseStarted(Sample.Id, Side.B, new Pots(100, 0, 100, 0, 50)));
+            Ours, state, new ChainEvent.CloseStarted(Sample.Id, new Pots(100, 0, 100, 0, 50)));
 
         Assert.Equal(state with { OnChain = new Pots(100, 0, 100, 0, 50) }, next);
     }
@@ -143,7 +143,7 @@ public sealed class LifecycleTests
         Assert.Equal(state, Lifecycle.ExpireClose(state, 60));
         ChannelState expired = Lifecycle.ExpireClose(state, 61);
         Assert.Equal(Sample.Funded(100, 100), expired);
-        ChannelState mined = Lifecycle.Observe(Ours, state, new ChainEvent.Closed(Sample.Id, 1, 1, 100, 100));
+        ChannelState mined = Lifecycle.Observe(Ours, state, new ChainEvent.Closed(Sample.Id, new Pots(100, 1, 100, 1, 0)));
         Assert.Equal((ChannelStatus.Closed, 0ul), (mined.Status, mined.CloseDeadlineSeconds));
         Assert.Equal((0, 0), ((int)mined.CloseSentA, (int)mined.CloseSentB));
     }
@@ -152,7 +152,7 @@ public sealed class LifecycleTests
     public void SettledInstead_TheAgreedCloseStaysUntilItsDeadline()
     {
         ChannelState settled = Lifecycle.Observe(
-            Ours, Agreed(deadline: 60), new ChainEvent.Settled(Sample.Id, 0, 0, 100, 100));
+            Ours, Agreed(deadline: 60), new ChainEvent.Settled(Sample.Id, new Pots(100, 0, 100, 0, 50)));
         Assert.Equal(ChannelStatus.CloseAgreed, settled.Status);
         Assert.Equal(ChannelStatus.Closed, Lifecycle.ExpireClose(settled, 61).Status);
     }

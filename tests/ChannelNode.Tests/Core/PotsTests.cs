@@ -20,13 +20,19 @@ public sealed class PotsTests
     }
 
     [Fact]
-    public void Deposit_StopsAtWhatBothPotsCanHold()
+    public void Deposit_StopsAtHalfOfWhatAPotCanHold_WhateverTheOtherHolds()
     {
-        var pots = new Pots(Amounts.Max - 10, 0, 5, 0, 0);
+        var pots = new Pots(Amounts.DepositMax, 0, Amounts.DepositMax - 5, 0, 0);
 
-        Assert.Equal(Refusal.None, pots.Deposit(false, Side.B, 5, out _));
+        Assert.Equal(Refusal.None, pots.Deposit(false, Side.B, 5, out Pots full));
+        Assert.Equal(pots with { PotB = Amounts.DepositMax }, full);
         Assert.Equal(Refusal.AmountTooLarge, pots.Deposit(false, Side.B, 6, out _));
         Assert.Equal(Refusal.AmountTooLarge, pots.Deposit(false, Side.B, UInt128.MaxValue, out _));
+        Assert.Equal(Refusal.AmountTooLarge, pots.Deposit(false, Side.A, 1, out _));
+
+        // All of it can end up in one pot.
+        Assert.Equal(new Pots(0, Amounts.DepositMax, Amounts.DepositMax * 2, 0, 0), full.Present(Side.A, Amounts.DepositMax, 0));
+        Assert.True(Amounts.DepositMax * 2 <= Amounts.Max);
     }
 
     [Fact]
@@ -91,6 +97,17 @@ public sealed class PotsTests
         Assert.Equal(Refusal.ChannelClosing, closing.StartClose(1_001, 60, out Pots again));
         Assert.Equal(closing, again);
         Assert.Equal(Refusal.NothingToClose, new Pots(0, 5, 0, 5, 0).StartClose(1_000, 60, out _));
+        Assert.Equal(Refusal.UnknownChannel, default(Pots).StartClose(1_000, 60, out _));
+    }
+
+    [Fact]
+    public void StartClose_WhereTheWindowsEndNeedsMoreThan32Bits_IsRefused()
+    {
+        var pots = new Pots(1, 0, 0, 0, 0);
+
+        Assert.Equal(Refusal.None, pots.StartClose(uint.MaxValue - 60, 60, out Pots last));
+        Assert.Equal(uint.MaxValue, last.ClosesAtSeconds);
+        Assert.Equal(Refusal.AmountTooLarge, pots.StartClose(uint.MaxValue - 59, 60, out _));
     }
 
     [Theory]
@@ -116,6 +133,16 @@ public sealed class PotsTests
 
         Assert.Equal(Refusal.AmountTooLarge, pots.Dispute(false, Side.A, Amounts.Max + 1, 0, 1, out _));
         Assert.Equal(Refusal.AmountTooLarge, pots.Dispute(false, Side.A, 1, Amounts.Max + 1, 1, out _));
+    }
+
+    [Fact]
+    public void Dispute_ThatEmptyPotsCannotCoverAtAll_BringsNothing()
+    {
+        var pots = new Pots(0, 30, 50, 20, 1_000);
+
+        Assert.Equal(Refusal.NothingNew, pots.Dispute(false, Side.A, 31, 20, 1, out Pots next));
+        Assert.Equal(pots, next);
+        Assert.Equal(Refusal.None, pots.Dispute(false, Side.A, 31, 21, 1, out _));
     }
 
     [Theory]
@@ -166,6 +193,8 @@ public sealed class PotsTests
 
         Assert.Equal(Refusal.AmountTooLarge, pots.Close(false, Amounts.Max + 1, 0, out _, out _, out _));
         Assert.Equal(Refusal.AmountTooLarge, pots.Close(false, 1, Amounts.Max + 1, out _, out _, out _));
+        Assert.Equal(Refusal.AmountTooLarge, default(Pots).Close(false, 1, Amounts.Max + 1, out _, out _, out _));
+        Assert.Equal(Refusal.UnknownChannel, default(Pots).Close(false, 1, 1, out _, out _, out _));
     }
 
     [Theory]
@@ -188,5 +217,7 @@ public sealed class PotsTests
     {
         Assert.Equal(Refusal.InsufficientBalance, new Pots(0, 30, 0, 0, 0).Claim(31, out _, out _));
         Assert.Equal(Refusal.AmountTooLarge, new Pots(9, 30, 0, 0, 0).Claim(Amounts.Max + 1, out _, out _));
+        Assert.Equal(Refusal.AmountTooLarge, default(Pots).Claim(Amounts.Max + 1, out _, out _));
+        Assert.Equal(Refusal.UnknownChannel, default(Pots).Claim(1, out _, out _));
     }
 }

@@ -92,7 +92,7 @@ internal sealed class TwoNodes
         if (_chain.Deposit(_oneWay, side, amount, out _chain) != Refusal.None) return;
         if (side == Side.A) _depositedA += amount;
         else _depositedB += amount;
-        Tell(new ChainEvent.Deposited(Sample.Id, side, amount, _chain.PotOf(side)));
+        Tell(new ChainEvent.Deposited(Sample.Id, side, _chain.PotOf(side)));
     }
 
     private void Pay(Side side, UInt128 amount)
@@ -182,7 +182,7 @@ internal sealed class TwoNodes
         {
             if (_chain.StartClose(NowSeconds, WindowSeconds, out Pots closing) != Refusal.None) return;
             _chain = update is { } shown && !_oneWay ? closing.Present(payer, shown.Sent, shown.Received) : closing;
-            Tell(new ChainEvent.CloseStarted(Sample.Id, payer.Other(), _chain));
+            Tell(new ChainEvent.CloseStarted(Sample.Id, _chain));
         }
         else if (update is { } better)
         {
@@ -193,14 +193,14 @@ internal sealed class TwoNodes
     private void Dispute(Side payer, BalanceUpdate update)
     {
         if (_chain.Dispute(_oneWay, payer, update.Sent, update.Received, NowSeconds, out _chain) != Refusal.None) return;
-        Tell(new ChainEvent.Disputed(Sample.Id, payer.Other(), _chain with { ClosesAtSeconds = 0 }));
+        Tell(new ChainEvent.Disputed(Sample.Id, _chain));
     }
 
     private void Claim(UInt128 sent)
     {
         if (_chain.Claim(sent, out _chain, out UInt128 paid) != Refusal.None) return;
         _paidB += paid;
-        Tell(new ChainEvent.Claimed(Sample.Id, paid, _chain.SentA, _chain.PotA));
+        Tell(new ChainEvent.Claimed(Sample.Id, _chain));
     }
 
     private void AgreeClose(uint seconds)
@@ -225,7 +225,7 @@ internal sealed class TwoNodes
         if (refusal != Refusal.None) return;
         _paidA += paidA;
         _paidB += paidB;
-        Tell(new ChainEvent.Closed(Sample.Id, close.SentA, close.SentB, paidA, paidB));
+        Tell(new ChainEvent.Closed(Sample.Id, _chain with { PotA = paidA, PotB = paidB }));
 
         // Nothing ever signed is worth anything now, were the pots filled again; nor is the close itself.
         Pots filled = _chain with { PotA = 1_000, PotB = _oneWay ? 0 : (UInt128)1_000 };
@@ -262,7 +262,7 @@ internal sealed class TwoNodes
         Assert.Equal(Refusal.None, _chain.Settle(NowSeconds, out _chain));
         _paidA += before.PotA;
         _paidB += before.PotB;
-        Tell(new ChainEvent.Settled(Sample.Id, before.SentA, before.SentB, before.PotA, before.PotB));
+        Tell(new ChainEvent.Settled(Sample.Id, before));
         SeeAll(Side.A);
         SeeAll(Side.B);
     }
@@ -287,7 +287,7 @@ internal sealed class TwoNodes
         if (!_chain.IsClosing)
         {
             Assert.Equal(Refusal.None, _chain.StartClose(NowSeconds, WindowSeconds, out _chain));
-            Tell(new ChainEvent.CloseStarted(Sample.Id, Side.A, _chain));
+            Tell(new ChainEvent.CloseStarted(Sample.Id, _chain));
         }
         foreach (int number in presented) Present(number % 2 == 0 ? Side.A : Side.B, (number / 2 * 3) + 1);
         Settle();

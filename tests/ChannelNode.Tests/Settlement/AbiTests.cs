@@ -160,6 +160,7 @@ public sealed class AbiTests
         Assert.Throws<FormatException>(() => new AbiReader(ones).UInt32());
         Assert.Throws<FormatException>(() => new AbiReader(ones).Account());
         Assert.Throws<FormatException>(() => new AbiReader(ones).Side());
+        Assert.Throws<FormatException>(() => new AbiReader(ones.AsSpan(1)).SideWord());
         Assert.Throws<FormatException>(() => new AbiReader(ones).Flag());
         Assert.Throws<FormatException>(() => new AbiReader(ones).Text());
         Assert.Throws<FormatException>(() => new AbiReader(ones.AsSpan(1)).Bytes32());
@@ -182,7 +183,8 @@ public sealed class AbiTests
         "startClose" => PaymentChannelsCalls.StartClose(
             TermsOf(given), UpdateOf(given).Number("sent"), UpdateOf(given).Number("received"), given.Bytes("signature")),
         "dispute" => PaymentChannelsCalls.Dispute(
-            TermsOf(given), UpdateOf(given).Number("sent"), UpdateOf(given).Number("received"), given.Bytes("signature")),
+            TermsOf(given), UpdateOf(given).Number("sent"), UpdateOf(given).Number("received"),
+            given.Bytes("signature"), given.Bytes("consent")),
         "settle" => PaymentChannelsCalls.Settle(TermsOf(given)),
         "claim" => EncodeClaim(given.GetProperty("payee"), given.GetProperty("rows")),
         "withdrawCredit" => PaymentChannelsCalls.WithdrawCredit(given.Account("token")),
@@ -200,24 +202,24 @@ public sealed class AbiTests
         [
             .. rows.EnumerateArray().Select(row => PaymentChannelsCalls.ClaimRow(
                 new Party(row.Account("payerOwner"), row.Account("payerSigner")),
-                row.Word("salt"), row.Number("sent"), row.Bytes("signature"))),
+                row.Word("salt"), row.Number("sent"), Expand(row.Word("r"), row.Word("vs")))),
         ];
         return PaymentChannelsCalls.Claim(common, encoded);
     }
 
+    /// <summary>From the short form of a signature back to the long one.</summary>
+    private static Signature Expand(Bytes32 r, Bytes32 vs) => new(
+        r, new Bytes32(vs.W0 & ~(1UL << 63), vs.W1, vs.W2, vs.W3), (byte)(27 + (vs.W0 >> 63)));
+
     private static ChainEvent? Expected(string name, JsonElement given) => name switch
     {
         "Deposited" => new ChainEvent.Deposited(
-            given.Channel(), (Side)(byte)given.Number("side"), given.Number("amount"), given.Number("pot")),
-        "CloseStarted" => new ChainEvent.CloseStarted(
-            given.Channel(), (Side)(byte)given.Number("by"), PotsOf(given, (uint)given.Number("closesAt"))),
-        "Disputed" => new ChainEvent.Disputed(given.Channel(), (Side)(byte)given.Number("by"), PotsOf(given, 0)),
-        "Closed" => new ChainEvent.Closed(
-            given.Channel(), given.Number("sentA"), given.Number("sentB"), given.Number("paidA"), given.Number("paidB")),
-        "Settled" => new ChainEvent.Settled(
-            given.Channel(), given.Number("sentA"), given.Number("sentB"), given.Number("paidA"), given.Number("paidB")),
-        "Claimed" => new ChainEvent.Claimed(
-            given.Channel(), given.Number("paid"), given.Number("sentA"), given.Number("potA")),
+            given.Channel(), (Side)(byte)given.Number("side"), given.Number("pot")),
+        "CloseStarted" => new ChainEvent.CloseStarted(given.Channel(), PotsOf(given)),
+        "Disputed" => new ChainEvent.Disputed(given.Channel(), PotsOf(given)),
+        "Closed" => new ChainEvent.Closed(given.Channel(), PotsOf(given)),
+        "Settled" => new ChainEvent.Settled(given.Channel(), PotsOf(given)),
+        "Claimed" => new ChainEvent.Claimed(given.Channel(), PotsOf(given)),
         _ => null,
     };
 
@@ -228,8 +230,14 @@ public sealed class AbiTests
         _ => null,
     };
 
-    private static Pots PotsOf(JsonElement given, uint closesAtSeconds) => new(
-        given.Number("potA"), given.Number("sentA"), given.Number("potB"), given.Number("sentB"), closesAtSeconds);
+    /// <summary>The vectors name the parts of each side's word.</summary>
+    private static Pots PotsOf(JsonElement given)
+    {
+        JsonElement fields = given.GetProperty("words");
+        return new Pots(
+            fields.Number("potA"), fields.Number("sentA"), fields.Number("potB"), fields.Number("sentB"),
+            (uint)fields.Number("closesAt"));
+    }
 
     private static ChannelTerms TermsOf(JsonElement given) => given.GetProperty("channel").Terms();
 

@@ -34,13 +34,13 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
 
         Assert.Equal(
             [
-                new ChainEvent.Deposited(channel.Id, Side.A, 1_000, 1_000),
-                new ChainEvent.Deposited(channel.Id, Side.B, 500, 500),
-                new ChainEvent.CloseStarted(channel.Id, Side.A, new Pots(910, 100, 590, 10, closesAt)),
-                new ChainEvent.Disputed(channel.Id, Side.B, new Pots(650, 400, 850, 50, 0)),
-                new ChainEvent.Settled(channel.Id, 400, 50, 650, 850),
-                new ChainEvent.Deposited(channel.Id, Side.A, 9, 9),
-                new ChainEvent.Closed(channel.Id, 401, 50, 8, 1),
+                new ChainEvent.Deposited(channel.Id, Side.A, 1_000),
+                new ChainEvent.Deposited(channel.Id, Side.B, 500),
+                new ChainEvent.CloseStarted(channel.Id, new Pots(910, 100, 590, 10, closesAt)),
+                new ChainEvent.Disputed(channel.Id, new Pots(650, 400, 850, 50, closesAt)),
+                new ChainEvent.Settled(channel.Id, new Pots(650, 400, 850, 50, closesAt)),
+                new ChainEvent.Deposited(channel.Id, Side.A, 9),
+                new ChainEvent.Closed(channel.Id, new Pots(8, 401, 1, 50, 0)),
             ],
             events);
     }
@@ -57,7 +57,7 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
         List<ChainEvent> events = await EventsAsync(bench.Bob, paid.Id, seen => seen is ChainEvent.Claimed);
         List<ChainEvent> none = await EventsAsync(bench.Bob, skipped.Id, seen => seen is ChainEvent.Deposited);
 
-        Assert.Equal(new ChainEvent.Claimed(paid.Id, 300, 300, 700), events[^1]);
+        Assert.Equal(new ChainEvent.Claimed(paid.Id, new Pots(700, 300, 0, 0, 0)), events[^1]);
         Assert.Single(none);
     }
 
@@ -67,7 +67,7 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
         await using ChainBench bench = await ChainBench.OpenAsync(anvil, transport);
         Channel channel = bench.NewChannel();
         ChainCursor? cursor = null;
-        var amounts = new List<UInt128>();
+        var pots = new List<UInt128>();
         for (ulong amount = 1; amount <= 4; amount++)
         {
             await bench.Alice.DepositAsync(channel, Side.A, amount, null, default);
@@ -76,13 +76,13 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
             // Stops in the middle of the events when the cursor is behind, as a killed node does.
             await foreach (ChainBatch batch in FollowAsync(bench.Alice, cursor))
             {
-                amounts.AddRange(DepositsOf(channel.Id, batch));
+                pots.AddRange(PotsOf(channel.Id, batch));
                 cursor = batch.Cursor;
-                if (amounts.Count == (int)amount) break;
+                if (pots.Count == (int)amount) break;
             }
         }
 
-        Assert.Equal([1, 2, 3, 4], amounts);
+        Assert.Equal([1, 3, 6, 10], pots);
     }
 
     [Theory, MemberData(nameof(Transports))]
@@ -119,7 +119,7 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
         await foreach (ChainBatch batch in FollowAsync(chain, null))
         {
             Assert.True(batch.Cursor!.Number <= receipt.BlockNumber);
-            if (DepositsOf(channel.Id, batch).Any()) break;
+            if (PotsOf(channel.Id, batch).Any()) break;
         }
     }
 
@@ -135,7 +135,7 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
 
         List<ChainEvent> events = await EventsAsync(chain, channel.Id, _ => true);
 
-        Assert.Equal([new ChainEvent.Deposited(channel.Id, Side.A, 2, 3)], events);
+        Assert.Equal([new ChainEvent.Deposited(channel.Id, Side.A, 3)], events);
     }
 
     [Fact]
@@ -160,14 +160,14 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
         await using EthereumChain chain = await ChainBench.ConnectAsync(
             ChainBench.Options(proxy.Url, bench.Contract) with { FromBlock = first }, anvil.Keys[3]);
 
-        List<UInt128> amounts = [];
+        List<UInt128> pots = [];
         await foreach (ChainBatch batch in FollowAsync(chain, null))
         {
-            amounts.AddRange(DepositsOf(channel.Id, batch));
-            if (amounts.Count == 3) break;
+            pots.AddRange(PotsOf(channel.Id, batch));
+            if (pots.Count == 3) break;
         }
 
-        Assert.Equal([1, 2, 3], amounts);
+        Assert.Equal([1, 3, 6], pots);
         Assert.InRange(refused, 3, int.MaxValue);
     }
 
@@ -203,18 +203,18 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
         Channel channel = bench.NewChannel();
         await bench.Alice.DepositAsync(channel, Side.A, 1, null, default);
 
-        List<UInt128> amounts = [];
+        List<UInt128> pots = [];
         await foreach (ChainBatch batch in FollowAsync(chain, null))
         {
-            UInt128[] seen = [.. DepositsOf(channel.Id, batch)];
-            amounts.AddRange(seen);
-            if (amounts.Count == 3) break;
+            UInt128[] seen = [.. PotsOf(channel.Id, batch)];
+            pots.AddRange(seen);
+            if (pots.Count == 3) break;
             if (seen.Length == 0) continue;
             relay.CutAll();
-            await bench.Alice.DepositAsync(channel, Side.A, amounts[^1] + 1, null, default);
+            await bench.Alice.DepositAsync(channel, Side.A, pots[^1] + 1, null, default);
         }
 
-        Assert.Equal([1, 2, 3], amounts);
+        Assert.Equal([1, 3, 7], pots);
         Assert.InRange(relay.ConnectionCount, 3, 20);
     }
 
@@ -270,8 +270,8 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
     private async Task<ulong> HeadAsync() =>
         Quantity.ToUInt64(await anvil.RpcAsync<string>("eth_blockNumber"), "head");
 
-    private static IEnumerable<UInt128> DepositsOf(ChannelId channel, ChainBatch batch) => batch.Events
-        .OfType<ChainEvent.Deposited>().Where(seen => seen.Channel == channel).Select(seen => seen.Amount);
+    private static IEnumerable<UInt128> PotsOf(ChannelId channel, ChainBatch batch) => batch.Events
+        .OfType<ChainEvent.Deposited>().Where(seen => seen.Channel == channel).Select(seen => seen.Pot);
 
     /// <summary>A channel's events up to the first that <paramref name="isLast"/> holds for, and its whole batch.</summary>
     private static async Task<List<ChainEvent>> EventsAsync(

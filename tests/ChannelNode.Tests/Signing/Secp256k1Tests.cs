@@ -15,7 +15,9 @@ public sealed class Secp256k1Tests
             using var key = new PrivateKey(vector.Bytes("privateKey"));
 
             Assert.Equal(vector.Account("address"), key.Address);
-            Assert.Equal(vector.Text("signature"), key.Sign(vector.Word("digest")).ToString());
+            Signature signature = key.Sign(vector.Word("digest"));
+            Assert.Equal(vector.Text("signature"), signature.ToString());
+            Assert.Equal(vector.Text("compactSignature"), signature.R.ToString() + signature.Vs.ToString()[2..]);
         }
     }
 

@@ -23,18 +23,26 @@ function call(name, args, inAbi = abi) {
   })
 }
 
-const row = (i, sent, signature) => ({
+const row = (i, sent, r, vs) => ({
   payerOwner: address(`payer owner ${i}`),
   payerSigner: address(`payer signer ${i}`),
   salt: hash(`salt ${i}`),
   sent,
-  signature,
+  r,
+  vs,
 })
 
 function calls() {
   const payee = { owner: oneWay.ownerB, signer: oneWay.signerB, token: oneWay.token, disputeWindow: 10 }
   const updates = AMOUNTS.map((sent, i) => ({ sent, received: AMOUNTS[AMOUNTS.length - 1 - i] }))
-  const rows = [row(1, 1n, pattern(64)), row(2, MAX_112, pattern(65)), row(3, MAX_128, '0x')]
+  const rows = [row(1, 1n, hash('r'), word(1n)), row(2, MAX_112, word(1n), word(2n ** 255n + 5n)), row(3, MAX_128, word(0n), word(0n))]
+  const deposits = AMOUNTS.map((amount, i) => ({ channel: channels[i], side: i % 2, amount }))
+  const split = { v: 28, r: hash('r'), s: hash('s') }
+  const permits = [{ deadline: 1_900_000_000n, ...split }, { deadline: 2n ** 256n - 1n, v: 0, r: word(0n), s: word(0n) }]
+  const authorizations = [
+    { from: oneWay.ownerA, validAfter: 0n, validBefore: 1_900_000_000n, salt: hash('salt'), ...split },
+    { from: viem.zeroAddress, validAfter: 1n, validBefore: 2n ** 64n - 1n, salt: word(0n), v: 27, r: word(1n), s: word(1n) },
+  ]
   return [
     ...channels.map(channel => call('channelId', [channel])),
     ...AMOUNTS.flatMap(amount => [0, 1].map(side => call('deposit', [duplex, side, amount]))),
@@ -42,15 +50,19 @@ function calls() {
     ...SIGNATURES.map((signature, i) => call('close', [duplex, AMOUNTS[i % 4], AMOUNTS[(i + 1) % 4], 1_900_000_000n, signature, SIGNATURES.at(-1 - i)])),
     call('close', [oneWay, MAX_112, 0n, 0n, pattern(65), pattern(64)]),
     call('close', [duplex, 1n, 1n, 2n ** 64n - 1n, pattern(64), pattern(64)]),
-    ...['startClose', 'dispute'].flatMap(name => [
-      ...updates.map(update => call(name, [duplex, update, pattern(65)])),
-      ...SIGNATURES.map(signature => call(name, [duplex, { sent: 0n, received: 0n }, signature])),
-    ]),
+    ...[[], deposits.slice(0, 1), deposits].map(many => call('depositMany', [oneWay.token, many])),
+    ...permits.map(permit => call('depositWithPermit', [oneWay, 0, MAX_112, permit])),
+    ...authorizations.map((authorization, side) => call('depositWithAuthorization', [duplex, side, 1n, authorization])),
+    ...[0, 1].map(side => call('authorizationNonce', [hash('channel'), side, hash('salt')])),
+    ...updates.map(update => call('startClose', [duplex, update, pattern(65)])),
+    ...SIGNATURES.map(signature => call('startClose', [duplex, { sent: 0n, received: 0n }, signature])),
+    ...updates.map(update => call('dispute', [duplex, update, pattern(65), '0x'])),
+    ...SIGNATURES.map((signature, i) => call('dispute', [duplex, { sent: 0n, received: 0n }, signature, SIGNATURES.at(-1 - i)])),
     ...channels.map(channel => call('settle', [channel])),
     call('claim', [payee, []]),
     call('claim', [payee, rows.slice(0, 1)]),
     call('claim', [payee, rows]),
-    call('claim', [{ ...payee, token: viem.zeroAddress, disputeWindow: 2 ** 32 - 1 }, [row(4, 0n, pattern(1000))]]),
+    call('claim', [{ ...payee, token: viem.zeroAddress, disputeWindow: 2 ** 32 - 1 }, [row(4, 0n, hash('r'), word(2n ** 256n - 1n))]]),
     ...[viem.zeroAddress, oneWay.token].map(asset => call('withdrawCredit', [asset])),
     ...[word(0n), hash('channel')].map(id => call('sides', [id])),
     call('creditOf', [duplex.ownerA, viem.zeroAddress]),
@@ -117,18 +129,28 @@ function event(name, args, inAbi = abi) {
   })
 }
 
+/** An event with stored words; what they are made of is told beside them. */
+function wordEvent(name, id, fields) {
+  const { closesAt = 0n, sentA, potA, sentB = 0n, potB = 0n } = fields
+  const [a, b] = [closesAt << 224n | sentA << 112n | potA, sentB << 112n | potB]
+  const vector = event(name, name === 'Claimed' ? [id, a] : [id, a, b])
+  const words = plain({ closesAt, sentA, potA, sentB, potB })
+  return { ...vector, arguments: { ...vector.arguments, words } }
+}
+
 function events() {
   const id = hash('channel')
   const [owner, asset] = [duplex.ownerA, oneWay.token]
   return [
-    event('Deposited', [id, 0, 1n, 1n]),
-    event('Deposited', [id, 1, MAX_112, MAX_112]),
-    event('CloseStarted', [id, 0, 1_900_000_000, 5n, 6n, 7n, 8n]),
-    event('CloseStarted', [id, 1, 2 ** 32 - 1, MAX_112, MAX_112, 0n, 0n]),
-    event('Disputed', [id, 1, 1n, 2n, 3n, 4n]),
-    event('Closed', [id, 10n, 20n, 30n, 40n]),
-    event('Settled', [id, MAX_112, 0n, 0n, MAX_112]),
-    event('Claimed', [id, 100n, MAX_112, 0n]),
+    event('Deposited', [id, 0, 1n]),
+    event('Deposited', [id, 1, MAX_112]),
+    wordEvent('CloseStarted', id, { closesAt: 1_900_000_000n, potA: 5n, sentA: 6n, potB: 7n, sentB: 8n }),
+    wordEvent('CloseStarted', id, { closesAt: 2n ** 32n - 1n, potA: MAX_112, sentA: MAX_112, potB: 0n, sentB: 0n }),
+    wordEvent('Disputed', id, { closesAt: 1n, potA: 1n, sentA: 2n, potB: 3n, sentB: 4n }),
+    wordEvent('Closed', id, { potA: 30n, sentA: 10n, potB: 40n, sentB: 20n }),
+    wordEvent('Settled', id, { closesAt: 9n, potA: 0n, sentA: MAX_112, potB: MAX_112, sentB: 0n }),
+    wordEvent('Claimed', id, { potA: 0n, sentA: MAX_112 }),
+    wordEvent('Claimed', id, { closesAt: 2n ** 31n, potA: 7n, sentA: 1n }),
     event('ClaimSkipped', [id, viem.toFunctionSelector(find('NothingNew'))]),
     event('Credited', [owner, viem.zeroAddress, 2n ** 256n - 1n]),
     event('CreditWithdrawn', [owner, asset, 1n]),
