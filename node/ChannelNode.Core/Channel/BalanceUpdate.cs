@@ -27,6 +27,9 @@ public interface ISignatureScheme
 
     Signature Sign(in CooperativeClose close);
 
+    /// <summary>Lets anyone present <paramref name="update"/>, the other side's, in a dispute for this side.</summary>
+    Signature SignConsent(in BalanceUpdate update);
+
     /// <summary>
     /// The same signature with the v under which the contract recovers <paramref name="signer"/>. Verification
     /// against a known key does not look at v, so a peer can send a wrong one and still be believed: ask for this

@@ -22,6 +22,14 @@ internal sealed record TransactionStep(Bytes32 Hash, TransactionReceipt? Receipt
 internal sealed record ClaimRow(Channel Channel, UInt128 Sent, Signature Signature);
 
 /// <summary>
+/// A token owner's signature that pays one deposit of one side of one channel (EIP-3009): whoever relays it can do
+/// nothing else with it. Valid in blocks later than one time and earlier than the other; <paramref name="Salt"/> tells
+/// apart several for one side.
+/// </summary>
+internal sealed record DepositAuthorization(
+    Address From, ulong ValidAfterSeconds, ulong ValidBeforeSeconds, Bytes32 Salt, Signature Signature);
+
+/// <summary>
 /// Port: the contract on its chain. Transactions are sent from the node's own account, one after the other, and
 /// answer when mined. Each throws <see cref="RefusalException"/> with the contract's own refusal where it would
 /// revert, with InsufficientFunds, TransactionReverted or ChainUnavailable otherwise.

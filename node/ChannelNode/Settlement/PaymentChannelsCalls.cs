@@ -10,9 +10,13 @@ internal static class PaymentChannelsCalls
     private const int UpdateWords = 2;
     private const int PayeeWords = 4;
     private const int ClaimRowWords = 6;
+    private const int SplitSignatureWords = 3;
 
     private static readonly ContractArtifact Artifact = ContractArtifact.PaymentChannels;
     private static readonly byte[] DepositSelector = Artifact.Selector("deposit");
+    private static readonly byte[] DepositManySelector = Artifact.Selector("depositMany");
+    private static readonly byte[] DepositWithPermitSelector = Artifact.Selector("depositWithPermit");
+    private static readonly byte[] DepositWithAuthorizationSelector = Artifact.Selector("depositWithAuthorization");
     private static readonly byte[] CloseSelector = Artifact.Selector("close");
     private static readonly byte[] StartCloseSelector = Artifact.Selector("startClose");
     private static readonly byte[] DisputeSelector = Artifact.Selector("dispute");
@@ -24,7 +28,37 @@ internal static class PaymentChannelsCalls
     private static readonly byte[] CreditOfSelector = Artifact.Selector("creditOf");
 
     public static byte[] Deposit(ChannelTerms terms, Side side, UInt128 amount) =>
-        Terms(terms, 2).Number((UInt128)(byte)side).Number(amount).ToArray(DepositSelector);
+        DepositRow(terms, side, amount).ToArray(DepositSelector);
+
+    /// <summary>Deposits in one token, or in ether.</summary>
+    public static byte[] DepositMany(Address token, IReadOnlyList<AbiWriter> deposits) =>
+        new AbiWriter(2).Account(token).Tuples(deposits).ToArray(DepositManySelector);
+
+    public static AbiWriter DepositRow(ChannelTerms terms, Side side, UInt128 amount) =>
+        Terms(terms, 2).Number((UInt128)(byte)side).Number(amount);
+
+    /// <summary><paramref name="deadlineSeconds"/>: until when the token takes the owner's permit.</summary>
+    public static byte[] DepositWithPermit(
+        ChannelTerms terms, Side side, UInt128 amount, UInt128 deadlineSeconds, in Signature permit) =>
+        Split(
+            Terms(terms, 3 + SplitSignatureWords).Number((UInt128)(byte)side).Number(amount).Number(deadlineSeconds),
+            permit).ToArray(DepositWithPermitSelector);
+
+    public static byte[] DepositWithAuthorization(
+        ChannelTerms terms, Side side, UInt128 amount, DepositAuthorization authorization) =>
+        Split(
+            Terms(terms, 6 + SplitSignatureWords)
+                .Number((UInt128)(byte)side)
+                .Number(amount)
+                .Account(authorization.From)
+                .Number(authorization.ValidAfterSeconds)
+                .Number(authorization.ValidBeforeSeconds)
+                .Bytes32(authorization.Salt),
+            authorization.Signature).ToArray(DepositWithAuthorizationSelector);
+
+    /// <summary>Binds an authorization to one deposit, as the contract's <c>authorizationNonce</c> does.</summary>
+    public static Bytes32 AuthorizationNonce(ChannelId id, Side side, Bytes32 salt) =>
+        Keccak.Hash(new AbiWriter(3).Bytes32(id.Value).Number((UInt128)(byte)side).Bytes32(salt).ToArray([]));
 
     public static byte[] Close(
         ChannelTerms terms, in CooperativeClose close, ReadOnlySpan<byte> signatureA, ReadOnlySpan<byte> signatureB) =>
@@ -88,6 +122,9 @@ internal static class PaymentChannelsCalls
         var reader = new AbiReader(result);
         return new Pots(reader.Number(), reader.Number(), reader.Number(), reader.Number(), reader.UInt32());
     }
+
+    private static AbiWriter Split(AbiWriter writer, in Signature signature) =>
+        writer.Number(signature.V).Bytes32(signature.R).Bytes32(signature.S);
 
     private static AbiWriter Terms(ChannelTerms terms, int wordsAfter) =>
         new AbiWriter(TermsWords + wordsAfter)

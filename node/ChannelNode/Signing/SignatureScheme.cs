@@ -28,6 +28,8 @@ internal sealed class SignatureScheme(PrivateKey key, ulong chainId, Address con
 
     public Signature Sign(in CooperativeClose close) => key.Sign(_typed.Of(close));
 
+    public Signature SignConsent(in BalanceUpdate update) => key.Sign(_typed.OfConsent(update));
+
     /// <summary>Proves to the peer <paramref name="to"/> that we hold our key and name this owner, for this session's two nonces only.</summary>
     public Signature SignHello(Address owner, Address to, Bytes32 nonceFrom, Bytes32 nonceTo) =>
         key.Sign(_typed.OfHello(Signer, owner, to, nonceFrom, nonceTo));

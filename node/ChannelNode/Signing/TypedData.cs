@@ -24,6 +24,9 @@ internal sealed class TypedData
     private static readonly Bytes32 CloseType = Keccak.Hash(
         "Close(bytes32 channelId,uint128 sentA,uint128 sentB,uint64 deadline)"u8);
 
+    private static readonly Bytes32 ConsentType = Keccak.Hash(
+        "Consent(bytes32 channelId,uint128 sent,uint128 received)"u8);
+
     private static readonly Bytes32 HelloType = Keccak.Hash(
         "Hello(address from,address owner,address to,bytes32 nonceFrom,bytes32 nonceTo)"u8);
 
@@ -60,11 +63,16 @@ internal sealed class TypedData
         return Digest(words);
     }
 
-    public Bytes32 Of(in BalanceUpdate update)
+    public Bytes32 Of(in BalanceUpdate update) => Of(BalanceUpdateType, update);
+
+    /// <summary>Said by the side that <paramref name="update"/> pays: anyone may present it for me.</summary>
+    public Bytes32 OfConsent(in BalanceUpdate update) => Of(ConsentType, update);
+
+    private Bytes32 Of(Bytes32 type, in BalanceUpdate update)
     {
         Span<byte> words = stackalloc byte[4 * Word];
         words.Clear();
-        BalanceUpdateType.Write(words);
+        type.Write(words);
         update.Channel.Write(words[Word..]);
         Put(words, 2, update.Sent);
         Put(words, 3, update.Received);

@@ -55,6 +55,8 @@ internal sealed class TestScheme(Address signer) : ISignatureScheme
 
     public Signature Sign(in CooperativeClose close) => Of(close, signer);
 
+    public Signature SignConsent(in BalanceUpdate update) => Of(update, signer) with { V = 29 };
+
     public Signature Presentable(in BalanceUpdate update, in Signature signature, Address by) => signature;
 
     public Signature Presentable(in CooperativeClose close, in Signature signature, Address by) => signature;

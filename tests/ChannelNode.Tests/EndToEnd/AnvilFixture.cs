@@ -35,6 +35,7 @@ public sealed partial class AnvilFixture : IAsyncLifetime, IAsyncDisposable
     private RpcClient? _rpc;
     private Task<Address>? _contract;
     private Task<Address>? _token;
+    private Task<Address>? _dollar;
 
     public string HttpUrl { get; private set; } = "";
 
@@ -76,19 +77,28 @@ public sealed partial class AnvilFixture : IAsyncLifetime, IAsyncDisposable
     }
 
     /// <summary>One for all tests of this chain.</summary>
-    internal Task<Address> PaymentChannelsAsync() => _contract ??= DeployAsync(ContractArtifact.PaymentChannels.Bytecode);
+    internal Task<Address> PaymentChannelsAsync() => _contract ??= NewPaymentChannelsAsync();
+
+    /// <summary>One that holds nothing.</summary>
+    internal Task<Address> NewPaymentChannelsAsync() => DeployAsync(ContractArtifact.PaymentChannels.Bytecode);
 
     /// <summary>One for all tests of this chain: 6 decimals, and <see cref="MintAsync"/> makes as much as is asked.</summary>
     internal Task<Address> TokenAsync() => _token ??= DeployAsync(new AbiWriter(3)
         .Bytes("Test Dollar"u8).Bytes("TUSD"u8).Number(6)
         .ToArray(ContractArtifact.Load("TestToken").Bytecode.Span));
 
-    internal async Task MintAsync(Address to, UInt128 amount)
-    {
-        byte[] data = new AbiWriter(2).Account(to).Number(amount)
-            .ToArray(ContractArtifact.Load("TestToken").Selector("mint"));
-        await SendFromDeployerAsync(new Call(await TokenAsync(), 0, data));
-    }
+    /// <summary>Like the token, and takes permits and authorizations too.</summary>
+    internal Task<Address> DollarAsync() => _dollar ??= DeployAsync(ContractArtifact.Load("TestDollar").Bytecode);
+
+    internal async Task MintAsync(Address to, UInt128 amount) =>
+        await MintAsync(await TokenAsync(), to, amount);
+
+    internal async Task MintAsync(Address token, Address to, UInt128 amount) =>
+        await SendFromDeployerAsync(new Call(token, 0, MintCall(to, amount)));
+
+    /// <summary>Calldata by which anyone makes as much of either token as he likes.</summary>
+    internal static byte[] MintCall(Address to, UInt128 amount) =>
+        new AbiWriter(2).Account(to).Number(amount).ToArray(ContractArtifact.Load("TestToken").Selector("mint"));
 
     public async Task<T> RpcAsync<T>(string method, params object?[] arguments) =>
         await _rpc!.CallAsync<T>(method, arguments, CancellationToken.None);

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using ChannelNode.Core;
+using ChannelNode.Engine;
 using ChannelNode.Settlement;
 using ChannelNode.Tests.Signing;
 using Xunit;
@@ -22,7 +23,10 @@ public sealed class AbiTests
         }
 
         Assert.Equal(
-            ["channelId", "claim", "close", "creditOf", "deposit", "dispute", "settle", "sides", "startClose", "withdrawCredit"],
+            [
+                "channelId", "claim", "close", "creditOf", "deposit", "depositMany", "depositWithAuthorization",
+                "depositWithPermit", "dispute", "settle", "sides", "startClose", "withdrawCredit",
+            ],
             encoded.Order());
     }
 
@@ -175,6 +179,19 @@ public sealed class AbiTests
         "channelId" => PaymentChannelsCalls.ChannelId(TermsOf(given)),
         "deposit" => PaymentChannelsCalls.Deposit(
             TermsOf(given), (Side)(byte)given.Number("side"), given.Number("amount")),
+        "depositMany" => PaymentChannelsCalls.DepositMany(
+            given.Account("token"),
+            [
+                .. given.GetProperty("deposits").EnumerateArray().Select(row => PaymentChannelsCalls.DepositRow(
+                    TermsOf(row), (Side)(byte)row.Number("side"), row.Number("amount"))),
+            ]),
+        "depositWithPermit" when FitsUInt128(given.GetProperty("permit").Text("deadline")) =>
+            PaymentChannelsCalls.DepositWithPermit(
+                TermsOf(given), (Side)(byte)given.Number("side"), given.Number("amount"),
+                given.GetProperty("permit").Number("deadline"), SplitOf(given.GetProperty("permit"))),
+        "depositWithAuthorization" => PaymentChannelsCalls.DepositWithAuthorization(
+            TermsOf(given), (Side)(byte)given.Number("side"), given.Number("amount"),
+            AuthorizationOf(given.GetProperty("authorization"))),
         "close" => PaymentChannelsCalls.Close(
             TermsOf(given),
             new CooperativeClose(default, given.Number("sentA"), given.Number("sentB"), given.UInt64("deadline")),
@@ -192,6 +209,12 @@ public sealed class AbiTests
         "creditOf" => PaymentChannelsCalls.CreditOf(given.Account("owner"), given.Account("token")),
         _ => null,
     };
+
+    private static Signature SplitOf(JsonElement given) =>
+        new(given.Word("r"), given.Word("s"), (byte)given.Number("v"));
+
+    private static DepositAuthorization AuthorizationOf(JsonElement given) => new(
+        given.Account("from"), given.UInt64("validAfter"), given.UInt64("validBefore"), given.Word("salt"), SplitOf(given));
 
     private static byte[] EncodeClaim(JsonElement payee, JsonElement rows)
     {
