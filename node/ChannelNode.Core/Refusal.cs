@@ -84,4 +84,8 @@ public enum Refusal : byte
 
     // A deposit of many is in another token than all: only the contract refuses with it.
     WrongToken = 55,
+
+    // A deposit that the peer is to relay.
+    TokenWithoutAuthorization = 56,
+    RelayRefused = 57,
 }

@@ -21,6 +21,9 @@ internal sealed record TransactionStep(Bytes32 Hash, TransactionReceipt? Receipt
 /// <summary>One row of a claim: a one-way channel and the payer's update in it.</summary>
 internal sealed record ClaimRow(Channel Channel, UInt128 Sent, Signature Signature);
 
+/// <summary>One deposit of many.</summary>
+internal readonly record struct ChannelDeposit(Channel Channel, Side Side, UInt128 Amount);
+
 /// <summary>
 /// A token owner's signature that pays one deposit of one side of one channel (EIP-3009): whoever relays it can do
 /// nothing else with it. Valid in blocks later than one time and earlier than the other; <paramref name="Salt"/> tells
@@ -42,9 +45,35 @@ internal interface IChain : IAsyncDisposable
     /// </summary>
     Task RequireFundsAsync(Address token, UInt128 amount, CancellationToken cancel);
 
-    /// <summary>Deposits for <paramref name="side"/> from the node's account; approves a token first where needed.</summary>
+    /// <summary>
+    /// Deposits for <paramref name="side"/> from the node's account. A token takes a permit with it where it can; where
+    /// not, and the account gave no allowance, that is a transaction of its own before.
+    /// </summary>
     Task<TransactionReceipt> DepositAsync(
         Channel channel, Side side, UInt128 amount, IProgress<TransactionStep>? progress, CancellationToken cancel);
+
+    /// <summary>All or none, in one transaction and one token.</summary>
+    Task<TransactionReceipt> DepositManyAsync(
+        IReadOnlyList<ChannelDeposit> deposits, IProgress<TransactionStep>? progress, CancellationToken cancel);
+
+    /// <summary>
+    /// Signs a deposit from the node's account for someone else to relay, in blocks before a time (Unix seconds). Sends
+    /// nothing. TokenWithoutAuthorization where the channel's token cannot take it.
+    /// </summary>
+    Task<DepositAuthorization> AuthorizeDepositAsync(
+        Channel channel, Side side, UInt128 amount, ulong validBeforeSeconds, CancellationToken cancel);
+
+    /// <summary>
+    /// Ends when the authorization was used, with a block that shows it. TransactionReverted when its time is over and it
+    /// was not: then it never will be.
+    /// </summary>
+    Task<ulong> WhenAuthorizationUsedAsync(
+        Channel channel, Side side, DepositAuthorization authorization, CancellationToken cancel);
+
+    /// <summary>A deposit that somebody else has signed, at the cost of the node's gas.</summary>
+    Task<TransactionReceipt> RelayDepositAsync(
+        Channel channel, Side side, UInt128 amount, DepositAuthorization authorization,
+        IProgress<TransactionStep>? progress, CancellationToken cancel);
 
     Task<TransactionReceipt> CloseAsync(
         Channel channel, CooperativeClose close, Signature signatureA, Signature signatureB,
@@ -65,6 +94,13 @@ internal interface IChain : IAsyncDisposable
     /// <summary>Rows of one payee, token and window.</summary>
     Task<TransactionReceipt> ClaimAsync(
         IReadOnlyList<ClaimRow> rows, IProgress<TransactionStep>? progress, CancellationToken cancel);
+
+    /// <summary>What could not be paid out to <paramref name="owner"/> and waits for it; zero token for ether.</summary>
+    Task<UInt128> CreditOfAsync(Address owner, Address token, CancellationToken cancel);
+
+    /// <summary>Takes what waits for the node's own account.</summary>
+    Task<TransactionReceipt> WithdrawCreditAsync(
+        Address token, IProgress<TransactionStep>? progress, CancellationToken cancel);
 
     /// <summary>
     /// The contract's events after <paramref name="after"/> (null: from its deployment), as far as they have the

@@ -10,15 +10,14 @@ internal sealed class EthereumChain : IChain
     private readonly EthereumRpc _rpc;
     private readonly TransactionSender _sender;
     private readonly ChainFollower _follower;
+    private readonly TokenAccount _tokens;
     private readonly Address _contract;
 
-    /// <summary>An allowance belongs to one deposit: two at once would overwrite each other's.</summary>
-    private readonly SemaphoreSlim _allowance = new(1);
-
     private EthereumChain(
-        RpcClient client, EthereumRpc rpc, TransactionSender sender, ChainFollower follower, Address contract, ulong chainId)
+        RpcClient client, EthereumRpc rpc, TransactionSender sender, ChainFollower follower, TokenAccount tokens,
+        Address contract, ulong chainId)
     {
-        (_client, _rpc, _sender, _follower, _contract) = (client, rpc, sender, follower, contract);
+        (_client, _rpc, _sender, _follower, _tokens, _contract) = (client, rpc, sender, follower, tokens, contract);
         ChainId = chainId;
     }
 
@@ -39,11 +38,13 @@ internal sealed class EthereumChain : IChain
             ulong chainId = await CheckAsync(rpc, options, cancel);
             TimeSpan poll = TimeSpan.FromMilliseconds(options.PollMs);
             Log.Connected(log, options.Contract, chainId, client.Name);
+            var sender = new TransactionSender(rpc, chainId, account, sign, poll, time, log);
             return new EthereumChain(
                 client,
                 rpc,
-                new TransactionSender(rpc, chainId, account, sign, poll, time, log),
+                sender,
                 new ChainFollower(rpc, options.Contract, options.FromBlock, options.Confirmations, poll, time, log),
+                new TokenAccount(rpc, sender, options.Contract, sign, poll, time),
                 options.Contract,
                 chainId);
         }
@@ -58,7 +59,7 @@ internal sealed class EthereumChain : IChain
     {
         if (!token.IsZero)
         {
-            await RequireTokensAsync(token, amount, cancel);
+            await _tokens.RequireAsync(token, amount, cancel);
             return;
         }
 
@@ -69,24 +70,49 @@ internal sealed class EthereumChain : IChain
             $"a deposit of {amount} wei needs more than that, for its gas, and {_sender.Account} has {available} wei");
     }
 
-    public async Task<TransactionReceipt> DepositAsync(
+    public Task<TransactionReceipt> DepositAsync(
         Channel channel, Side side, UInt128 amount, IProgress<TransactionStep>? progress, CancellationToken cancel)
     {
+        if (!channel.Terms.Token.IsZero) return _tokens.DepositAsync(channel, side, amount, progress, cancel);
         byte[] data = PaymentChannelsCalls.Deposit(channel.Terms, side, amount);
-        Address token = channel.Terms.Token;
-        if (token.IsZero) return await SendAsync("deposit", amount, data, progress, cancel);
+        return SendAsync("deposit", amount, data, progress, cancel);
+    }
 
-        await _allowance.WaitAsync(cancel);
-        try
+    public Task<TransactionReceipt> DepositManyAsync(
+        IReadOnlyList<ChannelDeposit> deposits, IProgress<TransactionStep>? progress, CancellationToken cancel)
+    {
+        if (deposits.Count == 0) throw new ArgumentException("no deposit was given", nameof(deposits));
+        Address token = deposits[0].Channel.Terms.Token;
+        UInt128 total = UInt128.Zero;
+        var rows = new AbiWriter[deposits.Count];
+        for (int i = 0; i < rows.Length; i++)
         {
-            await RequireTokensAsync(token, amount, cancel);
-            await ApproveAsync(token, amount, progress, cancel);
-            return await SendAsync("deposit", 0, data, progress, cancel);
+            (Channel channel, Side side, UInt128 amount) = deposits[i];
+            if (channel.Terms.Token != token) throw new ArgumentException("the deposits have one token", nameof(deposits));
+            total = checked(total + amount);
+            rows[i] = PaymentChannelsCalls.DepositRow(channel.Terms, side, amount);
         }
-        finally
-        {
-            _allowance.Release();
-        }
+
+        byte[] data = PaymentChannelsCalls.DepositMany(token, rows);
+        return token.IsZero
+            ? SendAsync("deposit", total, data, progress, cancel)
+            : _tokens.DepositManyAsync(token, total, data, progress, cancel);
+    }
+
+    public Task<DepositAuthorization> AuthorizeDepositAsync(
+        Channel channel, Side side, UInt128 amount, ulong validBeforeSeconds, CancellationToken cancel) =>
+        _tokens.AuthorizeAsync(channel, side, amount, validBeforeSeconds, cancel);
+
+    public Task<ulong> WhenAuthorizationUsedAsync(
+        Channel channel, Side side, DepositAuthorization authorization, CancellationToken cancel) =>
+        _tokens.WhenUsedAsync(channel, side, authorization, cancel);
+
+    public Task<TransactionReceipt> RelayDepositAsync(
+        Channel channel, Side side, UInt128 amount, DepositAuthorization authorization,
+        IProgress<TransactionStep>? progress, CancellationToken cancel)
+    {
+        byte[] data = PaymentChannelsCalls.DepositWithAuthorization(channel.Terms, side, amount, authorization);
+        return SendAsync("relayed deposit", 0, data, progress, cancel);
     }
 
     public Task<TransactionReceipt> CloseAsync(
@@ -109,9 +135,21 @@ internal sealed class EthereumChain : IChain
 
     public Task<TransactionReceipt> DisputeAsync(
         Channel channel, BalanceUpdate update, Signature signature,
+        IProgress<TransactionStep>? progress, CancellationToken cancel) =>
+        DisputeAsync(channel, update, signature, [], progress, cancel);
+
+    /// <summary>For the side that the update pays, by anyone who has its consent: a watchtower.</summary>
+    public Task<TransactionReceipt> DisputeForAsync(
+        Channel channel, BalanceUpdate update, Signature signature, Signature consent,
+        IProgress<TransactionStep>? progress, CancellationToken cancel) =>
+        DisputeAsync(channel, update, signature, consent.ToArray(), progress, cancel);
+
+    private Task<TransactionReceipt> DisputeAsync(
+        Channel channel, BalanceUpdate update, Signature signature, byte[] consent,
         IProgress<TransactionStep>? progress, CancellationToken cancel)
     {
-        byte[] data = PaymentChannelsCalls.Dispute(channel.Terms, update.Sent, update.Received, signature.ToArray(), []);
+        byte[] data = PaymentChannelsCalls.Dispute(
+            channel.Terms, update.Sent, update.Received, signature.ToArray(), consent);
         return SendAsync("dispute", 0, data, progress, cancel);
     }
 
@@ -137,17 +175,24 @@ internal sealed class EthereumChain : IChain
         return SendAsync("claim", 0, PaymentChannelsCalls.Claim(common, encoded), progress, cancel);
     }
 
+    public async Task<UInt128> CreditOfAsync(Address owner, Address token, CancellationToken cancel) =>
+        TokenCalls.ReadAmount(await AskAsync(PaymentChannelsCalls.CreditOf(owner, token), Refusal.ChainUnavailable, cancel));
+
+    public Task<TransactionReceipt> WithdrawCreditAsync(
+        Address token, IProgress<TransactionStep>? progress, CancellationToken cancel) =>
+        SendAsync("withdrawCredit", 0, PaymentChannelsCalls.WithdrawCredit(token), progress, cancel);
+
     public IAsyncEnumerable<ChainBatch> FollowAsync(ChainCursor? after, CancellationToken cancel) =>
         _follower.FollowAsync(after, cancel);
 
     /// <summary>What the contract stores of a channel now, whatever its confirmations; all zero for an unknown one.</summary>
     public async Task<Pots> SidesAsync(ChannelId id, CancellationToken cancel) =>
-        PaymentChannelsCalls.ReadSides(await ReadAsync(_contract, PaymentChannelsCalls.Sides(id), Refusal.ChainUnavailable, cancel));
+        PaymentChannelsCalls.ReadSides(await AskAsync(PaymentChannelsCalls.Sides(id), Refusal.ChainUnavailable, cancel));
 
     /// <summary>The id as the contract computes it: tells whether it is the contract that this program was made for.</summary>
     public async Task<ChannelId> ChannelIdAsync(ChannelTerms terms, CancellationToken cancel)
     {
-        byte[] id = await ReadAsync(_contract, PaymentChannelsCalls.ChannelId(terms), Refusal.WrongContract, cancel);
+        byte[] id = await AskAsync(PaymentChannelsCalls.ChannelId(terms), Refusal.WrongContract, cancel);
         return id.Length == Bytes32.Size ? ChannelId.Read(id) : default;
     }
 
@@ -155,13 +200,8 @@ internal sealed class EthereumChain : IChain
     public Task<UInt128> EtherBalanceAsync(Address owner, CancellationToken cancel) => _rpc.BalanceAsync(owner, cancel);
 
     /// <summary>Smallest units of an ERC-20 token.</summary>
-    public async Task<UInt128> TokenBalanceAsync(Address token, Address owner, CancellationToken cancel)
-    {
-        byte[] result = await ReadAsync(token, TokenCalls.BalanceOf(owner), Refusal.TransferFailed, cancel);
-        return result.Length == AbiWriter.Word
-            ? TokenCalls.ReadAmount(result)
-            : throw new RefusalException(Refusal.TransferFailed, $"there is no token at {token}");
-    }
+    public Task<UInt128> TokenBalanceAsync(Address token, Address owner, CancellationToken cancel) =>
+        _tokens.BalanceOfAsync(token, owner, cancel);
 
     public ValueTask DisposeAsync() => _client.DisposeAsync();
 
@@ -183,41 +223,8 @@ internal sealed class EthereumChain : IChain
         return chainId;
     }
 
-    private async Task RequireTokensAsync(Address token, UInt128 needed, CancellationToken cancel)
-    {
-        UInt128 available = await TokenBalanceAsync(token, _sender.Account, cancel);
-        if (needed <= available) return;
-        throw new RefusalException(
-            Refusal.InsufficientFunds,
-            $"deposit needs {needed} of token {token}, and {_sender.Account} has {available}");
-    }
-
-    /// <summary>Leaves an allowance of what the deposit takes, or the larger one that the operator gave.</summary>
-    private async Task ApproveAsync(
-        Address token, UInt128 amount, IProgress<TransactionStep>? progress, CancellationToken cancel)
-    {
-        byte[] question = TokenCalls.Allowance(_sender.Account, _contract);
-        UInt128 allowance = TokenCalls.ReadAmount(
-            await ReadAsync(token, question, Refusal.TransferFailed, cancel));
-        if (allowance >= amount) return;
-
-        // Some tokens (the largest among them) only let an allowance rise from zero.
-        if (allowance != UInt128.Zero)
-            await _sender.SendAsync("approve", new Call(token, 0, TokenCalls.Approve(_contract, 0)), progress, cancel);
-        await _sender.SendAsync("approve", new Call(token, 0, TokenCalls.Approve(_contract, amount)), progress, cancel);
-    }
-
-    private async Task<byte[]> ReadAsync(Address to, byte[] data, Refusal whereItFails, CancellationToken cancel)
-    {
-        try
-        {
-            return await _rpc.CallAsync(_sender.Account, new Call(to, 0, data), null, cancel);
-        }
-        catch (RpcErrorException error)
-        {
-            throw new RefusalException(whereItFails, $"{to} cannot be asked: {error.Message}", error);
-        }
-    }
+    private Task<byte[]> AskAsync(byte[] data, Refusal whereItFails, CancellationToken cancel) =>
+        _rpc.AskContractAsync(_sender.Account, _contract, data, whereItFails, cancel);
 
     private async Task<TransactionReceipt> SendAsync(
         string operation, UInt128 value, byte[] data, IProgress<TransactionStep>? progress, CancellationToken cancel) =>

@@ -47,6 +47,10 @@ internal sealed class EthereumRpc(RpcClient client)
                 Quantity.ToUInt64(block.Timestamp, "block timestamp"));
     }
 
+    public async Task<BlockHeader> LatestBlockAsync(CancellationToken cancel) =>
+        await BlockAsync(await BlockNumberAsync(cancel), cancel)
+            ?? throw new RefusalException(Refusal.ChainUnavailable, "the RPC does not know its own newest block");
+
     public async Task<bool> HasCodeAsync(Address account, CancellationToken cancel)
     {
         string? code = await AskAsync<string?>("eth_getCode", [account.ToString(), Latest], cancel);
@@ -68,6 +72,20 @@ internal sealed class EthereumRpc(RpcClient client)
     {
         object?[] arguments = [ToJson(from, call), block is { } number ? Quantity.Format(number) : Latest];
         return Quantity.ToBytes(await client.CallAsync<string>("eth_call", arguments, cancel), "result of a call");
+    }
+
+    /// <summary>A view of the latest state; <paramref name="whereItFails"/> is the refusal for an error.</summary>
+    public async Task<byte[]> AskContractAsync(
+        Address from, Address contract, byte[] data, Refusal whereItFails, CancellationToken cancel)
+    {
+        try
+        {
+            return await CallAsync(from, new Call(contract, 0, data), null, cancel);
+        }
+        catch (RpcErrorException error)
+        {
+            throw new RefusalException(whereItFails, $"{contract} cannot be asked: {error.Message}", error);
+        }
     }
 
     public async Task<ulong> EstimateGasAsync(Address from, Call call, CancellationToken cancel) =>

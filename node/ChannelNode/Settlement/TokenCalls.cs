@@ -10,6 +10,19 @@ internal static class TokenCalls
     private static readonly byte[] AllowanceSelector = Selector("allowance(address,address)"u8);
     private static readonly byte[] ApproveSelector = Selector("approve(address,uint256)"u8);
 
+    private static readonly byte[] NoncesSelector = Selector("nonces(address)"u8);
+    private static readonly byte[] AuthorizationStateSelector = Selector("authorizationState(address,bytes32)"u8);
+
+    /// <summary>The hash of the token's own EIP-712 domain.</summary>
+    public static byte[] DomainSeparator { get; } = Selector("DOMAIN_SEPARATOR()"u8);
+
+    /// <summary>How many permits of the owner were used (EIP-2612).</summary>
+    public static byte[] Nonces(Address owner) => new AbiWriter(1).Account(owner).ToArray(NoncesSelector);
+
+    /// <summary>Whether an authorization was used or taken back (EIP-3009).</summary>
+    public static byte[] AuthorizationState(Address owner, Bytes32 nonce) =>
+        new AbiWriter(2).Account(owner).Bytes32(nonce).ToArray(AuthorizationStateSelector);
+
     public static byte[] BalanceOf(Address owner) => new AbiWriter(1).Account(owner).ToArray(BalanceOfSelector);
 
     public static byte[] Allowance(Address owner, Address spender) =>

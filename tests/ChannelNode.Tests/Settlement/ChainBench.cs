@@ -70,12 +70,15 @@ internal sealed class ChainBench : IAsyncDisposable
     };
 
     /// <summary>A fresh channel as A's node sees it.</summary>
-    public Channel NewChannel(bool oneWay = false, bool inToken = false)
+    public Channel NewChannel(bool oneWay = false, bool inToken = false) =>
+        NewChannel(oneWay, inToken ? Token : Address.Zero);
+
+    public Channel NewChannel(bool oneWay, Address token)
     {
         var terms = new ChannelTerms(
             new Party(AliceOwner, AliceKey.Address),
             new Party(BobOwner, BobKey.Address),
-            inToken ? Token : Address.Zero,
+            token,
             WindowSeconds,
             oneWay,
             new Bytes32(NextSalt(), 0, 0, 1));

@@ -105,6 +105,49 @@ public sealed class EthereumChainTests(AnvilFixture anvil)
         Assert.Equal((UInt128)850, await bench.Alice.EtherBalanceAsync(bench.BobOwner, default));
     }
 
+    [Fact]
+    public async Task Dispute_ByAThirdKeyWithConsent_CountsForTheSideThatItPays()
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "ws");
+        await using EthereumChain tower = await ChainBench.ConnectAsync(anvil.HttpUrl, bench.Contract, anvil.Keys[2]);
+        Channel channel = await bench.FundAsync();
+        var update = new BalanceUpdate(channel.Id, 400, 50);
+        Signature signature = bench.AliceSigns.Sign(update);
+        await bench.Alice.StartCloseAsync(channel, null, default, null, default);
+
+        RefusalException alone = await Assert.ThrowsAsync<RefusalException>(
+            () => tower.DisputeAsync(channel, update, signature, null, default));
+        RefusalException byThePayer = await Assert.ThrowsAsync<RefusalException>(() => tower.DisputeForAsync(
+            channel, update, signature, bench.AliceSigns.SignConsent(update), null, default));
+        await tower.DisputeForAsync(channel, update, signature, bench.BobSigns.SignConsent(update), null, default);
+
+        Assert.Equal((Refusal.NotParty, Refusal.WrongSigner), (alone.Refusal, byThePayer.Refusal));
+        Assert.Equal((400, 50), ((int)(await bench.PotsAsync(channel)).SentA, (int)(await bench.PotsAsync(channel)).SentB));
+    }
+
+    [Fact]
+    public async Task Credit_OfAPayoutThatCouldNotBePushed_IsWithdrawn()
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "ws");
+        Channel channel = bench.NewChannel();
+        Address alice = bench.AliceKey.Address;
+        channel = channel with { Terms = channel.Terms with { A = channel.Terms.A with { Owner = alice } } };
+        channel = channel with { Id = bench.AliceSigns.IdOf(channel.Terms) };
+        await bench.Bob.DepositAsync(channel, Side.A, 700, null, default);
+        var close = new CooperativeClose(channel.Id, 1, 1, await anvil.NowSecondsAsync() + 300);
+        await anvil.RpcAsync<object?>("anvil_setCode", alice.ToString(), "0x5f5ffd");
+        await bench.Bob.CloseAsync(channel, close, bench.AliceSigns.Sign(close), bench.BobSigns.Sign(close), null, default);
+        await anvil.RpcAsync<object?>("anvil_setCode", alice.ToString(), "0x");
+
+        Assert.Equal((UInt128)700, await bench.Bob.CreditOfAsync(alice, Address.Zero, default));
+        await bench.Alice.WithdrawCreditAsync(Address.Zero, null, default);
+
+        Assert.Equal(UInt128.Zero, await bench.Bob.CreditOfAsync(alice, Address.Zero, default));
+        RefusalException nothing = await Assert.ThrowsAsync<RefusalException>(
+            () => bench.Alice.WithdrawCreditAsync(Address.Zero, null, default));
+        Assert.Equal(Refusal.NoCredit, nothing.Refusal);
+    }
+
     [Theory, MemberData(nameof(Transports))]
     public async Task StartClose_WithoutAnUpdate_StartsTheWindow(string transport)
     {
