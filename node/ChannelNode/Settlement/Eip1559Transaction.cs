@@ -7,8 +7,11 @@ namespace ChannelNode.Settlement;
 /// <summary>What is sent to the chain, ready: the bytes and the hash that they will be known by.</summary>
 internal sealed record SignedTransaction(ReadOnlyMemory<byte> Raw, Bytes32 Hash);
 
+/// <summary>A contract, and the storage slots of it, that a transaction pays for in advance (EIP-2930), at a discount.</summary>
+internal sealed record AccessListEntry(Address Account, IReadOnlyList<Bytes32> Slots);
+
 /// <summary>
-/// A type 2 transaction with an empty access list. Fees are wei per gas, <paramref name="Value"/> is wei;
+/// A type 2 transaction. Fees are wei per gas, <paramref name="Value"/> is wei;
 /// <paramref name="To"/> null deploys <paramref name="Data"/>.
 /// </summary>
 internal sealed record Eip1559Transaction(
@@ -19,7 +22,8 @@ internal sealed record Eip1559Transaction(
     ulong Gas,
     Address? To,
     UInt128 Value,
-    ReadOnlyMemory<byte> Data)
+    ReadOnlyMemory<byte> Data,
+    IReadOnlyList<AccessListEntry> AccessList)
 {
     private const byte Type = 2;
 
@@ -43,7 +47,7 @@ internal sealed record Eip1559Transaction(
         WriteReceiver(fields);
         Rlp.WriteInteger(fields, Value);
         Rlp.WriteBytes(fields, Data.Span);
-        Rlp.WriteList(fields, []);
+        WriteAccessList(fields);
         if (signature is { } signed) WriteSignature(fields, signed);
 
         var typed = new ArrayBufferWriter<byte>(fields.WrittenCount + 8);
@@ -57,6 +61,29 @@ internal sealed record Eip1559Transaction(
         Span<byte> bytes = stackalloc byte[Address.Size];
         To.GetValueOrDefault().Write(bytes);
         Rlp.WriteBytes(fields, To is null ? [] : bytes);
+    }
+
+    private void WriteAccessList(ArrayBufferWriter<byte> fields)
+    {
+        Span<byte> word = stackalloc byte[Bytes32.Size];
+        var entries = new ArrayBufferWriter<byte>();
+        foreach (AccessListEntry entry in AccessList)
+        {
+            var slots = new ArrayBufferWriter<byte>();
+            foreach (Bytes32 slot in entry.Slots)
+            {
+                slot.Write(word);
+                Rlp.WriteBytes(slots, word);
+            }
+
+            var fieldsOfEntry = new ArrayBufferWriter<byte>();
+            entry.Account.Write(word);
+            Rlp.WriteBytes(fieldsOfEntry, word[..Address.Size]);
+            Rlp.WriteList(fieldsOfEntry, slots.WrittenSpan);
+            Rlp.WriteList(entries, fieldsOfEntry.WrittenSpan);
+        }
+
+        Rlp.WriteList(fields, entries.WrittenSpan);
     }
 
     private static void WriteSignature(ArrayBufferWriter<byte> fields, in Signature signature)

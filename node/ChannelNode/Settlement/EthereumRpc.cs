@@ -88,8 +88,22 @@ internal sealed class EthereumRpc(RpcClient client)
         }
     }
 
-    public async Task<ulong> EstimateGasAsync(Address from, Call call, CancellationToken cancel) =>
-        Quantity.ToUInt64(await client.CallAsync<string>("eth_estimateGas", [ToJson(from, call)], cancel), "gas estimate");
+    public async Task<ulong> EstimateGasAsync(
+        Address from, Call call, IReadOnlyList<AccessListEntry> accessList, CancellationToken cancel)
+    {
+        CallJson json = ToJson(from, call);
+        if (accessList.Count > 0) json = json with { AccessList = [.. accessList.Select(ToJson)] };
+        return Quantity.ToUInt64(await client.CallAsync<string>("eth_estimateGas", [json], cancel), "gas estimate");
+    }
+
+    /// <summary>Everything that the call would touch, beside its own two accounts.</summary>
+    public async Task<IReadOnlyList<AccessListEntry>> CreateAccessListAsync(
+        Address from, Call call, CancellationToken cancel)
+    {
+        AccessListJson created = await client.CallAsync<AccessListJson>(
+            "eth_createAccessList", [ToJson(from, call), Latest], cancel);
+        return [.. (created.AccessList ?? []).Select(ToEntry)];
+    }
 
     /// <summary>Wei per gas that the next block will burn.</summary>
     public async Task<UInt128> NextBaseFeeAsync(CancellationToken cancel)
@@ -159,13 +173,27 @@ internal sealed class EthereumRpc(RpcClient client)
             Quantity.ToBytes(log.Data, "log's data"));
     }
 
+    private static AccessListEntry ToEntry(AccessListEntryJson entry) => new(
+        Quantity.ToAddress(entry.Address, "access list's address"),
+        [.. (entry.StorageKeys ?? []).Select(key => Quantity.ToBytes32(key, "access list's slot"))]);
+
+    private static AccessListEntryJson ToJson(AccessListEntry entry) => new(
+        entry.Account.ToString(), [.. entry.Slots.Select(slot => slot.ToString())]);
+
     private static CallJson ToJson(Address from, Call call) => new(
         from.ToString(),
         call.To?.ToString(),
         call.Value == UInt128.Zero ? null : Quantity.Format(call.Value),
         Hex.Format(call.Data.Span));
 
-    private sealed record CallJson(string From, string? To, string? Value, string Data);
+    private sealed record CallJson(string From, string? To, string? Value, string Data)
+    {
+        public AccessListEntryJson[]? AccessList { get; init; }
+    }
+
+    private sealed record AccessListJson(AccessListEntryJson[]? AccessList);
+
+    private sealed record AccessListEntryJson(string? Address, string[]? StorageKeys);
 
     private sealed record FilterJson(string Address, string FromBlock, string ToBlock);
 

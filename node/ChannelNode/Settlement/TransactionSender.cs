@@ -77,7 +77,7 @@ internal sealed class TransactionSender(
     {
         UInt128 balance = await rpc.BalanceAsync(account, cancel);
         RequireEther(operation, call.Value, balance);
-        ulong gas = await EstimateAsync(operation, call, cancel);
+        (ulong gas, IReadOnlyList<AccessListEntry> accessList) = await EstimateAsync(operation, call, cancel);
         UInt128 tip = Sane(await PriorityFeeAsync(cancel));
         UInt128 maxFee = Sane(await rpc.NextBaseFeeAsync(cancel)) * BaseFeeFactor + tip;
         RequireEther(operation, call.Value + gas * maxFee, balance);
@@ -85,7 +85,7 @@ internal sealed class TransactionSender(
         // With nothing under way the chain knows best: it may have dropped what we sent before.
         ulong nonce = await rpc.NextNonceAsync(account, cancel);
         if (Volatile.Read(ref _inFlight) > 0) nonce = Math.Max(nonce, _nextNonce);
-        return new Eip1559Transaction(chainId, nonce, tip, maxFee, gas, call.To, call.Value, call.Data);
+        return new Eip1559Transaction(chainId, nonce, tip, maxFee, gas, call.To, call.Value, call.Data, accessList);
     }
 
     private static UInt128 Sane(UInt128 fee) => fee <= FeeMax
@@ -100,17 +100,23 @@ internal sealed class TransactionSender(
             $"{operation} needs {needed} wei with its gas, and {account} has {available} wei");
     }
 
-    private async Task<ulong> EstimateAsync(string operation, Call call, CancellationToken cancel)
+    private async Task<(ulong Gas, IReadOnlyList<AccessListEntry> AccessList)> EstimateAsync(
+        string operation, Call call, CancellationToken cancel)
     {
+        ulong gas;
         try
         {
-            ulong gas = await rpc.EstimateGasAsync(account, call, cancel);
-            return gas + gas / GasHeadroomDivisor + GasHeadroom;
+            gas = await rpc.EstimateGasAsync(account, call, [], cancel);
         }
         catch (RpcErrorException error)
         {
             throw ToRefusal(operation, error);
         }
+
+        IReadOnlyList<AccessListEntry> accessList = await AccessLists.FindAsync(rpc, account, call, gas, cancel);
+
+        // The limit is without the list: where state has changed, what was listed may have been paid for in vain.
+        return (gas + gas / GasHeadroomDivisor + GasHeadroom, accessList);
     }
 
     private async Task<UInt128> PriorityFeeAsync(CancellationToken cancel)

@@ -176,7 +176,7 @@ public sealed class ChainRefusalTests(AnvilFixture anvil)
         byte[] data = PaymentChannelsCalls.StartClose(channel.Terms, 0, 0, []);
         ulong nonce = 1;
         var transaction = new Eip1559Transaction(
-            AnvilFixture.ChainId, nonce, fee, fee, 300_000, bench.Contract, 0, data);
+            AnvilFixture.ChainId, nonce, fee, fee, 300_000, bench.Contract, 0, data, []);
         return own.RpcAsync<string>(
             "eth_sendRawTransaction", Hex.Format(transaction.Sign(bench.BobKey.Sign).Raw.Span));
     }

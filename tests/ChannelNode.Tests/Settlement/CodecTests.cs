@@ -83,5 +83,10 @@ public sealed class Eip1559TransactionTests
         vector.UInt64("gas"),
         vector.GetProperty("to").ValueKind == JsonValueKind.Null ? null : vector.Account("to"),
         vector.Number("value"),
-        vector.Bytes("data"));
+        vector.Bytes("data"),
+        [
+            .. vector.GetProperty("accessList").EnumerateArray().Select(entry => new AccessListEntry(
+                entry.Account("address"),
+                [.. entry.GetProperty("storageKeys").EnumerateArray().Select(slot => Bytes32.Read(Hex.Parse(slot.GetString())))])),
+        ]);
 }

@@ -57,6 +57,7 @@ export async function crossCheck(files) {
     typedDataSignatures(files['eip712.json'].closes, 'Close'),
     transaction(transactions[0]),
     transaction(transactions.at(-1)),
+    transaction(transactions.find(vector => vector.name === 'many listed')),
     deposit(files['abi.json'].calls.find(call => call.name === 'deposit')),
     signature(files['signatures.json'].valid.at(-1)),
     cast('to-rlp', JSON.stringify(rlp.item)).then(encoded => ['RLP', encoded, rlp.encoded]),

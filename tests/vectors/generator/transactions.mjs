@@ -1,4 +1,4 @@
-import { AMOUNTS, MAX_112, MAX_128, accounts, address, artifact, pattern, plain, privateKey, viem } from './values.mjs'
+import { AMOUNTS, MAX_112, MAX_128, accounts, address, artifact, hash, pattern, plain, privateKey, viem, word } from './values.mjs'
 
 const base = {
   chainId: 31337,
@@ -9,6 +9,7 @@ const base = {
   to: address('recipient'),
   value: 1n,
   data: '0x',
+  accessList: [],
 }
 
 function cases() {
@@ -28,13 +29,17 @@ function cases() {
     'deploy of one byte': { to: null, value: 0n, data: '0x00' },
     'everything zero': { nonce: 0, maxPriorityFeePerGas: 0n, maxFeePerGas: 0n, gas: 0n, value: 0n },
   }
+  const list = slots => ({ address: address(`account with ${slots} slots`), storageKeys: Array.from({ length: slots }, (_, i) => hash(`slot ${i}`)) })
+  variants['an account listed'] = { accessList: [list(0)] }
+  variants['the slots zero and largest listed'] = { accessList: [{ address: viem.zeroAddress, storageKeys: [word(0n), word(2n ** 256n - 1n)] }] }
+  variants['many listed'] = { accessList: [list(1), list(0), list(100)], data: pattern(100) }
   for (const value of [...AMOUNTS, 10n ** 18n, MAX_112 + 1n]) variants[`value ${value}`] = { value }
   for (const length of [1, 4, 55, 56, 64, 255, 256, 1000, 5000]) variants[`${length} bytes of data`] = { data: pattern(length) }
   return Object.entries(variants).map(([name, changes]) => ({ name, ...base, ...changes }))
 }
 
 async function vector({ name, ...fields }, key) {
-  const transaction = { ...fields, type: 'eip1559', accessList: [] }
+  const transaction = { ...fields, type: 'eip1559' }
   const unsigned = viem.serializeTransaction(transaction)
   const signingHash = viem.keccak256(unsigned)
   const { r, s, yParity } = await accounts.sign({ hash: signingHash, privateKey: key })
