@@ -13,6 +13,7 @@ const compiler = createRequire(import.meta.url)('solc').version()
 const sources = {
   PaymentChannels: 'src/PaymentChannels.sol',
   TestToken: 'test/support/TestToken.sol',
+  GaslessToken: 'test/support/GaslessToken.sol',
 }
 
 /** Compiles in a folder of its own, so that no earlier output is taken for this one's. */
