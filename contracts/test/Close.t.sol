@@ -9,7 +9,7 @@ contract CloseTest is ChannelTest {
         IPaymentChannels.Channel memory channel = funded(duplex(), 100, 50);
 
         vm.expectEmit(address(channels));
-        emit IPaymentChannels.Closed(channels.channelId(channel), 30, 10, 80, 70);
+        emit IPaymentChannels.Closed(channels.channelId(channel), word(80, 30, 0), word(70, 10, 0));
         close(channel, 30, 10);
 
         assertPaidOut(channel, 80, 70);
@@ -83,8 +83,8 @@ contract CloseTest is ChannelTest {
     }
 
     function testFuzz_Close_PaysExactly(uint128 potA, uint128 potB, uint128 sentA, uint128 sentB, bool ofToken) public {
-        potA = boundAmount(potA, 1, MAX);
-        potB = boundAmount(potB, 0, MAX - potA);
+        potA = boundAmount(potA, 1, DEPOSIT_MAX);
+        potB = boundAmount(potB, 0, DEPOSIT_MAX);
         sentA = boundAmount(sentA, 1, MAX);
         uint128 lowest = sentA > potA ? sentA - potA : 0;
         uint128 highest = sentA > MAX - potB ? MAX : sentA + potB;

@@ -12,7 +12,7 @@ contract DisputeTest is ChannelTest {
         channels.startClose(channel, update(10, 0), old);
 
         vm.expectEmit(address(channels));
-        emit IPaymentChannels.Disputed(channels.channelId(channel), B, 20, 90, 180, 10);
+        emit IPaymentChannels.Disputed(channels.channelId(channel), word(20, 90, closesAt(channel)), word(180, 10, 0));
         dispute(channel, KEY_A, 90, 10);
 
         settle(channel);
@@ -25,9 +25,9 @@ contract DisputeTest is ChannelTest {
         for (uint128 i = 0; i < 4; ++i) {
             bytes memory signature = signUpdate(i < 2 ? KEY_B : KEY_A, channel, 10 + i, 0);
             vm.expectEmit(true, false, false, false, address(channels));
-            emit IPaymentChannels.Disputed(channels.channelId(channel), i < 2 ? A : B, 0, 0, 0, 0);
+            emit IPaymentChannels.Disputed(channels.channelId(channel), word(0, 0, 0), word(0, 0, 0));
             vm.prank(callers[i]);
-            channels.dispute(channel, update(10 + i, 0), signature);
+            channels.dispute(channel, update(10 + i, 0), signature, "");
         }
         assertSides(channel, 98, 13, 102, 11);
     }
@@ -73,8 +73,8 @@ contract DisputeTest is ChannelTest {
         uint128 potB,
         uint128[4] memory totals
     ) public {
-        potA = boundAmount(potA, 1, MAX);
-        potB = boundAmount(potB, 0, MAX - potA);
+        potA = boundAmount(potA, 1, DEPOSIT_MAX);
+        potB = boundAmount(potB, 0, DEPOSIT_MAX);
         // Each side has accepted at most what the other had sent, and spent at most what it then had.
         uint128 acceptedByA = boundAmount(totals[0], 0, potB);
         uint128 sentA = boundAmount(totals[1], 0, potA + acceptedByA);
@@ -98,8 +98,8 @@ contract DisputeTest is ChannelTest {
 
     /// @dev Whatever is signed and presented, pots are conserved, counters rise, and settling pays.
     function testFuzz_Dispute_AnyUpdatesConserve(uint128 potA, uint128 potB, uint128[8] memory totals) public {
-        potA = boundAmount(potA, 1, MAX);
-        potB = boundAmount(potB, 0, MAX - potA);
+        potA = boundAmount(potA, 1, DEPOSIT_MAX);
+        potB = boundAmount(potB, 0, DEPOSIT_MAX);
         IPaymentChannels.Channel memory channel = closing(duplex(), potA, potB);
         uint256 total = uint256(potA) + potB;
         for (uint256 i = 0; i < 4; ++i) {
@@ -155,7 +155,7 @@ contract DisputeTest is ChannelTest {
         bytes32 digest = updateDigest(channels.channelId(channel), 5, 0);
         vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.InvalidSignature.selector, digest));
         vm.prank(signerB);
-        channels.dispute(channel, update(5, 0), "");
+        channels.dispute(channel, update(5, 0), "", "");
     }
 
     function test_RevertWhen_SignerIsNoParty() public {
@@ -198,7 +198,7 @@ contract DisputeTest is ChannelTest {
         for (uint256 i = 0; i < signatures.length; ++i) {
             vm.expectPartialRevert(IPaymentChannels.WrongSigner.selector);
             vm.prank(signerB);
-            channels.dispute(channel, update(60, 20), signatures[i]);
+            channels.dispute(channel, update(60, 20), signatures[i], "");
         }
     }
 
@@ -237,6 +237,6 @@ contract DisputeTest is ChannelTest {
         bytes memory signature = signUpdate(key, channel, sent, received);
         vm.expectRevert(refusal);
         vm.prank(caller);
-        channels.dispute(channel, update(sent, received), signature);
+        channels.dispute(channel, update(sent, received), signature, "");
     }
 }

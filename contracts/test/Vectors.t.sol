@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {IPaymentChannels} from "../src/interfaces/IPaymentChannels.sol";
-import {PaymentChannels} from "../src/PaymentChannels.sol";
 import {Signatures} from "../src/Signatures.sol";
 import {ChannelTest} from "./support/ChannelTest.sol";
 
@@ -180,7 +179,7 @@ contract VectorsTest is ChannelTest {
     function moveTo(uint256 chainId, address account) private {
         bytes memory code = address(channels).code;
         vm.chainId(chainId);
-        channels = PaymentChannels(account);
+        channels = IPaymentChannels(account);
         vm.etch(account, code);
     }
 }

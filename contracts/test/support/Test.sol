@@ -15,6 +15,7 @@ interface Vm {
     function startPrank(address caller) external;
     function stopPrank() external;
     function deal(address account, uint256 balance) external;
+    function deployCode(string calldata artifact) external returns (address);
     function etch(address account, bytes calldata code) external;
     function signAndAttachDelegation(address implementation, uint256 privateKey) external;
     function warp(uint256 timestamp) external;
