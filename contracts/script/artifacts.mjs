@@ -20,7 +20,7 @@ const sources = {
 function compile() {
   const folder = mkdtempSync(join(tmpdir(), 'payment-channels-'))
   try {
-    const flags = ['--force', '--out', join(folder, 'out'), '--cache-path', join(folder, 'cache')]
+    const flags = ['--force', '--via-ir', '--out', join(folder, 'out'), '--cache-path', join(folder, 'cache')]
     const command = ['forge', 'build', ...flags, ...Object.values(sources)]
     execFileSync(foundry, command, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
     return Object.fromEntries(Object.keys(sources).map(name => [name, artifact(folder, name)]))
