@@ -137,7 +137,7 @@ contract ClaimTest is ChannelTest {
             [bytes32(0), bytes32(0)],
             [r, bytes32(parity)],
             [bytes32(0), bytes32(vs)],
-            [r, bytes32(parity ^ (1 << 255) | (ORDER - (vs & ~(uint256(1) << 255))))]
+            [r, bytes32(parity | (ORDER / 2 + 1))]
         ];
         for (uint256 i = 0; i < signatures.length; ++i) {
             (row.r, row.vs) = (signatures[i][0], signatures[i][1]);

@@ -150,12 +150,7 @@ abstract contract ChannelTest is Test {
     {
         (bytes32 r, bytes32 vs) = halves(signUpdate(KEY_A, channel, sent, 0));
         return IPaymentChannels.ClaimRow({
-            payerOwner: channel.ownerA,
-            payerSigner: channel.signerA,
-            salt: channel.salt,
-            sent: sent,
-            r: r,
-            vs: vs
+            payerOwner: channel.ownerA, payerSigner: channel.signerA, salt: channel.salt, sent: sent, r: r, vs: vs
         });
     }
 

@@ -51,6 +51,15 @@ contract HostileReceiver {
     }
 }
 
+/// @title A token that answers any call with nothing, as wrapped ether does, and moves nothing
+contract SilentFallbackToken {
+    function balanceOf(address) external pure returns (uint256) {
+        return 0;
+    }
+
+    fallback() external {}
+}
+
 /// @title A token that keeps to no rule
 contract HostileToken is TestToken {
     enum Mode {
