@@ -11,14 +11,15 @@ contract HostileReceiver {
         BurnGas,
         ReturnMuch,
         RevertMuch,
-        CallBack
+        CallBack,
+        ReturnMegabyte,
+        Consume
     }
 
     Mode public mode;
     address private _target;
     bytes private _call;
     bool public calledBack;
-    bytes public answer;
 
     function set(Mode mode_) external {
         mode = mode_;
@@ -47,7 +48,24 @@ contract HostileReceiver {
                 revert(0, 50000)
             }
         }
+        if (mode == Mode.ReturnMegabyte) {
+            assembly {
+                return(0, 1000000)
+            }
+        }
+        if (mode == Mode.Consume) {
+            assembly {
+                invalid()
+            }
+        }
         if (mode == Mode.CallBack) (calledBack,) = _target.call(_call);
+    }
+}
+
+/// @dev Looks how much gas it got, and cheaply refuses anything below its full share: 50,000 and the stipend.
+contract GreedyReceiver {
+    receive() external payable {
+        if (gasleft() < 52_000) revert("too little gas");
     }
 }
 
@@ -137,5 +155,35 @@ contract HostileToken is TestToken {
             }
         }
         return moved;
+    }
+}
+
+/// @dev As the greedy receiver; the full share is 200,000 unless more is needed.
+contract GreedyToken is HostileToken {
+    uint256 private _need = 199_000;
+
+    function need(uint256 gas_) external {
+        _need = gas_;
+    }
+
+    function transfer(address to, uint256 amount) public override returns (bool) {
+        if (gasleft() < _need) revert("too little gas");
+        return super.transfer(to, amount);
+    }
+}
+
+/// @title A token whose issuer can freeze accounts
+contract BlacklistToken is TestToken {
+    mapping(address account => bool) private _frozen;
+
+    constructor() TestToken("Freezable", "FRZ", 6) {}
+
+    function freeze(address account, bool frozen) external {
+        _frozen[account] = frozen;
+    }
+
+    function _update(address from, address to, uint256 amount) internal override {
+        if (_frozen[from] || _frozen[to]) revert("frozen");
+        super._update(from, to, amount);
     }
 }
