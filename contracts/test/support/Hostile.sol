@@ -90,7 +90,11 @@ contract HostileToken is TestToken {
         BurnGas,
         RevertMuch,
         CallBack,
-        HideBalance
+        HideBalance,
+        GiveMore,
+        SayShort,
+        MoveNothing,
+        CallBackOnPermit
     }
 
     Mode public mode;
@@ -109,6 +113,20 @@ contract HostileToken is TestToken {
         (mode, _target, _call) = (Mode.CallBack, target, data);
     }
 
+    function callBackOnPermit(address target, bytes calldata data) external {
+        (mode, _target, _call) = (Mode.CallBackOnPermit, target, data);
+    }
+
+    function permit(address, address, uint256, uint256, uint8, bytes32, bytes32) external {
+        if (mode != Mode.CallBackOnPermit) return;
+        mode = Mode.Honest;
+        (calledBack,) = _target.call(_call);
+    }
+
+    function burn(address from, uint256 amount) external {
+        _burn(from, amount);
+    }
+
     function transfer(address to, uint256 amount) public virtual override returns (bool) {
         return _answer(_behave() && super.transfer(to, amount));
     }
@@ -116,8 +134,10 @@ contract HostileToken is TestToken {
     /// @dev With a call to make it moves nothing itself.
     function transferFrom(address from, address to, uint256 amount) public override returns (bool) {
         if (mode == Mode.CallBack) return _behave();
+        if (mode == Mode.MoveNothing) return true;
         bool moved = _behave() && super.transferFrom(from, to, amount);
         if (mode == Mode.TakeFee) _burn(to, 1);
+        if (mode == Mode.GiveMore) _mint(to, 1);
         return _answer(moved);
     }
 
@@ -146,6 +166,12 @@ contract HostileToken is TestToken {
         if (mode == Mode.SayNothing) {
             assembly {
                 return(0, 0)
+            }
+        }
+        if (mode == Mode.SayShort) {
+            assembly {
+                mstore(0, not(0))
+                return(0, 31)
             }
         }
         if (mode == Mode.SayTwo) {
