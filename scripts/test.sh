@@ -114,6 +114,7 @@ run_forge() {
   check "forge build" in_contracts "$forge" forge build
   check "artifacts" node contracts/script/artifacts.mjs --check
   check "vectors" node tests/vectors/generate.mjs --check
+  check "gas" scripts/gas.sh
   run "forge test" in_contracts "$forge" forge test
   local code=$?
   count "$(forge_sum '[0-9]+ tests passed')" "$(forge_sum '[0-9]+ failed')" $code

@@ -13,14 +13,14 @@ const compiler = createRequire(import.meta.url)('solc').version()
 const sources = {
   PaymentChannels: 'src/PaymentChannels.sol',
   TestToken: 'test/support/TestToken.sol',
-  TestDollar: 'test/support/TestDollar.sol',
+  GaslessToken: 'test/support/GaslessToken.sol',
 }
 
 /** Compiles in a folder of its own, so that no earlier output is taken for this one's. */
 function compile() {
   const folder = mkdtempSync(join(tmpdir(), 'payment-channels-'))
   try {
-    const flags = ['--force', '--out', join(folder, 'out'), '--cache-path', join(folder, 'cache')]
+    const flags = ['--force', '--via-ir', '--out', join(folder, 'out'), '--cache-path', join(folder, 'cache')]
     const command = ['forge', 'build', ...flags, ...Object.values(sources)]
     execFileSync(foundry, command, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
     return Object.fromEntries(Object.keys(sources).map(name => [name, artifact(folder, name)]))

@@ -86,14 +86,15 @@ abstract contract Custody is IPaymentChannels {
         emit Credited(owner, token, amount);
     }
 
-    /// @dev Measures what a pull of `amount` must lead to. A token that cannot tell a balance cannot be deposited.
+    /// @dev Measures what a pull of `amount` must lead to. A token that cannot tell a balance cannot be deposited; one
+    /// that tells so large a balance that the sum wraps has only itself to deceive.
     function _beginPull(address token, address from, uint256 amount) private returns (uint256 pull, uint256 expected) {
         (bool known, uint256 balance) = Transfers.tryBalance(token);
         if (!known) revert TransferFailed(token, from, address(this), amount);
         unchecked {
             pull = ++_pulls;
+            expected = balance + amount;
         }
-        expected = balance + amount;
     }
 
     function _endPull(address token, uint256 pull, uint256 expected) private view {

@@ -55,9 +55,10 @@ contract PaymentChannels is EIP712, Custody, Multicall {
 
     /// @inheritdoc IPaymentChannels
     function depositWithPermit(Channel calldata channel, Side side, uint128 amount, Permit calldata permit) external {
+        // First, so that a token that calls back from its permit finds nothing recorded that is not paid yet.
+        Transfers.permit(channel.token, msg.sender, amount, permit);
         _fund(channel, side, amount);
 
-        Transfers.permit(channel.token, msg.sender, amount, permit);
         _pull(channel.token, amount);
     }
 
@@ -175,6 +176,11 @@ contract PaymentChannels is EIP712, Custody, Multicall {
         }
 
         _push(payee.token, payee.owner, total);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function multicall(bytes[] calldata data) public override(IPaymentChannels, Multicall) returns (bytes[] memory) {
+        return super.multicall(data);
     }
 
     // Views

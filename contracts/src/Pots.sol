@@ -54,15 +54,19 @@ library Pots {
         }
     }
 
-    /// @dev Moves what X's update adds, as far as the pots reach. With dX lowered to potX + dY, dY is below dX and
-    /// covered by it: so at most one of the two is lowered, no pot falls below zero, and their sum stays.
+    /// @dev Moves what X's update adds, as far as the pots reach.
     function advance(Word x, Word y, uint256 sent_, uint256 received) internal pure returns (Word, Word) {
+        (uint256 dX, uint256 dY) = covered(x.pot(), y.pot(), excess(sent_, x.sent()), excess(received, y.sent()));
+        return move(x, y, dX, dY);
+    }
+
+    /// @dev As much of `dX` and `dY` as the pots reach. With dX lowered to potX + dY, dY is below dX and covered by
+    /// it: so at most one of the two is lowered, no pot falls below zero, and their sum stays.
+    function covered(uint256 potX, uint256 potY, uint256 dX, uint256 dY) internal pure returns (uint256, uint256) {
         unchecked {
-            uint256 dX = excess(sent_, x.sent());
-            uint256 dY = excess(received, y.sent());
-            if (dX > x.pot() + dY) dX = x.pot() + dY;
-            else if (dY > y.pot() + dX) dY = y.pot() + dX;
-            return move(x, y, dX, dY);
+            if (dX > potX + dY) dX = potX + dY;
+            else if (dY > potY + dX) dY = potY + dX;
+            return (dX, dY);
         }
     }
 
@@ -101,7 +105,7 @@ library Pots {
         }
     }
 
-    function excess(uint256 total, uint256 recorded) private pure returns (uint256) {
+    function excess(uint256 total, uint256 recorded) internal pure returns (uint256) {
         unchecked {
             return total > recorded ? total - recorded : 0;
         }

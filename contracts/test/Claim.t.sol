@@ -10,7 +10,7 @@ contract ClaimTest is ChannelTest {
         IPaymentChannels.ClaimRow[] memory all = rows(rowOf(channel, 30));
 
         vm.expectEmit(address(channels));
-        emit IPaymentChannels.Claimed(channels.channelId(channel), 30, 30, 70);
+        emit IPaymentChannels.Claimed(channels.channelId(channel), word(70, 30, 0));
         vm.prank(stranger);
         channels.claim(payeeOf(channel), all);
 
@@ -59,7 +59,7 @@ contract ClaimTest is ChannelTest {
         IPaymentChannels.ClaimRow[] memory all = batch(3);
         for (uint256 i = 0; i < 3; ++i) {
             vm.expectEmit(address(channels));
-            emit IPaymentChannels.Claimed(channels.channelId(numbered(i)), 30, 30, 70);
+            emit IPaymentChannels.Claimed(channels.channelId(numbered(i)), word(70, 30, 0));
         }
         vm.recordLogs();
         channels.claim(payeeOf(numbered(0)), all);
@@ -85,14 +85,6 @@ contract ClaimTest is ChannelTest {
         vm.recordLogs();
         channels.claim(payeeOf(oneWay()), new IPaymentChannels.ClaimRow[](0));
         vm.assertEq(vm.getRecordedLogs().length, 0);
-    }
-
-    function test_Claim_AcceptsCompactSignature() public {
-        IPaymentChannels.Channel memory channel = funded(oneWay(), 100, 0);
-        IPaymentChannels.ClaimRow memory row = rowOf(channel, 30);
-        row.signature = signCompact(KEY_A, updateDigest(channels.channelId(channel), 30, 0));
-        channels.claim(payeeOf(channel), rows(row));
-        vm.assertEq(ownerB.balance, 30);
     }
 
     function test_Claim_SkipsAmountThatIsTooLarge() public {
@@ -139,9 +131,16 @@ contract ClaimTest is ChannelTest {
     function test_Claim_SkipsMalformedSignature() public {
         IPaymentChannels.Channel memory channel = funded(oneWay(), 100, 0);
         IPaymentChannels.ClaimRow memory row = rowOf(channel, 30);
-        bytes[4] memory signatures = [bytes(""), hex"00", new bytes(64), new bytes(65)];
+        (bytes32 r, uint256 vs) = (row.r, uint256(row.vs));
+        uint256 parity = vs & (1 << 255);
+        bytes32[2][4] memory signatures = [
+            [bytes32(0), bytes32(0)],
+            [r, bytes32(parity)],
+            [bytes32(0), bytes32(vs)],
+            [r, bytes32(parity | (ORDER / 2 + 1))]
+        ];
         for (uint256 i = 0; i < signatures.length; ++i) {
-            row.signature = signatures[i];
+            (row.r, row.vs) = (signatures[i][0], signatures[i][1]);
             expectSkipped(channel, IPaymentChannels.InvalidSignature.selector);
             channels.claim(payeeOf(channel), rows(row));
         }
@@ -153,7 +152,7 @@ contract ClaimTest is ChannelTest {
         IPaymentChannels.ClaimRow memory row = rowOf(channel, 30);
         uint256[2] memory keys = [KEY_B, KEY_STRANGER];
         for (uint256 i = 0; i < keys.length; ++i) {
-            row.signature = signUpdate(keys[i], channel, 30, 0);
+            (row.r, row.vs) = halves(signUpdate(keys[i], channel, 30, 0));
             expectSkipped(channel, IPaymentChannels.WrongSigner.selector);
             channels.claim(payeeOf(channel), rows(row));
         }
@@ -163,7 +162,7 @@ contract ClaimTest is ChannelTest {
     function test_Claim_SkipsUpdateWithReceived() public {
         IPaymentChannels.Channel memory channel = funded(oneWay(), 100, 0);
         IPaymentChannels.ClaimRow memory row = rowOf(channel, 30);
-        row.signature = signUpdate(KEY_A, channel, 30, 1);
+        (row.r, row.vs) = halves(signUpdate(KEY_A, channel, 30, 1));
         expectSkipped(channel, IPaymentChannels.WrongSigner.selector);
         channels.claim(payeeOf(channel), rows(row));
     }
@@ -173,8 +172,8 @@ contract ClaimTest is ChannelTest {
         all[0].sent = MAX + 1;
         all[1].salt = keccak256("unknown");
         all[2].sent = 0;
-        all[3].signature = "";
-        all[5].signature = all[4].signature;
+        all[3].r = 0;
+        (all[5].r, all[5].vs) = (all[4].r, all[4].vs);
 
         channels.claim(payeeOf(numbered(0)), all);
 
@@ -193,7 +192,7 @@ contract ClaimTest is ChannelTest {
         uint256 signedMost = 0;
         for (uint256 i = 0; i < 4; ++i) {
             (uint128 pot, uint128 sent,,,) = channels.sides(channels.channelId(channel));
-            uint128 more = boundAmount(pots[i], 0, MAX - pot);
+            uint128 more = boundAmount(pots[i], 0, DEPOSIT_MAX - pot);
             fund(channel, A, more);
             fundedTotal += more;
             uint128 total = boundAmount(totals[i], 0, MAX);
@@ -211,14 +210,14 @@ contract ClaimTest is ChannelTest {
         }
     }
 
-    function testFuzz_Claim_NeverRevertsForBadRows(uint128 sent, bytes memory signature, address payer, bytes32 salt)
+    function testFuzz_Claim_NeverRevertsForBadRows(uint128 sent, bytes32 r, bytes32 vs, address payer, bytes32 salt)
         public
     {
         IPaymentChannels.Channel memory channel = funded(oneWay(), 100, 0);
         IPaymentChannels.ClaimRow[] memory all = new IPaymentChannels.ClaimRow[](3);
         all[0] = rowOf(channel, 10);
         all[0].sent = sent;
-        all[0].signature = signature;
+        (all[0].r, all[0].vs) = (r, vs);
         all[1] = rowOf(channel, 20);
         all[1].payerSigner = payer;
         all[1].salt = salt;

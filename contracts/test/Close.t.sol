@@ -9,7 +9,7 @@ contract CloseTest is ChannelTest {
         IPaymentChannels.Channel memory channel = funded(duplex(), 100, 50);
 
         vm.expectEmit(address(channels));
-        emit IPaymentChannels.Closed(channels.channelId(channel), 30, 10, 80, 70);
+        emit IPaymentChannels.Closed(channels.channelId(channel), word(80, 30, 0), word(70, 10, 0));
         close(channel, 30, 10);
 
         assertPaidOut(channel, 80, 70);
@@ -82,9 +82,70 @@ contract CloseTest is ChannelTest {
         assertPaidOut(channel, 9, 6);
     }
 
+    // Without the caller's own signature
+
+    function test_Close_ByOwnerOrSignerOfASideWithTheOthersSignature() public {
+        address[4] memory callers = [ownerA, signerA, ownerB, signerB];
+        for (uint256 i = 0; i < callers.length; ++i) {
+            IPaymentChannels.Channel memory channel = duplex();
+            channel.salt = bytes32(i);
+            funded(channel, 100, 50);
+            bytes memory byA = i < 2 ? bytes("") : signClose(KEY_A, channel, 30, 10, DEADLINE);
+            bytes memory byB = i < 2 ? signClose(KEY_B, channel, 30, 10, DEADLINE) : bytes("");
+            vm.prank(callers[i]);
+            channels.close(channel, 30, 10, DEADLINE, byA, byB);
+            assertSides(channel, 0, 30, 0, 10);
+        }
+        vm.assertEq(ownerA.balance, 4 * 80);
+        vm.assertEq(ownerB.balance, 4 * 70);
+    }
+
+    function test_Close_ByOwnerOfBothSidesWithNoSignature() public {
+        IPaymentChannels.Channel memory channel = duplex();
+        channel.ownerB = ownerA;
+        funded(channel, 100, 50);
+        vm.prank(ownerA);
+        channels.close(channel, 1, 0, DEADLINE, "", "");
+        vm.assertEq(ownerA.balance, 150);
+    }
+
+    /// @dev The caller may still sign, and then by the signer's key.
+    function test_Close_ByAPartyWithBothSignatures() public {
+        IPaymentChannels.Channel memory channel = funded(duplex(), 100, 50);
+        bytes memory byB = signClose(KEY_B, channel, 30, 10, DEADLINE);
+        bytes memory byStranger = signClose(KEY_STRANGER, channel, 30, 10, DEADLINE);
+        vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.WrongSigner.selector, stranger));
+        vm.prank(ownerA);
+        channels.close(channel, 30, 10, DEADLINE, byStranger, byB);
+        bytes memory byA = signClose(KEY_A, channel, 30, 10, DEADLINE);
+        vm.prank(ownerA);
+        channels.close(channel, 30, 10, DEADLINE, byA, byB);
+        assertPaidOut(channel, 80, 70);
+    }
+
+    function test_RevertWhen_ASignatureIsMissingThatTheCallerCannotReplace() public {
+        IPaymentChannels.Channel memory channel = funded(duplex(), 100, 50);
+        bytes32 digest = closeDigest(channels.channelId(channel), 30, 10, DEADLINE);
+        bytes memory refusal = abi.encodeWithSelector(IPaymentChannels.InvalidSignature.selector, digest);
+        bytes memory byA = sign(KEY_A, digest);
+        bytes memory byB = sign(KEY_B, digest);
+        address[5] memory callers = [stranger, ownerA, signerA, ownerB, signerB];
+        for (uint256 i = 0; i < callers.length; ++i) {
+            vm.startPrank(callers[i]);
+            vm.expectRevert(refusal);
+            channels.close(channel, 30, 10, DEADLINE, "", "");
+            if (i != 1 && i != 2) vm.expectRevert(refusal);
+            if (i != 1 && i != 2) channels.close(channel, 30, 10, DEADLINE, "", byB);
+            if (i < 3) vm.expectRevert(refusal);
+            if (i < 3) channels.close(channel, 30, 10, DEADLINE, byA, "");
+            vm.stopPrank();
+        }
+        assertSides(channel, 100, 0, 50, 0);
+    }
+
     function testFuzz_Close_PaysExactly(uint128 potA, uint128 potB, uint128 sentA, uint128 sentB, bool ofToken) public {
-        potA = boundAmount(potA, 1, MAX);
-        potB = boundAmount(potB, 0, MAX - potA);
+        potA = boundAmount(potA, 1, DEPOSIT_MAX);
+        potB = boundAmount(potB, 0, DEPOSIT_MAX);
         sentA = boundAmount(sentA, 1, MAX);
         uint128 lowest = sentA > potA ? sentA - potA : 0;
         uint128 highest = sentA > MAX - potB ? MAX : sentA + potB;
@@ -161,7 +222,7 @@ contract CloseTest is ChannelTest {
         bytes memory signatureA = sign(KEY_A, digest);
         bytes memory signatureB = sign(KEY_B, digest);
         vm.expectRevert(refusal);
-        channels.close(channel, 1, 0, DEADLINE, "", signatureB);
+        channels.close(channel, 1, 0, DEADLINE, hex"00", signatureB);
         vm.expectRevert(refusal);
         channels.close(channel, 1, 0, DEADLINE, signatureA, abi.encodePacked(signatureB, hex"00"));
     }

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {IPaymentChannels} from "../src/interfaces/IPaymentChannels.sol";
 import {ChannelTest} from "./support/ChannelTest.sol";
-import {HostileReceiver, HostileToken} from "./support/Hostile.sol";
+import {GreedyReceiver, GreedyToken, HostileReceiver, HostileToken} from "./support/Hostile.sol";
 
 /// @dev What happens when a payout cannot be pushed.
 contract CreditTest is ChannelTest {
@@ -225,26 +225,5 @@ contract CreditTest is ChannelTest {
 
     function settleClosing(IPaymentChannels.Channel memory channel) private {
         settle(closing(channel, 10, 20));
-    }
-}
-
-/// @dev Looks how much gas it got, and cheaply refuses anything below its full share: 50,000 and the stipend.
-contract GreedyReceiver {
-    receive() external payable {
-        if (gasleft() < 52_000) revert("too little gas");
-    }
-}
-
-/// @dev As the greedy receiver; the full share is 200,000 unless more is needed.
-contract GreedyToken is HostileToken {
-    uint256 private _need = 199_000;
-
-    function need(uint256 gas_) external {
-        _need = gas_;
-    }
-
-    function transfer(address to, uint256 amount) public override returns (bool) {
-        if (gasleft() < _need) revert("too little gas");
-        return super.transfer(to, amount);
     }
 }

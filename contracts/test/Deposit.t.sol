@@ -12,7 +12,7 @@ contract DepositTest is ChannelTest {
         vm.deal(stranger, 5 ether);
 
         vm.expectEmit(address(channels));
-        emit IPaymentChannels.Deposited(id, A, 5 ether, 5 ether);
+        emit IPaymentChannels.Deposited(id, A, 5 ether);
         vm.prank(stranger);
         channels.deposit{value: 5 ether}(channel, A, 5 ether);
 
@@ -39,7 +39,7 @@ contract DepositTest is ChannelTest {
         vm.deal(address(this), 5);
 
         vm.expectEmit(address(channels));
-        emit IPaymentChannels.Deposited(channels.channelId(channel), B, 5, 25);
+        emit IPaymentChannels.Deposited(channels.channelId(channel), B, 25);
         channels.deposit{value: 5}(channel, B, 5);
 
         fund(channel, A, 1);
@@ -74,8 +74,8 @@ contract DepositTest is ChannelTest {
     }
 
     function test_Deposit_AcceptsLargestAmount() public {
-        IPaymentChannels.Channel memory channel = funded(inToken(duplex()), MAX, 0);
-        assertSides(channel, MAX, 0, 0, 0);
+        IPaymentChannels.Channel memory channel = funded(inToken(duplex()), DEPOSIT_MAX, DEPOSIT_MAX);
+        assertSides(channel, DEPOSIT_MAX, 0, DEPOSIT_MAX, 0);
     }
 
     function test_Deposit_AcceptsTokenThatReturnsNothing() public {
@@ -93,8 +93,8 @@ contract DepositTest is ChannelTest {
     }
 
     function testFuzz_Deposit_AddsUp(uint128 first, uint128 second, bool toB, bool ofToken) public {
-        first = boundAmount(first, 1, MAX - 1);
-        second = boundAmount(second, 1, MAX - first);
+        first = boundAmount(first, 1, DEPOSIT_MAX - 1);
+        second = boundAmount(second, 1, toB ? DEPOSIT_MAX : DEPOSIT_MAX - first);
         IPaymentChannels.Channel memory channel = ofToken ? inToken(duplex()) : duplex();
 
         fund(channel, A, first);
@@ -205,10 +205,9 @@ contract DepositTest is ChannelTest {
         channels.deposit{value: 1}(channel, A, 1);
     }
 
-    function test_RevertWhen_PotsExceedTheMaximum() public {
-        IPaymentChannels.Channel memory channel = funded(inToken(duplex()), MAX - 1, 1);
-        bytes memory refusal =
-            abi.encodeWithSelector(IPaymentChannels.AmountTooLarge.selector, uint256(MAX) + 1, uint256(MAX));
+    function test_RevertWhen_APotExceedsTheMaximum() public {
+        IPaymentChannels.Channel memory channel = funded(inToken(duplex()), DEPOSIT_MAX, DEPOSIT_MAX);
+        bytes memory refusal = tooLarge(uint256(DEPOSIT_MAX) + 1);
         vm.expectRevert(refusal);
         channels.deposit(channel, A, 1);
         vm.expectRevert(refusal);
@@ -216,10 +215,11 @@ contract DepositTest is ChannelTest {
     }
 
     function test_RevertWhen_AmountExceedsTheMaximum() public {
-        vm.expectRevert(
-            abi.encodeWithSelector(IPaymentChannels.AmountTooLarge.selector, uint256(type(uint128).max), uint256(MAX))
-        );
+        vm.expectRevert(tooLarge(type(uint128).max));
         channels.deposit(inToken(duplex()), A, type(uint128).max);
+        IPaymentChannels.Channel memory channel = funded(inToken(duplex()), DEPOSIT_MAX, 0);
+        vm.expectRevert(tooLarge(uint256(DEPOSIT_MAX) + type(uint128).max));
+        channels.deposit(channel, A, type(uint128).max);
     }
 
     function test_RevertWhen_TokenIsNotAllowed() public {
@@ -269,6 +269,10 @@ contract DepositTest is ChannelTest {
 
         vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.TokenTransferMismatch.selector, 5, 5));
         channels.deposit(channel, A, 5);
+    }
+
+    function tooLarge(uint256 given) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(IPaymentChannels.AmountTooLarge.selector, given, uint256(DEPOSIT_MAX));
     }
 
     function expectRefusal(IPaymentChannels.Channel memory channel, bytes memory refusal) private {

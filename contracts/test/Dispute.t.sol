@@ -12,7 +12,7 @@ contract DisputeTest is ChannelTest {
         channels.startClose(channel, update(10, 0), old);
 
         vm.expectEmit(address(channels));
-        emit IPaymentChannels.Disputed(channels.channelId(channel), B, 20, 90, 180, 10);
+        emit IPaymentChannels.Disputed(channels.channelId(channel), word(20, 90, closesAt(channel)), word(180, 10, 0));
         dispute(channel, KEY_A, 90, 10);
 
         settle(channel);
@@ -25,9 +25,9 @@ contract DisputeTest is ChannelTest {
         for (uint128 i = 0; i < 4; ++i) {
             bytes memory signature = signUpdate(i < 2 ? KEY_B : KEY_A, channel, 10 + i, 0);
             vm.expectEmit(true, false, false, false, address(channels));
-            emit IPaymentChannels.Disputed(channels.channelId(channel), i < 2 ? A : B, 0, 0, 0, 0);
+            emit IPaymentChannels.Disputed(channels.channelId(channel), word(0, 0, 0), word(0, 0, 0));
             vm.prank(callers[i]);
-            channels.dispute(channel, update(10 + i, 0), signature);
+            channels.dispute(channel, update(10 + i, 0), signature, "");
         }
         assertSides(channel, 98, 13, 102, 11);
     }
@@ -61,20 +61,125 @@ contract DisputeTest is ChannelTest {
         assertSides(channel, 60, 61, 140, 21);
     }
 
-    /// @dev New by what was signed, although there is nothing to cover it: no reason to refuse.
-    function test_Dispute_WithEmptyPot() public {
-        IPaymentChannels.Channel memory channel = closing(duplex(), 0, 100);
-        dispute(channel, KEY_A, 60, 0);
-        assertSides(channel, 0, 0, 100, 0);
+    function test_Dispute_AsFarAsThePotsReach() public {
+        IPaymentChannels.Channel memory channel = closing(duplex(), 10, 20);
+        dispute(channel, KEY_A, 60, 3);
+        assertSides(channel, 0, 13, 30, 3);
     }
+
+    /// @dev New by what was signed, but there is nothing to cover it: nothing would change.
+    function test_RevertWhen_NothingNewIsCovered() public {
+        IPaymentChannels.Channel memory channel = closing(duplex(), 0, 100);
+        expectRefusal(channel, signerB, KEY_A, 60, 0, abi.encodeWithSelector(IPaymentChannels.NothingNew.selector));
+        dispute(channel, KEY_A, 60, 5);
+        assertSides(channel, 0, 5, 100, 5);
+    }
+
+    // With a consent
+
+    function test_Dispute_ByAWatchtowerOfEachSide() public {
+        IPaymentChannels.Channel memory channel = closing(duplex(), 100, 100);
+        disputeWithConsent(channel, KEY_A, KEY_B, 60, 20);
+        assertSides(channel, 60, 60, 140, 20);
+        disputeWithConsent(channel, KEY_B, KEY_A, 30, 60);
+        assertSides(channel, 70, 60, 130, 30);
+    }
+
+    /// @dev A party needs no consent, but one that it gives must be good.
+    function test_Dispute_ByAPartyWithItsConsent() public {
+        IPaymentChannels.Channel memory channel = closing(duplex(), 100, 100);
+        bytes memory signature = signUpdate(KEY_A, channel, 60, 20);
+        bytes memory consent = signConsent(KEY_STRANGER, channel, 60, 20);
+        vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.WrongSigner.selector, stranger));
+        vm.prank(signerB);
+        channels.dispute(channel, update(60, 20), signature, consent);
+        consent = signConsent(KEY_B, channel, 60, 20);
+        vm.prank(signerB);
+        channels.dispute(channel, update(60, 20), signature, consent);
+        assertSides(channel, 60, 60, 140, 20);
+    }
+
+    function test_Dispute_AcceptsCompactConsent() public {
+        IPaymentChannels.Channel memory channel = closing(duplex(), 100, 100);
+        bytes memory consent = signCompact(KEY_B, consentDigest(channels.channelId(channel), 60, 20));
+        bytes memory signature = signUpdate(KEY_A, channel, 60, 20);
+        vm.prank(stranger);
+        channels.dispute(channel, update(60, 20), signature, consent);
+        assertSides(channel, 60, 60, 140, 20);
+    }
+
+    function test_RevertWhen_ConsentIsMalformed() public {
+        IPaymentChannels.Channel memory channel = closing(duplex(), 100, 100);
+        bytes32 digest = consentDigest(channels.channelId(channel), 60, 20);
+        bytes memory signature = signUpdate(KEY_A, channel, 60, 20);
+        vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.InvalidSignature.selector, digest));
+        vm.prank(stranger);
+        channels.dispute(channel, update(60, 20), signature, hex"00");
+    }
+
+    function test_RevertWhen_ConsentIsByAnotherThanThePaidSide() public {
+        IPaymentChannels.Channel memory channel = closing(duplex(), 100, 100);
+        bytes memory signature = signUpdate(KEY_A, channel, 60, 20);
+        uint256[2] memory keys = [KEY_A, KEY_STRANGER];
+        for (uint256 i = 0; i < keys.length; ++i) {
+            bytes memory consent = signConsent(keys[i], channel, 60, 20);
+            vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.WrongSigner.selector, vm.addr(keys[i])));
+            vm.prank(stranger);
+            channels.dispute(channel, update(60, 20), signature, consent);
+        }
+    }
+
+    /// @dev A consent counts for one channel and one pair of totals; and it is no balance update, nor the reverse.
+    function test_RevertWhen_ConsentIsToSomethingElse() public {
+        IPaymentChannels.Channel memory channel = closing(duplex(), 100, 100);
+        IPaymentChannels.Channel memory other = duplex();
+        other.salt = bytes32(uint256(1));
+        bytes memory signature = signUpdate(KEY_A, channel, 60, 20);
+        bytes[4] memory consents = [
+            signConsent(KEY_B, channel, 59, 20),
+            signConsent(KEY_B, channel, 60, 19),
+            signConsent(KEY_B, other, 60, 20),
+            signUpdate(KEY_B, channel, 60, 20)
+        ];
+        for (uint256 i = 0; i < consents.length; ++i) {
+            vm.expectPartialRevert(IPaymentChannels.WrongSigner.selector);
+            vm.prank(stranger);
+            channels.dispute(channel, update(60, 20), signature, consents[i]);
+        }
+    }
+
+    function test_RevertWhen_AWatchtowerBringsNothingNew() public {
+        IPaymentChannels.Channel memory channel = closing(duplex(), 100, 100);
+        disputeWithConsent(channel, KEY_A, KEY_B, 60, 20);
+        bytes memory signature = signUpdate(KEY_A, channel, 60, 20);
+        bytes memory consent = signConsent(KEY_B, channel, 60, 20);
+        vm.expectRevert(IPaymentChannels.NothingNew.selector);
+        vm.prank(stranger);
+        channels.dispute(channel, update(60, 20), signature, consent);
+    }
+
+    function disputeWithConsent(
+        IPaymentChannels.Channel memory channel,
+        uint256 key,
+        uint256 consenting,
+        uint128 sent,
+        uint128 received
+    ) private {
+        bytes memory signature = signUpdate(key, channel, sent, received);
+        bytes memory consent = signConsent(consenting, channel, sent, received);
+        vm.prank(stranger);
+        channels.dispute(channel, update(sent, received), signature, consent);
+    }
+
+    // Without
 
     function testFuzz_Dispute_HonestUpdatesEndInTheSameStateInAnyOrder(
         uint128 potA,
         uint128 potB,
         uint128[4] memory totals
     ) public {
-        potA = boundAmount(potA, 1, MAX);
-        potB = boundAmount(potB, 0, MAX - potA);
+        potA = boundAmount(potA, 1, DEPOSIT_MAX);
+        potB = boundAmount(potB, 0, DEPOSIT_MAX);
         // Each side has accepted at most what the other had sent, and spent at most what it then had.
         uint128 acceptedByA = boundAmount(totals[0], 0, potB);
         uint128 sentA = boundAmount(totals[1], 0, potA + acceptedByA);
@@ -98,8 +203,8 @@ contract DisputeTest is ChannelTest {
 
     /// @dev Whatever is signed and presented, pots are conserved, counters rise, and settling pays.
     function testFuzz_Dispute_AnyUpdatesConserve(uint128 potA, uint128 potB, uint128[8] memory totals) public {
-        potA = boundAmount(potA, 1, MAX);
-        potB = boundAmount(potB, 0, MAX - potA);
+        potA = boundAmount(potA, 1, DEPOSIT_MAX);
+        potB = boundAmount(potB, 0, DEPOSIT_MAX);
         IPaymentChannels.Channel memory channel = closing(duplex(), potA, potB);
         uint256 total = uint256(potA) + potB;
         for (uint256 i = 0; i < 4; ++i) {
@@ -155,7 +260,7 @@ contract DisputeTest is ChannelTest {
         bytes32 digest = updateDigest(channels.channelId(channel), 5, 0);
         vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.InvalidSignature.selector, digest));
         vm.prank(signerB);
-        channels.dispute(channel, update(5, 0), "");
+        channels.dispute(channel, update(5, 0), "", "");
     }
 
     function test_RevertWhen_SignerIsNoParty() public {
@@ -198,7 +303,7 @@ contract DisputeTest is ChannelTest {
         for (uint256 i = 0; i < signatures.length; ++i) {
             vm.expectPartialRevert(IPaymentChannels.WrongSigner.selector);
             vm.prank(signerB);
-            channels.dispute(channel, update(60, 20), signatures[i]);
+            channels.dispute(channel, update(60, 20), signatures[i], "");
         }
     }
 
@@ -219,7 +324,13 @@ contract DisputeTest is ChannelTest {
     ) private {
         bytes32 id = channels.channelId(channel);
         (, uint128 sentA,, uint128 sentB,) = channels.sides(id);
-        disputeIfNew(channel, key, sent, received);
+        // The contract alone knows how much of it is covered, and refuses what is not covered at all.
+        bytes memory signature = signUpdate(key, channel, sent, received);
+        vm.prank(key == KEY_A ? signerB : signerA);
+        try channels.dispute(channel, update(sent, received), signature, "") {}
+        catch (bytes memory reason) {
+            vm.assertEq(bytes32(reason), bytes32(IPaymentChannels.NothingNew.selector));
+        }
         (uint128 newA, uint128 newSentA, uint128 newB, uint128 newSentB,) = channels.sides(id);
         vm.assertEq(uint256(newA) + newB, total, "sum of pots");
         vm.assertGe(newSentA, sentA, "sentA");
@@ -237,6 +348,6 @@ contract DisputeTest is ChannelTest {
         bytes memory signature = signUpdate(key, channel, sent, received);
         vm.expectRevert(refusal);
         vm.prank(caller);
-        channels.dispute(channel, update(sent, received), signature);
+        channels.dispute(channel, update(sent, received), signature, "");
     }
 }

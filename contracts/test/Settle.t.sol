@@ -11,7 +11,7 @@ contract SettleTest is ChannelTest {
         vm.warp(closesAt(channel));
 
         vm.expectEmit(address(channels));
-        emit IPaymentChannels.Settled(channels.channelId(channel), 30, 10, 80, 70);
+        emit IPaymentChannels.Settled(channels.channelId(channel), word(80, 30, block.timestamp), word(70, 10, 0));
         vm.prank(stranger);
         channels.settle(channel);
 
@@ -69,8 +69,8 @@ contract SettleTest is ChannelTest {
         uint128 received,
         bool ofToken
     ) public {
-        potA = boundAmount(potA, 1, MAX);
-        potB = boundAmount(potB, 0, MAX - potA);
+        potA = boundAmount(potA, 1, DEPOSIT_MAX);
+        potB = boundAmount(potB, 0, DEPOSIT_MAX);
         IPaymentChannels.Channel memory channel = funded(ofToken ? inToken(duplex()) : duplex(), potA, potB);
         startClose(channel, boundAmount(sent, 0, MAX), boundAmount(received, 0, MAX));
 

@@ -14,7 +14,7 @@ contract StartCloseTest is ChannelTest {
             uint32 end = uint32(block.timestamp) + WINDOW;
 
             vm.expectEmit(address(channels));
-            emit IPaymentChannels.CloseStarted(channels.channelId(channel), i < 2 ? A : B, end, 10, 0, 20, 0);
+            emit IPaymentChannels.CloseStarted(channels.channelId(channel), word(10, 0, end), word(20, 0, 0));
             vm.prank(callers[i]);
             channels.startClose(channel, update(0, 0), "");
 
@@ -35,7 +35,7 @@ contract StartCloseTest is ChannelTest {
         uint32 end = uint32(block.timestamp) + WINDOW;
 
         vm.expectEmit(address(channels));
-        emit IPaymentChannels.CloseStarted(channels.channelId(channel), B, end, 7, 5, 23, 2);
+        emit IPaymentChannels.CloseStarted(channels.channelId(channel), word(7, 5, end), word(23, 2, 0));
         startClose(channel, 5, 2);
 
         assertSides(channel, 7, 5, 23, 2);
@@ -51,7 +51,7 @@ contract StartCloseTest is ChannelTest {
             uint32 end = uint32(block.timestamp) + WINDOW;
 
             vm.expectEmit(address(channels));
-            emit IPaymentChannels.CloseStarted(channels.channelId(channel), A, end, 13, 2, 17, 5);
+            emit IPaymentChannels.CloseStarted(channels.channelId(channel), word(13, 2, end), word(17, 5, 0));
             vm.prank(callers[i]);
             channels.startClose(channel, update(5, 2), signature);
         }
@@ -65,7 +65,7 @@ contract StartCloseTest is ChannelTest {
 
         vm.expectEmit(address(channels));
         emit IPaymentChannels.CloseStarted(
-            channels.channelId(channel), B, uint32(block.timestamp) + WINDOW, 5, 5, 25, 0
+            channels.channelId(channel), word(5, 5, block.timestamp + WINDOW), word(25, 0, 0)
         );
         vm.prank(ownerA);
         channels.startClose(channel, update(5, 0), signature);
@@ -131,8 +131,8 @@ contract StartCloseTest is ChannelTest {
     function testFuzz_StartClose_MovesWhatThePotsCover(uint128 potA, uint128 potB, uint128 sent, uint128 received)
         public
     {
-        potA = boundAmount(potA, 0, MAX);
-        potB = boundAmount(potB, 0, MAX - potA);
+        potA = boundAmount(potA, 0, DEPOSIT_MAX);
+        potB = boundAmount(potB, 0, DEPOSIT_MAX);
         if (potA == 0 && potB == 0) potA = 1;
         sent = boundAmount(sent, 0, MAX);
         received = boundAmount(received, 0, MAX);

@@ -20,14 +20,17 @@ import {Word} from "../Pots.sol";
 ///     dY = max(0, received - sentY), at most potY + dX, from Y to X and adds dY to sentY
 ///
 /// At most one of the two limits binds. An update that the pots do not cover is thus honoured as far as they reach,
-/// and can be presented again once they have been filled; presenting never fails for want of cover.
+/// and can be presented again once they have been filled. `startClose` never fails for want of cover; `dispute` fails
+/// (NothingNew) only if nothing at all is covered, so that nothing would change.
 ///
 /// Events carry what is recorded of a side as the one word in which it is stored:
 /// `closesAt` (the highest 32 bits; side A's only), counter (112 bits), pot (the lowest 112 bits).
 ///
 /// Signatures are ECDSA over EIP-712 digests of the domain ("ChannelNode", "1", chain id, this contract), 65 bytes
 /// (r, s, v with v 27 or 28) or 64 bytes (EIP-2098), with s in the lower half. Code at a signer's address is never
-/// asked. A party that is itself the caller may leave its own signature out. In every function the checks are made in the order in which its errors are listed.
+/// asked. A party that is itself the caller may leave its own signature out.
+///
+/// In every function the checks are made in the order in which its errors are listed.
 interface IPaymentChannels {
     /// @notice One of the two parties of a channel.
     enum Side {
@@ -222,7 +225,7 @@ interface IPaymentChannels {
     /// @notice Both pots are empty.
     error NothingToClose();
 
-    /// @notice The update raises neither counter.
+    /// @notice The update raises neither counter: nothing in it is new, or nothing that is new is covered.
     error NothingNew();
 
     /// @notice The ether sent is not what the call needs: the amount for ether, nothing for a token.
@@ -322,7 +325,7 @@ interface IPaymentChannels {
     /// InvalidSignature, WrongSigner; with a consent InvalidSignature, WrongSigner, without one NotParty; NothingNew.
     /// Emits Disputed.
     /// @param channel The terms.
-    /// @param update The other side's update: at least one of its totals is above the recorded one.
+    /// @param update The other side's update: at least one of its totals is above the recorded one, and covered.
     /// @param signature The other side's signature of `update`.
     /// @param consent The signature of `update`'s consent by the side that it pays, or empty if that side calls.
     function dispute(Channel calldata channel, Update calldata update, bytes calldata signature, bytes calldata consent)
@@ -351,6 +354,13 @@ interface IPaymentChannels {
     /// Emits CreditWithdrawn.
     /// @param token The token, or zero for ether.
     function withdrawCredit(address token) external;
+
+    /// @notice Makes several calls of this contract in one transaction, all or none.
+    /// @dev Takes no ether, so that none can be counted twice: what is to be paid in ether is called by itself. The
+    /// caller is the caller of each. Reverts as the first call that reverts does.
+    /// @param data The calls, encoded.
+    /// @return results What each returns, encoded.
+    function multicall(bytes[] calldata data) external returns (bytes[] memory results);
 
     /// @notice The id of a channel: the EIP-712 digest of its terms, bound to this chain and contract. Checks nothing.
     function channelId(Channel calldata channel) external view returns (bytes32);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {PaymentChannels} from "../../src/PaymentChannels.sol";
 import {IPaymentChannels} from "../../src/interfaces/IPaymentChannels.sol";
 import {ChannelTest} from "./ChannelTest.sol";
 import {HostileReceiver} from "./Hostile.sol";
@@ -15,7 +14,7 @@ contract ChannelHandler is ChannelTest {
     HostileReceiver public immutable REFUSER;
     uint128[2][CHANNELS] private _highest;
 
-    constructor(PaymentChannels channels_, TestToken token_) {
+    constructor(IPaymentChannels channels_, TestToken token_) {
         (channels, token) = (channels_, token_);
         REFUSER = new HostileReceiver();
         REFUSER.set(HostileReceiver.Mode.Refuse);
@@ -33,9 +32,11 @@ contract ChannelHandler is ChannelTest {
 
     function deposit(uint256 which, bool toB, uint128 amount) external watched {
         IPaymentChannels.Channel memory channel = pick(which);
+        toB = toB && !channel.oneWay;
         (uint128 potA,, uint128 potB,, uint32 end) = state(channel);
-        if (end != 0 || potA + potB == MAX) return;
-        fund(channel, toB && !channel.oneWay ? B : A, boundAmount(amount, 1, MAX - potA - potB));
+        uint128 pot = toB ? potB : potA;
+        if (end != 0 || pot >= DEPOSIT_MAX) return;
+        fund(channel, toB ? B : A, boundAmount(amount, 1, DEPOSIT_MAX - pot));
     }
 
     function startClose(uint256 which, bool byB, bool withUpdate, uint128 sent, uint128 received) external watched {
@@ -60,7 +61,7 @@ contract ChannelHandler is ChannelTest {
         if (channel.oneWay || end == 0 || block.timestamp >= end || !isNew) return;
         bytes memory signature = signUpdate(byB ? KEY_A : KEY_B, channel, update_.sent, update_.received);
         vm.prank(byB ? ownerB : signerA);
-        channels.dispute(channel, update_, signature);
+        channels.dispute(channel, update_, signature, "");
     }
 
     function settle(uint256 which) external watched {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {PaymentChannels} from "../../src/PaymentChannels.sol";
+import {Word} from "../../src/Pots.sol";
 import {IPaymentChannels} from "../../src/interfaces/IPaymentChannels.sol";
 import {Test} from "./Test.sol";
 import {TestToken} from "./TestToken.sol";
@@ -13,12 +13,13 @@ abstract contract ChannelTest is Test {
     uint256 internal constant KEY_STRANGER = uint256(keccak256("stranger"));
     uint256 internal constant ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
     uint128 internal constant MAX = type(uint112).max;
+    uint128 internal constant DEPOSIT_MAX = MAX >> 1;
     uint32 internal constant WINDOW = 1 hours;
     uint64 internal constant DEADLINE = 2_000_000_000;
     IPaymentChannels.Side internal constant A = IPaymentChannels.Side.A;
     IPaymentChannels.Side internal constant B = IPaymentChannels.Side.B;
 
-    PaymentChannels internal channels;
+    IPaymentChannels internal channels;
     TestToken internal token;
     address internal ownerA = address(uint160(uint256(keccak256("owner of A"))));
     address internal ownerB = address(uint160(uint256(keccak256("owner of B"))));
@@ -28,7 +29,7 @@ abstract contract ChannelTest is Test {
 
     function setUp() public virtual {
         vm.warp(1_800_000_000);
-        channels = new PaymentChannels();
+        channels = IPaymentChannels(vm.deployCode("PaymentChannels.sol:PaymentChannels"));
         token = new TestToken("Test Dollar", "TUSD", 6);
         vm.label(ownerA, "ownerA");
         vm.label(ownerB, "ownerB");
@@ -112,7 +113,7 @@ abstract contract ChannelTest is Test {
     function dispute(IPaymentChannels.Channel memory channel, uint256 key, uint128 sent, uint128 received) internal {
         bytes memory signature = signUpdate(key, channel, sent, received);
         vm.prank(key == KEY_A ? signerB : signerA);
-        channels.dispute(channel, update(sent, received), signature);
+        channels.dispute(channel, update(sent, received), signature, "");
     }
 
     function close(IPaymentChannels.Channel memory channel, uint128 sentA, uint128 sentB) internal {
@@ -147,12 +148,9 @@ abstract contract ChannelTest is Test {
         view
         returns (IPaymentChannels.ClaimRow memory)
     {
+        (bytes32 r, bytes32 vs) = halves(signUpdate(KEY_A, channel, sent, 0));
         return IPaymentChannels.ClaimRow({
-            payerOwner: channel.ownerA,
-            payerSigner: channel.signerA,
-            salt: channel.salt,
-            sent: sent,
-            signature: signUpdate(KEY_A, channel, sent, 0)
+            payerOwner: channel.ownerA, payerSigner: channel.signerA, salt: channel.salt, sent: sent, r: r, vs: vs
         });
     }
 
@@ -184,6 +182,11 @@ abstract contract ChannelTest is Test {
         return typedDigest(keccak256(abi.encode(typeHash, id, sent, received)));
     }
 
+    function consentDigest(bytes32 id, uint256 sent, uint256 received) internal view returns (bytes32) {
+        bytes32 typeHash = keccak256("Consent(bytes32 channelId,uint128 sent,uint128 received)");
+        return typedDigest(keccak256(abi.encode(typeHash, id, sent, received)));
+    }
+
     function closeDigest(bytes32 id, uint256 sentA, uint256 sentB, uint256 deadline) internal view returns (bytes32) {
         bytes32 typeHash = keccak256("Close(bytes32 channelId,uint128 sentA,uint128 sentB,uint64 deadline)");
         return typedDigest(keccak256(abi.encode(typeHash, id, sentA, sentB, deadline)));
@@ -195,8 +198,17 @@ abstract contract ChannelTest is Test {
     }
 
     function signCompact(uint256 key, bytes32 digest) internal pure returns (bytes memory) {
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
-        return abi.encodePacked(r, uint256(s) | (uint256(v - 27) << 255));
+        (bytes32 r, bytes32 vs) = halves(sign(key, digest));
+        return abi.encodePacked(r, vs);
+    }
+
+    /// @dev The two words of EIP-2098 of a signature of 65 bytes.
+    function halves(bytes memory signature) internal pure returns (bytes32 r, bytes32 vs) {
+        uint8 v = uint8(signature[64]);
+        assembly {
+            r := mload(add(signature, 32))
+            vs := or(mload(add(signature, 64)), shl(255, sub(v, 27)))
+        }
     }
 
     function signUpdate(uint256 key, IPaymentChannels.Channel memory channel, uint128 sent, uint128 received)
@@ -205,6 +217,14 @@ abstract contract ChannelTest is Test {
         returns (bytes memory)
     {
         return sign(key, updateDigest(channels.channelId(channel), sent, received));
+    }
+
+    function signConsent(uint256 key, IPaymentChannels.Channel memory channel, uint128 sent, uint128 received)
+        internal
+        view
+        returns (bytes memory)
+    {
+        return sign(key, consentDigest(channels.channelId(channel), sent, received));
     }
 
     function signClose(
@@ -218,6 +238,11 @@ abstract contract ChannelTest is Test {
     }
 
     // Expectations
+
+    /// @dev What is recorded of a side, as events and storage hold it.
+    function word(uint256 pot, uint256 sent, uint256 time) internal pure returns (Word) {
+        return Word.wrap((time << 224) | (sent << 112) | pot);
+    }
 
     function assertSides(
         IPaymentChannels.Channel memory channel,

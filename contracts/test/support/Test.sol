@@ -15,11 +15,13 @@ interface Vm {
     function startPrank(address caller) external;
     function stopPrank() external;
     function deal(address account, uint256 balance) external;
+    function deployCode(string calldata artifact) external returns (address);
     function etch(address account, bytes calldata code) external;
     function signAndAttachDelegation(address implementation, uint256 privateKey) external;
     function warp(uint256 timestamp) external;
     function chainId(uint256 id) external;
     function label(address account, string calldata name) external;
+    function store(address account, bytes32 slot, bytes32 value) external;
     function load(address account, bytes32 slot) external view returns (bytes32);
     function snapshotState() external returns (uint256 id);
     function revertToState(uint256 id) external returns (bool);

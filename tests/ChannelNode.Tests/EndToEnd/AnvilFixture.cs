@@ -83,12 +83,10 @@ public sealed partial class AnvilFixture : IAsyncLifetime, IAsyncDisposable
     internal Task<Address> NewPaymentChannelsAsync() => DeployAsync(ContractArtifact.PaymentChannels.Bytecode);
 
     /// <summary>One for all tests of this chain: 6 decimals, and <see cref="MintAsync"/> makes as much as is asked.</summary>
-    internal Task<Address> TokenAsync() => _token ??= DeployAsync(new AbiWriter(3)
-        .Bytes("Test Dollar"u8).Bytes("TUSD"u8).Number(6)
-        .ToArray(ContractArtifact.Load("TestToken").Bytecode.Span));
+    internal Task<Address> TokenAsync() => _token ??= DeployAsync(TokenCode("TestToken"));
 
     /// <summary>Like the token, and takes permits and authorizations too.</summary>
-    internal Task<Address> DollarAsync() => _dollar ??= DeployAsync(ContractArtifact.Load("TestDollar").Bytecode);
+    internal Task<Address> DollarAsync() => _dollar ??= DeployAsync(TokenCode("GaslessToken"));
 
     internal async Task MintAsync(Address to, UInt128 amount) =>
         await MintAsync(await TokenAsync(), to, amount);
@@ -99,6 +97,10 @@ public sealed partial class AnvilFixture : IAsyncLifetime, IAsyncDisposable
     /// <summary>Calldata by which anyone makes as much of either token as he likes.</summary>
     internal static byte[] MintCall(Address to, UInt128 amount) =>
         new AbiWriter(2).Account(to).Number(amount).ToArray(ContractArtifact.Load("TestToken").Selector("mint"));
+
+    private static byte[] TokenCode(string artifact) => new AbiWriter(3)
+        .Bytes("Test Dollar"u8).Bytes("TUSD"u8).Number(6)
+        .ToArray(ContractArtifact.Load(artifact).Bytecode.Span);
 
     public async Task<T> RpcAsync<T>(string method, params object?[] arguments) =>
         await _rpc!.CallAsync<T>(method, arguments, CancellationToken.None);

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Numerics;
 using System.Text;
 using System.Text.Json;
 using ChannelNode.Core;
@@ -50,6 +52,8 @@ public sealed class AbiTests
             {
                 "balanceOf" => TokenCalls.BalanceOf(arguments.Account("account")),
                 "allowance" => TokenCalls.Allowance(arguments.Account("owner"), arguments.Account("spender")),
+                "nonces" => TokenCalls.Nonces(arguments.Account("owner")),
+                "DOMAIN_SEPARATOR" => TokenCalls.DomainSeparator,
                 "approve" when FitsUInt128(arguments.Text("value")) =>
                     TokenCalls.Approve(arguments.Account("spender"), arguments.Number("value")),
                 _ => null,
@@ -116,6 +120,22 @@ public sealed class AbiTests
 
             Assert.Equal(Expected(vector.Text("name"), arguments), seen);
             Assert.Equal(ExpectedNotice(vector.Text("name"), arguments), notice);
+        }
+    }
+
+    [Fact]
+    public void Words_OfEveryVector_AreTakenApart()
+    {
+        foreach (JsonElement vector in Vectors.Read("abi", "words"))
+        {
+            var word = new byte[32];
+            byte[] digits = BigInteger.Parse(vector.Text("word"), CultureInfo.InvariantCulture)
+                .ToByteArray(isUnsigned: true, isBigEndian: true);
+            digits.CopyTo(word, word.Length - digits.Length);
+
+            Assert.Equal(
+                new SideWord((uint)vector.Number("closesAt"), vector.Number("sent"), vector.Number("pot")),
+                new AbiReader(word).SideWord());
         }
     }
 
@@ -189,7 +209,7 @@ public sealed class AbiTests
             PaymentChannelsCalls.DepositWithPermit(
                 TermsOf(given), (Side)(byte)given.Number("side"), given.Number("amount"),
                 given.GetProperty("permit").Number("deadline"), SplitOf(given.GetProperty("permit"))),
-        "depositWithAuthorization" => PaymentChannelsCalls.DepositWithAuthorization(
+        "depositWithAuthorization" when FitsUInt64(given.GetProperty("authorization").Text("validAfter")) => PaymentChannelsCalls.DepositWithAuthorization(
             TermsOf(given), (Side)(byte)given.Number("side"), given.Number("amount"),
             AuthorizationOf(given.GetProperty("authorization"))),
         "close" => PaymentChannelsCalls.Close(
@@ -253,18 +273,24 @@ public sealed class AbiTests
         _ => null,
     };
 
-    /// <summary>The vectors name the parts of each side's word.</summary>
+    /// <summary>From the words of both sides, or of the one that there is.</summary>
     private static Pots PotsOf(JsonElement given)
     {
-        JsonElement fields = given.GetProperty("words");
-        return new Pots(
-            fields.Number("potA"), fields.Number("sentA"), fields.Number("potB"), fields.Number("sentB"),
-            (uint)fields.Number("closesAt"));
+        SideWord a = Parts(given.Text("a")), b = given.TryGetProperty("b", out _) ? Parts(given.Text("b")) : default;
+        return new Pots(a.Pot, a.Sent, b.Pot, b.Sent, a.ClosesAtSeconds);
+    }
+
+    private static SideWord Parts(string word)
+    {
+        BigInteger value = BigInteger.Parse(word, CultureInfo.InvariantCulture), amount = BigInteger.One << 112;
+        return new SideWord((uint)(value >> 224), (UInt128)((value >> 112) % amount), (UInt128)(value % amount));
     }
 
     private static ChannelTerms TermsOf(JsonElement given) => given.GetProperty("channel").Terms();
 
     private static JsonElement UpdateOf(JsonElement given) => given.GetProperty("update");
+
+    private static bool FitsUInt64(string number) => ulong.TryParse(number, out _);
 
     private static bool FitsUInt128(string number) => UInt128.TryParse(number, out _);
 

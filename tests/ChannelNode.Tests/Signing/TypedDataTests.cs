@@ -32,6 +32,16 @@ public sealed class TypedDataTests
     }
 
     [Fact]
+    public void Consent_OfEveryVector_HasTheVectorsDigest()
+    {
+        foreach (JsonElement vector in Vectors.Read("eip712", "consents"))
+        {
+            var update = new BalanceUpdate(vector.Channel(), vector.Number("sent"), vector.Number("received"));
+            AssertSame(vector, vector.Word("digest"), DomainOf(vector).OfConsent(update));
+        }
+    }
+
+    [Fact]
     public void CooperativeClose_OfEveryVector_HasTheVectorsDigest()
     {
         foreach (JsonElement vector in Vectors.Read("eip712", "closes"))

@@ -2,7 +2,7 @@ import { terms } from './eip712.mjs'
 import { AMOUNTS, MAX_112, MAX_128, address, artifact, hash, pattern, plain, viem, word } from './values.mjs'
 
 const { abi } = artifact('PaymentChannels')
-const token = artifact('TestToken')
+const token = artifact('GaslessToken')
 const channels = Object.values(terms)
 const [duplex, oneWay] = channels
 const SIGNATURES = ['0x', pattern(33), pattern(64), pattern(65), pattern(1000)]
@@ -32,17 +32,47 @@ const row = (i, sent, r, vs) => ({
   vs,
 })
 
+const ONES = word(2n ** 256n - 1n)
+const permit = { deadline: 1_900_000_000n, v: 27, r: hash('r'), s: hash('s') }
+const authorization = {
+  ...{ from: duplex.ownerA, validAfter: 0n, validBefore: 1_900_000_000n, salt: hash('salt') },
+  ...{ v: 28, r: hash('r'), s: hash('s') },
+}
+
+/** One word of an event. */
+const recorded = ({ pot, sent, closesAt }) => (BigInt(closesAt) << 224n) | (sent << 112n) | pot
+
+const WORDS = [
+  { pot: 0n, sent: 0n, closesAt: 0 },
+  { pot: 1n, sent: 2n, closesAt: 3 },
+  { pot: MAX_112, sent: 0n, closesAt: 0 },
+  { pot: 0n, sent: MAX_112, closesAt: 0 },
+  { pot: 0n, sent: 0n, closesAt: 2 ** 32 - 1 },
+  { pot: MAX_112, sent: MAX_112, closesAt: 2 ** 32 - 1 },
+]
+
+/** The deposits of a node that opens many channels at once. */
+function deposits() {
+  const inToken = (salt, side, amount) => ({ channel: { ...duplex, token: oneWay.token, salt }, side, amount })
+  return [
+    call('depositMany', [oneWay.token, []]),
+    call('depositMany', [viem.zeroAddress, [{ channel: duplex, side: 0, amount: 1n }]]),
+    call('depositMany', [oneWay.token, [inToken(hash('salt 1'), 0, 1n), inToken(hash('salt 2'), 1, MAX_112)]]),
+    call('depositWithPermit', [{ ...duplex, token: oneWay.token }, 0, 1_000_000n, permit]),
+    call('depositWithPermit', [oneWay, 1, MAX_112, { deadline: 2n ** 256n - 1n, v: 255, r: ONES, s: ONES }]),
+    call('depositWithAuthorization', [{ ...duplex, token: oneWay.token }, 1, 1_000_000n, authorization]),
+    call('depositWithAuthorization', [
+      ...[oneWay, 0, MAX_112],
+      { ...authorization, validAfter: 2n ** 256n - 1n, validBefore: 2n ** 256n - 1n, v: 255, r: ONES, s: ONES },
+    ]),
+  ]
+}
+
 function calls() {
   const payee = { owner: oneWay.ownerB, signer: oneWay.signerB, token: oneWay.token, disputeWindow: 10 }
   const updates = AMOUNTS.map((sent, i) => ({ sent, received: AMOUNTS[AMOUNTS.length - 1 - i] }))
-  const rows = [row(1, 1n, hash('r'), word(1n)), row(2, MAX_112, word(1n), word(2n ** 255n + 5n)), row(3, MAX_128, word(0n), word(0n))]
-  const deposits = AMOUNTS.map((amount, i) => ({ channel: channels[i], side: i % 2, amount }))
-  const split = { v: 28, r: hash('r'), s: hash('s') }
-  const permits = [{ deadline: 1_900_000_000n, ...split }, { deadline: 2n ** 256n - 1n, v: 0, r: word(0n), s: word(0n) }]
-  const authorizations = [
-    { from: oneWay.ownerA, validAfter: 0n, validBefore: 1_900_000_000n, salt: hash('salt'), ...split },
-    { from: viem.zeroAddress, validAfter: 1n, validBefore: 2n ** 64n - 1n, salt: word(0n), v: 27, r: word(1n), s: word(1n) },
-  ]
+  const rows = [row(1, 1n, hash('r'), hash('vs')), row(2, MAX_112, word(0n), ONES), row(3, MAX_128, ONES, word(0n))]
+  const nothing = { sent: 0n, received: 0n }
   return [
     ...channels.map(channel => call('channelId', [channel])),
     ...AMOUNTS.flatMap(amount => [0, 1].map(side => call('deposit', [duplex, side, amount]))),
@@ -50,22 +80,22 @@ function calls() {
     ...SIGNATURES.map((signature, i) => call('close', [duplex, AMOUNTS[i % 4], AMOUNTS[(i + 1) % 4], 1_900_000_000n, signature, SIGNATURES.at(-1 - i)])),
     call('close', [oneWay, MAX_112, 0n, 0n, pattern(65), pattern(64)]),
     call('close', [duplex, 1n, 1n, 2n ** 64n - 1n, pattern(64), pattern(64)]),
-    ...[[], deposits.slice(0, 1), deposits].map(many => call('depositMany', [oneWay.token, many])),
-    ...permits.map(permit => call('depositWithPermit', [oneWay, 0, MAX_112, permit])),
-    ...authorizations.map((authorization, side) => call('depositWithAuthorization', [duplex, side, 1n, authorization])),
-    ...[0, 1].map(side => call('authorizationNonce', [hash('channel'), side, hash('salt')])),
+    ...deposits(),
     ...updates.map(update => call('startClose', [duplex, update, pattern(65)])),
-    ...SIGNATURES.map(signature => call('startClose', [duplex, { sent: 0n, received: 0n }, signature])),
+    ...SIGNATURES.map(signature => call('startClose', [duplex, nothing, signature])),
     ...updates.map(update => call('dispute', [duplex, update, pattern(65), '0x'])),
-    ...SIGNATURES.map((signature, i) => call('dispute', [duplex, { sent: 0n, received: 0n }, signature, SIGNATURES.at(-1 - i)])),
+    ...SIGNATURES.map((signature, i) => call('dispute', [duplex, nothing, signature, SIGNATURES.at(-1 - i)])),
     ...channels.map(channel => call('settle', [channel])),
     call('claim', [payee, []]),
     call('claim', [payee, rows.slice(0, 1)]),
     call('claim', [payee, rows]),
-    call('claim', [{ ...payee, token: viem.zeroAddress, disputeWindow: 2 ** 32 - 1 }, [row(4, 0n, hash('r'), word(2n ** 256n - 1n))]]),
+    call('claim', [{ ...payee, token: viem.zeroAddress, disputeWindow: 2 ** 32 - 1 }, [row(4, 0n, word(0n), word(0n))]]),
     ...[viem.zeroAddress, oneWay.token].map(asset => call('withdrawCredit', [asset])),
     ...[word(0n), hash('channel')].map(id => call('sides', [id])),
     call('creditOf', [duplex.ownerA, viem.zeroAddress]),
+    ...[0, 1].map(side => call('authorizationNonce', [hash('channel'), side, hash('salt')])),
+    call('multicall', [[]]),
+    call('multicall', [[pattern(4), '0x', pattern(100)]]),
     ...['MIN_DISPUTE_WINDOW', 'MAX_DISPUTE_WINDOW', 'eip712Domain'].map(name => call(name, [])),
   ]
 }
@@ -79,7 +109,8 @@ function tokenCalls() {
     call('transferFrom', [owner, spender, MAX_128], token.abi),
     call('balanceOf', [owner], token.abi),
     call('allowance', [owner, spender], token.abi),
-    ...['decimals', 'symbol', 'name', 'totalSupply'].map(name => call(name, [], token.abi)),
+    call('nonces', [owner], token.abi),
+    ...['decimals', 'symbol', 'name', 'totalSupply', 'eip712Domain', 'DOMAIN_SEPARATOR'].map(name => call(name, [], token.abi)),
   ]
 }
 
@@ -129,28 +160,18 @@ function event(name, args, inAbi = abi) {
   })
 }
 
-/** An event with stored words; what they are made of is told beside them. */
-function wordEvent(name, id, fields) {
-  const { closesAt = 0n, sentA, potA, sentB = 0n, potB = 0n } = fields
-  const [a, b] = [closesAt << 224n | sentA << 112n | potA, sentB << 112n | potB]
-  const vector = event(name, name === 'Claimed' ? [id, a] : [id, a, b])
-  const words = plain({ closesAt, sentA, potA, sentB, potB })
-  return { ...vector, arguments: { ...vector.arguments, words } }
-}
-
 function events() {
   const id = hash('channel')
   const [owner, asset] = [duplex.ownerA, oneWay.token]
   return [
     event('Deposited', [id, 0, 1n]),
     event('Deposited', [id, 1, MAX_112]),
-    wordEvent('CloseStarted', id, { closesAt: 1_900_000_000n, potA: 5n, sentA: 6n, potB: 7n, sentB: 8n }),
-    wordEvent('CloseStarted', id, { closesAt: 2n ** 32n - 1n, potA: MAX_112, sentA: MAX_112, potB: 0n, sentB: 0n }),
-    wordEvent('Disputed', id, { closesAt: 1n, potA: 1n, sentA: 2n, potB: 3n, sentB: 4n }),
-    wordEvent('Closed', id, { potA: 30n, sentA: 10n, potB: 40n, sentB: 20n }),
-    wordEvent('Settled', id, { closesAt: 9n, potA: 0n, sentA: MAX_112, potB: MAX_112, sentB: 0n }),
-    wordEvent('Claimed', id, { potA: 0n, sentA: MAX_112 }),
-    wordEvent('Claimed', id, { closesAt: 2n ** 31n, potA: 7n, sentA: 1n }),
+    ...['CloseStarted', 'Disputed', 'Closed', 'Settled'].flatMap((name, i) => {
+      const [a, b] = [{ pot: 7n, sent: 5n, closesAt: 1_900_000_000 }, { pot: 23n + BigInt(i), sent: 2n, closesAt: 0 }]
+      return [event(name, [id, recorded(a), recorded(b)]), event(name, [id, recorded(WORDS.at(-1)), recorded(WORDS[2])])]
+    }),
+    event('Claimed', [id, recorded({ pot: 70n, sent: 30n, closesAt: 0 })]),
+    event('Claimed', [id, recorded({ pot: 0n, sent: MAX_112, closesAt: 1_900_000_000 })]),
     event('ClaimSkipped', [id, viem.toFunctionSelector(find('NothingNew'))]),
     event('Credited', [owner, viem.zeroAddress, 2n ** 256n - 1n]),
     event('CreditWithdrawn', [owner, asset, 1n]),
@@ -183,6 +204,7 @@ export function abiVectors() {
     constructors: constructors(),
     results: results(),
     events: events(),
+    words: WORDS.map(side => plain({ ...side, word: recorded(side) })),
     errors: errors(),
   }
 }

@@ -15,9 +15,13 @@ async function cast(...args) {
 
 /** Both sign deterministically, so equal signatures prove equal digests. */
 async function typedDataSignatures(vectors, primaryType) {
-  const { name, chainId, verifyingContract, structHash, channelId, digest, ...rest } = vectors.at(1)
-  const message = primaryType === 'Channel' ? rest : { channelId, ...rest }
-  const data = typedData({ chainId: Number(chainId), verifyingContract }, primaryType, message)
+  const vector = vectors.at(1)
+  const { chainId, verifyingContract, domainName, domainVersion, digest, channelId } = vector
+  const domain = { chainId: Number(chainId), verifyingContract }
+  if (domainName !== undefined) Object.assign(domain, { name: domainName, version: domainVersion })
+  const fields = typedData(domain, primaryType, {}).types[primaryType]
+  const message = Object.fromEntries(fields.map(field => [field.name, vector[field.name]]))
+  const data = typedData(domain, primaryType, message)
   data.types.EIP712Domain = [
     { name: 'name', type: 'string' },
     { name: 'version', type: 'string' },
@@ -54,7 +58,10 @@ export async function crossCheck(files) {
   const compared = await Promise.all([
     typedDataSignatures(files['eip712.json'].channels, 'Channel'),
     typedDataSignatures(files['eip712.json'].balanceUpdates, 'BalanceUpdate'),
+    typedDataSignatures(files['eip712.json'].consents, 'Consent'),
     typedDataSignatures(files['eip712.json'].closes, 'Close'),
+    typedDataSignatures(files['eip712.json'].permits, 'Permit'),
+    typedDataSignatures(files['eip712.json'].authorizations, 'ReceiveWithAuthorization'),
     transaction(transactions[0]),
     transaction(transactions.at(-1)),
     transaction(transactions.find(vector => vector.name === 'many listed')),

@@ -7,8 +7,17 @@ export const types = {
     'address ownerA,address signerA,address ownerB,address signerB,address token,uint32 disputeWindow,bool oneWay,bytes32 salt',
   ),
   BalanceUpdate: parse('bytes32 channelId,uint128 sent,uint128 received'),
+  Consent: parse('bytes32 channelId,uint128 sent,uint128 received'),
   Close: parse('bytes32 channelId,uint128 sentA,uint128 sentB,uint64 deadline'),
   Hello: parse('address from,address owner,address to,bytes32 nonceFrom,bytes32 nonceTo'),
+}
+
+/** What a token's owner signs under the token's own domain (EIP-2612, EIP-3009). */
+const tokenTypes = {
+  Permit: parse('address owner,address spender,uint256 value,uint256 nonce,uint256 deadline'),
+  ReceiveWithAuthorization: parse(
+    'address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce',
+  ),
 }
 
 const MAX_ADDRESS = '0xFFfFfFffFFfffFFfFFfFFFFFffFFFffffFfFFFfF'
@@ -40,10 +49,18 @@ export const terms = {
   },
 }
 
+/** Domains of tokens; that of the contract has its own name and version. */
+const tokenDomains = [
+  { name: 'Test Dollar', version: '1', chainId: 31337n, verifyingContract: token },
+  { name: 'USD Coin', version: '2', chainId: 1n, verifyingContract: '0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48' },
+  { name: '', version: '', chainId: 2n ** 64n - 1n, verifyingContract: MAX_ADDRESS },
+]
+
 const fullDomain = domain => ({ name: 'ChannelNode', version: '1', ...domain })
 
 export function typedData(domain, primaryType, message) {
-  return { domain: fullDomain(domain), types: { [primaryType]: types[primaryType] }, primaryType, message }
+  const fields = types[primaryType] ?? tokenTypes[primaryType]
+  return { domain: fullDomain(domain), types: { [primaryType]: fields }, primaryType, message }
 }
 
 export const digest = (domain, primaryType, message) => viem.hashTypedData(typedData(domain, primaryType, message))
@@ -65,6 +82,46 @@ const updates = () =>
     `sent ${sent}, received ${received}`,
     { channelId: hash('channel'), sent, received },
   ])
+
+/** The nonce under which a token's owner authorizes a deposit: plain ABI, not typed data. */
+function authorizationNonces() {
+  const parameters = [{ type: 'bytes32' }, { type: 'uint8' }, { type: 'bytes32' }]
+  return [
+    [word(0n), 0, word(0n)],
+    [hash('channel'), 0, hash('salt')],
+    [hash('channel'), 1, hash('salt')],
+    [hash('channel'), 0, word(1n)],
+    [word(2n ** 256n - 1n), 1, word(2n ** 256n - 1n)],
+  ].map(values => {
+    const [channelId, side, salt] = values
+    return plain({ channelId, side, salt, nonce: viem.keccak256(viem.encodeAbiParameters(parameters, values)) })
+  })
+}
+
+function tokenMessages(primaryType, messages) {
+  return tokenDomains.flatMap(({ name, version, ...domain }) =>
+    messages.map(message => {
+      const data = typedData({ name, version, ...domain }, primaryType, message)
+      return plain({ domainName: name, domainVersion: version, ...domain, ...message, digest: viem.hashTypedData(data) })
+    }),
+  )
+}
+
+const permits = () => [
+  { owner: parties.ownerA, spender: address('contract on anvil'), value: 1_000_000n, nonce: 0n, deadline: 1_900_000_000n },
+  { owner: MAX_ADDRESS, spender: MAX_ADDRESS, value: MAX_112, nonce: 2n ** 64n - 1n, deadline: MAX_128 },
+]
+
+const authorizations = () => [
+  {
+    ...{ from: parties.ownerA, to: address('contract on anvil'), value: 1_000_000n },
+    ...{ validAfter: 0n, validBefore: 1_900_000_000n, nonce: authorizationNonces()[1].nonce },
+  },
+  {
+    ...{ from: MAX_ADDRESS, to: MAX_ADDRESS, value: MAX_112 },
+    ...{ validAfter: MAX_128 - 1n, validBefore: MAX_128, nonce: word(2n ** 256n - 1n) },
+  },
+]
 
 const closes = () => [
   ['all zero', { channelId: word(0n), sentA: 0n, sentB: 0n, deadline: 0n }],
@@ -96,7 +153,11 @@ export function eip712Vectors() {
       Object.entries(terms).map(([name, message]) => vector(name, domain, 'Channel', message, 'channelId')),
     ),
     balanceUpdates: inEachDomain(domain => updates().map(([name, m]) => vector(name, domain, 'BalanceUpdate', m))),
+    consents: inEachDomain(domain => updates().map(([name, m]) => vector(name, domain, 'Consent', m))),
     closes: inEachDomain(domain => closes().map(([name, m]) => vector(name, domain, 'Close', m))),
     hellos: inEachDomain(domain => hellos().map(([name, m]) => vector(name, domain, 'Hello', m))),
+    authorizationNonces: authorizationNonces(),
+    permits: tokenMessages('Permit', permits()),
+    authorizations: tokenMessages('ReceiveWithAuthorization', authorizations()),
   }
 }

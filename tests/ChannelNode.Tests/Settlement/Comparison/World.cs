@@ -50,7 +50,7 @@ internal sealed class World : IDisposable
     public static async Task<World> OpenAsync(AnvilFixture anvil)
     {
         Address dollar = await anvil.DollarAsync();
-        byte[] question = ContractArtifact.Load("TestDollar").Selector("DOMAIN_SEPARATOR");
+        byte[] question = ContractArtifact.Load("GaslessToken").Selector("DOMAIN_SEPARATOR");
         string domain = await anvil.RpcAsync<string>(
             "eth_call", new { to = dollar.ToString(), data = Hex.Format(question) }, "latest");
         return new World(
