@@ -22,6 +22,7 @@ interface Vm {
     function chainId(uint256 id) external;
     function label(address account, string calldata name) external;
     function load(address account, bytes32 slot) external view returns (bytes32);
+    function snapshotGasLastCall(string calldata name) external returns (uint256 gas);
     function snapshotState() external returns (uint256 id);
     function revertToState(uint256 id) external returns (bool);
 
