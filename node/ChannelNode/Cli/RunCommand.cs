@@ -101,6 +101,9 @@ internal static class RunCommand
         private readonly Option<uint> _closeDeadline = Fields.Number(
             "--close-deadline", "Seconds that a signed cooperative close may wait to be mined", 10u, 86_400u,
             Defaults.CloseDeadlineSeconds);
+        private readonly Option<int> _channelsInMemoryMax = Fields.Number(
+            "--channels-in-memory-max", "Channels kept in memory, about a kilobyte each; the others are on disk", 1_024,
+            10_000_000, Defaults.ChannelsInMemoryMax);
         private readonly Option<int> _inFlightMax = Fields.Number(
             "--in-flight-max", "Payments of one channel that may wait for acknowledgement", 1, 16_384,
             Defaults.InFlightPaymentsPerChannelMax);
@@ -124,8 +127,8 @@ internal static class RunCommand
         [
             _dataDirectory, _keyFile, _rpcUrl, _contract, _chainId, _owner, _apiListen, _peerListen, _confirmations,
             _fromBlock, _pollMs, _disputeWindow, _disputeWindowMin, _acceptTokens, _unfundedPerPeerMax, _unfundedMax,
-            _chainSilence, _closeDeadline, _inFlightMax, _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax,
-            _peerQueueMax, _messageBytesMax,
+            _chainSilence, _closeDeadline, _channelsInMemoryMax, _inFlightMax, _paymentsPerUpdateMax, _commitBatchMax,
+            _ledgerQueueMax, _peerQueueMax, _messageBytesMax,
         ];
 
         public NodeOptions Read(ParseResult parsed) => new()
@@ -148,6 +151,7 @@ internal static class RunCommand
             UnfundedChannelsMax = parsed.GetValue(_unfundedMax),
             ChainSilenceSecondsMax = parsed.GetValue(_chainSilence),
             CloseDeadlineSeconds = parsed.GetValue(_closeDeadline),
+            ChannelsInMemoryMax = parsed.GetValue(_channelsInMemoryMax),
             InFlightPaymentsPerChannelMax = parsed.GetValue(_inFlightMax),
             PaymentsPerUpdateMax = parsed.GetValue(_paymentsPerUpdateMax),
             CommitBatchMax = parsed.GetValue(_commitBatchMax),

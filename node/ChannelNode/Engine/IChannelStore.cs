@@ -16,7 +16,16 @@ internal sealed record StoreIdentity(ulong ChainId, Address Contract, Address Si
 /// </summary>
 internal interface IChannelStore : IDisposable
 {
-    IEnumerable<StoredChannel> ReadChannels();
+    /// <summary>Channels stored.</summary>
+    ulong ChannelCount { get; }
+
+    StoredChannel? FindChannel(ChannelId id);
+
+    /// <summary>At most <paramref name="countMax"/> channels behind an id (null: from the first), in order of their ids.</summary>
+    IReadOnlyList<StoredChannel> ReadChannels(ChannelId? after, int countMax);
+
+    /// <summary>The channels that something is pending in.</summary>
+    IReadOnlyDictionary<ChannelId, Pending> ReadPending();
 
     /// <summary>Null before the first block was followed.</summary>
     ChainCursor? ReadChainCursor();
@@ -57,6 +66,9 @@ internal interface IStoreBatch : IDisposable
     void PutChannel(Channel channel);
 
     void PutState(ChannelId channel, in ChannelState state);
+
+    /// <summary>Replaces what is stored as pending in a channel; None takes it off the index.</summary>
+    void PutPending(ChannelId channel, Pending pending);
 
     /// <summary>Stores the payment and, when it has one, its idempotency key.</summary>
     void PutOutgoing(OutgoingPayment payment);

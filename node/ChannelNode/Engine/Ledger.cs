@@ -12,6 +12,7 @@ namespace ChannelNode.Engine;
 internal sealed class Ledger : IAsyncDisposable
 {
     private readonly Channel<LedgerCommand> _queue;
+    private readonly ChannelBook _book;
     private readonly IChannelStore _store;
     private readonly ISignatureScheme _scheme;
     private readonly ChainView _view;
@@ -29,8 +30,14 @@ internal sealed class Ledger : IAsyncDisposable
     private const int PaymentsPerUpdateMax = 16_384;
 
     public Ledger(
-        IChannelStore store, ChainView view, ISignatureScheme scheme, NodeOptions options, ILogger<Ledger> log)
+        ChannelBook book,
+        IChannelStore store,
+        ChainView view,
+        ISignatureScheme scheme,
+        NodeOptions options,
+        ILogger<Ledger> log)
     {
+        _book = book;
         _store = store;
         _view = view;
         _scheme = scheme;
@@ -90,7 +97,7 @@ internal sealed class Ledger : IAsyncDisposable
 
     private void RunWriter()
     {
-        LedgerTurn turn = new(_store, _view, _inFlightMax);
+        LedgerTurn turn = new(_book, _store, _view, _inFlightMax);
         try
         {
             while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult()) Turn(turn);
@@ -170,7 +177,7 @@ internal sealed class Ledger : IAsyncDisposable
     /// <summary>Signs the slot's committed totals and sends them with the payments that led there.</summary>
     private void Tell(ChannelSlot slot, ReadOnlyMemory<byte> payments)
     {
-        if (!slot.IsConnected) return; // Told again when the peer is back.
+        if (!slot.IsEstablished) return; // Told again when the peer is back.
         BalanceUpdate update = Updates.ToSign(slot.Channel, slot.Working);
         slot.Link!.Send(new PeerMessage.Update(update, _scheme.Sign(update), payments));
     }

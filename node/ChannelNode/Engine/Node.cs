@@ -24,10 +24,10 @@ internal sealed class Node : IAsyncDisposable
         Us = us;
         Store = store;
         Clock = new NodeClock(time);
-        Book = new ChannelBook(store);
-        View = new ChainView(store, time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
-        Ledger = new Ledger(store, View, scheme, options, logs.CreateLogger<Ledger>());
         PeerLinks links = new();
+        Book = new ChannelBook(store, links, options.ChannelsInMemoryMax);
+        View = new ChainView(store, time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
+        Ledger = new Ledger(Book, store, View, scheme, options, logs.CreateLogger<Ledger>());
         ChannelAgreements agreements = new(
             Book, Ledger, links, scheme, Clock, options, us, logs.CreateLogger<ChannelAgreements>());
         Peers = new Peers(Book, Ledger, links, scheme, Clock, agreements, store, options, logs.CreateLogger<Peers>())

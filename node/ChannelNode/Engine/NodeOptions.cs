@@ -65,6 +65,11 @@ internal sealed record NodeOptions
     /// <summary>How long a signed cooperative close may wait to be mined. 10 to 86,400.</summary>
     public uint CloseDeadlineSeconds { get; init; } = 300;
 
+    /// <summary>
+    /// Channels kept in memory, about a kilobyte each; one with something under way stays beyond it. 1,024 to 10,000,000.
+    /// </summary>
+    public int ChannelsInMemoryMax { get; init; } = 65_536;
+
     /// <summary>Payments of one channel waiting for acknowledgement. 1 to 16,384.</summary>
     public int InFlightPaymentsPerChannelMax { get; init; } = 16_384;
 

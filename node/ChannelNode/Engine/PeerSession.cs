@@ -10,7 +10,6 @@ namespace ChannelNode.Engine;
 /// </summary>
 internal sealed class PeerSession(
     PeerLink link,
-    IReadOnlyList<PeerMessage> greeting,
     ChannelBook book,
     Ledger ledger,
     ISignatureScheme scheme,
@@ -26,9 +25,6 @@ internal sealed class PeerSession(
     private long _paymentsWaiting;
 
     public PeerLink Link => link;
-
-    /// <summary>Where every common channel stands: to be told before anything of the link's queue.</summary>
-    public IReadOnlyList<PeerMessage> Greeting => greeting;
 
     /// <summary>Handles one message; waits while the ledger's queue is full.</summary>
     public ValueTask ReceiveAsync(PeerMessage message, CancellationToken cancel) => message switch

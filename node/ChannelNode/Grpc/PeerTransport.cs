@@ -159,8 +159,6 @@ internal sealed class PeerTransport(
 
     private async Task WriteAsync(PeerSession session, CancellationToken cancel)
     {
-        foreach (PeerMessage greeting in session.Greeting) await write(PeerWire.Write(greeting), cancel);
-
         while (await session.Link.WaitToTakeAsync(cancel))
         {
             Wire.Frame frame = new();

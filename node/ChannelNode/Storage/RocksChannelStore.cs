@@ -23,10 +23,18 @@ internal sealed class RocksChannelStore : IChannelStore
 
     private readonly StoreFamilies _families;
 
-    private RocksChannelStore(RocksDb database)
+    private readonly Address _ourSigner;
+
+    private ulong _channelCount;
+
+    private RocksChannelStore(RocksDb database, Address ourSigner)
     {
         _database = database;
         _families = StoreFamilies.Of(database);
+        _ourSigner = ourSigner;
+
+        // Called an estimate for what is overwritten and deleted. Terms never are: it is the number.
+        _channelCount = ulong.Parse(database.GetProperty("rocksdb.estimate-num-keys", _families.Channels));
     }
 
     /// <summary>
@@ -41,7 +49,7 @@ internal sealed class RocksChannelStore : IChannelStore
     internal static RocksChannelStore Open(string directory, StoreIdentity identity, DbOptions options)
     {
         directory = Path.GetFullPath(directory);
-        var store = new RocksChannelStore(StoreOpening.Open(directory, options));
+        var store = new RocksChannelStore(StoreOpening.Open(directory, options), identity.Signer);
         try
         {
             store.Claim(directory, identity);
@@ -67,30 +75,64 @@ internal sealed class RocksChannelStore : IChannelStore
             using Iterator rows = _database.NewIterator(family).SeekToFirst();
             if (rows.HasRow()) throw new StoreException($"The database in {directory} does not say whose it is.");
         }
-        var batch = new StoreBatch(_families);
+        var batch = new StoreBatch(_families, _ourSigner);
         batch.PutIdentity(identity);
         Commit(batch, durable: true);
     }
 
-    public IEnumerable<StoredChannel> ReadChannels()
+    public ulong ChannelCount => Interlocked.Read(ref _channelCount);
+
+    public StoredChannel? FindChannel(ChannelId id)
+    {
+        Span<byte> key = stackalloc byte[Bytes32.Size];
+        id.Write(key);
+        using StoreGate.Pass pass = _gate.Enter();
+        byte[]? terms = _database.Get(key, _families.Channels);
+        if (terms is null) return null;
+        byte[] state = _database.Get(key, _families.States) ?? throw Torn();
+        return new StoredChannel(TermsRow.Read(id, terms, _ourSigner), StateRow.Read(state));
+    }
+
+    public IReadOnlyList<StoredChannel> ReadChannels(ChannelId? after, int countMax)
     {
         using StoreGate.Pass pass = _gate.Enter();
         using Snapshot snapshot = _database.CreateSnapshot();
         ReadOptions together = new ReadOptions().SetSnapshot(snapshot);
-        using Iterator terms = _database.NewIterator(_families.Channels, together).SeekToFirst();
-        using Iterator states = _database.NewIterator(_families.States, together).SeekToFirst();
+        using Iterator terms = SeekBehind(after, _database.NewIterator(_families.Channels, together));
+        using Iterator states = SeekBehind(after, _database.NewIterator(_families.States, together));
 
         var channels = new List<StoredChannel>();
-        for (; terms.HasRow() && states.HasRow(); terms.Next(), states.Next())
+        for (; channels.Count < countMax && terms.HasRow() && states.HasRow(); terms.Next(), states.Next())
         {
-            if (!terms.GetKeySpan().SequenceEqual(states.GetKeySpan())) break;
+            if (!terms.GetKeySpan().SequenceEqual(states.GetKeySpan())) throw Torn();
             ChannelId id = ChannelId.Read(terms.GetKeySpan());
-            Channel channel = TermsRow.Read(id, terms.GetValueSpan());
+            Channel channel = TermsRow.Read(id, terms.GetValueSpan(), _ourSigner);
             channels.Add(new StoredChannel(channel, StateRow.Read(states.GetValueSpan())));
         }
-        if (terms.HasRow() || states.HasRow())
-            throw new StoreException("The database is corrupt: a channel has terms without a state, or a state without terms.");
+        if (channels.Count < countMax && (terms.HasRow() || states.HasRow())) throw Torn();
         return channels;
+    }
+
+    private static Iterator SeekBehind(ChannelId? after, Iterator rows)
+    {
+        if (after is null) return rows.SeekToFirst();
+        Span<byte> key = stackalloc byte[Bytes32.Size];
+        after.Value.Write(key);
+        rows.Seek(key);
+        return rows.HasRow() && rows.GetKeySpan().SequenceEqual(key) ? rows.Next() : rows;
+    }
+
+    private static StoreException Torn() =>
+        new("The database is corrupt: a channel has terms without a state, or a state without terms.");
+
+    public IReadOnlyDictionary<ChannelId, Pending> ReadPending()
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        using Iterator rows = _database.NewIterator(_families.Pending).SeekToFirst();
+        var pending = new Dictionary<ChannelId, Pending>();
+        for (; rows.HasRow(); rows.Next())
+            pending.Add(ChannelId.Read(rows.GetKeySpan()), PendingRow.Read(rows.GetValueSpan()));
+        return pending;
     }
 
     public ChainCursor? ReadChainCursor()
@@ -186,7 +228,7 @@ internal sealed class RocksChannelStore : IChannelStore
         return runs;
     }
 
-    public IStoreBatch NewBatch() => new StoreBatch(_families);
+    public IStoreBatch NewBatch() => new StoreBatch(_families, _ourSigner);
 
     public void Commit(IStoreBatch batch, bool durable)
     {
@@ -195,6 +237,7 @@ internal sealed class RocksChannelStore : IChannelStore
         try
         {
             _database.Write(writes.Writes, durable ? _synced : _buffered);
+            Interlocked.Add(ref _channelCount, writes.NewChannels);
         }
         catch (RocksDbSharpException e)
         {

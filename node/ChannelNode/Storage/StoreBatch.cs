@@ -7,13 +7,15 @@ using RocksDbSharp;
 namespace ChannelNode.Storage;
 
 /// <summary>Writes that wait in native memory; rows are made on the stack on their way there.</summary>
-internal sealed class StoreBatch(StoreFamilies families) : IStoreBatch
+internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IStoreBatch
 {
     private const int SmallRowBytes = 512;
 
     private readonly WriteBatch _writes = new();
 
     public bool IsEmpty { get; private set; } = true;
+
+    public uint NewChannels { get; private set; }
 
     /// <summary>For the store that commits it.</summary>
     public WriteBatch Writes => _writes;
@@ -22,18 +24,33 @@ internal sealed class StoreBatch(StoreFamilies families) : IStoreBatch
     {
         Span<byte> key = stackalloc byte[Bytes32.Size];
         channel.Id.Write(key);
-        var row = new RowWriter(stackalloc byte[TermsRow.Size]);
-        TermsRow.Write(ref row, channel);
+        var row = new RowWriter(stackalloc byte[TermsRow.SizeMax]);
+        TermsRow.Write(ref row, channel, ourSigner);
         Put(families.Channels, key, row.Row);
+        NewChannels++;
     }
 
     public void PutState(ChannelId channel, in ChannelState state)
     {
         Span<byte> key = stackalloc byte[Bytes32.Size];
         channel.Write(key);
-        var row = new RowWriter(stackalloc byte[StateRow.Size]);
+        var row = new RowWriter(stackalloc byte[StateRow.SizeMax]);
         StateRow.Write(ref row, state);
         Put(families.States, key, row.Row);
+    }
+
+    public void PutPending(ChannelId channel, Pending pending)
+    {
+        Span<byte> key = stackalloc byte[Bytes32.Size];
+        channel.Write(key);
+        if (pending != Pending.None)
+        {
+            Put(families.Pending, key, PendingRow.Write(pending));
+            return;
+        }
+
+        _writes.Delete(key, families.Pending);
+        IsEmpty = false;
     }
 
     public void PutOutgoing(OutgoingPayment payment)

@@ -7,6 +7,7 @@ internal sealed record StoreFamilies(
     ColumnFamilyHandle Meta,
     ColumnFamilyHandle Channels,
     ColumnFamilyHandle States,
+    ColumnFamilyHandle Pending,
     ColumnFamilyHandle Outgoing,
     ColumnFamilyHandle Keys,
     ColumnFamilyHandle Received,
@@ -16,11 +17,12 @@ internal sealed record StoreFamilies(
         database.GetColumnFamily(StoreSchema.Meta),
         database.GetColumnFamily(StoreSchema.Channels),
         database.GetColumnFamily(StoreSchema.States),
+        database.GetColumnFamily(StoreSchema.Pending),
         database.GetColumnFamily(StoreSchema.Outgoing),
         database.GetColumnFamily(StoreSchema.Keys),
         database.GetColumnFamily(StoreSchema.Received),
         database.GetColumnFamily(StoreSchema.Peers));
 
     /// <summary>All that hold a node's data; an empty database has nothing in any of them.</summary>
-    public ColumnFamilyHandle[] Data => [Meta, Channels, States, Outgoing, Keys, Received, Peers];
+    public ColumnFamilyHandle[] Data => [Meta, Channels, States, Pending, Outgoing, Keys, Received, Peers];
 }

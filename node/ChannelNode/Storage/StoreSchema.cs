@@ -10,6 +10,7 @@ namespace ChannelNode.Storage;
 /// meta      "identity", "chain"              IdentityRow, ChainCursorRow
 /// channels  channel id                       TermsRow
 /// states    channel id                       StateRow
+/// pending   channel id                       PendingRow; only of channels that something is pending in
 /// outgoing  channel id, lifetime total       OutgoingRow
 /// keys      idempotency key, UTF-8           IdempotencyRow
 /// received  cursor of the first payment      ReceivedRow
@@ -21,6 +22,7 @@ internal static class StoreSchema
     public const string Meta = "meta";
     public const string Channels = "channels";
     public const string States = "states";
+    public const string Pending = "pending";
     public const string Outgoing = "outgoing";
     public const string Keys = "keys";
     public const string Received = "received";
@@ -57,6 +59,7 @@ internal static class StoreSchema
             { Meta, calm },
             { Channels, calm },
             { States, busy },
+            { Pending, calm },
             { Outgoing, busy },
             { Keys, Family(cache, BusyMemtableBytes, bloom: true) },
             { Received, busy },

@@ -27,9 +27,11 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
         ChainView view = new(_store, TimeProvider.System, TimeSpan.FromHours(1));
         view.Advance(new ChainBatch(null, 0, [], IsCaughtUp: true));
         NodeOptions options = new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero };
+        PeerLinks links = new();
+        links.Replace(_link);
         _ledger = new Ledger(
-            _store, view, new TestScheme(Sample.PartyA.Signer), options, NullLogger<Ledger>.Instance);
-        _slot = new ChannelSlot(Sample.Channel(), Sample.Funded(1_000, 1_000)) { Link = _link, Established = true };
+            new ChannelBook(_store, links, 1_024), _store, view, new TestScheme(Sample.PartyA.Signer), options, NullLogger<Ledger>.Instance);
+        _slot = new ChannelSlot(Sample.Channel(), Sample.Funded(1_000, 1_000), links) { EstablishedOn = _link };
     }
 
     public Task InitializeAsync() => Task.CompletedTask;
@@ -61,7 +63,7 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
             saidBefore = _link.TryTake(out _);
             seenBefore = _slot.State.TheirSent != 0 || _ledger.ReceivedCursor != 0;
         };
-        PeerSession session = new(_link, [], null!, _ledger, null!, _clock, null!, 0, NullLogger.Instance);
+        PeerSession session = new(_link, null!, _ledger, null!, _clock, null!, 0, NullLogger.Instance);
 
         await _ledger.EnqueueAsync(
             new AcceptUpdate(_slot, Sample.Verified(Side.B, 30, 0), default, 0, 0, session, _clock),
@@ -111,7 +113,14 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
     {
         public Action<bool>? Committing { get; set; }
 
-        public IEnumerable<StoredChannel> ReadChannels() => store.ReadChannels();
+        public ulong ChannelCount => store.ChannelCount;
+
+        public StoredChannel? FindChannel(ChannelId id) => store.FindChannel(id);
+
+        public IReadOnlyList<StoredChannel> ReadChannels(ChannelId? after, int countMax) =>
+            store.ReadChannels(after, countMax);
+
+        public IReadOnlyDictionary<ChannelId, Pending> ReadPending() => store.ReadPending();
 
         public ChainCursor? ReadChainCursor() => store.ReadChainCursor();
 

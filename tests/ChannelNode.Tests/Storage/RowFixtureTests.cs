@@ -9,26 +9,37 @@ namespace ChannelNode.Tests.Storage;
 public sealed class RowFixtureTests
 {
     private static readonly string Zeros16 = new('0', 32);
-    private static readonly string Max16 = "0000" + new string('f', 28);
+    private static readonly string Max14 = "0e" + new string('f', 28);
+    private static readonly Address OurSigner = StoreFolder.AddressOf(0x44);
 
     private static readonly Channel Counting = new(
         StoreFolder.IdOf(0xEE),
         new ChannelTerms(
             new Party(StoreFolder.AddressOf(0x11), StoreFolder.AddressOf(0x22)),
-            new Party(StoreFolder.AddressOf(0x33), StoreFolder.AddressOf(0x44)),
+            new Party(StoreFolder.AddressOf(0x33), OurSigner),
             StoreFolder.AddressOf(0x55), 0x00015180, true, StoreFolder.Bytes32Of(0x66)),
         Side.B);
 
     private static readonly string CountingHex =
-        "01" + Repeat("11", 20) + Repeat("22", 20) + Repeat("33", 20) + Repeat("44", 20) + Repeat("55", 20)
-        + "00015180" + "01" + Repeat("66", 32) + "01";
+        "02" + "03" + "00015180" + Repeat("66", 32) + Repeat("22", 20) + Repeat("33", 20) + Repeat("11", 20) + Repeat("55", 20);
+
+    /// <summary>Duplex, in ether, both owners their own signers, we are side A: the shortest.</summary>
+    private static readonly Channel Plain = new(
+        StoreFolder.IdOf(0xEE),
+        new ChannelTerms(
+            new Party(OurSigner, OurSigner),
+            new Party(StoreFolder.AddressOf(0x22), StoreFolder.AddressOf(0x22)),
+            Address.Zero, 10, false, StoreFolder.Bytes32Of(0x66)),
+        Side.A);
+
+    private static readonly string PlainHex = "02" + "1c" + "0000000a" + Repeat("66", 32) + Repeat("22", 20);
 
     private static readonly ChannelState Distinct = new()
     {
         OnChain = new Pots(0x1001, 0x1002, 0x1003, 0x1004, 0x6553F100),
         Sent = 0x1005,
-        Acknowledged = 0x1006,
-        TheirSent = 0x1007,
+        Acknowledged = 0x06,
+        TheirSent = 0x100700,
         TheirReceived = 0x1008,
         TheirSignature = new Signature(StoreFolder.Bytes32Of(0xAA), StoreFolder.Bytes32Of(0xBB), 28),
         CloseSentA = 0x1009,
@@ -38,9 +49,8 @@ public sealed class RowFixtureTests
     };
 
     private static readonly string DistinctHex =
-        "01" + Low("1001") + Low("1002") + Low("1003") + Low("1004") + "6553f100"
-        + Low("1005") + Low("1006") + Low("1007") + Low("1008") + Repeat("aa", 32) + Repeat("bb", 32) + "1c"
-        + Low("1009") + Low("100a") + "0000000102030405" + "01";
+        "02" + "0f" + "021001" + "021002" + "021003" + "021004" + "021005" + "03100700" + "021008" + "0106"
+        + "6553f100" + Repeat("aa", 32) + Repeat("bb", 32) + "1c" + "021009" + "02100a" + "0000000102030405";
 
     private static readonly ChannelState Largest = new()
     {
@@ -57,15 +67,29 @@ public sealed class RowFixtureTests
     };
 
     private static readonly string LargestHex =
-        "01" + Repeat(Max16, 4) + "ffffffff" + Repeat(Max16, 4) + Repeat("ff", 65) + Repeat(Max16, 2)
-        + "ffffffffffffffff" + "01";
+        "02" + "1f" + Repeat(Max14, 7) + "ffffffff" + Repeat("ff", 65) + Repeat(Max14, 2) + "ffffffffffffffff";
 
     [Fact]
     public void Terms_LieAsDocumented()
     {
         Assert.Equal(CountingHex, TermsHex(Counting));
-        Assert.Equal(Counting, TermsRow.Read(Counting.Id, Convert.FromHexString(CountingHex)));
+        Assert.Equal(Counting, TermsRow.Read(Counting.Id, Convert.FromHexString(CountingHex), OurSigner));
     }
+
+    [Fact]
+    public void TermsThatLeaveOutWhatIsTheRule_LieAsDocumented()
+    {
+        Assert.Equal(PlainHex, TermsHex(Plain));
+        Assert.Equal(Plain, TermsRow.Read(Plain.Id, Convert.FromHexString(PlainHex), OurSigner));
+    }
+
+    [Fact]
+    public void TermsOfAnotherSigner_AreNotWritten() =>
+        Assert.Throws<ArgumentException>(() =>
+        {
+            var row = new RowWriter(new byte[TermsRow.SizeMax]);
+            TermsRow.Write(ref row, Counting, StoreFolder.AddressOf(0x45));
+        });
 
     [Fact]
     public void StateWithDistinctFields_LiesAsDocumented()
@@ -77,7 +101,7 @@ public sealed class RowFixtureTests
     [Fact]
     public void StateOfZeros_LiesAsDocumented()
     {
-        string hex = "01" + Repeat("00", 238);
+        string hex = "02" + "10" + Repeat("00", 7);
         Assert.Equal(hex, StateHex(default));
         Assert.Equal(default, StateRow.Read(Convert.FromHexString(hex)));
     }
@@ -87,6 +111,34 @@ public sealed class RowFixtureTests
     {
         Assert.Equal(LargestHex, StateHex(Largest));
         Assert.Equal(Largest, StateRow.Read(Convert.FromHexString(LargestHex)));
+    }
+
+    [Theory]
+    [InlineData("10" + "ffffffffffffffffffffffffffffffff")]
+    [InlineData("01" + "01")]
+    [InlineData("00")]
+    public void Amount_IsReadAsWritten(string hex)
+    {
+        UInt128 amount = new RowReader("test", Convert.FromHexString(hex)).Amount();
+        var row = new RowWriter(new byte[RowWriter.AmountSizeMax]);
+        row.Amount(amount);
+        Assert.Equal(hex, Convert.ToHexStringLower(row.Row));
+    }
+
+    [Theory]
+    [InlineData("0100")]
+    [InlineData("020001")]
+    [InlineData("11" + "0100000000000000000000000000000000")]
+    [InlineData("0201")]
+    public void AmountInAnotherForm_Throws(string hex) => Assert.Throws<StoreException>(
+        () => new RowReader("test", Convert.FromHexString(hex)).Amount());
+
+    [Fact]
+    public void Pending_LiesAsDocumented()
+    {
+        Assert.Equal("0105", Convert.ToHexStringLower(PendingRow.Write(Pending.Deposit | Pending.Acknowledgement)));
+        Assert.Equal(Pending.Close, PendingRow.Read([1, 2]));
+        Assert.Throws<StoreException>(() => PendingRow.Read([1, 8]));
     }
 
     [Fact]
@@ -150,12 +202,12 @@ public sealed class RowFixtureTests
     [Theory]
     [InlineData(1, "too short")]
     [InlineData(0, "too short")]
-    [InlineData(238, "too short")]
-    [InlineData(240, "too long")]
+    [InlineData(-1, "too short")]
+    [InlineData(+1, "too long")]
     public void StateOfWrongLength_Throws(int length, string complaint)
     {
         byte[] row = Convert.FromHexString(DistinctHex);
-        Array.Resize(ref row, length);
+        Array.Resize(ref row, length is 0 or 1 && complaint == "too short" ? length : row.Length + length);
         Assert.Contains(complaint, Assert.Throws<StoreException>(() => StateRow.Read(row)).Message);
     }
 
@@ -174,14 +226,14 @@ public sealed class RowFixtureTests
     }
 
     [Fact]
-    public void FlagThatIsNeitherZeroNorOne_Throws()
+    public void FlagThatIsNotKnown_Throws()
     {
         byte[] state = Convert.FromHexString(DistinctHex);
-        state[238] = 2;
+        state[1] |= 32;
         Assert.Throws<StoreException>(() => StateRow.Read(state));
         byte[] terms = Convert.FromHexString(CountingHex);
-        terms[138] = 2;
-        Assert.Throws<StoreException>(() => TermsRow.Read(Counting.Id, terms));
+        terms[1] |= 128;
+        Assert.Throws<StoreException>(() => TermsRow.Read(Counting.Id, terms, OurSigner));
     }
 
     [Fact]
@@ -195,8 +247,9 @@ public sealed class RowFixtureTests
 
     private static IEnumerable<Action<byte[]>> Readers() =>
     [
-        row => TermsRow.Read(Counting.Id, row),
+        row => TermsRow.Read(Counting.Id, row, OurSigner),
         row => StateRow.Read(row),
+        row => PendingRow.Read(row),
         row => OutgoingRow.Read(new byte[48], row),
         row => ReceivedRow.Read(new byte[8], row),
         row => _ = IdempotencyRow.Read(row).Length,
@@ -206,14 +259,14 @@ public sealed class RowFixtureTests
 
     private static string TermsHex(Channel channel)
     {
-        var row = new RowWriter(new byte[TermsRow.Size]);
-        TermsRow.Write(ref row, channel);
+        var row = new RowWriter(new byte[TermsRow.SizeMax]);
+        TermsRow.Write(ref row, channel, OurSigner);
         return Convert.ToHexStringLower(row.Row);
     }
 
     private static string StateHex(in ChannelState state)
     {
-        var row = new RowWriter(new byte[StateRow.Size]);
+        var row = new RowWriter(new byte[StateRow.SizeMax]);
         StateRow.Write(ref row, state);
         return Convert.ToHexStringLower(row.Row);
     }
