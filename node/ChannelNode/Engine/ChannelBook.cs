@@ -116,6 +116,9 @@ internal sealed class ChannelBook
             ? slots.Where(slot => slot.Working.Sent > slot.Working.Acknowledged)
             : [];
 
+    /// <summary>All channels in which a peer may not have acknowledged all that this node signed.</summary>
+    public IEnumerable<ChannelSlot> Unacknowledged => _unacknowledged.Keys.SelectMany(UnacknowledgedBy);
+
     /// <summary>After a turn: lets go of channels that were not used for longest, above the limit and while idle.</summary>
     public void Sweep(IStoreBatch nextBatch)
     {

@@ -36,7 +36,10 @@ internal interface IChannelStore : IDisposable
     /// <summary>The newest cursor of payments received; 0 before the first.</summary>
     ulong ReadReceivedCursor();
 
-    /// <summary>Null when the key was never paid with.</summary>
+    /// <summary>The newest cursor that is not kept any more; 0 while all are.</summary>
+    ulong ReadDroppedCursor();
+
+    /// <summary>Null when the key was never paid with, or so long ago that it is forgotten.</summary>
     OutgoingPayment? FindOutgoing(string idempotencyKey);
 
     /// <summary>Payments of a channel with a total above <paramref name="afterTotal"/>, in order.</summary>
@@ -47,6 +50,24 @@ internal interface IChannelStore : IDisposable
     /// payments or more. The first may begin at or before the cursor: a run has one row.
     /// </summary>
     IReadOnlyList<JournalledRun> ReadReceived(ulong afterCursor, int countMax);
+
+    /// <summary>
+    /// Lets go of payments received longer ago than <paramref name="keptFor"/>, and of the oldest while all are more than
+    /// <paramref name="bytesMax"/>; about an eighth more may stay, and the newest always does. Called beside commits, by
+    /// one thread at a time, as are the next three.
+    /// </summary>
+    void TrimReceived(TimeSpan keptFor, ulong bytesMax, long nowMs);
+
+    /// <summary>
+    /// Payments sent, and their keys, are kept in parts. True when the oldest holds none of the last
+    /// <paramref name="keptFor"/>: it can be dropped once what is under way was carried over.
+    /// </summary>
+    bool TrimSent(TimeSpan keptFor, long nowMs);
+
+    /// <summary>Adds to a batch the channel's payments above a total that lie in the oldest part, to be kept in the next.</summary>
+    void CarryOverSent(IStoreBatch batch, ChannelId channel, UInt128 afterTotal);
+
+    void DropOldestSent();
 
     IStoreBatch NewBatch();
 

@@ -32,6 +32,9 @@ internal static partial class Log
     [LoggerMessage(8, LogLevel.Information, "Peer {Peer} connected, {Channels} channels wait for its acknowledgement")]
     public static partial void PeerConnected(this ILogger log, Address peer, int channels);
 
+    [LoggerMessage(30, LogLevel.Critical, "Old payments could not be let go of")]
+    public static partial void RetentionFailed(this ILogger log, Exception error);
+
     [LoggerMessage(9, LogLevel.Information, "Peer {Peer} disconnected: {Reason}")]
     public static partial void PeerDisconnected(this ILogger log, Address peer, string reason);
 

@@ -25,6 +25,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             BlockTimeSeconds = node.Clock.ChainSeconds,
             Channels = (uint)node.Book.Count,
             ReceivedCursor = node.Ledger.ReceivedCursor,
+            DroppedCursor = node.Store.ReadDroppedCursor(),
             PeerListen = node.PeerListen,
         };
         foreach (PeerStatus peer in node.Peers.List())

@@ -1,4 +1,3 @@
-using System.Text;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using RocksDbSharp;
@@ -7,12 +6,10 @@ namespace ChannelNode.Storage;
 
 /// <summary>
 /// The node's memory in one RocksDB database. Every <see cref="Commit"/> is one batch over all column families and so
-/// one record of the write-ahead log: after a crash it is there whole or not at all. Rows are never deleted.
+/// one record of the write-ahead log: after a crash it is there whole or not at all.
 /// </summary>
 internal sealed class RocksChannelStore : IChannelStore
 {
-    private const int RowsPerRead = 256;
-
     private readonly StoreGate _gate = new(nameof(RocksChannelStore));
 
     private readonly WriteOptions _synced = new WriteOptions().SetSync(true);
@@ -23,18 +20,24 @@ internal sealed class RocksChannelStore : IChannelStore
 
     private readonly StoreFamilies _families;
 
+    private readonly ReceivedJournal _received;
+
+    private readonly SentPayments _sent;
+
     private readonly Address _ourSigner;
 
     private ulong _channelCount;
 
-    private RocksChannelStore(RocksDb database, Address ourSigner)
+    private RocksChannelStore(OpenedDatabase opened, Address ourSigner)
     {
-        _database = database;
-        _families = StoreFamilies.Of(database);
+        _database = opened.Database;
+        _families = StoreFamilies.Of(opened);
+        _received = new ReceivedJournal(_database, _families.Received);
+        _sent = new SentPayments(_database, _families.Sent);
         _ourSigner = ourSigner;
 
         // Called an estimate for what is overwritten and deleted. Terms never are: it is the number.
-        _channelCount = ulong.Parse(database.GetProperty("rocksdb.estimate-num-keys", _families.Channels));
+        _channelCount = ulong.Parse(_database.GetProperty("rocksdb.estimate-num-keys", _families.Channels));
     }
 
     /// <summary>
@@ -155,77 +158,66 @@ internal sealed class RocksChannelStore : IChannelStore
     public ulong ReadReceivedCursor()
     {
         using StoreGate.Pass pass = _gate.Enter();
-        using Iterator rows = _database.NewIterator(_families.Received).SeekToLast();
-        return rows.HasRow() ? ReceivedRow.ReadHead(rows.GetKeySpan(), rows.GetValueSpan(), out _).LastCursor : 0;
+        return _received.LastCursor();
     }
 
-    public OutgoingPayment? FindOutgoing(string idempotencyKey)
+    public ulong ReadDroppedCursor()
     {
-        // Nothing is stored under a key that is empty or too long to store.
-        Span<byte> key = stackalloc byte[byte.MaxValue];
-        if (!Encoding.UTF8.TryGetBytes(idempotencyKey, key, out int length) || length == 0) return null;
-
         using StoreGate.Pass pass = _gate.Enter();
-        byte[]? pointer = _database.Get(key[..length], _families.Keys);
-        if (pointer is null) return null;
-        ReadOnlySpan<byte> place = IdempotencyRow.Read(pointer);
-        byte[] row = _database.Get(place, _families.Outgoing)
-            ?? throw new StoreException("The database is corrupt: an idempotency key points at no payment.");
-        return OutgoingRow.Read(place, row);
-    }
-
-    /// <summary>
-    /// Read a few hundred at a time: an enumeration that is given up half-way holds nothing, and rows of a channel
-    /// are only ever added behind those already given.
-    /// </summary>
-    public IEnumerable<OutgoingPayment> ReadOutgoing(ChannelId channel, UInt128 afterTotal)
-    {
-        while (true)
-        {
-            List<OutgoingPayment> rows = ReadOutgoingRows(channel, afterTotal);
-            foreach (OutgoingPayment payment in rows) yield return payment;
-            if (rows.Count < RowsPerRead) yield break;
-            afterTotal = rows[^1].Total;
-        }
-    }
-
-    private List<OutgoingPayment> ReadOutgoingRows(ChannelId channel, UInt128 afterTotal)
-    {
-        var payments = new List<OutgoingPayment>();
-        if (afterTotal == UInt128.MaxValue) return payments;
-
-        Span<byte> from = stackalloc byte[OutgoingRow.KeySize];
-        OutgoingRow.WriteKey(from, channel, afterTotal + 1);
-        ReadOnlySpan<byte> prefix = from[..Bytes32.Size];
-        using StoreGate.Pass pass = _gate.Enter();
-        using Iterator rows = _database.NewIterator(_families.Outgoing).Seek(from);
-        for (; rows.HasRow() && payments.Count < RowsPerRead; rows.Next())
-        {
-            ReadOnlySpan<byte> key = rows.GetKeySpan();
-            if (!key.StartsWith(prefix)) break;
-            payments.Add(OutgoingRow.Read(key, rows.GetValueSpan()));
-        }
-        return payments;
+        return _received.DroppedCursor();
     }
 
     public IReadOnlyList<JournalledRun> ReadReceived(ulong afterCursor, int countMax)
     {
-        var runs = new List<JournalledRun>();
-        var from = new RowWriter(stackalloc byte[ReceivedRow.KeySize]);
-        from.UInt64(afterCursor);
         using StoreGate.Pass pass = _gate.Enter();
-        using Iterator rows = _database.NewIterator(_families.Received).SeekForPrev(from.Row);
-        // The run that begins at or before the cursor may end at it, or go on after it.
-        if (!rows.HasRow()) rows.SeekToFirst();
-        for (long count = 0; rows.HasRow() && count < countMax; rows.Next())
-        {
-            ReceivedRun run = ReceivedRow.ReadHead(rows.GetKeySpan(), rows.GetValueSpan(), out ReadOnlySpan<byte> payments);
-            if (run.LastCursor <= afterCursor) continue;
-            runs.Add(new JournalledRun(run, payments.ToArray()));
-            count += (long)(run.LastCursor - Math.Max(afterCursor, run.FirstCursor - 1));
-        }
+        return _received.Read(afterCursor, countMax);
+    }
 
-        return runs;
+    public void TrimReceived(TimeSpan keptFor, ulong bytesMax, long nowMs)
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        _received.Trim(keptFor, bytesMax, nowMs);
+    }
+
+    public OutgoingPayment? FindOutgoing(string idempotencyKey)
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        return _sent.Find(idempotencyKey);
+    }
+
+    public IEnumerable<OutgoingPayment> ReadOutgoing(ChannelId channel, UInt128 afterTotal)
+    {
+        while (true)
+        {
+            List<OutgoingPayment> payments = ReadSent(channel, afterTotal);
+            foreach (OutgoingPayment payment in payments) yield return payment;
+            if (SentPayments.IsWhole(payments)) yield break;
+            afterTotal = payments[^1].Total;
+        }
+    }
+
+    private List<OutgoingPayment> ReadSent(ChannelId channel, UInt128 afterTotal)
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        return _sent.Read(channel, afterTotal);
+    }
+
+    public bool TrimSent(TimeSpan keptFor, long nowMs)
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        return _sent.Trim(keptFor, nowMs);
+    }
+
+    public void CarryOverSent(IStoreBatch batch, ChannelId channel, UInt128 afterTotal)
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        _sent.CarryOver((StoreBatch)batch, channel, afterTotal);
+    }
+
+    public void DropOldestSent()
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        _sent.DropOldest();
     }
 
     public IStoreBatch NewBatch() => new StoreBatch(_families, _ourSigner);

@@ -126,6 +126,18 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
 
         public IReadOnlyDictionary<Address, string> ReadPeerUrls() => store.ReadPeerUrls();
 
+        public ulong ReadDroppedCursor() => store.ReadDroppedCursor();
+
+        public void TrimReceived(TimeSpan keptFor, ulong bytesMax, long nowMs) =>
+            store.TrimReceived(keptFor, bytesMax, nowMs);
+
+        public bool TrimSent(TimeSpan keptFor, long nowMs) => store.TrimSent(keptFor, nowMs);
+
+        public void CarryOverSent(IStoreBatch batch, ChannelId channel, UInt128 afterTotal) =>
+            store.CarryOverSent(batch, channel, afterTotal);
+
+        public void DropOldestSent() => store.DropOldestSent();
+
         public ulong ReadReceivedCursor() => store.ReadReceivedCursor();
 
         public OutgoingPayment? FindOutgoing(string idempotencyKey) => store.FindOutgoing(idempotencyKey);

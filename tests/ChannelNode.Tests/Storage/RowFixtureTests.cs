@@ -8,7 +8,6 @@ namespace ChannelNode.Tests.Storage;
 /// <summary>Rows as they lie on disks: a change here needs a new version byte, not a new fixture.</summary>
 public sealed class RowFixtureTests
 {
-    private static readonly string Zeros16 = new('0', 32);
     private static readonly string Max14 = "0e" + new string('f', 28);
     private static readonly Address OurSigner = StoreFolder.AddressOf(0x44);
 
@@ -145,8 +144,8 @@ public sealed class RowFixtureTests
     public void OutgoingPayment_LiesAsDocumented()
     {
         var payment = new OutgoingPayment(StoreFolder.IdOf(0xEE), 0x0102, 0x1001, new byte[] { 0xA1, 0xA2 }, "clé");
-        string key = Repeat("ee", 32) + Low("0102");
-        string hex = "01" + Low("1001") + "02" + "a1a2" + "04" + "636cc3a9";
+        string key = "70" + Repeat("ee", 32) + Low("0102");
+        string hex = "02" + "021001" + "02" + "a1a2" + "636cc3a9";
         var row = new RowWriter(new byte[OutgoingRow.SizeMax]);
         OutgoingRow.Write(ref row, payment, "clé"u8);
         Assert.Equal(hex, Convert.ToHexStringLower(row.Row));
@@ -177,7 +176,7 @@ public sealed class RowFixtureTests
         var identity = new RowWriter(new byte[IdentityRow.Size]);
         IdentityRow.Write(ref identity, new StoreIdentity(0x7A69, StoreFolder.AddressOf(0xC0), StoreFolder.AddressOf(0x51)));
         Assert.Equal(
-            "00000002" + "0000000000007a69" + Repeat("c0", 20) + Repeat("51", 20),
+            "00000003" + "0000000000007a69" + Repeat("c0", 20) + Repeat("51", 20),
             Convert.ToHexStringLower(identity.Row));
 
         var cursor = new RowWriter(new byte[ChainCursorRow.Size]);
@@ -193,7 +192,7 @@ public sealed class RowFixtureTests
         OutgoingRow.WriteKey(place, StoreFolder.IdOf(0xEE), 0x0102);
         var pointer = new RowWriter(new byte[IdempotencyRow.Size]);
         IdempotencyRow.Write(ref pointer, place);
-        Assert.Equal("01" + Repeat("ee", 32) + Low("0102"), Convert.ToHexStringLower(pointer.Row));
+        Assert.Equal("02" + "70" + Repeat("ee", 32) + Low("0102"), Convert.ToHexStringLower(pointer.Row));
         Assert.Equal(place, IdempotencyRow.Read(pointer.Row).ToArray());
         Assert.Equal("0168743a", Convert.ToHexStringLower(PeerRow.Write("ht:")));
         Assert.Equal("ht:", PeerRow.Read(PeerRow.Write("ht:")));
@@ -239,9 +238,9 @@ public sealed class RowFixtureTests
     [Fact]
     public void LengthsThatDoNotFitTheRow_Throw()
     {
-        Assert.Throws<StoreException>(() => OutgoingRow.Read(new byte[48], Convert.FromHexString("01" + Zeros16 + "05a1")));
-        Assert.Throws<StoreException>(() => OutgoingRow.Read(new byte[47], Convert.FromHexString("01" + Zeros16 + "0000")));
-        Assert.Throws<StoreException>(() => IdempotencyRow.Read(Convert.FromHexString("01" + Repeat("ee", 47))).Length);
+        Assert.Throws<StoreException>(() => OutgoingRow.Read(Place(49), Convert.FromHexString("02" + "00" + "05a1")));
+        Assert.Throws<StoreException>(() => OutgoingRow.Read(Place(48), Convert.FromHexString("02" + "00" + "00")));
+        Assert.Throws<StoreException>(() => IdempotencyRow.Read(Convert.FromHexString("02" + Repeat("ee", 48))).Length);
         Assert.Throws<StoreException>(() => ChainCursorRow.Read(Convert.FromHexString("01" + Repeat("ee", 41))));
     }
 
@@ -250,7 +249,7 @@ public sealed class RowFixtureTests
         row => TermsRow.Read(Counting.Id, row, OurSigner),
         row => StateRow.Read(row),
         row => PendingRow.Read(row),
-        row => OutgoingRow.Read(new byte[48], row),
+        row => OutgoingRow.Read(Place(OutgoingRow.KeySize), row),
         row => ReceivedRow.Read(new byte[8], row),
         row => _ = IdempotencyRow.Read(row).Length,
         row => ChainCursorRow.Read(row),
@@ -270,6 +269,9 @@ public sealed class RowFixtureTests
         StateRow.Write(ref row, state);
         return Convert.ToHexStringLower(row.Row);
     }
+
+    /// <summary>A key of a payment sent, of any length.</summary>
+    private static byte[] Place(int size) => [(byte)'p', .. new byte[size - 1]];
 
     private static string Low(string digits) => digits.PadLeft(32, '0');
 
