@@ -29,7 +29,7 @@ internal sealed class Node : IAsyncDisposable
         PeerLinks links = new();
         Book = new ChannelBook(store, links, options.ChannelsInMemoryMax);
         View = new ChainView(store, time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
-        Ledger = new Ledger(Book, store, View, scheme, options, logs.CreateLogger<Ledger>());
+        Ledger = new Ledger(Book, store, View, Clock, options, logs.CreateLogger<Ledger>());
         ChannelAgreements agreements = new(
             Book, Ledger, links, scheme, Clock, options, us, logs.CreateLogger<ChannelAgreements>());
         Peers = new Peers(Book, Ledger, links, scheme, Clock, agreements, store, options, logs.CreateLogger<Peers>())

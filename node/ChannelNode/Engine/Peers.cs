@@ -86,7 +86,7 @@ internal sealed class Peers(
         {
             int asked = await ledger.RunAsync(turn => Join(link), cancel);
             log.PeerConnected(link.Signer, asked);
-            return new PeerSession(link, book, ledger, scheme, clock, agreements, options.PaymentsPerUpdateMax, log);
+            return new PeerSession(link, book, ledger, scheme, clock, agreements, options, log);
         }
         catch
         {
