@@ -75,7 +75,7 @@ public enum Refusal : byte
     CursorUnknown = 50,
     NotReady = 51,
 
-    // This node's own rules for channels.
+    // This node's own limits.
     TokenNotAccepted = 52,
     TooManyChannels = 53,
 
@@ -88,4 +88,7 @@ public enum Refusal : byte
     // A deposit that the peer is to relay.
     TokenWithoutAuthorization = 56,
     RelayRefused = 57,
+
+    // A subscription's cursor is older than what is kept.
+    CursorExpired = 58,
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
@@ -5,6 +6,9 @@ namespace ChannelNode.Engine;
 /// <summary>Something to be done by the ledger's writer, in the order in which it was queued.</summary>
 internal abstract class LedgerCommand
 {
+    /// <summary>How much of a turn it is: 1, or the number of updates in it.</summary>
+    internal virtual int Weight => 1;
+
     /// <summary>Decides and changes the slots' working state; nothing is visible or said before the turn's commit.</summary>
     internal abstract void Apply(LedgerTurn turn);
 
@@ -18,13 +22,28 @@ internal abstract class LedgerCommand
     internal virtual void Fail(Exception error) { }
 }
 
+/// <summary>
+/// What can only be done once both sides have told, in this session, where the channel stands: applied again then, or
+/// refused when the session ends.
+/// </summary>
+internal abstract class EstablishedCommand : LedgerCommand
+{
+    /// <summary>Nothing of it was done. Called on the ledger's thread: must be quick and must not throw.</summary>
+    internal abstract void Refuse(Refusal refusal);
+}
+
 /// <summary>What one group commit gathers: the writes, the channels touched, the answers held back until then.</summary>
-internal sealed class LedgerTurn(IChannelStore store, ChainView view, int inFlightMax)
+internal sealed class LedgerTurn(
+    ChannelBook book, IChannelStore store, ChainView view, NodeClock clock, int inFlightMax)
 {
     private readonly Dictionary<string, OutgoingPayment> _keys = [];
     private readonly List<ChannelSlot> _touched = [];
     private readonly List<LedgerCommand> _commands = [];
     private ulong _cursor = store.ReadReceivedCursor();
+    private long _acceptedAtMs;
+
+    /// <summary>To gather a run's payments in.</summary>
+    public ArrayBufferWriter<byte> Payments { get; } = new(4_096);
 
     public int InFlightMax { get; } = inFlightMax;
 
@@ -33,6 +52,9 @@ internal sealed class LedgerTurn(IChannelStore store, ChainView view, int inFlig
 
     /// <summary>Payments taken in so far; a turn has a limit of them too.</summary>
     public int ReceivedCount { get; private set; }
+
+    /// <summary>Commands and updates taken so far.</summary>
+    public int Weight { get; private set; }
 
     public IStoreBatch Batch { get; private set; } = store.NewBatch();
 
@@ -49,6 +71,22 @@ internal sealed class LedgerTurn(IChannelStore store, ChainView view, int inFlig
         if (slot.Touched) return;
         slot.Touched = true;
         _touched.Add(slot);
+        book.Keep(slot);
+    }
+
+    /// <summary>The command is applied again when the peer, which must be connected, has told where the channel stands.</summary>
+    public void WaitForPeer(ChannelSlot slot, EstablishedCommand command)
+    {
+        slot.Waiting.Add(command);
+        book.Keep(slot);
+        slot.Link!.Reestablishing.Ask(slot);
+    }
+
+    /// <summary>What waited for the peer goes on.</summary>
+    public void ApplyWaiting(ChannelSlot slot)
+    {
+        book.Keep(slot);
+        foreach (EstablishedCommand command in slot.TakeWaiting()) command.Apply(this);
     }
 
     /// <summary>For writes that belong to no channel's state.</summary>
@@ -63,16 +101,18 @@ internal sealed class LedgerTurn(IChannelStore store, ChainView view, int inFlig
         if (payment.IdempotencyKey.Length > 0) _keys.Add(payment.IdempotencyKey, payment);
     }
 
-    public void PutReceived(ChannelId channel, in IncomingPayment payment, UInt128 total, long acceptedAtMs)
+    public void PutReceived(ChannelId channel, int count, UInt128 totalBefore, ReadOnlySpan<byte> payments)
     {
-        ReceivedCount++;
-        Batch.PutReceived(
-            new ReceivedPayment(++_cursor, channel, payment.Amount, payment.ItemId, total, acceptedAtMs));
+        if (_acceptedAtMs == 0) _acceptedAtMs = clock.NowMs;
+        Batch.PutReceived(new ReceivedRun(_cursor + 1, count, channel, totalBefore, _acceptedAtMs), payments);
+        _cursor += (ulong)count;
+        ReceivedCount += count;
     }
 
     public void Run(LedgerCommand command)
     {
         _commands.Add(command);
+        Weight += command.Weight;
         command.Apply(this);
     }
 
@@ -84,7 +124,7 @@ internal sealed class LedgerTurn(IChannelStore store, ChainView view, int inFlig
     /// <summary>Persist: every touched channel's row and everything else of the turn, in one write.</summary>
     public void Commit()
     {
-        foreach (ChannelSlot slot in _touched) Batch.PutState(slot.Channel.Id, slot.Working);
+        foreach (ChannelSlot slot in _touched) book.Write(slot, Batch);
         if (Batch.IsEmpty) return;
         store.Commit(Batch, Durable);
         Batch = store.NewBatch();
@@ -103,5 +143,8 @@ internal sealed class LedgerTurn(IChannelStore store, ChainView view, int inFlig
         _keys.Clear();
         Durable = false;
         ReceivedCount = 0;
+        Weight = 0;
+        _acceptedAtMs = 0;
+        book.Sweep(Batch);
     }
 }

@@ -4,21 +4,25 @@ using ChannelNode.Core;
 namespace ChannelNode.Engine;
 
 /// <summary>What became of a payment: paid up to a total of the channel, or refused and nothing paid.</summary>
-internal readonly record struct PaymentOutcome(Refusal Refusal, UInt128 Total, bool Repeated)
+internal readonly record struct PaymentOutcome(Refusal Refusal, UInt128 Total, bool Repeated, SignedReceipt? Receipt)
 {
-    public static PaymentOutcome Paid(UInt128 total, bool repeated) => new(Refusal.None, total, repeated);
+    public static PaymentOutcome Paid(UInt128 total, bool repeated, SignedReceipt? receipt = null) =>
+        new(Refusal.None, total, repeated, receipt);
 
-    public static PaymentOutcome Refused(Refusal refusal) => new(refusal, UInt128.Zero, false);
+    public static PaymentOutcome Refused(Refusal refusal) => new(refusal, UInt128.Zero, false, null);
 }
 
 /// <summary>A payment asked of this node. Answered once, when it is durable on the peer's disk or refused.</summary>
 internal abstract class PaymentRequest(
-    ChannelSlot slot, UInt128 amount, ReadOnlyMemory<byte> itemId, string idempotencyKey) : LedgerCommand
+    ChannelSlot slot, UInt128 amount, ReadOnlyMemory<byte> itemId, string idempotencyKey, bool wantsReceipt)
+    : EstablishedCommand
 {
-    public const int ItemIdBytesMax = 64;
     public const int IdempotencyKeyBytesMax = 64;
 
     public ChannelSlot Slot { get; } = slot;
+
+    /// <summary>Whether the outcome should bring the peer's receipt, where it gives one.</summary>
+    public bool WantsReceipt { get; } = wantsReceipt;
 
     /// <summary>Whether nobody waits for the answer any more.</summary>
     public abstract bool IsAbandoned { get; }
@@ -29,7 +33,7 @@ internal abstract class PaymentRequest(
     /// <summary>What can be said of a payment without its channel, before it waits in any queue.</summary>
     public static Refusal CheckForm(int itemIdBytes, string idempotencyKey)
     {
-        if (itemIdBytes > ItemIdBytesMax) return Refusal.ItemIdTooLong;
+        if (itemIdBytes > PaymentList.ItemIdBytesMax) return Refusal.ItemIdTooLong;
         return idempotencyKey.Length > IdempotencyKeyBytesMax
             || Encoding.UTF8.GetByteCount(idempotencyKey) > IdempotencyKeyBytesMax
                 ? Refusal.IdempotencyKeyTooLong
@@ -55,8 +59,16 @@ internal abstract class PaymentRequest(
             return;
         }
 
+        if (!Slot.IsEstablished)
+        {
+            // The first payment of this session: told where the channel stands, the peer's answer applies it again.
+            turn.WaitForPeer(Slot, this);
+            return;
+        }
+
         Slot.Working = next;
-        Slot.ToTell.Add(new IncomingPayment(amount, itemId));
+        Slot.WantsReceipt |= WantsReceipt;
+        PaymentList.Write(Slot.ToTell, amount, itemId.Span);
         Slot.InFlight.Add(next.Sent, this);
         turn.PutOutgoing(new OutgoingPayment(Slot.Channel.Id, next.Sent, amount, itemId, idempotencyKey));
         turn.Touch(Slot, durable: true);
@@ -75,18 +87,24 @@ internal abstract class PaymentRequest(
     private Refusal CheckPeer(LedgerTurn turn)
     {
         if (Slot.PeerRefusal != Refusal.None || Slot.StateLost) return Refusal.PeerRefusing;
-        if (!Slot.IsConnected) return Refusal.PeerOffline;
-        if (Slot.InFlight.Count >= turn.InFlightMax) return Refusal.TooManyInFlight;
+        if (Slot.Link is null) return Refusal.PeerOffline;
+        if (Slot.InFlight.Count + Slot.Waiting.Count >= turn.InFlightMax) return Refusal.TooManyInFlight;
         return turn.ChainIsCurrent ? Refusal.None : Refusal.ChainUnavailable;
     }
+
+    internal sealed override void Refuse(Refusal refusal) => Done(PaymentOutcome.Refused(refusal));
 
     internal sealed override void Abandon(Exception error) => Done(PaymentOutcome.Refused(Refusal.NotReady));
 }
 
 /// <summary>A payment that one caller awaits.</summary>
 internal sealed class AwaitedPayment(
-    ChannelSlot slot, UInt128 amount, ReadOnlyMemory<byte> itemId, string idempotencyKey, CancellationToken cancel)
-    : PaymentRequest(slot, amount, itemId, idempotencyKey)
+    ChannelSlot slot,
+    UInt128 amount,
+    ReadOnlyMemory<byte> itemId,
+    string idempotencyKey,
+    bool wantsReceipt,
+    CancellationToken cancel) : PaymentRequest(slot, amount, itemId, idempotencyKey, wantsReceipt)
 {
     private readonly TaskCompletionSource<PaymentOutcome> _done =
         new(TaskCreationOptions.RunContinuationsAsynchronously);

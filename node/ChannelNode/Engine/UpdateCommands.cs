@@ -3,75 +3,6 @@ using Microsoft.Extensions.Logging;
 
 namespace ChannelNode.Engine;
 
-/// <summary>Takes a verified update of the peer and journals its payments; answers on the link that it came by.</summary>
-internal sealed class AcceptUpdate(
-    ChannelSlot slot,
-    VerifiedUpdate verified,
-    IReadOnlyList<IncomingPayment> payments,
-    PeerSession session,
-    NodeClock clock) : LedgerCommand
-{
-    private Refusal _refusal;
-
-    internal override void Apply(LedgerTurn turn)
-    {
-        UInt128 sum = UInt128.Zero;
-        foreach (IncomingPayment payment in payments) sum += payment.Amount;
-
-        UInt128 before = slot.Working.TheirSent;
-        _refusal = Updates.Accept(slot.Channel, slot.Working, verified, sum, out ChannelState next);
-        if (_refusal == Refusal.None && !turn.ChainIsCurrent) _refusal = Refusal.ChainUnavailable;
-        if (_refusal != Refusal.None) return;
-
-        if (next.TheirSent > before) Journal(turn, before);
-        if (slot.PeerRefusal != Refusal.None && next.Acknowledged == next.Sent) slot.ClearRefusal();
-        slot.Working = next;
-        slot.AcknowledgementDue = true;
-        turn.Touch(slot, durable: true);
-    }
-
-    private void Journal(LedgerTurn turn, UInt128 total)
-    {
-        long nowMs = clock.NowMs;
-        foreach (IncomingPayment payment in payments)
-        {
-            total += payment.Amount;
-            turn.PutReceived(slot.Channel.Id, payment, total, nowMs);
-        }
-    }
-
-    /// <summary>A refusal leaves after the acknowledgements of what was taken before it.</summary>
-    internal override void Committed()
-    {
-        session.Release(payments.Count);
-        if (_refusal != Refusal.None)
-            session.Link.Send(new PeerMessage.UpdateRefusal(slot.Channel.Id, verified.Update.Sent, _refusal));
-    }
-
-    internal override void Abandon(Exception error) => session.Link.End("the node is stopping");
-}
-
-/// <summary>The peer has durably accepted our updates up to a total.</summary>
-internal sealed class TakeAcknowledgement(ChannelSlot slot, UInt128 received, PeerLink link) : LedgerCommand
-{
-    internal override void Apply(LedgerTurn turn)
-    {
-        Refusal refusal = Updates.Acknowledge(slot.Working, received, out ChannelState next);
-        if (refusal != Refusal.None)
-        {
-            link.End($"acknowledged {received} in {slot.Channel.Id}, where {slot.Working.Sent} was sent");
-            return;
-        }
-
-        if (next.Acknowledged == slot.Working.Acknowledged) return;
-        slot.Working = next;
-        if (slot.PeerRefusal != Refusal.None && next.Acknowledged == next.Sent) slot.ClearRefusal();
-        turn.Touch(slot, durable: false);
-    }
-
-    internal override void Abandon(Exception error) { }
-}
-
 /// <summary>
 /// The peer refused an update that we signed. What is signed stays signed: it is offered again after a while, and
 /// until the peer takes it nothing new is paid in the channel.
@@ -124,13 +55,13 @@ internal sealed class TakeReestablish(
 {
     internal override void Apply(LedgerTurn turn)
     {
-        if (slot.Link != link || slot.Established) return;
-        slot.Established = true;
+        if (slot.Link != link || !link.Reestablishing.Take(slot)) return;
         slot.ClaimedByPeer = received;
         slot.ClearRefusal();
         if (slot.StateLost)
         {
             log.StateLost(slot.Channel.Id, received, slot.Working.Sent);
+            turn.ApplyWaiting(slot);
             return;
         }
 
@@ -140,6 +71,7 @@ internal sealed class TakeReestablish(
         slot.Working = next;
         if (received < next.Sent) slot.ReofferAbove = received;
         turn.Touch(slot, durable: false);
+        turn.ApplyWaiting(slot);
     }
 
     internal override void Abandon(Exception error) { }

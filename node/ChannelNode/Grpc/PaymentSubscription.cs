@@ -33,16 +33,45 @@ internal static class PaymentSubscription
         while (true)
         {
             cancel.ThrowIfCancellationRequested();
-            IReadOnlyList<ReceivedPayment> payments = node.Store.ReadReceived(afterCursor, PaymentsPerResponseMax);
-            Wire.SubscribePaymentsResponse response = new();
-            foreach (ReceivedPayment payment in payments)
+            IReadOnlyList<JournalledRun> runs = node.Store.ReadReceived(afterCursor, PaymentsPerResponseMax);
+            if (runs.Count > 0 && runs[0].Run.FirstCursor > afterCursor + 1) throw Expired(afterCursor, runs[0].Run.FirstCursor);
+            foreach (JournalledRun run in runs)
             {
-                afterCursor = payment.Cursor;
-                if (only is null || payment.Channel == only) response.Payments.Add(NodeWire.Write(payment, node.Book));
+                if (only is null || run.Run.Channel == only) await TellAsync(node, run, afterCursor, responses, cancel);
+                afterCursor = run.Run.LastCursor;
             }
 
-            if (response.Payments.Count > 0) await responses.WriteAsync(response, cancel);
-            if (payments.Count == 0) await node.Ledger.WhenReceivedAsync(afterCursor, cancel);
+            if (runs.Count == 0) await node.Ledger.WhenReceivedAsync(afterCursor, cancel);
+        }
+    }
+
+    /// <summary>What was let go of must not be passed over in silence.</summary>
+    private static RefusalException Expired(ulong afterCursor, ulong oldestCursor) => new(
+        Refusal.CursorExpired,
+        $"after_cursor is {afterCursor}, expected at least {oldestCursor - 1}: {oldestCursor} is the oldest payment kept")
+    {
+        Field = "after_cursor",
+    };
+
+    private static async Task TellAsync(
+        Node node,
+        JournalledRun journalled,
+        ulong afterCursor,
+        IServerStreamWriter<Wire.SubscribePaymentsResponse> responses,
+        CancellationToken cancel)
+    {
+        Wire.SubscribePaymentsResponse response = new();
+        ulong cursor = journalled.Run.FirstCursor;
+        UInt128 total = journalled.Run.TotalBefore;
+        for (ReadOnlyMemory<byte> rest = journalled.Payments; !rest.IsEmpty; cursor++)
+        {
+            IncomingPayment payment = PaymentList.Take(ref rest);
+            total += payment.Amount;
+            if (cursor <= afterCursor) continue;
+            response.Payments.Add(NodeWire.Write(journalled.Run, cursor, payment, total, node.Book));
+            if (response.Payments.Count < PaymentsPerResponseMax && !rest.IsEmpty) continue;
+            await responses.WriteAsync(response, cancel);
+            response = new();
         }
     }
 }
