@@ -91,4 +91,12 @@ public enum Refusal : byte
 
     // A subscription's cursor is older than what is kept.
     CursorExpired = 58,
+
+    // A transaction of this node's account. (59 is not used.)
+    BudgetReached = 60,
+    KeyShared = 61,
+    FeeTooHigh = 62,
+
+    // A peer or the chain proves more than this database knows.
+    StateLost = 63,
 }

@@ -93,6 +93,12 @@ internal static class ChannelViewCommands
             ("salt", channel.Salt)));
         if (channel.PeerRefusal != Refusal.Unspecified)
             terminal.Line($"the peer refuses our newest update: {Failure.ReasonOf(channel.PeerRefusal)}");
+        if (channel.PeerProves.Length > 0)
+        {
+            terminal.Line(
+                $"the peer says that it can prove {channel.PeerProves} sent by this node: its database is older than the truth, "
+                + "and nothing is paid here");
+        }
     }
 
     private static string Status(Channel channel) => Failure.ReasonOf(channel.Status).ToLowerInvariant().Replace('_', '-');

@@ -45,6 +45,7 @@ internal static class CommandLine
             ContractCommand.Create(shell),
             InfoCommand.Create(shell),
             ChannelCommand.Create(shell),
+            ChainCommand.Create(shell),
             PayCommand.Create(shell),
             PaymentsCommand.Create(shell),
         };

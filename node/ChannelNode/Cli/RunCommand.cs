@@ -9,6 +9,7 @@ internal static class RunCommand
 {
     private const uint WindowMin = ChannelTerms.DisputeWindowSecondsMin;
     private const uint WindowMax = ChannelTerms.DisputeWindowSecondsMax;
+    private const ulong FeeMax = 1_000_000_000_000_000;
 
     /// <summary>Only read for its defaults, so that they stand in one place.</summary>
     private static readonly NodeOptions Defaults =
@@ -101,6 +102,29 @@ internal static class RunCommand
         private readonly Option<uint> _closeDeadline = Fields.Number(
             "--close-deadline", "Seconds that a signed cooperative close may wait to be mined", 10u, 86_400u,
             Defaults.CloseDeadlineSeconds);
+        private readonly Option<ulong> _gasBudget = Fields.Number(
+            "--gas-budget", "Wei that the gas of a day's transactions may cost, disputes aside", 0ul, ulong.MaxValue,
+            Defaults.GasBudgetWeiPerDay);
+        private readonly Option<ulong> _disputeReserve = Fields.Number(
+            "--dispute-reserve", "Wei a day on top of it that only disputes and claims on closing channels may use", 0ul,
+            ulong.MaxValue, Defaults.DisputeReserveWeiPerDay);
+        private readonly Option<ulong> _feeMax = Fields.Number(
+            "--fee-max", "Wei per gas that a transaction offers at most", 1ul, FeeMax, Defaults.FeeWeiMax);
+        private readonly Option<ulong> _disputeFeeMax = Fields.Number(
+            "--dispute-fee-max", "The same for disputes and claims on closing channels", 1ul, FeeMax, Defaults.DisputeFeeWeiMax);
+        private readonly Option<uint> _replaceAfter = Fields.Number(
+            "--replace-after", "Seconds that a transaction may wait before it is offered for more", 1u, 3_600u,
+            Defaults.ReplaceAfterSeconds);
+        private readonly Option<uint> _jobsKeptHours = Fields.Number(
+            "--jobs-kept-hours", "Hours for which ended transactions are remembered", 24u, 8_760u, Defaults.JobsKeptHours);
+        private readonly Option<uint> _claimLook = Fields.Number(
+            "--claim-look", "Seconds between looks for what one-way channels owe", 1u, 86_400u, Defaults.ClaimLookSeconds);
+        private readonly Option<UInt128> _claimFrom = Fields.Number(
+            "--claim-from", "Smallest units owed in a one-way channel from which on they are claimed; 0 for never",
+            UInt128.Zero, Amounts.Max, Defaults.ClaimFrom);
+        private readonly Option<uint> _claimFromGasTimes = Fields.Number(
+            "--claim-from-gas-times", "The same as a multiple of the claim's gas, in ether; 0 for never", 0u, 1_000_000_000u,
+            Defaults.ClaimFromGasTimes);
         private readonly Option<uint> _receivedKeptHours = Fields.Number(
             "--received-kept-hours", "Hours for which payments received can be asked for", 1u, 87_600u,
             Defaults.ReceivedKeptHours);
@@ -139,7 +163,8 @@ internal static class RunCommand
         [
             _dataDirectory, _keyFile, _rpcUrl, _contract, _chainId, _owner, _apiListen, _peerListen, _confirmations,
             _fromBlock, _pollMs, _disputeWindow, _disputeWindowMin, _acceptTokens, _unfundedPerPeerMax, _unfundedMax,
-            _chainSilence, _closeDeadline, _receivedKeptHours, _receivedBytesMax, _sentKeptHours, _channelsInMemoryMax,
+            _chainSilence, _closeDeadline, _gasBudget, _disputeReserve, _feeMax, _disputeFeeMax, _replaceAfter,
+            _jobsKeptHours, _claimLook, _claimFrom, _claimFromGasTimes, _receivedKeptHours, _receivedBytesMax, _sentKeptHours, _channelsInMemoryMax,
             _inFlightMax, _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax, _peerQueueMax,
             _messageBytesMax,
         ];
@@ -164,6 +189,15 @@ internal static class RunCommand
             UnfundedChannelsMax = parsed.GetValue(_unfundedMax),
             ChainSilenceSecondsMax = parsed.GetValue(_chainSilence),
             CloseDeadlineSeconds = parsed.GetValue(_closeDeadline),
+            GasBudgetWeiPerDay = parsed.GetValue(_gasBudget),
+            DisputeReserveWeiPerDay = parsed.GetValue(_disputeReserve),
+            FeeWeiMax = parsed.GetValue(_feeMax),
+            DisputeFeeWeiMax = parsed.GetValue(_disputeFeeMax),
+            ReplaceAfterSeconds = parsed.GetValue(_replaceAfter),
+            JobsKeptHours = parsed.GetValue(_jobsKeptHours),
+            ClaimLookSeconds = parsed.GetValue(_claimLook),
+            ClaimFrom = parsed.GetValue(_claimFrom),
+            ClaimFromGasTimes = parsed.GetValue(_claimFromGasTimes),
             ReceivedKeptHours = parsed.GetValue(_receivedKeptHours),
             ReceivedBytesMax = parsed.GetValue(_receivedBytesMax),
             SentKeptHours = parsed.GetValue(_sentKeptHours),

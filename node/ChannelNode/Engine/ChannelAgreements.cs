@@ -166,7 +166,7 @@ internal sealed class ChannelAgreements(
         ThrowIf(
             turn.ChainIsCurrent ? Refusal.None : Refusal.ChainUnavailable, "the chain was not seen for too long to sign");
         ThrowIf(
-            slot.StateLost ? Refusal.PeerRefusing : Refusal.None, "the peer can prove more than this database has signed");
+            slot.StateLost ? Refusal.StateLost : Refusal.None, "the peer can prove more than this database has signed");
         ThrowIf(
             Lifecycle.AgreeClose(slot.Channel, slot.Working, close, clock.NowSeconds, out ChannelState next),
             "the close does not fit the channel's totals");

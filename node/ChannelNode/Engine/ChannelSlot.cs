@@ -11,7 +11,10 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
 {
     private sealed record Published(ChannelState State);
 
+    private sealed record Claimed(UInt128 Total);
+
     private volatile Published _published = new(state);
+    private volatile Claimed _claimed = new(UInt128.Zero);
     private volatile PeerLink? _link;
     private volatile bool _isUsed;
     private volatile bool _isKept;
@@ -100,20 +103,23 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     public bool OfferAgainScheduled { get; set; }
 
     /// <summary>What the peer says, in this session, that it has accepted of ours.</summary>
-    public UInt128 ClaimedByPeer { get; set; }
+    public UInt128 ClaimedByPeer
+    {
+        get => _claimed.Total;
+        set => _claimed = new Claimed(value);
+    }
 
     /// <summary>
     /// The peer claims more of ours than this database has signed, an agreed close included: nothing more may be signed
     /// until the chain, or another session, explains it.
     /// </summary>
-    public bool StateLost
-    {
-        get
-        {
-            UInt128 closing = Channel.OurSide == Side.A ? Working.CloseSentA : Working.CloseSentB;
-            return ClaimedByPeer > UInt128.Max(Working.Sent, closing);
-        }
-    }
+    public bool StateLost => ClaimedByPeer > Signed(Working);
+
+    /// <summary>What the peer claims beyond what this node has signed, for the operator; else zero. Read from any thread.</summary>
+    public UInt128 ProvenByPeer => _claimed.Total is var total && total > Signed(State) ? total : UInt128.Zero;
+
+    private UInt128 Signed(in ChannelState state) =>
+        UInt128.Max(state.Sent, Channel.OurSide == Side.A ? state.CloseSentA : state.CloseSentB);
 
     /// <summary>While a close that we proposed is not answered, nothing is sent.</summary>
     public bool CloseProposed { get; set; }

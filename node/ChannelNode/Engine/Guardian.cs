@@ -11,6 +11,7 @@ namespace ChannelNode.Engine;
 internal sealed class Guardian(
     ChannelBook book,
     Ledger ledger,
+    JobBook jobs,
     Operations operations,
     IChain chain,
     ChainView view,
@@ -20,8 +21,10 @@ internal sealed class Guardian(
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan RetryFollowAfter = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan RetryLater = TimeSpan.FromSeconds(15);
 
     private readonly ConcurrentDictionary<ChannelId, ChannelDuty> _duties = new();
+    private volatile bool _hasCaughtUp;
 
     public async Task RunAsync(CancellationToken stopping)
     {
@@ -58,6 +61,8 @@ internal sealed class Guardian(
         clock.AdvanceChain(batch.TimestampSeconds);
         if (batch.Cursor is not null && batch.Cursor != view.Cursor) await ledger.RunAsync(turn => Apply(turn, batch), stopping);
         view.Advance(batch);
+        jobs.Wake();
+        _hasCaughtUp |= batch.IsCaughtUp;
         Look(stopping);
     }
 
@@ -102,23 +107,49 @@ internal sealed class Guardian(
         }
     }
 
+    /// <summary>Begins what is due. Before everything that happened while the node was away is known, nothing is.</summary>
     private void Look(CancellationToken stopping)
     {
+        if (!_hasCaughtUp) return;
+        List<StoredChannel> claims = [];
         foreach (ChannelSlot slot in book.Watched)
         {
             ChannelDuty duty = Lifecycle.Due(slot.Channel, slot.State, clock.ChainSeconds, clock.NowSeconds);
             if (duty == ChannelDuty.None || !_duties.TryAdd(slot.Channel.Id, duty)) continue;
-            _ = Task.Run(() => DoAsync(slot, duty, stopping), CancellationToken.None);
+            if (duty == ChannelDuty.Claim) claims.Add(new StoredChannel(slot.Channel, slot.State));
+            else Begin([slot.Channel.Id], duty, () => SendInTimeAsync(slot, duty, stopping), stopping);
+        }
+
+        foreach (StoredChannel claim in claims.ToArray())
+        {
+            // Of before a restart, in other company maybe: it is waited for.
+            if (jobs.FindActive(JobKind.Claim, claim.Channel.Id) is not { Job.IsProtective: true } underWay) continue;
+            claims.Remove(claim);
+            Begin([claim.Channel.Id], ChannelDuty.Claim, () => JobBook.WhenDoneAsync(underWay, null, stopping), stopping);
+        }
+
+        foreach (StoredChannel[] rows in Operations.ClaimGroups(claims))
+        {
+            ulong closesAtSeconds = rows.Min(row => row.State.OnChain.ClosesAtSeconds);
+            Begin(
+                [.. rows.Select(row => row.Channel.Id)],
+                ChannelDuty.Claim,
+                () => RunAsync(operations.ClaimOrder(rows, closesAtSeconds), stopping),
+                stopping);
         }
     }
 
-    private async Task DoAsync(ChannelSlot slot, ChannelDuty duty, CancellationToken stopping)
+    private void Begin(
+        IReadOnlyList<ChannelId> channels, ChannelDuty duty, Func<Task<TransactionReceipt>> run, CancellationToken stopping) =>
+        _ = Task.Run(() => DoAsync(channels, duty, run, stopping), CancellationToken.None);
+
+    private async Task DoAsync(
+        IReadOnlyList<ChannelId> channels, ChannelDuty duty, Func<Task<TransactionReceipt>> run, CancellationToken stopping)
     {
-        ChannelId id = slot.Channel.Id;
         try
         {
-            TransactionReceipt receipt = await SendInTimeAsync(slot, duty, stopping);
-            log.DutyDone(id, duty, receipt.BlockNumber);
+            TransactionReceipt receipt = await run();
+            foreach (ChannelId id in channels) log.DutyDone(id, duty, receipt.BlockNumber);
             await view.WhenFollowedAsync(receipt.BlockNumber, stopping);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
@@ -128,52 +159,52 @@ internal sealed class Guardian(
         catch (RefusalException refusal)
         {
             // Also the normal end when the other side was first; the next look decides on what the chain says then.
-            log.DutyRefused(id, duty, refusal.Refusal, refusal.Message);
-            await Task.Delay(LookEvery, clock.Time, CancellationToken.None);
+            foreach (ChannelId id in channels) log.DutyRefused(id, duty, refusal.Refusal, refusal.Message);
+            await Task.Delay(IsLasting(refusal.Refusal) ? RetryLater : LookEvery, clock.Time, CancellationToken.None);
         }
         catch (Exception error)
         {
-            log.DutyFailed(id, duty, error);
+            foreach (ChannelId id in channels) log.DutyFailed(id, duty, error);
             await Task.Delay(LookEvery, clock.Time, CancellationToken.None);
         }
         finally
         {
-            _duties.TryRemove(id, out _);
+            foreach (ChannelId id in channels) _duties.TryRemove(id, out _);
         }
     }
+
+    /// <summary>What does not pass by itself from one moment to the next.</summary>
+    private static bool IsLasting(Refusal refusal) =>
+        refusal is Refusal.BudgetReached or Refusal.InsufficientFunds or Refusal.KeyShared;
 
     /// <summary>Only the contract itself says that it is too late for a dispute; what remains then is to settle.</summary>
     private async Task<TransactionReceipt> SendInTimeAsync(
         ChannelSlot slot, ChannelDuty duty, CancellationToken stopping)
     {
+        if (duty == ChannelDuty.Settle) return await RunAsync(operations.SettleOrder(slot), stopping);
         try
         {
-            return await SendAsync(slot, duty, stopping);
+            return await RunAsync(DisputeOrder(slot), stopping);
         }
-        catch (RefusalException refusal) when (
-            duty == ChannelDuty.Dispute && refusal.Refusal == Refusal.WindowClosed)
+        catch (RefusalException refusal) when (refusal.Refusal == Refusal.WindowClosed)
         {
-            log.DutyRefused(slot.Channel.Id, duty, refusal.Refusal, refusal.Message);
-            return await SendAsync(slot, ChannelDuty.Settle, stopping);
+            log.DisputeLost(slot.Channel.Id, slot.State.OnChain.ClosesAtSeconds);
+            return await RunAsync(operations.SettleOrder(slot), stopping);
         }
     }
 
-    private Task<TransactionReceipt> SendAsync(ChannelSlot slot, ChannelDuty duty, CancellationToken stopping)
+    private async Task<TransactionReceipt> RunAsync(JobOrder order, CancellationToken stopping) =>
+        await JobBook.WhenDoneAsync(await jobs.SubmitAsync(order, stopping), null, stopping);
+
+    private JobOrder DisputeOrder(ChannelSlot slot)
     {
         ChannelState state = slot.State;
-        BalanceUpdate theirs = new(slot.Channel.Id, state.TheirSent, state.TheirReceived);
-        switch (duty)
-        {
-            case ChannelDuty.Dispute:
-                log.Disputing(slot.Channel.Id, state.OnChain.SentOf(slot.Channel.TheirSide), state.TheirSent);
-                Signature signature = scheme.Presentable(theirs, state.TheirSignature, slot.Channel.Theirs.Signer);
-                return chain.DisputeAsync(slot.Channel, theirs, signature, null, stopping);
-            case ChannelDuty.Claim:
-                return chain.ClaimAsync([operations.Row(slot.Channel, slot.State)], null, stopping);
-            case ChannelDuty.Settle:
-                return chain.SettleAsync(slot.Channel, null, stopping);
-            default:
-                throw new ArgumentOutOfRangeException(nameof(duty), duty, "not a duty");
-        }
+        ChannelId id = slot.Channel.Id;
+        log.Disputing(id, state.OnChain.SentOf(slot.Channel.TheirSide), state.TheirSent);
+        BalanceUpdate theirs = new(id, state.TheirSent, state.TheirReceived);
+        Signature signature = scheme.Presentable(theirs, state.TheirSignature, slot.Channel.Theirs.Signer);
+        return new JobOrder(
+            JobKind.Dispute, $"dispute/{id}/{state.OnChain.ClosesAtSeconds}/{theirs.Sent}/{theirs.Received}", [id],
+            chain.Dispute(slot.Channel, theirs, signature), state.OnChain.ClosesAtSeconds);
     }
 }

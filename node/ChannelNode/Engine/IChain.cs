@@ -12,7 +12,7 @@ internal sealed record ChainCursor(ulong Number, Bytes32 Hash);
 internal sealed record ChainBatch(
     ChainCursor? Cursor, ulong TimestampSeconds, IReadOnlyList<ChainEvent> Events, bool IsCaughtUp);
 
-/// <summary>A mined transaction that did not revert.</summary>
+/// <summary>A mined transaction.</summary>
 internal sealed record TransactionReceipt(Bytes32 Hash, ulong BlockNumber, ulong GasUsed);
 
 /// <summary>Told while a transaction is under way: its hash when sent, its receipt when mined.</summary>
@@ -33,9 +33,9 @@ internal sealed record DepositAuthorization(
     Address From, ulong ValidAfterSeconds, ulong ValidBeforeSeconds, Bytes32 Salt, Signature Signature);
 
 /// <summary>
-/// Port: the contract on its chain. Transactions are sent from the node's own account, one after the other, and
-/// answer when mined. Each throws <see cref="RefusalException"/> with the contract's own refusal where it would
-/// revert, with InsufficientFunds, TransactionReverted or ChainUnavailable otherwise.
+/// Port: the contract on its chain. The engine decides what is sent and remembers it; here it is encoded, priced, signed,
+/// told to the network and looked for. Transactions are the node's own account's. What asks the RPC throws
+/// <see cref="RefusalException"/>: ChainUnavailable where it gives no answer.
 /// </summary>
 internal interface IChain : IAsyncDisposable
 {
@@ -45,16 +45,11 @@ internal interface IChain : IAsyncDisposable
     /// </summary>
     Task RequireFundsAsync(Address token, UInt128 amount, CancellationToken cancel);
 
-    /// <summary>
-    /// Deposits for <paramref name="side"/> from the node's account. A token takes a permit with it where it can; where
-    /// not, and the account gave no allowance, that is a transaction of its own before.
-    /// </summary>
-    Task<TransactionReceipt> DepositAsync(
-        Channel channel, Side side, UInt128 amount, IProgress<TransactionStep>? progress, CancellationToken cancel);
+    /// <summary>For <paramref name="side"/>, from the node's account.</summary>
+    ChainCall Deposit(Channel channel, Side side, UInt128 amount);
 
-    /// <summary>All or none, in one transaction and one token.</summary>
-    Task<TransactionReceipt> DepositManyAsync(
-        IReadOnlyList<ChannelDeposit> deposits, IProgress<TransactionStep>? progress, CancellationToken cancel);
+    /// <summary>All or none, in one token.</summary>
+    ChainCall DepositMany(IReadOnlyList<ChannelDeposit> deposits);
 
     /// <summary>
     /// Signs a deposit from the node's account for someone else to relay, in blocks before a time (Unix seconds). Sends
@@ -71,36 +66,50 @@ internal interface IChain : IAsyncDisposable
         Channel channel, Side side, DepositAuthorization authorization, CancellationToken cancel);
 
     /// <summary>A deposit that somebody else has signed, at the cost of the node's gas.</summary>
-    Task<TransactionReceipt> RelayDepositAsync(
-        Channel channel, Side side, UInt128 amount, DepositAuthorization authorization,
-        IProgress<TransactionStep>? progress, CancellationToken cancel);
+    ChainCall RelayDeposit(Channel channel, Side side, UInt128 amount, DepositAuthorization authorization);
 
-    Task<TransactionReceipt> CloseAsync(
-        Channel channel, CooperativeClose close, Signature signatureA, Signature signatureB,
-        IProgress<TransactionStep>? progress, CancellationToken cancel);
+    ChainCall Close(Channel channel, CooperativeClose close, Signature signatureA, Signature signatureB);
 
     /// <summary>With the peer's newest update, or without one (null).</summary>
-    Task<TransactionReceipt> StartCloseAsync(
-        Channel channel, BalanceUpdate? update, Signature signature,
-        IProgress<TransactionStep>? progress, CancellationToken cancel);
+    ChainCall StartClose(Channel channel, BalanceUpdate? update, Signature signature);
 
-    Task<TransactionReceipt> DisputeAsync(
-        Channel channel, BalanceUpdate update, Signature signature,
-        IProgress<TransactionStep>? progress, CancellationToken cancel);
+    ChainCall Dispute(Channel channel, BalanceUpdate update, Signature signature);
 
-    Task<TransactionReceipt> SettleAsync(
-        Channel channel, IProgress<TransactionStep>? progress, CancellationToken cancel);
+    ChainCall Settle(Channel channel);
 
     /// <summary>Rows of one payee, token and window.</summary>
-    Task<TransactionReceipt> ClaimAsync(
-        IReadOnlyList<ClaimRow> rows, IProgress<TransactionStep>? progress, CancellationToken cancel);
+    ChainCall Claim(IReadOnlyList<ClaimRow> rows);
 
     /// <summary>What could not be paid out to <paramref name="owner"/> and waits for it; zero token for ether.</summary>
     Task<UInt128> CreditOfAsync(Address owner, Address token, CancellationToken cancel);
 
     /// <summary>Takes what waits for the node's own account.</summary>
-    Task<TransactionReceipt> WithdrawCreditAsync(
-        Address token, IProgress<TransactionStep>? progress, CancellationToken cancel);
+    ChainCall WithdrawCredit(Address token);
+
+    /// <summary>Moves nothing: takes a nonce's place, for a transaction that is not to be mined any more.</summary>
+    ChainCall Nothing();
+
+    /// <summary>
+    /// Estimates, on the newest state. A token's deposit takes a permit with it where it can; where not, and the account
+    /// gave no allowance, the transaction is one that comes before. Throws the contract's own refusal where the call would
+    /// revert, InsufficientFunds or TransactionReverted.
+    /// </summary>
+    Task<PreparedCall> PrepareAsync(ChainCall call, CancellationToken cancel);
+
+    SignedTransaction Sign(PreparedCall call, ulong nonce, TransactionFees fees);
+
+    Task<BroadcastAnswer> BroadcastAsync(ReadOnlyMemory<byte> raw, CancellationToken cancel);
+
+    /// <summary>How the account and the chain stand; <paramref name="depth"/>: see <see cref="AccountLook"/>.</summary>
+    Task<AccountLook> LookAsync(uint depth, CancellationToken cancel);
+
+    Task<ChainFees> FeesAsync(CancellationToken cancel);
+
+    /// <summary>Null while it is not mined, or not any more.</summary>
+    Task<MinedTransaction?> MinedAsync(Bytes32 hash, CancellationToken cancel);
+
+    /// <summary>Why a mined transaction reverted, in words.</summary>
+    Task<string> ExplainAsync(ChainCall call, TransactionReceipt receipt, CancellationToken cancel);
 
     /// <summary>
     /// The contract's events after <paramref name="after"/> (null: from its deployment), as far as they have the

@@ -33,6 +33,9 @@ internal interface IChannelStore : IDisposable
     /// <summary>Where peers were last reached, by signer.</summary>
     IReadOnlyDictionary<Address, string> ReadPeerUrls();
 
+    /// <summary>In order of their numbers.</summary>
+    IReadOnlyList<Job> ReadJobs();
+
     /// <summary>The newest cursor of payments received; 0 before the first.</summary>
     ulong ReadReceivedCursor();
 
@@ -100,4 +103,8 @@ internal interface IStoreBatch : IDisposable
     void PutChainCursor(ChainCursor cursor);
 
     void PutPeerUrl(Address signer, string url);
+
+    void PutJob(Job job);
+
+    void DeleteJob(ulong number);
 }

@@ -7,9 +7,13 @@ namespace ChannelNode.Engine;
 internal sealed class Node : IAsyncDisposable
 {
     private readonly Guardian _guardian;
+    private readonly Claims _claims;
+    private readonly JobRunner _runner;
     private readonly Retention _retention;
     private readonly CancellationTokenSource _stopping = new();
     private Task _guarding = Task.CompletedTask;
+    private Task _running = Task.CompletedTask;
+    private Task _claiming = Task.CompletedTask;
     private Task _retaining = Task.CompletedTask;
 
     public Node(
@@ -36,9 +40,18 @@ internal sealed class Node : IAsyncDisposable
         {
             Dial = dial,
         };
-        Operations = new Operations(Book, Peers, agreements, chain, View, scheme, Clock, us);
+        Jobs = new JobBook(store, Ledger, Clock, options, logs.CreateLogger<JobBook>());
+        _runner = new JobRunner(
+            Jobs,
+            new JobObserver(Jobs, chain, options, logs.CreateLogger<JobObserver>()),
+            new JobOffers(Jobs, chain, Clock, options, logs.CreateLogger<JobOffers>()),
+            chain,
+            options,
+            logs.CreateLogger<JobRunner>());
+        Operations = new Operations(Book, Peers, agreements, Jobs, chain, View, scheme, Clock, us);
         _guardian = new Guardian(
-            Book, Ledger, Operations, chain, View, scheme, Clock, logs.CreateLogger<Guardian>());
+            Book, Ledger, Jobs, Operations, chain, View, scheme, Clock, logs.CreateLogger<Guardian>());
+        _claims = new Claims(Jobs, Operations, View, chain, options, Clock, logs.CreateLogger<Claims>());
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }
 
@@ -59,6 +72,8 @@ internal sealed class Node : IAsyncDisposable
 
     public Ledger Ledger { get; }
 
+    public JobBook Jobs { get; }
+
     public Peers Peers { get; }
 
     public Operations Operations { get; }
@@ -67,14 +82,16 @@ internal sealed class Node : IAsyncDisposable
     public CancellationToken Stopping => _stopping.Token;
 
     /// <summary>Ends when the node can no longer do its work; faulted with the reason.</summary>
-    public Task Completion => Task.WhenAny(Ledger.Completion, _guarding, _retaining).Unwrap();
+    public Task Completion => Task.WhenAny(Ledger.Completion, _guarding, _running, _retaining, _claiming).Unwrap();
 
     /// <summary>Follows the chain, and returns when everything that happened while the node was away is known.</summary>
     public async Task CatchUpAsync(CancellationToken cancel)
     {
         _guarding = Task.Run(() => _guardian.RunAsync(_stopping.Token), CancellationToken.None);
+        _running = Task.Run(() => _runner.RunAsync(_stopping.Token), CancellationToken.None);
         Task current = View.WhenCurrentAsync(cancel);
-        if (await Task.WhenAny(current, _guarding) == _guarding) await _guarding;
+        Task first = await Task.WhenAny(current, _guarding, _running);
+        await first;
         await current;
     }
 
@@ -83,6 +100,7 @@ internal sealed class Node : IAsyncDisposable
     {
         Peers.Start(_stopping.Token);
         _retaining = Task.Run(() => _retention.RunAsync(_stopping.Token), CancellationToken.None);
+        _claiming = Task.Run(() => _claims.RunAsync(_stopping.Token), CancellationToken.None);
     }
 
     public async ValueTask DisposeAsync()
@@ -90,7 +108,7 @@ internal sealed class Node : IAsyncDisposable
         await _stopping.CancelAsync();
         try
         {
-            await Task.WhenAll(_guarding, _retaining);
+            await Task.WhenAll(_guarding, _running, _retaining, _claiming);
         }
         catch (Exception)
         {

@@ -65,6 +65,43 @@ internal sealed record NodeOptions
     /// <summary>How long a signed cooperative close may wait to be mined. 10 to 86,400.</summary>
     public uint CloseDeadlineSeconds { get; init; } = 300;
 
+    /// <summary>
+    /// Wei that the gas of all transactions of a day may cost; then the node sends none but for disputes, and says so.
+    /// 0 to 18,446,744,073,709,551,615.
+    /// </summary>
+    public ulong GasBudgetWeiPerDay { get; init; } = 500_000_000_000_000_000;
+
+    /// <summary>Wei a day, on top, that only disputes and claims on closing channels may use. 0 to 18,446,744,073,709,551,615.</summary>
+    public ulong DisputeReserveWeiPerDay { get; init; } = 1_000_000_000_000_000_000;
+
+    /// <summary>Wei per gas that a transaction offers at most. 1 to 1,000,000,000,000,000.</summary>
+    public ulong FeeWeiMax { get; init; } = 200_000_000_000;
+
+    /// <summary>
+    /// The same for disputes, claims on closing channels and what must be mined before them; the larger of both counts.
+    /// 1 to 1,000,000,000,000,000.
+    /// </summary>
+    public ulong DisputeFeeWeiMax { get; init; } = 5_000_000_000_000;
+
+    /// <summary>How long a transaction may wait before it is offered for more; less as a deadline nears. 1 to 3,600.</summary>
+    public uint ReplaceAfterSeconds { get; init; } = 30;
+
+    /// <summary>How long ended jobs are remembered, and what was to be done once is not done again. 24 to 8,760 hours.</summary>
+    public uint JobsKeptHours { get; init; } = 7 * 24;
+
+    /// <summary>How often one-way channels are looked through for what is to be claimed. 1 to 86,400 seconds.</summary>
+    public uint ClaimLookSeconds { get; init; } = 60;
+
+    /// <summary>
+    /// Smallest units owed in a one-way channel, of any token, from which on they are claimed. 0 for never; to 2^112 - 1.
+    /// </summary>
+    public UInt128 ClaimFrom { get; init; }
+
+    /// <summary>
+    /// The same as a multiple of what the gas of the claim costs, in channels of ether. 0 for never; to 1,000,000,000.
+    /// </summary>
+    public uint ClaimFromGasTimes { get; init; } = 1_000;
+
     /// <summary>How long payments received can be asked for. 1 to 87,600 hours.</summary>
     public uint ReceivedKeptHours { get; init; } = 7 * 24;
 

@@ -28,6 +28,7 @@ internal sealed class Operations(
     ChannelBook book,
     Peers peers,
     ChannelAgreements agreements,
+    JobBook jobs,
     IChain chain,
     ChainView view,
     ISignatureScheme scheme,
@@ -56,7 +57,8 @@ internal sealed class Operations(
         watch(new OperationStep(OperationStage.Agreed, slot.Channel.Id, null, null, "terms stored on both sides"));
         try
         {
-            await DepositAsync(slot, order.Amount, watch, cancel);
+            // Asked again with the same salt: the same channel and the same first deposit.
+            await DepositAsync(slot, order.Amount, $"open/{slot.Channel.Id}", watch, cancel);
         }
         catch (RefusalException refusal)
         {
@@ -70,19 +72,27 @@ internal sealed class Operations(
         }
     }
 
-    public async Task DepositAsync(
-        ChannelSlot slot, UInt128 amount, OperationWatcher watch, CancellationToken cancel)
+    /// <param name="key">The same key deposits once, as long as it is remembered; an empty one is like no other.</param>
+    public Task DepositAsync(
+        ChannelSlot slot, UInt128 amount, OperationWatcher watch, string key, CancellationToken cancel) =>
+        DepositAsync(
+            slot, amount, $"deposit/{slot.Channel.Id}/{(key.Length == 0 ? Guid.NewGuid().ToString("N") : key)}", watch, cancel);
+
+    private async Task DepositAsync(
+        ChannelSlot slot, UInt128 amount, string purpose, OperationWatcher watch, CancellationToken cancel)
     {
         ChannelState before = slot.State;
         Side side = slot.Channel.OurSide;
-        Check(before.OnChain.Deposit(slot.Channel.Terms.OneWay, side, amount, out _), "amount", amount);
-        if (before.CloseDeadlineSeconds != 0)
-            throw new RefusalException(Refusal.CloseAgreed, "a cooperative close of this channel waits to be mined");
-        await RunAsync(
-            slot,
-            progress => chain.DepositAsync(slot.Channel, side, amount, progress, cancel),
-            watch,
-            cancel);
+        if (!jobs.IsKnown(purpose))
+        {
+            Check(before.OnChain.Deposit(slot.Channel.Terms.OneWay, side, amount, out _), "amount", amount);
+            if (before.CloseDeadlineSeconds != 0)
+                throw new RefusalException(Refusal.CloseAgreed, "a cooperative close of this channel waits to be mined");
+        }
+
+        JobOrder order = new(
+            JobKind.Deposit, purpose, [slot.Channel.Id], chain.Deposit(slot.Channel, side, amount), Once: true);
+        await RunAsync(slot, order, watch, cancel);
     }
 
     /// <summary>With the peer's consent, or not at all.</summary>
@@ -96,11 +106,14 @@ internal sealed class Operations(
         (Signature a, Signature b) = slot.Channel.OurSide == Side.A ? (ours, theirs) : (theirs, ours);
         try
         {
-            await RunAsync(
-                slot,
-                progress => chain.CloseAsync(slot.Channel, close, a, b, progress, cancel),
-                watch,
-                cancel);
+            // Signed again with a later deadline, it is the same close; the one that expires first must not stand for both.
+            JobOrder order = new(
+                JobKind.Close,
+                $"close/{slot.Channel.Id}/{close.SentA}/{close.SentB}/{close.DeadlineSeconds}",
+                [slot.Channel.Id],
+                chain.Close(slot.Channel, close, a, b),
+                close.DeadlineSeconds);
+            await RunAsync(slot, order, watch, cancel);
         }
         catch (RefusalException refusal) when (
             refusal.Refusal is Refusal.CloseNotAdvancing or Refusal.TransactionReverted)
@@ -128,11 +141,10 @@ internal sealed class Operations(
         ChannelState state = slot.State;
         Check(state.OnChain.StartClose(clock.NowSeconds, 0, out _), "channel_id", slot.Channel.Id);
         (BalanceUpdate? update, Signature signature) = BestUpdate(slot, state);
-        await RunAsync(
-            slot,
-            progress => chain.StartCloseAsync(slot.Channel, update, signature, progress, cancel),
-            watch,
-            cancel);
+        JobOrder order = new(
+            JobKind.StartClose, $"startClose/{slot.Channel.Id}", [slot.Channel.Id],
+            chain.StartClose(slot.Channel, update, signature));
+        await RunAsync(slot, order, watch, cancel);
     }
 
     /// <summary>What the peer signed last, where presenting it counts; one-way channels claim instead.</summary>
@@ -146,8 +158,13 @@ internal sealed class Operations(
     public async Task SettleAsync(ChannelSlot slot, OperationWatcher watch, CancellationToken cancel)
     {
         Check(slot.State.OnChain.Settle(clock.NowSeconds, out _), "channel_id", slot.Channel.Id);
-        await RunAsync(slot, progress => chain.SettleAsync(slot.Channel, progress, cancel), watch, cancel);
+        await RunAsync(slot, SettleOrder(slot), watch, cancel);
     }
+
+    /// <summary>The guardian's and an operator's: whoever is second joins.</summary>
+    public JobOrder SettleOrder(ChannelSlot slot) => new(
+        JobKind.Settle, $"settle/{slot.Channel.Id}/{slot.State.OnChain.ClosesAtSeconds}", [slot.Channel.Id],
+        chain.Settle(slot.Channel));
 
     /// <summary>Claims the given channels, or all that owe us something; in transactions of one token and window.</summary>
     public async Task ClaimAsync(
@@ -170,7 +187,7 @@ internal sealed class Operations(
     }
 
     /// <summary>The channels that owe this node something: of a page of all channels at a time.</summary>
-    private IEnumerable<List<StoredChannel>> LookThrough()
+    public IEnumerable<List<StoredChannel>> LookThrough()
     {
         ChannelId? after = null;
         while (true)
@@ -184,27 +201,39 @@ internal sealed class Operations(
 
     private async Task ClaimAsync(List<StoredChannel> channels, OperationWatcher watch, CancellationToken cancel)
     {
-        foreach (IGrouping<(Party, Address, uint), StoredChannel> group in channels
-            .GroupBy(stored => (
-                stored.Channel.Ours, stored.Channel.Terms.Token, stored.Channel.Terms.DisputeWindowSeconds)))
-        {
-            foreach (StoredChannel[] rows in group.Chunk(ClaimRowsMax)) await ClaimGroupAsync(rows, watch, cancel);
-        }
+        foreach (StoredChannel[] rows in ClaimGroups(channels)) await ClaimGroupAsync(rows, watch, cancel);
     }
+
+    /// <summary>What fits in one claim each: of one payee, token and window.</summary>
+    public static IEnumerable<StoredChannel[]> ClaimGroups(IEnumerable<StoredChannel> channels) => channels
+        .GroupBy(stored => (
+            stored.Channel.Ours, stored.Channel.Terms.Token, stored.Channel.Terms.DisputeWindowSeconds))
+        .SelectMany(group => group.Chunk(ClaimRowsMax));
 
     private async Task ClaimGroupAsync(
         IReadOnlyList<StoredChannel> channels, OperationWatcher watch, CancellationToken cancel)
     {
-        List<ClaimRow> rows = [];
-        foreach (StoredChannel stored in channels) rows.Add(Row(stored.Channel, stored.State));
         ChannelId? name = channels.Count == 1 ? channels[0].Channel.Id : null;
-        TransactionReceipt receipt = await chain.ClaimAsync(rows, Progress(name, watch), cancel);
+        JobEntry job = await jobs.SubmitAsync(ClaimOrder(channels, 0), cancel);
+        TransactionReceipt receipt = await JobBook.WhenDoneAsync(job, Progress(name, watch), cancel);
         await view.WhenFollowedAsync(receipt.BlockNumber, cancel);
         watch(new OperationStep(
             OperationStage.Confirmed, name, receipt.Hash, receipt, $"claimed from {channels.Count} channel(s)"));
     }
 
-    public ClaimRow Row(Channel channel, in ChannelState state)
+    /// <summary>A claim of rows that belong together. The same rows at the same totals are the same claim.</summary>
+    public JobOrder ClaimOrder(IReadOnlyList<StoredChannel> channels, ulong deadlineSeconds)
+    {
+        List<ClaimRow> rows = [];
+        foreach (StoredChannel stored in channels) rows.Add(Row(stored.Channel, stored.State));
+        ChainCall call = chain.Claim(rows);
+        string urgent = deadlineSeconds == 0 ? "" : $"/{deadlineSeconds}";
+        return new JobOrder(
+            JobKind.Claim, $"claim/{Keccak.Hash(call.Data.Span)}{urgent}",
+            [.. channels.Select(stored => stored.Channel.Id)], call, deadlineSeconds);
+    }
+
+    private ClaimRow Row(Channel channel, in ChannelState state)
     {
         BalanceUpdate update = new(channel.Id, state.TheirSent, state.TheirReceived);
         return new ClaimRow(
@@ -233,14 +262,11 @@ internal sealed class Operations(
         return state.HasTheirUpdate ? state.OnChain.Claim(state.TheirSent, out _, out _) : Refusal.NothingNew;
     }
 
-    /// <summary>Sends, tells the steps, and ends when the node's own view of the channel has taken the event over.</summary>
-    private async Task RunAsync(
-        ChannelSlot slot,
-        Func<IProgress<TransactionStep>, Task<TransactionReceipt>> send,
-        OperationWatcher watch,
-        CancellationToken cancel)
+    /// <summary>Tells the job's steps, and ends when the node's own view of the channel has taken the event over.</summary>
+    private async Task RunAsync(ChannelSlot slot, JobOrder order, OperationWatcher watch, CancellationToken cancel)
     {
-        TransactionReceipt receipt = await send(Progress(slot.Channel.Id, watch));
+        JobEntry job = await jobs.SubmitAsync(order, cancel);
+        TransactionReceipt receipt = await JobBook.WhenDoneAsync(job, Progress(slot.Channel.Id, watch), cancel);
         await view.WhenFollowedAsync(receipt.BlockNumber, cancel);
         watch(new OperationStep(
             OperationStage.Confirmed, slot.Channel.Id, receipt.Hash, receipt, "confirmed, and this node shows it"));

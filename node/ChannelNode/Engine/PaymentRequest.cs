@@ -86,7 +86,8 @@ internal abstract class PaymentRequest(
 
     private Refusal CheckPeer(LedgerTurn turn)
     {
-        if (Slot.PeerRefusal != Refusal.None || Slot.StateLost) return Refusal.PeerRefusing;
+        if (Slot.StateLost) return Refusal.StateLost;
+        if (Slot.PeerRefusal != Refusal.None) return Refusal.PeerRefusing;
         if (Slot.Link is null) return Refusal.PeerOffline;
         if (Slot.InFlight.Count + Slot.Waiting.Count >= turn.InFlightMax) return Refusal.TooManyInFlight;
         return turn.ChainIsCurrent ? Refusal.None : Refusal.ChainUnavailable;

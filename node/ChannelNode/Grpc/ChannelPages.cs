@@ -71,11 +71,16 @@ internal static class ChannelPages
     public static Wire.Channel Write(Node node, ChannelSlot slot) =>
         Write(node, new StoredChannel(slot.Channel, slot.State));
 
-    private static Wire.Channel Write(Node node, StoredChannel stored) => NodeWire.Write(
-        stored.Channel,
-        stored.State,
-        node.Peers.IsConnected(stored.Channel.Theirs.Signer),
-        node.Book.Peek(stored.Channel.Id)?.PeerRefusal ?? Refusal.None);
+    private static Wire.Channel Write(Node node, StoredChannel stored)
+    {
+        ChannelSlot? slot = node.Book.Peek(stored.Channel.Id);
+        return NodeWire.Write(
+            stored.Channel,
+            stored.State,
+            node.Peers.IsConnected(stored.Channel.Theirs.Signer),
+            slot?.PeerRefusal ?? Refusal.None,
+            slot?.ProvenByPeer ?? UInt128.Zero);
+    }
 
     private static bool Has(Wire.ChannelStatus wanted, in ChannelState state) =>
         wanted == Wire.ChannelStatus.Unspecified || wanted == NodeWire.Write(state.Status);

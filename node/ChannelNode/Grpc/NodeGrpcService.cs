@@ -89,8 +89,12 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
     {
         ChannelSlot slot = Find(request.ChannelId);
         UInt128 amount = Fields.ReadAmount(request.Amount);
+        string key = request.IdempotencyKey;
+        Refusal form = PaymentRequest.CheckForm(0, key);
+        if (form != Refusal.None)
+            throw new RefusalException(form, "idempotency_key has more than 64 bytes") { Field = "idempotency_key" };
         return _progress.RunAsync(
-            (watch, cancel) => node.Operations.DepositAsync(slot, amount, watch, cancel),
+            (watch, cancel) => node.Operations.DepositAsync(slot, amount, watch, key, cancel),
             progress => new Wire.DepositChannelResponse { Progress = progress },
             responseStream,
             context.CancellationToken);
@@ -186,6 +190,9 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             responseStream,
             context.CancellationToken);
     }
+
+    public override Task<Wire.ListJobsResponse> ListJobs(Wire.ListJobsRequest request, ServerCallContext context) =>
+        Task.FromResult(JobWire.Read(node.Jobs, request));
 
     private ChannelSlot Find(string channelId) => node.Book.Get(Fields.ReadChannelId(channelId));
 }

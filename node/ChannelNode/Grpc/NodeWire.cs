@@ -10,7 +10,9 @@ internal static class NodeWire
 {
     /// <param name="peerConnected">Whether a session with the peer is up.</param>
     /// <param name="peerRefusal">Why the peer refused this node's newest update.</param>
-    public static Wire.Channel Write(Channel channel, in ChannelState state, bool peerConnected, Refusal peerRefusal)
+    /// <param name="peerProves">Of this node's payments, beyond what it knows itself; zero normally.</param>
+    public static Wire.Channel Write(
+        Channel channel, in ChannelState state, bool peerConnected, Refusal peerRefusal, UInt128 peerProves)
     {
         return new Wire.Channel
         {
@@ -36,6 +38,7 @@ internal static class NodeWire
             PeerRefusal = (Wire.Refusal)peerRefusal,
             OurOwner = channel.Ours.Owner.ToString(),
             TheirOwner = channel.Theirs.Owner.ToString(),
+            PeerProves = peerProves == UInt128.Zero ? string.Empty : peerProves.ToString(),
         };
     }
 

@@ -165,6 +165,7 @@ internal sealed class PaymentStream
         Refusal.ChannelClosing => "it is closing on chain",
         Refusal.CloseAgreed => "a cooperative close is agreed, and waits to be mined or to expire",
         Refusal.PeerOffline => "its peer is not connected; the same call with the same key may be made again",
+        Refusal.StateLost => "the peer can prove more payments than this node's database knows: it is older than the truth",
         Refusal.TooManyInFlight => "too many payments wait for the peer's acknowledgement",
         Refusal.ChainUnavailable => "the chain was not seen for too long to take or give money",
         _ => refusal.ToString(),

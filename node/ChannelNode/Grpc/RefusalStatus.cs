@@ -48,7 +48,7 @@ internal static class RefusalStatus
         Refusal.UnknownChannel or Refusal.UnknownPeer => Code.NotFound,
         Refusal.IdempotencyKeyReused => Code.AlreadyExists,
         Refusal.CursorUnknown or Refusal.CursorExpired => Code.OutOfRange,
-        Refusal.TooManyInFlight => Code.ResourceExhausted,
+        Refusal.TooManyInFlight or Refusal.BudgetReached => Code.ResourceExhausted,
         Refusal.WrongIdentity => Code.Unauthenticated,
         Refusal.WrongSigner or Refusal.NotParty => Code.PermissionDenied,
         Refusal.PeerOffline or Refusal.ChainUnavailable or Refusal.NotReady => Code.Unavailable,

@@ -1,4 +1,5 @@
 using ChannelNode.Core;
+using ChannelNode.Engine;
 
 namespace ChannelNode.Settlement;
 

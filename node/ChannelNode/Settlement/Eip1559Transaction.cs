@@ -4,12 +4,6 @@ using ChannelNode.Engine;
 
 namespace ChannelNode.Settlement;
 
-/// <summary>What is sent to the chain, ready: the bytes and the hash that they will be known by.</summary>
-internal sealed record SignedTransaction(ReadOnlyMemory<byte> Raw, Bytes32 Hash);
-
-/// <summary>A contract, and the storage slots of it, that a transaction pays for in advance (EIP-2930), at a discount.</summary>
-internal sealed record AccessListEntry(Address Account, IReadOnlyList<Bytes32> Slots);
-
 /// <summary>
 /// A type 2 transaction. Fees are wei per gas, <paramref name="Value"/> is wei;
 /// <paramref name="To"/> null deploys <paramref name="Data"/>.

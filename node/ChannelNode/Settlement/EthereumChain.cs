@@ -8,16 +8,17 @@ internal sealed class EthereumChain : IChain
 {
     private readonly RpcClient _client;
     private readonly EthereumRpc _rpc;
-    private readonly TransactionSender _sender;
+    private readonly Transactions _transactions;
     private readonly ChainFollower _follower;
     private readonly TokenAccount _tokens;
     private readonly Address _contract;
 
     private EthereumChain(
-        RpcClient client, EthereumRpc rpc, TransactionSender sender, ChainFollower follower, TokenAccount tokens,
+        RpcClient client, EthereumRpc rpc, Transactions transactions, ChainFollower follower, TokenAccount tokens,
         Address contract, ulong chainId)
     {
-        (_client, _rpc, _sender, _follower, _tokens, _contract) = (client, rpc, sender, follower, tokens, contract);
+        (_client, _rpc, _transactions) = (client, rpc, transactions);
+        (_follower, _tokens, _contract) = (follower, tokens, contract);
         ChainId = chainId;
     }
 
@@ -38,13 +39,12 @@ internal sealed class EthereumChain : IChain
             ulong chainId = await CheckAsync(rpc, options, cancel);
             TimeSpan poll = TimeSpan.FromMilliseconds(options.PollMs);
             Log.Connected(log, options.Contract, chainId, client.Name);
-            var sender = new TransactionSender(rpc, chainId, account, sign, poll, time, log);
             return new EthereumChain(
                 client,
                 rpc,
-                sender,
+                new Transactions(rpc, chainId, account, sign, log),
                 new ChainFollower(rpc, options.Contract, options.FromBlock, options.Confirmations, poll, time, log),
-                new TokenAccount(rpc, sender, options.Contract, sign, poll, time),
+                new TokenAccount(rpc, account, options.Contract, sign, poll, time),
                 options.Contract,
                 chainId);
         }
@@ -63,23 +63,20 @@ internal sealed class EthereumChain : IChain
             return;
         }
 
-        UInt128 available = await EtherBalanceAsync(_sender.Account, cancel);
+        UInt128 available = await EtherBalanceAsync(_transactions.Account, cancel);
         if (available > amount) return;
         throw new RefusalException(
             Refusal.InsufficientFunds,
-            $"a deposit of {amount} wei needs more than that, for its gas, and {_sender.Account} has {available} wei");
+            $"a deposit of {amount} wei needs more than that, for its gas, and {_transactions.Account} has {available} wei");
     }
 
-    public Task<TransactionReceipt> DepositAsync(
-        Channel channel, Side side, UInt128 amount, IProgress<TransactionStep>? progress, CancellationToken cancel)
+    public ChainCall Deposit(Channel channel, Side side, UInt128 amount)
     {
-        if (!channel.Terms.Token.IsZero) return _tokens.DepositAsync(channel, side, amount, progress, cancel);
         byte[] data = PaymentChannelsCalls.Deposit(channel.Terms, side, amount);
-        return SendAsync("deposit", amount, data, progress, cancel);
+        return Paying("deposit", channel.Terms.Token, amount, data);
     }
 
-    public Task<TransactionReceipt> DepositManyAsync(
-        IReadOnlyList<ChannelDeposit> deposits, IProgress<TransactionStep>? progress, CancellationToken cancel)
+    public ChainCall DepositMany(IReadOnlyList<ChannelDeposit> deposits)
     {
         if (deposits.Count == 0) throw new ArgumentException("no deposit was given", nameof(deposits));
         Address token = deposits[0].Channel.Terms.Token;
@@ -93,10 +90,7 @@ internal sealed class EthereumChain : IChain
             rows[i] = PaymentChannelsCalls.DepositRow(channel.Terms, side, amount);
         }
 
-        byte[] data = PaymentChannelsCalls.DepositMany(token, rows);
-        return token.IsZero
-            ? SendAsync("deposit", total, data, progress, cancel)
-            : _tokens.DepositManyAsync(token, total, data, progress, cancel);
+        return Paying("deposit", token, total, PaymentChannelsCalls.DepositMany(token, rows));
     }
 
     public Task<DepositAuthorization> AuthorizeDepositAsync(
@@ -107,58 +101,33 @@ internal sealed class EthereumChain : IChain
         Channel channel, Side side, DepositAuthorization authorization, CancellationToken cancel) =>
         _tokens.WhenUsedAsync(channel, side, authorization, cancel);
 
-    public Task<TransactionReceipt> RelayDepositAsync(
-        Channel channel, Side side, UInt128 amount, DepositAuthorization authorization,
-        IProgress<TransactionStep>? progress, CancellationToken cancel)
-    {
-        byte[] data = PaymentChannelsCalls.DepositWithAuthorization(channel.Terms, side, amount, authorization);
-        return SendAsync("relayed deposit", 0, data, progress, cancel);
-    }
+    public ChainCall RelayDeposit(Channel channel, Side side, UInt128 amount, DepositAuthorization authorization) =>
+        Calling(
+            "relayed deposit", PaymentChannelsCalls.DepositWithAuthorization(channel.Terms, side, amount, authorization));
 
-    public Task<TransactionReceipt> CloseAsync(
-        Channel channel, CooperativeClose close, Signature signatureA, Signature signatureB,
-        IProgress<TransactionStep>? progress, CancellationToken cancel)
-    {
-        byte[] data = PaymentChannelsCalls.Close(channel.Terms, close, signatureA.ToArray(), signatureB.ToArray());
-        return SendAsync("close", 0, data, progress, cancel);
-    }
+    public ChainCall Close(Channel channel, CooperativeClose close, Signature signatureA, Signature signatureB) => Calling(
+        "close", PaymentChannelsCalls.Close(channel.Terms, close, signatureA.ToArray(), signatureB.ToArray()));
 
-    public Task<TransactionReceipt> StartCloseAsync(
-        Channel channel, BalanceUpdate? update, Signature signature,
-        IProgress<TransactionStep>? progress, CancellationToken cancel)
-    {
-        byte[] data = update is { } given
+    public ChainCall StartClose(Channel channel, BalanceUpdate? update, Signature signature) => Calling(
+        "startClose",
+        update is { } given
             ? PaymentChannelsCalls.StartClose(channel.Terms, given.Sent, given.Received, signature.ToArray())
-            : PaymentChannelsCalls.StartClose(channel.Terms, 0, 0, []);
-        return SendAsync("startClose", 0, data, progress, cancel);
-    }
+            : PaymentChannelsCalls.StartClose(channel.Terms, 0, 0, []));
 
-    public Task<TransactionReceipt> DisputeAsync(
-        Channel channel, BalanceUpdate update, Signature signature,
-        IProgress<TransactionStep>? progress, CancellationToken cancel) =>
-        DisputeAsync(channel, update, signature, [], progress, cancel);
+    public ChainCall Dispute(Channel channel, BalanceUpdate update, Signature signature) =>
+        Dispute(channel, update, signature, []);
 
     /// <summary>For the side that the update pays, by anyone who has its consent: a watchtower.</summary>
-    public Task<TransactionReceipt> DisputeForAsync(
-        Channel channel, BalanceUpdate update, Signature signature, Signature consent,
-        IProgress<TransactionStep>? progress, CancellationToken cancel) =>
-        DisputeAsync(channel, update, signature, consent.ToArray(), progress, cancel);
+    public ChainCall DisputeFor(Channel channel, BalanceUpdate update, Signature signature, Signature consent) =>
+        Dispute(channel, update, signature, consent.ToArray());
 
-    private Task<TransactionReceipt> DisputeAsync(
-        Channel channel, BalanceUpdate update, Signature signature, byte[] consent,
-        IProgress<TransactionStep>? progress, CancellationToken cancel)
-    {
-        byte[] data = PaymentChannelsCalls.Dispute(
-            channel.Terms, update.Sent, update.Received, signature.ToArray(), consent);
-        return SendAsync("dispute", 0, data, progress, cancel);
-    }
+    private ChainCall Dispute(Channel channel, BalanceUpdate update, Signature signature, byte[] consent) => Calling(
+        "dispute",
+        PaymentChannelsCalls.Dispute(channel.Terms, update.Sent, update.Received, signature.ToArray(), consent));
 
-    public Task<TransactionReceipt> SettleAsync(
-        Channel channel, IProgress<TransactionStep>? progress, CancellationToken cancel) =>
-        SendAsync("settle", 0, PaymentChannelsCalls.Settle(channel.Terms), progress, cancel);
+    public ChainCall Settle(Channel channel) => Calling("settle", PaymentChannelsCalls.Settle(channel.Terms));
 
-    public Task<TransactionReceipt> ClaimAsync(
-        IReadOnlyList<ClaimRow> rows, IProgress<TransactionStep>? progress, CancellationToken cancel)
+    public ChainCall Claim(IReadOnlyList<ClaimRow> rows)
     {
         if (rows.Count == 0) throw new ArgumentException("a claim needs a row", nameof(rows));
         ChannelTerms common = rows[0].Channel.Terms;
@@ -172,15 +141,70 @@ internal sealed class EthereumChain : IChain
             encoded[i] = PaymentChannelsCalls.ClaimRow(terms.A, terms.Salt, rows[i].Sent, rows[i].Signature);
         }
 
-        return SendAsync("claim", 0, PaymentChannelsCalls.Claim(common, encoded), progress, cancel);
+        return Calling("claim", PaymentChannelsCalls.Claim(common, encoded));
     }
 
     public async Task<UInt128> CreditOfAsync(Address owner, Address token, CancellationToken cancel) =>
         TokenCalls.ReadAmount(await AskAsync(PaymentChannelsCalls.CreditOf(owner, token), Refusal.ChainUnavailable, cancel));
 
-    public Task<TransactionReceipt> WithdrawCreditAsync(
-        Address token, IProgress<TransactionStep>? progress, CancellationToken cancel) =>
-        SendAsync("withdrawCredit", 0, PaymentChannelsCalls.WithdrawCredit(token), progress, cancel);
+    public ChainCall WithdrawCredit(Address token) =>
+        Calling("withdrawCredit", PaymentChannelsCalls.WithdrawCredit(token));
+
+    public ChainCall Nothing() => new("nothing", _transactions.Account, UInt128.Zero, default);
+
+    public async Task<PreparedCall> PrepareAsync(ChainCall call, CancellationToken cancel)
+    {
+        if (call.Spends == UInt128.Zero) return await PrepareAsync(call, completes: true, cancel);
+        await _tokens.RequireAsync(call.Token, call.Spends, cancel);
+        if (await _tokens.AllowanceAsync(call.Token, cancel) >= call.Spends)
+            return await PrepareAsync(call, completes: true, cancel);
+        if (await _tokens.WithPermitAsync(call, cancel) is { } permitted)
+        {
+            try
+            {
+                return await PrepareAsync(permitted, completes: true, cancel);
+            }
+            catch (RefusalException refused) when (refused.Refusal == Refusal.TransferFailed)
+            {
+                // The token takes no permits as EIP-2612 has them.
+            }
+        }
+
+        return await PrepareAsync(await _tokens.ApproveAsync(call, cancel), completes: false, cancel);
+    }
+
+    private async Task<PreparedCall> PrepareAsync(ChainCall call, bool completes, CancellationToken cancel)
+    {
+        (ulong gas, IReadOnlyList<AccessListEntry> accessList) =
+            await _transactions.EstimateAsync(call.Operation, Plain(call), cancel);
+        return new PreparedCall(call, gas, accessList, completes);
+    }
+
+    public SignedTransaction Sign(PreparedCall call, ulong nonce, TransactionFees fees) =>
+        _transactions.Sign(Plain(call.Call), nonce, call.Gas, call.AccessList, fees);
+
+    public Task<BroadcastAnswer> BroadcastAsync(ReadOnlyMemory<byte> raw, CancellationToken cancel) =>
+        _transactions.BroadcastAsync(raw, cancel);
+
+    public async Task<AccountLook> LookAsync(uint depth, CancellationToken cancel)
+    {
+        BlockHeader head = await _rpc.LatestBlockAsync(cancel);
+        Address account = _transactions.Account;
+        ulong mined = await _rpc.NextNonceAsync(account, head.Number, cancel);
+        ulong deep = depth <= 1 ? mined
+            : head.Number + 1 < depth ? 0
+            : await _rpc.NextNonceAsync(account, head.Number + 1 - depth, cancel);
+        ulong pending = await _rpc.NextNonceAsync(account, null, cancel);
+        return new AccountLook(
+            head.Number, head.TimestampSeconds, mined, deep, pending, await _rpc.BalanceAsync(account, cancel));
+    }
+
+    public Task<ChainFees> FeesAsync(CancellationToken cancel) => _transactions.FeesAsync(cancel);
+
+    public Task<MinedTransaction?> MinedAsync(Bytes32 hash, CancellationToken cancel) => _rpc.MinedAsync(hash, cancel);
+
+    public Task<string> ExplainAsync(ChainCall call, TransactionReceipt receipt, CancellationToken cancel) =>
+        _transactions.ExplainAsync(call.Operation, Plain(call), receipt, cancel);
 
     public IAsyncEnumerable<ChainBatch> FollowAsync(ChainCursor? after, CancellationToken cancel) =>
         _follower.FollowAsync(after, cancel);
@@ -224,9 +248,13 @@ internal sealed class EthereumChain : IChain
     }
 
     private Task<byte[]> AskAsync(byte[] data, Refusal whereItFails, CancellationToken cancel) =>
-        _rpc.AskContractAsync(_sender.Account, _contract, data, whereItFails, cancel);
+        _rpc.AskContractAsync(_transactions.Account, _contract, data, whereItFails, cancel);
 
-    private async Task<TransactionReceipt> SendAsync(
-        string operation, UInt128 value, byte[] data, IProgress<TransactionStep>? progress, CancellationToken cancel) =>
-        (await _sender.SendAsync(operation, new Call(_contract, value, data), progress, cancel)).Receipt;
+    private ChainCall Paying(string operation, Address token, UInt128 amount, byte[] data) => token.IsZero
+        ? new ChainCall(operation, _contract, amount, data)
+        : new ChainCall(operation, _contract, UInt128.Zero, data, token, amount);
+
+    private ChainCall Calling(string operation, byte[] data) => new(operation, _contract, UInt128.Zero, data);
+
+    private static Call Plain(ChainCall call) => new(call.To, call.Value, call.Data);
 }

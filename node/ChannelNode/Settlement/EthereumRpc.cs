@@ -10,9 +10,6 @@ internal sealed record BlockHeader(ulong Number, Bytes32 Hash, ulong TimestampSe
 internal sealed record ContractLog(
     ulong BlockNumber, Bytes32 BlockHash, ulong Index, IReadOnlyList<Bytes32> Topics, ReadOnlyMemory<byte> Data);
 
-/// <summary>A mined transaction, reverted or not.</summary>
-internal sealed record MinedTransaction(TransactionReceipt Receipt, bool Succeeded, Address? Created);
-
 /// <summary>What a call or transaction does, before nonce, gas and fees.</summary>
 internal sealed record Call(Address? To, UInt128 Value, ReadOnlyMemory<byte> Data);
 
@@ -62,10 +59,13 @@ internal sealed class EthereumRpc(RpcClient client)
         Quantity.ToUInt128(
             await AskAsync<string>("eth_getBalance", [account.ToString(), Latest], cancel), "balance");
 
-    /// <summary>The next nonce, what waits to be mined included.</summary>
-    public async Task<ulong> NextNonceAsync(Address account, CancellationToken cancel) =>
-        Quantity.ToUInt64(
-            await AskAsync<string>("eth_getTransactionCount", [account.ToString(), Pending], cancel), "nonce");
+    /// <summary>The next nonce after a block; without one, what waits to be mined included.</summary>
+    public async Task<ulong> NextNonceAsync(Address account, ulong? block, CancellationToken cancel)
+    {
+        string at = block is { } number ? Quantity.Format(number) : Pending;
+        return Quantity.ToUInt64(
+            await AskAsync<string>("eth_getTransactionCount", [account.ToString(), at], cancel), "nonce");
+    }
 
     /// <summary>At <paramref name="block"/>, or the latest.</summary>
     public async Task<byte[]> CallAsync(Address from, Call call, ulong? block, CancellationToken cancel)
@@ -117,8 +117,8 @@ internal sealed class EthereumRpc(RpcClient client)
     public async Task<UInt128> PriorityFeeAsync(CancellationToken cancel) =>
         Quantity.ToUInt128(await client.CallAsync<string>("eth_maxPriorityFeePerGas", [], cancel), "priority fee");
 
-    public Task SendRawAsync(SignedTransaction transaction, CancellationToken cancel) =>
-        client.CallAsync<string>("eth_sendRawTransaction", [Hex.Format(transaction.Raw.Span)], cancel);
+    public Task SendRawAsync(ReadOnlyMemory<byte> raw, CancellationToken cancel) =>
+        client.CallAsync<string>("eth_sendRawTransaction", [Hex.Format(raw.Span)], cancel);
 
     /// <summary>Null while it is not mined.</summary>
     public async Task<MinedTransaction?> MinedAsync(Bytes32 hash, CancellationToken cancel)
@@ -132,6 +132,7 @@ internal sealed class EthereumRpc(RpcClient client)
                 Quantity.ToUInt64(receipt.BlockNumber, "receipt's block number"),
                 Quantity.ToUInt64(receipt.GasUsed, "receipt's gas")),
             Quantity.ToUInt64(receipt.Status, "receipt's status") == 1,
+            Quantity.ToUInt128(receipt.EffectiveGasPrice, "receipt's price of gas"),
             receipt.ContractAddress is null ? null : Quantity.ToAddress(receipt.ContractAddress, "receipt's contract"));
     }
 
@@ -201,7 +202,8 @@ internal sealed class EthereumRpc(RpcClient client)
 
     private sealed record FeeHistoryJson(string[]? BaseFeePerGas);
 
-    private sealed record ReceiptJson(string? BlockNumber, string? GasUsed, string? Status, string? ContractAddress);
+    private sealed record ReceiptJson(
+        string? BlockNumber, string? GasUsed, string? EffectiveGasPrice, string? Status, string? ContractAddress);
 
     private sealed record LogJson(
         string? BlockNumber, string? BlockHash, string? LogIndex, string[] Topics, string? Data, bool Removed);

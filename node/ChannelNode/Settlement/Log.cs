@@ -37,6 +37,6 @@ internal static partial class Log
     [LoggerMessage(11, LogLevel.Information, "A payout of {Amount} of token {Token} could not be pushed and waits for {Owner} to be withdrawn")]
     public static partial void Credited(ILogger log, UInt128 amount, Address token, Address owner);
 
-    [LoggerMessage(12, LogLevel.Debug, "Transaction {Hash} not mined yet, told the chain again: {Answer}")]
-    public static partial void SentAgain(ILogger log, Bytes32 hash, string answer);
+    [LoggerMessage(12, LogLevel.Warning, "The chain does not take a transaction: {Answer}")]
+    public static partial void NotTaken(ILogger log, string answer);
 }

@@ -37,12 +37,19 @@ internal static class PaymentChannelsCalls
     public static AbiWriter DepositRow(ChannelTerms terms, Side side, UInt128 amount) =>
         Terms(terms, 2).Number((UInt128)(byte)side).Number(amount);
 
-    /// <summary><paramref name="deadlineSeconds"/>: until when the token takes the owner's permit.</summary>
-    public static byte[] DepositWithPermit(
-        ChannelTerms terms, Side side, UInt128 amount, UInt128 deadlineSeconds, in Signature permit) =>
-        Split(
-            Terms(terms, 3 + SplitSignatureWords).Number((UInt128)(byte)side).Number(amount).Number(deadlineSeconds),
-            permit).ToArray(DepositWithPermitSelector);
+    /// <summary>Whether it is the calldata of one deposit.</summary>
+    public static bool IsDeposit(ReadOnlySpan<byte> data) => data.StartsWith(DepositSelector);
+
+    /// <summary>
+    /// The calldata of a deposit, by permit: the same words, then the permit's. <paramref name="deadlineSeconds"/>: until
+    /// when the token takes it.
+    /// </summary>
+    public static byte[] WithPermit(ReadOnlySpan<byte> deposit, UInt128 deadlineSeconds, in Signature permit) =>
+    [
+        .. DepositWithPermitSelector,
+        .. deposit[DepositSelector.Length..],
+        .. Split(new AbiWriter(1 + SplitSignatureWords).Number(deadlineSeconds), permit).ToArray([]),
+    ];
 
     public static byte[] DepositWithAuthorization(
         ChannelTerms terms, Side side, UInt128 amount, DepositAuthorization authorization) =>

@@ -10,19 +10,16 @@ namespace ChannelNode.Settlement;
 /// that can use it, so a token that lies about its domain gains nothing.
 /// </summary>
 internal sealed class TokenAccount(
-    EthereumRpc rpc, TransactionSender sender, Address contract, DigestSigner sign, TimeSpan poll, TimeProvider time)
+    EthereumRpc rpc, Address account, Address contract, DigestSigner sign, TimeSpan poll, TimeProvider time)
 {
     /// <summary>How long a permit may take to be mined. It is of no use to anyone else.</summary>
     private const ulong PermitSeconds = 3_600;
-
-    /// <summary>An allowance or permit belongs to one deposit: two at once would overwrite each other's.</summary>
-    private readonly SemaphoreSlim _allowance = new(1);
 
     /// <summary>Smallest units. TransferFailed where there is no token.</summary>
     public async Task<UInt128> BalanceOfAsync(Address token, Address owner, CancellationToken cancel)
     {
         byte[] result = await rpc.AskContractAsync(
-            sender.Account, token, TokenCalls.BalanceOf(owner), Refusal.TransferFailed, cancel);
+            account, token, TokenCalls.BalanceOf(owner), Refusal.TransferFailed, cancel);
         return result.Length == AbiWriter.Word
             ? TokenCalls.ReadAmount(result)
             : throw new RefusalException(Refusal.TransferFailed, $"there is no token at {token}");
@@ -30,51 +27,11 @@ internal sealed class TokenAccount(
 
     public async Task RequireAsync(Address token, UInt128 needed, CancellationToken cancel)
     {
-        UInt128 available = await BalanceOfAsync(token, sender.Account, cancel);
+        UInt128 available = await BalanceOfAsync(token, account, cancel);
         if (needed <= available) return;
         throw new RefusalException(
             Refusal.InsufficientFunds,
-            $"deposit needs {needed} of token {token}, and {sender.Account} has {available}");
-    }
-
-    /// <summary>By the allowance that is there, else by permit where the token has it, else by one given before.</summary>
-    public async Task<TransactionReceipt> DepositAsync(
-        Channel channel, Side side, UInt128 amount, IProgress<TransactionStep>? progress, CancellationToken cancel)
-    {
-        Address token = channel.Terms.Token;
-        await _allowance.WaitAsync(cancel);
-        try
-        {
-            await RequireAsync(token, amount, cancel);
-            if (await AllowanceAsync(token, cancel) < amount)
-            {
-                if (await TryWithPermitAsync(channel, side, amount, progress, cancel) is { } receipt) return receipt;
-                await ApproveAsync(token, amount, progress, cancel);
-            }
-
-            return await SendAsync("deposit", PaymentChannelsCalls.Deposit(channel.Terms, side, amount), progress, cancel);
-        }
-        finally
-        {
-            _allowance.Release();
-        }
-    }
-
-    /// <summary>Many deposits of <paramref name="total"/> in one transaction: <paramref name="data"/>.</summary>
-    public async Task<TransactionReceipt> DepositManyAsync(
-        Address token, UInt128 total, byte[] data, IProgress<TransactionStep>? progress, CancellationToken cancel)
-    {
-        await _allowance.WaitAsync(cancel);
-        try
-        {
-            await RequireAsync(token, total, cancel);
-            if (await AllowanceAsync(token, cancel) < total) await ApproveAsync(token, total, progress, cancel);
-            return await SendAsync("deposit", data, progress, cancel);
-        }
-        finally
-        {
-            _allowance.Release();
-        }
+            $"deposit needs {needed} of token {token}, and {account} has {available}");
     }
 
     /// <summary>Signs a deposit for someone else to relay. TokenWithoutAuthorization where the token cannot take it.</summary>
@@ -85,7 +42,7 @@ internal sealed class TokenAccount(
         Bytes32 salt = Bytes32.Read(RandomNumberGenerator.GetBytes(Bytes32.Size));
         Bytes32 nonce = PaymentChannelsCalls.AuthorizationNonce(channel.Id, side, salt);
         bool isKnown = !token.IsZero
-            && await TryAskAsync(token, TokenCalls.AuthorizationState(sender.Account, nonce), cancel) is not null;
+            && await TryAskAsync(token, TokenCalls.AuthorizationState(account, nonce), cancel) is not null;
         if (!isKnown || await TryAskAsync(token, TokenCalls.DomainSeparator, cancel) is not { } domain)
         {
             throw new RefusalException(
@@ -94,8 +51,8 @@ internal sealed class TokenAccount(
         }
 
         Bytes32 digest = TokenSignatures.ReceiveWithAuthorization(
-            domain, sender.Account, contract, amount, 0, validBeforeSeconds, nonce);
-        return new DepositAuthorization(sender.Account, 0, validBeforeSeconds, salt, sign(digest));
+            domain, account, contract, amount, 0, validBeforeSeconds, nonce);
+        return new DepositAuthorization(account, 0, validBeforeSeconds, salt, sign(digest));
     }
 
     /// <summary>
@@ -130,39 +87,34 @@ internal sealed class TokenAccount(
         Refusal.TransactionReverted,
         $"the deposit was not relayed before its authorization ended at {authorization.ValidBeforeSeconds}; it never will be");
 
-    /// <summary>Null where the token knows no permits, or takes none as EIP-2612 has them.</summary>
-    private async Task<TransactionReceipt?> TryWithPermitAsync(
-        Channel channel, Side side, UInt128 amount, IProgress<TransactionStep>? progress, CancellationToken cancel)
+    /// <summary>The same deposit with a permit; null where it is of many, or the token knows no permits.</summary>
+    public async Task<ChainCall?> WithPermitAsync(ChainCall deposit, CancellationToken cancel)
     {
-        Address token = channel.Terms.Token;
-        if (await TryAskAsync(token, TokenCalls.Nonces(sender.Account), cancel) is not { } nonce) return null;
-        if (await TryAskAsync(token, TokenCalls.DomainSeparator, cancel) is not { } domain) return null;
+        if (!PaymentChannelsCalls.IsDeposit(deposit.Data.Span)) return null;
+        if (await TryAskAsync(deposit.Token, TokenCalls.Nonces(account), cancel) is not { } nonce) return null;
+        if (await TryAskAsync(deposit.Token, TokenCalls.DomainSeparator, cancel) is not { } domain) return null;
         ulong deadline = (await rpc.LatestBlockAsync(cancel)).TimestampSeconds + PermitSeconds;
-        Signature permit = sign(
-            TokenSignatures.Permit(domain, sender.Account, contract, amount, nonce, deadline));
-        byte[] data = PaymentChannelsCalls.DepositWithPermit(channel.Terms, side, amount, deadline, permit);
-        try
+        Signature permit = sign(TokenSignatures.Permit(domain, account, contract, deposit.Spends, nonce, deadline));
+        return deposit with
         {
-            return await SendAsync("deposit with permit", data, progress, cancel);
-        }
-        catch (RefusalException refused) when (refused.Refusal == Refusal.TransferFailed)
-        {
-            return null; // Found by the estimate: nothing was sent.
-        }
+            Operation = "deposit with permit",
+            Data = PaymentChannelsCalls.WithPermit(deposit.Data.Span, deadline, permit),
+        };
     }
 
-    private async Task<UInt128> AllowanceAsync(Address token, CancellationToken cancel) =>
+    public async Task<UInt128> AllowanceAsync(Address token, CancellationToken cancel) =>
         TokenCalls.ReadAmount(await rpc.AskContractAsync(
-            sender.Account, token, TokenCalls.Allowance(sender.Account, contract), Refusal.TransferFailed, cancel));
+            account, token, TokenCalls.Allowance(account, contract), Refusal.TransferFailed, cancel));
 
-    /// <summary>Leaves an allowance of what the deposit takes; a larger one that the operator gave is never touched.</summary>
-    private async Task ApproveAsync(
-        Address token, UInt128 amount, IProgress<TransactionStep>? progress, CancellationToken cancel)
+    /// <summary>
+    /// Leaves an allowance of what the deposit takes; a larger one that the operator gave is never touched. Some tokens (the
+    /// largest among them) only let an allowance rise from zero: where there is one, it is taken back first.
+    /// </summary>
+    public async Task<ChainCall> ApproveAsync(ChainCall deposit, CancellationToken cancel)
     {
-        // Some tokens (the largest among them) only let an allowance rise from zero.
-        if (await AllowanceAsync(token, cancel) != UInt128.Zero)
-            await sender.SendAsync("approve", new Call(token, 0, TokenCalls.Approve(contract, 0)), progress, cancel);
-        await sender.SendAsync("approve", new Call(token, 0, TokenCalls.Approve(contract, amount)), progress, cancel);
+        UInt128 given = await AllowanceAsync(deposit.Token, cancel);
+        UInt128 next = given == UInt128.Zero ? deposit.Spends : UInt128.Zero;
+        return new ChainCall("approve", deposit.Token, UInt128.Zero, TokenCalls.Approve(contract, next));
     }
 
     /// <summary>One word, or null where the token does not know the question.</summary>
@@ -170,7 +122,7 @@ internal sealed class TokenAccount(
     {
         try
         {
-            byte[] answer = await rpc.CallAsync(sender.Account, new Call(token, 0, question), null, cancel);
+            byte[] answer = await rpc.CallAsync(account, new Call(token, 0, question), null, cancel);
             return answer.Length == AbiWriter.Word ? Bytes32.Read(answer) : null;
         }
         catch (RpcErrorException)
@@ -178,8 +130,4 @@ internal sealed class TokenAccount(
             return null;
         }
     }
-
-    private async Task<TransactionReceipt> SendAsync(
-        string operation, byte[] data, IProgress<TransactionStep>? progress, CancellationToken cancel) =>
-        (await sender.SendAsync(operation, new Call(contract, 0, data), progress, cancel)).Receipt;
 }

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using RocksDbSharp;
@@ -153,6 +154,16 @@ internal sealed class RocksChannelStore : IChannelStore
         for (; rows.HasRow(); rows.Next())
             urls.Add(PeerRow.ReadKey(rows.GetKeySpan()), PeerRow.Read(rows.GetValueSpan()));
         return urls;
+    }
+
+    public IReadOnlyList<Job> ReadJobs()
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        using Iterator rows = _database.NewIterator(_families.Jobs).SeekToFirst();
+        var jobs = new List<Job>();
+        for (; rows.HasRow(); rows.Next())
+            jobs.Add(JobRow.Read(BinaryPrimitives.ReadUInt64BigEndian(rows.GetKeySpan()), rows.GetValueSpan()));
+        return jobs;
     }
 
     public ulong ReadReceivedCursor()

@@ -68,6 +68,13 @@ internal ref struct RowReader
 
     public ReadOnlySpan<byte> ShortBytes() => Take(Byte());
 
+    /// <summary>Four bytes of length, then the bytes.</summary>
+    public ReadOnlySpan<byte> LongBytes()
+    {
+        uint size = UInt32();
+        return Take(size <= _rest.Length ? (int)size : int.MaxValue);
+    }
+
     /// <summary>All that is left.</summary>
     public ReadOnlySpan<byte> Rest() => Take(_rest.Length);
 

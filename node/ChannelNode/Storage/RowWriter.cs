@@ -50,6 +50,13 @@ internal ref struct RowWriter(Span<byte> target)
         Bytes(value);
     }
 
+    /// <summary>Four bytes of length, then the bytes.</summary>
+    public void LongBytes(ReadOnlySpan<byte> value)
+    {
+        UInt32((uint)value.Length);
+        Bytes(value);
+    }
+
     private Span<byte> Take(int size)
     {
         Span<byte> field = _target.Slice(_written, size);

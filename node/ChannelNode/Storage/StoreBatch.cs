@@ -110,6 +110,31 @@ internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IS
         Put(families.Peers, key, PeerRow.Write(url));
     }
 
+    public void PutJob(Job job)
+    {
+        var key = new RowWriter(stackalloc byte[sizeof(ulong)]);
+        key.UInt64(job.Number);
+        byte[] rented = ArrayPool<byte>.Shared.Rent(JobRow.SizeMax(job));
+        try
+        {
+            var row = new RowWriter(rented);
+            JobRow.Write(ref row, job);
+            Put(families.Jobs, key.Row, row.Row);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(rented);
+        }
+    }
+
+    public void DeleteJob(ulong number)
+    {
+        var key = new RowWriter(stackalloc byte[sizeof(ulong)]);
+        key.UInt64(number);
+        _writes.Delete(key.Row, families.Jobs);
+        IsEmpty = false;
+    }
+
     public void PutIdentity(StoreIdentity identity)
     {
         var row = new RowWriter(stackalloc byte[IdentityRow.Size]);

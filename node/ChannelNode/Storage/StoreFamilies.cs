@@ -9,6 +9,7 @@ internal sealed record StoreFamilies(
     ColumnFamilyHandle States,
     ColumnFamilyHandle Pending,
     ColumnFamilyHandle Peers,
+    ColumnFamilyHandle Jobs,
     SegmentSeries Received,
     SegmentSeries Sent)
 {
@@ -18,10 +19,11 @@ internal sealed record StoreFamilies(
         opened.Database.GetColumnFamily(StoreSchema.States),
         opened.Database.GetColumnFamily(StoreSchema.Pending),
         opened.Database.GetColumnFamily(StoreSchema.Peers),
+        opened.Database.GetColumnFamily(StoreSchema.Jobs),
         new SegmentSeries(opened.Database, StoreSchema.Received, opened.Schema.JournalOptions, opened.Families),
         new SegmentSeries(opened.Database, StoreSchema.Sent, opened.Schema.SentOptions, opened.Families));
 
     /// <summary>All that hold a node's data; an empty database has nothing in any of them.</summary>
     public IEnumerable<ColumnFamilyHandle> Data =>
-        [Meta, Channels, States, Pending, Peers, .. Received.All.Concat(Sent.All).Select(part => part.Family)];
+        [Meta, Channels, States, Pending, Peers, Jobs, .. Received.All.Concat(Sent.All).Select(part => part.Family)];
 }

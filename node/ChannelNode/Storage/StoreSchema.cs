@@ -12,6 +12,7 @@ namespace ChannelNode.Storage;
 /// states       channel id                       StateRow
 /// pending      channel id                       PendingRow; only of channels that something is pending in
 /// peers        signer                           PeerRow
+/// jobs         number                           JobRow
 /// received@ms  first cursor                     ReceivedRow
 /// sent@ms      'p', channel id, lifetime total  OutgoingRow
 ///              'k', idempotency key, UTF-8      IdempotencyRow
@@ -26,6 +27,7 @@ internal sealed class StoreSchema
     public const string States = "states";
     public const string Pending = "pending";
     public const string Peers = "peers";
+    public const string Jobs = "jobs";
     public const string Received = "received";
     public const string Sent = "sent";
 
@@ -79,10 +81,11 @@ internal sealed class StoreSchema
             { States, _states },
             { Pending, _calm },
             { Peers, _calm },
+            { Jobs, _calm },
         };
         foreach (string name in there)
         {
-            if (name is "default" or Meta or Channels or States or Pending or Peers) continue;
+            if (name is "default" or Meta or Channels or States or Pending or Peers or Jobs) continue;
             families.Add(
                 name,
                 SegmentSeries.IsOf(Received, name) ? JournalOptions : SegmentSeries.IsOf(Sent, name) ? SentOptions : _calm);

@@ -16,6 +16,8 @@ internal sealed partial class NodeProcess : IAsyncDisposable
     private readonly int _apiPort = Ports.Free();
     private readonly int _peerPort = Ports.Free();
     private Process? _process;
+    private volatile string[]? _killAt;
+    private TaskCompletionSource _killed = new();
     private GrpcChannel? _channel;
 
     private NodeProcess(TestChain chain) => _chain = chain;
@@ -43,7 +45,7 @@ internal sealed partial class NodeProcess : IAsyncDisposable
             "--data-dir", Path.Combine(_folder, "data"), "--key-file", KeyFilePath,
             "--rpc-url", _chain.RpcUrl, "--contract", _chain.Contract.ToString(),
             "--api-listen", $"127.0.0.1:{_apiPort}", "--peer-listen", $"127.0.0.1:{_peerPort}",
-            "--dispute-window-min", "10",
+            "--dispute-window-min", "10", "--replace-after", "1", "--poll-ms", "100",
         ];
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
 
@@ -53,11 +55,37 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         {
             if (line.Data is not null && ReadyLine().IsMatch(line.Data)) ready.TrySetResult();
         };
+        _process.ErrorDataReceived += (sender, line) => KillAt((Process)sender, line.Data);
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
         await ready.Task.WaitAsync(TestChain.Limit);
         _channel = GrpcChannel.ForAddress($"http://127.0.0.1:{_apiPort}");
         Api = new Wire.NodeService.NodeServiceClient(_channel);
+    }
+
+    /// <summary>
+    /// SIGKILL the moment that the node logs a line with all of these words; the task ends when it is dead. To be started
+    /// again after that.
+    /// </summary>
+    public Task WhenKilledAt(params string[] words)
+    {
+        _killed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _killAt = words;
+        return DieAsync();
+
+        async Task DieAsync()
+        {
+            await _killed.Task.WaitAsync(TestChain.Limit);
+            await KillAsync();
+        }
+    }
+
+    private void KillAt(Process process, string? line)
+    {
+        if (line is null || _killAt is not { } words || !words.All(line.Contains)) return;
+        _killAt = null;
+        process.Kill();
+        _killed.TrySetResult();
     }
 
     /// <summary>SIGKILL: nothing is flushed, closed or said.</summary>
@@ -72,10 +100,16 @@ internal sealed partial class NodeProcess : IAsyncDisposable
 
     public async Task<string> OpenAsync(NodeProcess peer, string amount)
     {
-        using var call = Api.OpenChannel(new Wire.OpenChannelRequest { PeerUrl = peer.PeerUrl, Amount = amount });
+        string id = await OpenAsync(peer.PeerUrl, amount, oneWay: false);
+        await peer.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Open);
+        return id;
+    }
+
+    public async Task<string> OpenAsync(string peerUrl, string amount, bool oneWay)
+    {
+        using var call = Api.OpenChannel(new Wire.OpenChannelRequest { PeerUrl = peerUrl, Amount = amount, OneWay = oneWay });
         string id = string.Empty;
         while (await call.ResponseStream.MoveNext(TestChain.Limit)) id = call.ResponseStream.Current.Progress.ChannelId;
-        await peer.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Open);
         return id;
     }
 

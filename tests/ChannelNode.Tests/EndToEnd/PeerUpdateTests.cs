@@ -264,7 +264,8 @@ public sealed class PeerUpdateTests(AnvilFixture anvil) : PeerFixture(anvil)
         await Peer.DisposeAsync();
         await ReconnectAsync(id, claims: 999);
         await Refusals.AssertRefusedAsync(
-            () => Node.PayAsync(id.ToString(), "20"), StatusCode.FailedPrecondition, "PEER_REFUSING");
+            () => Node.PayAsync(id.ToString(), "20"), StatusCode.FailedPrecondition, "STATE_LOST");
+        Assert.Equal("999", (await Node.ChannelAsync(id.ToString())).PeerProves);
         await Peer.DisposeAsync();
 
         await ReconnectAsync(id, claims: 0);

@@ -63,16 +63,23 @@ internal sealed class TestNode : IAsyncDisposable
 
     public async Task<string> OpenAsync(TestNode peer, string amount, bool oneWay = false, string token = "")
     {
+        string id = await OpenAsync(peer.PeerUrl, amount, oneWay, token);
+        await peer.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Open);
+        return id;
+    }
+
+    /// <summary>Returns when this node takes it for open; the peer may see it later.</summary>
+    public async Task<string> OpenAsync(string peerUrl, string amount, bool oneWay = false, string token = "")
+    {
         using var call = Api.OpenChannel(new Wire.OpenChannelRequest
         {
-            PeerUrl = peer.PeerUrl,
+            PeerUrl = peerUrl,
             Amount = amount,
             OneWay = oneWay,
             Token = token,
         });
         string id = string.Empty;
         while (await call.ResponseStream.MoveNext(TestChain.Limit)) id = call.ResponseStream.Current.Progress.ChannelId;
-        await peer.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Open);
         return id;
     }
 

@@ -132,6 +132,8 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
 
         public IReadOnlyDictionary<Address, string> ReadPeerUrls() => store.ReadPeerUrls();
 
+        public IReadOnlyList<Job> ReadJobs() => store.ReadJobs();
+
         public ulong ReadDroppedCursor() => store.ReadDroppedCursor();
 
         public void TrimReceived(TimeSpan keptFor, ulong bytesMax, long nowMs) =>

@@ -206,8 +206,9 @@ public sealed class AbiTests
                     TermsOf(row), (Side)(byte)row.Number("side"), row.Number("amount"))),
             ]),
         "depositWithPermit" when FitsUInt128(given.GetProperty("permit").Text("deadline")) =>
-            PaymentChannelsCalls.DepositWithPermit(
-                TermsOf(given), (Side)(byte)given.Number("side"), given.Number("amount"),
+            PaymentChannelsCalls.WithPermit(
+                PaymentChannelsCalls.Deposit(
+                    TermsOf(given), (Side)(byte)given.Number("side"), given.Number("amount")),
                 given.GetProperty("permit").Number("deadline"), SplitOf(given.GetProperty("permit"))),
         "depositWithAuthorization" when FitsUInt64(given.GetProperty("authorization").Text("validAfter")) => PaymentChannelsCalls.DepositWithAuthorization(
             TermsOf(given), (Side)(byte)given.Number("side"), given.Number("amount"),

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Numerics;
 using System.Text.Json;
 using ChannelNode.Core;
+using ChannelNode.Engine;
 using ChannelNode.Settlement;
 using ChannelNode.Signing;
 using ChannelNode.Tests.Signing;

@@ -57,8 +57,8 @@ internal static class Calls
         Bytes32 Digest(ulong nonce) => TokenSignatures.Permit(
             world.DollarDomain, owner, world.Contract, it.Amount, new Bytes32(0, 0, 0, nonce), deadline);
         Signature permit = world.Split(it.By, Digest(nonce), Digest(nonce + 1), it.Permit);
-        return Make(
-            world, 0, PaymentChannelsCalls.DepositWithPermit(before.Terms, it.Side, it.Amount, deadline, permit));
+        byte[] deposit = PaymentChannelsCalls.Deposit(before.Terms, it.Side, it.Amount);
+        return Make(world, 0, PaymentChannelsCalls.WithPermit(deposit, deadline, permit));
     }
 
     private static Call DepositWithAuthorization(

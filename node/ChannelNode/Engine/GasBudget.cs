@@ -1,0 +1,36 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// Wei of gas that a day may cost. Protective jobs (disputes, and claims on closing channels) have a reserve of their own on
+/// top of what the others leave, so nothing else can ever eat up what a dispute needs. Pure.
+/// </summary>
+internal static class GasBudget
+{
+    private const ulong DaySeconds = 86_400;
+
+    /// <summary>
+    /// Whether a job may offer to burn <paramref name="cost"/> more wei, what it offers now aside. What is under way counts
+    /// with all that it may burn, what is mined with what it did.
+    /// </summary>
+    public static bool Allows(Job job, UInt128 cost, IEnumerable<Job> all, NodeOptions options, ulong nowSeconds)
+    {
+        UInt128 ordinary = UInt128.Zero, protective = UInt128.Zero;
+        foreach (Job other in all)
+        {
+            UInt128 burnt = BurntToday(other, nowSeconds);
+            if (other.Number != job.Number && other.Status == JobStatus.Sent) burnt += other.Offer?.GasCostMax ?? UInt128.Zero;
+            if (other.IsProtective) protective += burnt;
+            else ordinary += burnt;
+        }
+
+        UInt128 budget = options.GasBudgetWeiPerDay, reserve = options.DisputeReserveWeiPerDay;
+        return job.IsProtective
+            ? ordinary + protective + cost <= budget + reserve
+            : ordinary + Amounts.Excess(protective, reserve) + cost <= budget;
+    }
+
+    private static UInt128 BurntToday(Job job, ulong nowSeconds) =>
+        job.IsActive || job.EndedAtSeconds + DaySeconds > nowSeconds ? job.SpentWei : UInt128.Zero;
+}

@@ -1,0 +1,141 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>What a job is for. Stored, and NodeService's names: append, never renumber.</summary>
+internal enum JobKind : byte
+{
+    Deposit = 1,
+    Close = 2,
+    StartClose = 3,
+    Dispute = 4,
+    Settle = 5,
+    Claim = 6,
+
+    /// <summary>Takes the place of a nonce that a stranger's transaction left blocked or empty.</summary>
+    Unblock = 7,
+}
+
+/// <summary>How far a job is. Stored: append, never renumber.</summary>
+internal enum JobStatus : byte
+{
+    /// <summary>No transaction of it can be mined.</summary>
+    Waiting = 1,
+
+    /// <summary>Signed under a nonce, and told to the network as soon as that was on disk.</summary>
+    Sent = 2,
+
+    /// <summary>Mined, with fewer confirmations than count: may be undone.</summary>
+    Mined = 3,
+    Done = 4,
+    Failed = 5,
+}
+
+internal enum AttemptKind : byte
+{
+    /// <summary>Does what the job is for.</summary>
+    Completing = 1,
+
+    /// <summary>Comes before that.</summary>
+    Preparing = 2,
+
+    /// <summary>Takes the nonce's place, for the job has become pointless.</summary>
+    Cancelling = 3,
+}
+
+/// <summary>One transaction of a job. Of those with one nonce one at most is ever mined.</summary>
+internal sealed record JobAttempt(
+    AttemptKind Kind, ulong Nonce, Bytes32 Hash, TransactionFees Fees, ulong Gas, ulong SentAtSeconds)
+{
+    /// <summary>What it burns at most, in wei.</summary>
+    public UInt128 GasCostMax => Gas * Fees.MaxFee;
+}
+
+/// <summary>
+/// What is to be done on chain, once: asked for by its purpose, for which there is one job at a time. With
+/// <paramref name="Once"/> not even one after it, as long as it is remembered. <paramref name="DeadlineSeconds"/>: Unix time
+/// after which it is worth nothing; 0 for none.
+/// </summary>
+internal sealed record JobOrder(
+    JobKind Kind, string Purpose, IReadOnlyList<ChannelId> Channels, ChainCall Call, ulong DeadlineSeconds = 0, bool Once = false);
+
+/// <summary>A job as stored. Every change is on disk before anything is done because of it.</summary>
+internal sealed record Job
+{
+    /// <summary>In the order in which they were asked for, from 1.</summary>
+    public required ulong Number { get; init; }
+
+    public required JobKind Kind { get; init; }
+
+    /// <summary>At most 255 bytes of UTF-8.</summary>
+    public required string Purpose { get; init; }
+
+    public required IReadOnlyList<ChannelId> Channels { get; init; }
+
+    /// <summary>Without its data once the job has ended.</summary>
+    public required ChainCall Call { get; init; }
+
+    public required ulong CreatedAtSeconds { get; init; }
+
+    public ulong DeadlineSeconds { get; init; }
+
+    public JobStatus Status { get; init; } = JobStatus.Waiting;
+
+    /// <summary>Null while it has none.</summary>
+    public ulong? Nonce { get; init; }
+
+    /// <summary>All that may still be mined, oldest first: of the nonce, and of those that strangers took.</summary>
+    public IReadOnlyList<JobAttempt> Attempts { get; init; } = [];
+
+    /// <summary>The newest attempt, signed.</summary>
+    public ReadOnlyMemory<byte> Raw { get; init; }
+
+    /// <summary>Of the attempt that is mined.</summary>
+    public TransactionReceipt? Receipt { get; init; }
+
+    /// <summary>Gas paid for so far, in wei.</summary>
+    public UInt128 SpentWei { get; init; }
+
+    public ulong EndedAtSeconds { get; init; }
+
+    /// <summary>Why it failed, or is being cancelled.</summary>
+    public Refusal Refusal { get; init; }
+
+    public string Message { get; init; } = string.Empty;
+
+    public bool IsActive => Status < JobStatus.Done;
+
+    /// <summary>What the peer's money hangs on: such jobs have their own reserve, and the higher limit of fees.</summary>
+    public bool IsProtective => Kind == JobKind.Dispute || (Kind == JobKind.Claim && DeadlineSeconds != 0);
+
+    /// <summary>The newest attempt, while one of the present nonce is under way.</summary>
+    public JobAttempt? Offer => Nonce is not null && Attempts.Count > 0 && Attempts[^1].Nonce == Nonce ? Attempts[^1] : null;
+}
+
+/// <summary>A job in memory, with what need not outlive the process. The runner owns it; anybody may look at the job.</summary>
+internal sealed class JobEntry(Job job)
+{
+    private volatile Job _job = job;
+
+    public Job Job => _job;
+
+    public Signal Changed { get; } = new();
+
+    /// <summary>What keeps it from going on, for the operator; None while nothing does.</summary>
+    public Refusal Problem { get; set; }
+
+    public bool IsUnderpriced { get; set; }
+
+    public long ToldAt { get; set; }
+
+    public long OfferedAt { get; set; }
+
+    /// <summary>Looks in a row in which its nonce was used and none of its own transactions was the one.</summary>
+    public int LooksWithoutOurs { get; set; }
+
+    public void Set(Job job)
+    {
+        _job = job;
+        Changed.Raise();
+    }
+}

@@ -1,0 +1,227 @@
+using System.Collections.Concurrent;
+using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// The jobs: all that are under way, and for a time those that have ended. A job is on disk before anybody knows of it, and
+/// goes on when its caller has gone or the node was killed. Asking again for the same purpose joins the job.
+/// </summary>
+internal sealed class JobBook
+{
+    /// <summary>Jobs under way at most: a node with more has no chain.</summary>
+    private const int ActiveMax = 4_096;
+
+    /// <summary>How long a stranger's use of our key is held against new jobs.</summary>
+    private const ulong KeySharedSeconds = 600;
+
+    private readonly Ledger _ledger;
+    private readonly NodeClock _clock;
+    private readonly NodeOptions _options;
+    private readonly ILogger<JobBook> _log;
+    private readonly ConcurrentDictionary<string, JobEntry> _byPurpose = new();
+    private readonly ConcurrentDictionary<ulong, JobEntry> _all = new();
+    private readonly ConcurrentDictionary<ulong, JobEntry> _active = new();
+    private readonly Signal _woken = new();
+    private volatile bool _isWoken = true;
+    private ulong _lastNumber;
+    private ulong _keySharedUntilSeconds;
+
+    public JobBook(IChannelStore store, Ledger ledger, NodeClock clock, NodeOptions options, ILogger<JobBook> log)
+    {
+        (_ledger, _clock, _options, _log) = (ledger, clock, options, log);
+        foreach (Job job in store.ReadJobs())
+        {
+            JobEntry entry = _byPurpose[job.Purpose] = _all[job.Number] = new JobEntry(job);
+            _lastNumber = job.Number;
+            foreach (JobAttempt attempt in job.Attempts) NextNonce = Math.Max(NextNonce, attempt.Nonce + 1);
+            if (!job.IsActive) continue;
+            _active[job.Number] = entry;
+            log.JobGoesOn(job.Number, job.Purpose, job.Status);
+        }
+    }
+
+    /// <summary>Above every nonce that this node remembers to have used.</summary>
+    public ulong NextNonce { get; private set; }
+
+    /// <summary>In order of their numbers.</summary>
+    public IReadOnlyList<JobEntry> Active => [.. _active.OrderBy(pair => pair.Key).Select(pair => pair.Value)];
+
+    public bool HasActive => !_active.IsEmpty;
+
+    /// <summary>The jobs under way and those remembered, newest first.</summary>
+    public IReadOnlyList<JobEntry> All => [.. _all.OrderByDescending(pair => pair.Key).Select(pair => pair.Value)];
+
+    /// <summary>Whether there is a job of this purpose that asking again would join.</summary>
+    public bool IsKnown(string purpose) =>
+        _byPurpose.TryGetValue(purpose, out JobEntry? entry) && entry.Job.Status != JobStatus.Failed;
+
+    /// <summary>The newest job under way that is about the channel; null where there is none.</summary>
+    public JobEntry? FindActive(JobKind kind, ChannelId channel) => _active.Values
+        .Where(entry => entry.Job.Kind == kind && entry.Job.Channels.Contains(channel))
+        .MaxBy(entry => entry.Job.Number);
+
+    /// <summary>
+    /// Joins the job of the same purpose, or begins it; it is on disk when this returns. Refuses with KeyShared after a
+    /// stranger used the node's key, unless money hangs on it.
+    /// </summary>
+    public async Task<JobEntry> SubmitAsync(JobOrder order, CancellationToken cancel)
+    {
+        JobEntry entry = await _ledger.RunAsync(turn => Submit(turn, order), cancel);
+        _log.JobAskedFor(entry.Job.Number, entry.Job.Purpose, entry.Job.Status);
+        Wake();
+        return entry;
+    }
+
+    private JobEntry Submit(LedgerTurn turn, JobOrder order)
+    {
+        JobEntry? known = _byPurpose.GetValueOrDefault(order.Purpose);
+        if (known is not null && (known.Job.IsActive || (order.Once && known.Job.Status == JobStatus.Done)))
+        {
+            if (known.Job.Call.Value == order.Call.Value && known.Job.Call.Spends == order.Call.Spends) return known;
+            throw new RefusalException(Refusal.IdempotencyKeyReused, $"{order.Purpose} is known with another amount");
+        }
+
+        Job job = new()
+        {
+            Number = _lastNumber + 1,
+            Kind = order.Kind,
+            Purpose = order.Purpose,
+            Channels = order.Channels,
+            Call = order.Call,
+            CreatedAtSeconds = _clock.NowSeconds,
+            DeadlineSeconds = order.DeadlineSeconds,
+        };
+        RequireRoom(job);
+        if (known is { Job.SpentWei: var spent } && spent == UInt128.Zero) Forget(turn, known.Job);
+        turn.Batch.PutJob(job);
+        turn.RequireDurable();
+        _lastNumber = job.Number;
+        return _byPurpose[job.Purpose] = _all[job.Number] = _active[job.Number] = new JobEntry(job);
+    }
+
+    private void Forget(LedgerTurn turn, Job job)
+    {
+        turn.Batch.DeleteJob(job.Number);
+        _all.TryRemove(job.Number, out JobEntry? entry);
+        if (_byPurpose.TryGetValue(job.Purpose, out JobEntry? newest) && newest == entry)
+            _byPurpose.TryRemove(job.Purpose, out _);
+    }
+
+    private void RequireRoom(Job job)
+    {
+        if (job.IsProtective || job.Kind == JobKind.Unblock) return;
+        if (_active.Count >= ActiveMax)
+            throw new RefusalException(Refusal.NotReady, $"{ActiveMax} transactions are under way: no more for now");
+        if (IsKeyShared)
+        {
+            throw new RefusalException(
+                Refusal.KeyShared,
+                "another program sends transactions with this node's key; nothing new is sent before it has stopped for "
+                + $"{KeySharedSeconds} s");
+        }
+    }
+
+    public bool IsKeyShared => _clock.NowSeconds < Interlocked.Read(ref _keySharedUntilSeconds);
+
+    public void NoticeStranger() =>
+        Interlocked.Exchange(ref _keySharedUntilSeconds, _clock.NowSeconds + KeySharedSeconds);
+
+    /// <summary>
+    /// Tells the steps and answers when the job is done: mined, with all confirmations. Throws why it failed. To stop
+    /// waiting does not stop the job.
+    /// </summary>
+    public static async Task<TransactionReceipt> WhenDoneAsync(
+        JobEntry entry, IProgress<TransactionStep>? progress, CancellationToken cancel)
+    {
+        Bytes32? sent = null, mined = null;
+        while (true)
+        {
+            Job job = entry.Job;
+            if ((job.Receipt?.Hash ?? job.Offer?.Hash) is { } hash && hash != sent)
+            {
+                sent = hash;
+                progress?.Report(new TransactionStep(hash, null));
+            }
+
+            if (job.Status == JobStatus.Failed) throw new RefusalException(job.Refusal, job.Message);
+            if (job.Receipt is { } receipt && receipt.Hash != mined && job.Refusal == Refusal.None)
+            {
+                mined = receipt.Hash;
+                progress?.Report(new TransactionStep(receipt.Hash, receipt));
+            }
+
+            if (job.Status == JobStatus.Done) return job.Receipt!;
+            await entry.Changed.WhenAsync(() => !ReferenceEquals(entry.Job, job), cancel);
+        }
+    }
+
+    /// <summary>Something may have changed: the runner is to look at once.</summary>
+    public void Wake()
+    {
+        _isWoken = true;
+        _woken.Raise();
+    }
+
+    /// <summary>Returns when woken, or after a time.</summary>
+    public async Task WhenWokenAsync(TimeSpan limit, CancellationToken cancel)
+    {
+        using CancellationTokenSource timer = new(limit, _clock.Time);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancel, timer.Token);
+        try
+        {
+            await _woken.WhenAsync(() => _isWoken, either.Token);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            // It is time.
+        }
+
+        _isWoken = false;
+    }
+
+    // Below: the runner alone.
+
+    /// <summary>Returns when the job's next state is on disk. One that has ended needs its data no more.</summary>
+    public async Task SaveAsync(JobEntry entry, Job next)
+    {
+        if (!next.IsActive)
+        {
+            next = next with
+            {
+                EndedAtSeconds = _clock.NowSeconds,
+                Call = next.Call with { Data = default },
+                Raw = default,
+            };
+        }
+
+        await _ledger.RunAsync(
+            turn =>
+            {
+                turn.Batch.PutJob(next);
+                turn.RequireDurable();
+                return true;
+            },
+            CancellationToken.None);
+        if (next.Nonce is { } nonce) NextNonce = Math.Max(NextNonce, nonce + 1);
+        if (!next.IsActive) _active.TryRemove(next.Number, out _);
+        entry.Set(next);
+    }
+
+    /// <summary>Forgets jobs that ended long ago. No shorter than the budget's day.</summary>
+    public async Task PruneAsync()
+    {
+        ulong keptFor = _options.JobsKeptHours * 3_600UL, now = _clock.NowSeconds;
+        List<Job> old = [.. _all.Values.Select(entry => entry.Job)
+            .Where(job => !job.IsActive && job.EndedAtSeconds + keptFor < now)];
+        if (old.Count == 0) return;
+        await _ledger.RunAsync(
+            turn =>
+            {
+                foreach (Job job in old) Forget(turn, job);
+                return true;
+            },
+            CancellationToken.None);
+    }
+}

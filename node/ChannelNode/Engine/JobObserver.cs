@@ -1,0 +1,134 @@
+using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// Sees what became of the jobs' transactions. A job is done only by a receipt of its own, with the confirmations that
+/// count; a nonce that is used says nothing about whose transaction used it.
+/// </summary>
+internal sealed class JobObserver(
+    JobBook jobs, IChain chain, NodeOptions options, ILogger<JobObserver> log)
+{
+    /// <summary>Several RPC servers behind one address do not know the same at the same time.</summary>
+    private const int LooksBeforeAStranger = 3;
+
+    private ulong _knownNonce;
+    private bool _hasLooked;
+
+    public async Task ObserveAsync(JobEntry entry, AccountLook look, CancellationToken cancel)
+    {
+        Job job = entry.Job;
+        if (job.Attempts.Count == 0) return;
+        bool isUsed = job.Nonce is { } nonce && nonce < look.MinedNonce;
+        if (!isUsed && job.Receipt is null && job.Nonce is not null) return;
+
+        if (await FindMinedAsync(job, cancel) is { } found)
+        {
+            entry.LooksWithoutOurs = 0;
+            await TakeMinedAsync(entry, found.Attempt, found.Mined, look, cancel);
+            return;
+        }
+
+        if (job.Receipt is { } lost)
+        {
+            if (look.Head >= lost.BlockNumber) await TakeUnminedAsync(entry, lost);
+            return;
+        }
+
+        if (job.Nonce is { } taken && taken < look.DeepNonce && ++entry.LooksWithoutOurs >= LooksBeforeAStranger)
+            await TakeStrangersAsync(entry, taken);
+    }
+
+    /// <summary>Newest first, and among all of them: one under an earlier nonce counts too.</summary>
+    private async Task<(JobAttempt Attempt, MinedTransaction Mined)?> FindMinedAsync(Job job, CancellationToken cancel)
+    {
+        for (int index = job.Attempts.Count - 1; index >= 0; index--)
+        {
+            if (await chain.MinedAsync(job.Attempts[index].Hash, cancel) is { } mined) return (job.Attempts[index], mined);
+        }
+
+        return null;
+    }
+
+    private async Task TakeMinedAsync(
+        JobEntry entry, JobAttempt attempt, MinedTransaction mined, AccountLook look, CancellationToken cancel)
+    {
+        Job job = entry.Job;
+        if (job.Receipt != mined.Receipt || job.Status != JobStatus.Mined)
+        {
+            job = job with { Status = JobStatus.Mined, Receipt = mined.Receipt, Nonce = attempt.Nonce };
+            if (mined.Succeeded && attempt.Kind != AttemptKind.Cancelling) job = job with { Refusal = Refusal.None, Message = "" };
+            log.JobMined(job.Number, job.Purpose, mined.Receipt.Hash, mined.Receipt.BlockNumber);
+        }
+
+        entry.Problem = Refusal.None;
+        if (look.Head + 1 >= mined.Receipt.BlockNumber + Math.Max(options.Confirmations, 1))
+            job = await EndAsync(job, attempt, mined, cancel);
+        if (!ReferenceEquals(job, entry.Job)) await jobs.SaveAsync(entry, job);
+    }
+
+    private async Task<Job> EndAsync(Job job, JobAttempt attempt, MinedTransaction mined, CancellationToken cancel)
+    {
+        job = job with { SpentWei = job.SpentWei + mined.Receipt.GasUsed * mined.FeePerGas };
+        if (!mined.Succeeded)
+        {
+            string why = await chain.ExplainAsync(job.Call, mined.Receipt, cancel);
+            log.JobFailed(job.Number, job.Purpose, Refusal.TransactionReverted, why);
+            return job with { Status = JobStatus.Failed, Refusal = Refusal.TransactionReverted, Message = why };
+        }
+
+        switch (attempt.Kind)
+        {
+            case AttemptKind.Preparing:
+                return job with { Status = JobStatus.Waiting, Nonce = null, Attempts = [], Receipt = null };
+            case AttemptKind.Cancelling:
+                log.JobFailed(job.Number, job.Purpose, job.Refusal, job.Message);
+                return job with { Status = JobStatus.Failed };
+            default:
+                log.JobDone(job.Number, job.Purpose, mined.Receipt.BlockNumber);
+                return job with { Status = JobStatus.Done };
+        }
+    }
+
+    private async Task TakeUnminedAsync(JobEntry entry, TransactionReceipt lost)
+    {
+        log.JobUnmined(entry.Job.Number, entry.Job.Purpose, lost.Hash, lost.BlockNumber);
+        await jobs.SaveAsync(
+            entry, entry.Job with { Status = JobStatus.Sent, Receipt = null, Nonce = entry.Job.Attempts[^1].Nonce });
+        entry.ToldAt = 0;
+    }
+
+    /// <summary>
+    /// The nonce is used, as deep as counts, and not by any transaction of the job: it gets a new one. The old attempts
+    /// are still looked for, in case the chain is reorganized after all.
+    /// </summary>
+    private async Task TakeStrangersAsync(JobEntry entry, ulong nonce)
+    {
+        Job job = entry.Job;
+        entry.LooksWithoutOurs = 0;
+        if (job.Kind == JobKind.Unblock)
+        {
+            await jobs.SaveAsync(entry, job with { Status = JobStatus.Done });
+            return;
+        }
+
+        log.NonceTaken(job.Number, job.Purpose, nonce);
+        jobs.NoticeStranger();
+        await jobs.SaveAsync(entry, job with { Status = JobStatus.Waiting, Nonce = null, Raw = default });
+    }
+
+    /// <summary>The account's nonce went on and it was not this node: two programs use one key.</summary>
+    public void LookForStrangers(AccountLook look)
+    {
+        ulong ours = Math.Max(_knownNonce, jobs.NextNonce);
+        if (_hasLooked && look.MinedNonce > ours)
+        {
+            log.KeyShared(ours, look.MinedNonce);
+            jobs.NoticeStranger();
+        }
+
+        _hasLooked = true;
+        _knownNonce = Math.Max(_knownNonce, look.MinedNonce);
+    }
+}

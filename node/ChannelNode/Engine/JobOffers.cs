@@ -1,0 +1,221 @@
+using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// Signs the jobs' transactions, tells the network of them, and replaces those that are stuck: at once when the next block
+/// would not take them, else when they have waited long enough, sooner as a deadline nears. Used by the runner, in rounds.
+/// </summary>
+internal sealed class JobOffers(
+    JobBook jobs, IChain chain, NodeClock clock, NodeOptions options, ILogger<JobOffers> log)
+{
+    /// <summary>Gas of a transaction that moves nothing, and a little for chains that count more.</summary>
+    private const ulong NothingGas = 30_000;
+
+    private static readonly TimeSpan TellAgainAfter = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan TellDroppedAfter = TimeSpan.FromSeconds(1);
+
+    private AccountLook _look = new(0, 0, 0, 0, 0, UInt128.Zero);
+    private ChainFees? _market;
+    private Lent _lent;
+    private ulong _blockedNonce = ulong.MaxValue;
+    private long _blockedSince;
+
+    /// <summary>What jobs with later nonces need of those before them.</summary>
+    private readonly record struct Lent(bool IsProtective, ulong DeadlineSeconds);
+
+    private ulong NowSeconds => Math.Max(_look.HeadSeconds, clock.ChainSeconds);
+
+    /// <summary>A round begins, with what was seen of the chain.</summary>
+    public void Begin(AccountLook look) => (_look, _market, _lent) = (look, null, default);
+
+    private async Task<ChainFees> MarketAsync(CancellationToken cancel) => _market ??= await chain.FeesAsync(cancel);
+
+    /// <summary>Gives a waiting job its nonce and its first transaction.</summary>
+    public async Task StartAsync(JobEntry entry, CancellationToken cancel)
+    {
+        Job job = entry.Job;
+        if (IsAllowanceInUse(job)) return;
+        PreparedCall prepared;
+        try
+        {
+            prepared = await PrepareAsync(job, cancel);
+        }
+        catch (RefusalException refusal) when (refusal.Refusal != Refusal.ChainUnavailable)
+        {
+            await FailAsync(entry, refusal.Refusal, refusal.Message);
+            return;
+        }
+
+        uint urgency = FeePolicy.Urgency(job.CreatedAtSeconds, NowSeconds, job.DeadlineSeconds);
+        if (FeePolicy.First(await MarketAsync(cancel), urgency, FeeMax(job.IsProtective)) is not { } fees)
+        {
+            throw new RefusalException(
+                Refusal.FeeTooHigh, $"the chain asks {_market!.Value.BaseFee} wei per gas, above {FeeMax(job.IsProtective)}");
+        }
+
+        if (await IsShortAsync(entry, prepared, fees)) return;
+        ulong nonce = job.Nonce ?? Math.Max(_look.PendingNonce, jobs.NextNonce);
+        await OfferAsync(entry, job, prepared, prepared.Completes ? AttemptKind.Completing : AttemptKind.Preparing, nonce, fees, cancel);
+    }
+
+    /// <summary>An allowance belongs to one deposit: two at once would overwrite each other's.</summary>
+    private bool IsAllowanceInUse(Job job) => job.Call.Spends != UInt128.Zero && jobs.Active.Any(other =>
+        other.Job.Number != job.Number && other.Job.Call.Spends != UInt128.Zero && other.Job.Call.Token == job.Call.Token
+        && (other.Job.Status is JobStatus.Sent or JobStatus.Mined
+            || (other.Job.Number < job.Number && other.Job.SpentWei != UInt128.Zero)));
+
+    private async Task<PreparedCall> PrepareAsync(Job job, CancellationToken cancel) => job.Kind == JobKind.Unblock
+        ? Nothing()
+        : await chain.PrepareAsync(job.Call, cancel);
+
+    private PreparedCall Nothing() => new(chain.Nothing(), NothingGas, [], Completes: true);
+
+    private UInt128 FeeMax(bool isProtective) =>
+        isProtective ? Math.Max(options.DisputeFeeWeiMax, options.FeeWeiMax) : options.FeeWeiMax;
+
+    /// <summary>Ends the job when neither the budget nor the account has what it needs.</summary>
+    private async Task<bool> IsShortAsync(JobEntry entry, PreparedCall prepared, TransactionFees fees)
+    {
+        Job job = entry.Job;
+        UInt128 cost = prepared.Gas * fees.MaxFee, needed = prepared.Call.Value + cost;
+        if (!IsWithinBudget(job, cost))
+        {
+            log.BudgetReached(job.Purpose, options.GasBudgetWeiPerDay, options.DisputeReserveWeiPerDay);
+            await FailAsync(
+                entry, Refusal.BudgetReached,
+                $"{job.Call.Operation} may cost {cost} wei of gas, more than is left of the day's {options.GasBudgetWeiPerDay} wei");
+            return true;
+        }
+
+        UInt128 promised = UInt128.Zero;
+        foreach (JobEntry other in jobs.Active)
+            if (other.Job.Status == JobStatus.Sent) promised += other.Job.Call.Value + (other.Job.Offer?.GasCostMax ?? 0);
+        if (needed + promised <= _look.Balance) return false;
+        string others = promised == UInt128.Zero ? "" : $", of which {promised} wei are promised to other transactions";
+        await FailAsync(
+            entry, Refusal.InsufficientFunds,
+            $"{job.Call.Operation} needs {needed} wei with its gas, and the node's account has {_look.Balance} wei{others}");
+        return true;
+    }
+
+    private bool IsWithinBudget(Job job, UInt128 cost) =>
+        GasBudget.Allows(job, cost, jobs.All.Select(entry => entry.Job), options, clock.NowSeconds);
+
+    private async Task FailAsync(JobEntry entry, Refusal refusal, string message)
+    {
+        log.JobFailed(entry.Job.Number, entry.Job.Purpose, refusal, message);
+        await jobs.SaveAsync(entry, entry.Job with { Status = JobStatus.Failed, Refusal = refusal, Message = message });
+    }
+
+    /// <summary>Persist, then speak: what is signed is on disk before anybody is told of it.</summary>
+    private async Task OfferAsync(
+        JobEntry entry, Job job, PreparedCall prepared, AttemptKind kind, ulong nonce, TransactionFees fees, CancellationToken cancel)
+    {
+        SignedTransaction signed = chain.Sign(prepared, nonce, fees);
+        JobAttempt attempt = new(kind, nonce, signed.Hash, fees, prepared.Gas, clock.NowSeconds);
+        await jobs.SaveAsync(entry, job with
+        {
+            Status = JobStatus.Sent,
+            Nonce = nonce,
+            Attempts = [.. job.Attempts, attempt],
+            Raw = signed.Raw,
+        });
+        entry.Problem = Refusal.None;
+        entry.OfferedAt = clock.Time.GetTimestamp();
+        log.JobSent(job.Number, job.Purpose, kind, signed.Hash, nonce, fees.MaxFee, fees.Tip);
+        await TellAsync(entry, cancel);
+    }
+
+    private async Task TellAsync(JobEntry entry, CancellationToken cancel)
+    {
+        entry.ToldAt = clock.Time.GetTimestamp();
+        entry.IsUnderpriced = await chain.BroadcastAsync(entry.Job.Raw, cancel) == BroadcastAnswer.Underpriced;
+    }
+
+    /// <summary>Tells the network again of what it has forgotten, and replaces what is stuck.</summary>
+    public async Task TendAsync(JobEntry entry, CancellationToken cancel)
+    {
+        Job job = entry.Job;
+        _lent = new Lent(
+            _lent.IsProtective || job.IsProtective,
+            _lent.DeadlineSeconds == 0 ? job.DeadlineSeconds
+                : job.DeadlineSeconds == 0 ? _lent.DeadlineSeconds
+                : Math.Min(job.DeadlineSeconds, _lent.DeadlineSeconds));
+        Lent lent = _lent;
+        if (job.Offer is not { } offer || job.Nonce < _look.MinedNonce) return;
+        if (entry.OfferedAt == 0) entry.OfferedAt = clock.Time.GetTimestamp();
+        TimeSpan toldFor = clock.Time.GetElapsedTime(entry.ToldAt), stoodFor = clock.Time.GetElapsedTime(entry.OfferedAt);
+        bool isDropped = _look.PendingNonce <= job.Nonce;
+        if (entry.ToldAt == 0 || toldFor > (isDropped ? TellDroppedAfter : TellAgainAfter)) await TellAsync(entry, cancel);
+
+        bool isStuck = entry.IsUnderpriced
+            || stoodFor >= FeePolicy.StandsFor(options.ReplaceAfterSeconds, NowSeconds, lent.DeadlineSeconds);
+        if (!isStuck && (stoodFor < TellDroppedAfter || !FeePolicy.IsBelowMarket(offer.Fees, await MarketAsync(cancel)))) return;
+        await ReplaceAsync(entry, offer, lent, cancel);
+    }
+
+    private async Task ReplaceAsync(JobEntry entry, JobAttempt offer, Lent lent, CancellationToken cancel)
+    {
+        (Job job, PreparedCall prepared, AttemptKind kind) = await PrepareAgainAsync(entry.Job, cancel);
+        ChainFees market = await MarketAsync(cancel);
+        uint urgency = FeePolicy.Urgency(job.CreatedAtSeconds, NowSeconds, lent.DeadlineSeconds);
+        if (FeePolicy.Replace(offer.Fees, market, urgency, FeeMax(lent.IsProtective)) is not { } fees)
+        {
+            throw new RefusalException(
+                Refusal.FeeTooHigh,
+                $"{job.Call.Operation} offers {offer.Fees.MaxFee} wei per gas, and may not offer more than {FeeMax(lent.IsProtective)}");
+        }
+
+        if (kind != AttemptKind.Cancelling && !IsWithinBudget(job, prepared.Gas * fees.MaxFee))
+        {
+            if (entry.Problem != Refusal.BudgetReached)
+                log.BudgetReached(job.Purpose, options.GasBudgetWeiPerDay, options.DisputeReserveWeiPerDay);
+            throw new RefusalException(Refusal.BudgetReached, "what is left of the day's gas does not pay for a replacement");
+        }
+
+        log.JobStuck(job.Number, job.Purpose, job.Nonce!.Value, offer.Fees.MaxFee, market.BaseFee);
+        await OfferAsync(entry, job, prepared, kind, job.Nonce.Value, fees, cancel);
+    }
+
+    /// <summary>What would be refused by now is cancelled: it would only burn gas, and hold up those behind it.</summary>
+    private async Task<(Job Job, PreparedCall Call, AttemptKind Kind)> PrepareAgainAsync(Job job, CancellationToken cancel)
+    {
+        if (job.Refusal != Refusal.None) return (job, Nothing(), AttemptKind.Cancelling);
+        try
+        {
+            PreparedCall prepared = await PrepareAsync(job, cancel);
+            return (job, prepared, prepared.Completes ? AttemptKind.Completing : AttemptKind.Preparing);
+        }
+        catch (RefusalException refusal) when (refusal.Refusal is not (Refusal.ChainUnavailable or Refusal.InsufficientFunds))
+        {
+            log.JobCancelled(job.Number, job.Purpose, refusal.Refusal, refusal.Message);
+            return (job with { Refusal = refusal.Refusal, Message = refusal.Message }, Nothing(), AttemptKind.Cancelling);
+        }
+    }
+
+    /// <summary>
+    /// A nonce before all of ours that is not ours is empty, or a stranger's transaction waits under it: after a while its
+    /// place is taken by one that moves nothing.
+    /// </summary>
+    public async Task UnblockAsync(CancellationToken cancel)
+    {
+        List<ulong> ours = [.. jobs.Active.Select(entry => entry.Job.Nonce).OfType<ulong>()];
+        ulong next = _look.MinedNonce;
+        if (ours.Count == 0 || ours.Contains(next) || ours.Min() < next)
+        {
+            _blockedNonce = ulong.MaxValue;
+            return;
+        }
+
+        if (_blockedNonce != next) (_blockedNonce, _blockedSince) = (next, clock.Time.GetTimestamp());
+        TimeSpan limit = FeePolicy.StandsFor(options.ReplaceAfterSeconds, NowSeconds, _lent.DeadlineSeconds);
+        if (clock.Time.GetElapsedTime(_blockedSince) < limit) return;
+        log.NonceBlocked(next, ours.Min());
+        JobOrder order = new(JobKind.Unblock, $"unblock/{next}", [], chain.Nothing());
+        JobEntry entry = await jobs.SubmitAsync(order, cancel);
+        if (entry.Job is not { Status: JobStatus.Waiting, Nonce: null } job) return;
+        await jobs.SaveAsync(entry, job with { Nonce = next });
+    }
+}

@@ -1,0 +1,82 @@
+using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// Brings the jobs to their end, and is the only one that uses the account's nonces. Each round looks at the chain, then
+/// goes on with what is mined, what waits and what is stuck. A job that cannot go on keeps no other from it.
+/// </summary>
+internal sealed class JobRunner(
+    JobBook jobs, JobObserver observer, JobOffers offers, IChain chain, NodeOptions options, ILogger<JobRunner> log)
+{
+    private static readonly TimeSpan PauseMin = TimeSpan.FromMilliseconds(25);
+    private static readonly TimeSpan PauseIdle = TimeSpan.FromMinutes(10);
+
+    /// <summary>Runs until cancelled. A bug or a failed disk ends it with an exception: the node must stop then.</summary>
+    public async Task RunAsync(CancellationToken stopping)
+    {
+        TimeSpan pause = PauseMin, pauseMax = TimeSpan.FromMilliseconds(options.PollMs);
+        while (!stopping.IsCancellationRequested)
+        {
+            try
+            {
+                await jobs.WhenWokenAsync(jobs.HasActive ? pause : PauseIdle, stopping);
+                bool moved = await RoundAsync(stopping);
+                pause = moved ? PauseMin : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, pauseMax.Ticks));
+            }
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (RefusalException refusal)
+            {
+                // The chain gives no answer, or the ledger is stopping: the jobs stay what they are.
+                log.JobsWait(jobs.Active.Count, refusal.Message);
+                pause = pauseMax;
+            }
+        }
+    }
+
+    /// <summary>True when a job has changed.</summary>
+    private async Task<bool> RoundAsync(CancellationToken cancel)
+    {
+        IReadOnlyList<JobEntry> active = jobs.Active;
+        if (active.Count == 0)
+        {
+            await jobs.PruneAsync();
+            return false;
+        }
+
+        List<Job> before = [.. active.Select(entry => entry.Job)];
+        AccountLook look = await chain.LookAsync(options.Confirmations, cancel);
+        foreach (JobEntry entry in active) await TryAsync(entry, () => observer.ObserveAsync(entry, look, cancel));
+        observer.LookForStrangers(look);
+        offers.Begin(look);
+
+        // By nonce, from the last: each lends its urgency to those that must be mined before it.
+        foreach (JobEntry entry in active.Where(entry => entry.Job.Status == JobStatus.Sent)
+            .OrderByDescending(entry => entry.Job.Nonce))
+            await TryAsync(entry, () => offers.TendAsync(entry, cancel));
+
+        // What protects money goes first, then what was asked for first.
+        foreach (JobEntry entry in active.Where(entry => entry.Job.Status == JobStatus.Waiting)
+            .OrderByDescending(entry => entry.Job.IsProtective))
+            await TryAsync(entry, () => offers.StartAsync(entry, cancel));
+        await offers.UnblockAsync(cancel);
+        return active.Where((entry, index) => !ReferenceEquals(entry.Job, before[index])).Any();
+    }
+
+    private async Task TryAsync(JobEntry entry, Func<Task> work)
+    {
+        try
+        {
+            await work();
+        }
+        catch (RefusalException refusal)
+        {
+            if (entry.Problem != refusal.Refusal) log.JobWaits(entry.Job.Number, entry.Job.Purpose, refusal.Refusal, refusal.Message);
+            entry.Problem = refusal.Refusal;
+        }
+    }
+}

@@ -1,0 +1,182 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Settlement;
+using ChannelNode.Signing;
+using ChannelNode.Storage;
+using ChannelNode.Tests.EndToEnd;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace ChannelNode.Tests.Engine.Jobs;
+
+/// <summary>
+/// The jobs of one account as a node has them, on a real disk and a real chain that mines only when it is told to, without
+/// the rest of a node. Can be stopped and started again on the same disk.
+/// </summary>
+internal sealed class JobBench : IAsyncDisposable
+{
+    private const string HundredEther = "0x56BC75E2D63100000";
+
+    private static ulong _salts;
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("channelnode-").FullName;
+    private readonly Address _contract;
+    private readonly PrivateKey _peer = PrivateKey.Generate();
+    private readonly List<EthereumChain> _others = [];
+    private RocksChannelStore _store = null!;
+    private Ledger _ledger = null!;
+    private CancellationTokenSource _stopping = null!;
+    private Task _running = Task.CompletedTask;
+
+    private JobBench(AnvilFixture anvil, PrivateKey key, Address contract) =>
+        (Anvil, Key, _contract) = (anvil, key, contract);
+
+    public AnvilFixture Anvil { get; }
+
+    public PrivateKey Key { get; }
+
+    public EthereumChain Chain { get; private set; } = null!;
+
+    public JobBook Jobs { get; private set; } = null!;
+
+    public Address Contract => _contract;
+
+    /// <summary>With a key of its own, or that of <paramref name="twin"/>.</summary>
+    public static async Task<JobBench> StartAsync(
+        AnvilFixture anvil, Func<NodeOptions, NodeOptions>? change = null, JobBench? twin = null)
+    {
+        PrivateKey key = twin?.Key ?? PrivateKey.Generate();
+        Address contract = await anvil.PaymentChannelsAsync();
+        await anvil.RpcAsync<object?>("anvil_setBalance", key.Address.ToString(), HundredEther);
+        JobBench bench = new(anvil, key, contract);
+        await bench.StartAsync(change);
+        await anvil.RpcAsync<object?>("evm_setAutomine", false);
+        return bench;
+    }
+
+    public async Task StartAsync(Func<NodeOptions, NodeOptions>? change = null)
+    {
+        NodeOptions options = new()
+        {
+            DataDirectory = Path.Combine(_folder, "data"),
+            KeyFile = "",
+            RpcUrl = Anvil.HttpUrl,
+            Contract = _contract,
+            PollMs = 50,
+            ReplaceAfterSeconds = 1,
+        };
+        options = change?.Invoke(options) ?? options;
+        Chain = await ChainBenchOf(options);
+        _store = RocksChannelStore.Open(
+            options.DataDirectory, new StoreIdentity(AnvilFixture.ChainId, _contract, Key.Address));
+        ChainView view = new(_store, TimeProvider.System, TimeSpan.FromHours(1));
+        NodeClock clock = new(TimeProvider.System);
+        ChannelBook book = new(_store, new PeerLinks(), 1_024);
+        _ledger = new Ledger(book, _store, view, clock, options, NullLogger<Ledger>.Instance);
+        Jobs = new JobBook(_store, _ledger, clock, options, NullLogger<JobBook>.Instance);
+        JobRunner runner = new(
+            Jobs,
+            new JobObserver(Jobs, Chain, options, NullLogger<JobObserver>.Instance),
+            new JobOffers(Jobs, Chain, clock, options, NullLogger<JobOffers>.Instance),
+            Chain,
+            options,
+            NullLogger<JobRunner>.Instance);
+        _stopping = new CancellationTokenSource();
+        _running = Task.Run(() => runner.RunAsync(_stopping.Token));
+    }
+
+    private Task<EthereumChain> ChainBenchOf(NodeOptions options) => EthereumChain.ConnectAsync(
+        options, Key.Address, Key.Sign, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
+
+    public async Task StopAsync()
+    {
+        await _stopping.CancelAsync();
+        await _running;
+        await _ledger.DisposeAsync();
+        _store.Dispose();
+        await Chain.DisposeAsync();
+    }
+
+    /// <summary>In ether, or in a token; this account is side A and its own owner.</summary>
+    public Channel NewChannel(Address token = default)
+    {
+        ulong salt = Interlocked.Increment(ref _salts);
+        ChannelTerms terms = new(
+            new Party(Key.Address, Key.Address), new Party(_peer.Address, _peer.Address), token, 600, false,
+            new Bytes32(0xbe7c, salt, 0, 1));
+        return new Channel(new SignatureScheme(Key, AnvilFixture.ChainId, _contract).IdOf(terms), terms, Side.A);
+    }
+
+    /// <summary>The other side of the channels, with an account of its own.</summary>
+    public async Task<EthereumChain> PeerAsync()
+    {
+        await Anvil.RpcAsync<object?>("anvil_setBalance", _peer.Address.ToString(), HundredEther);
+        EthereumChain chain = await EthereumChain.ConnectAsync(
+            new NodeOptions { DataDirectory = "", KeyFile = "", RpcUrl = Anvil.HttpUrl, Contract = _contract },
+            _peer.Address, _peer.Sign, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
+        _others.Add(chain);
+        return chain;
+    }
+
+    public PrivateKey PeerKey => _peer;
+
+    public Task<JobEntry> DepositAsync(Channel channel, UInt128 amount, JobKind kind = JobKind.Deposit, ulong deadlineSeconds = 0) =>
+        SubmitAsync(kind, $"{kind}/{channel.Id}", Chain.Deposit(channel, Side.A, amount), deadlineSeconds);
+
+    public Task<JobEntry> SubmitAsync(JobKind kind, string purpose, ChainCall call, ulong deadlineSeconds = 0) => Jobs.SubmitAsync(
+        new JobOrder(kind, purpose, [], call, deadlineSeconds), CancellationToken.None);
+
+    public async Task<UInt128> PotAsync(Channel channel) => (await Chain.SidesAsync(channel.Id, default)).PotA;
+
+    /// <summary>Mined transactions of the account.</summary>
+    public async Task<ulong> NonceAsync() => (await Chain.LookAsync(1, default)).MinedNonce;
+
+    /// <summary>Looks until the job is as expected; fails with what it is after half a minute.</summary>
+    public static async Task<Job> UntilAsync(JobEntry entry, Func<Job, bool> reached)
+    {
+        for (int look = 0; look < 1_200; look++)
+        {
+            if (reached(entry.Job)) return entry.Job;
+            await Task.Delay(25);
+        }
+
+        Assert.Fail($"never reached; problem {entry.Problem}, the job is {entry.Job}, {string.Join(", ", entry.Job.Attempts)}");
+        return entry.Job;
+    }
+
+    public static Task<Job> UntilAsync(JobEntry entry, JobStatus status) => UntilAsync(entry, job => job.Status == status);
+
+    /// <summary>Mines a block at a time, as real chains do, until the job is as expected.</summary>
+    public async Task<Job> MineUntilAsync(JobEntry entry, Func<Job, bool> reached)
+    {
+        for (int look = 0; look < 300; look++)
+        {
+            if (reached(entry.Job)) return entry.Job;
+            await Anvil.MineAsync();
+            await Task.Delay(100);
+        }
+
+        return await UntilAsync(entry, reached);
+    }
+
+    public Task<Job> MineUntilAsync(JobEntry entry, JobStatus status) => MineUntilAsync(entry, job => job.Status == status);
+
+    public Task SetBaseFeeAsync(ulong wei) =>
+        Anvil.RpcAsync<object?>("anvil_setNextBlockBaseFeePerGas", Quantity.Format(wei));
+
+    /// <summary>What somebody else does who has this account's key.</summary>
+    public Task<string> SendAsStrangerAsync(ulong nonce, ulong feeWei)
+    {
+        var transaction = new Eip1559Transaction(
+            AnvilFixture.ChainId, nonce, feeWei, feeWei, 21_000, new Address(1, 2, 3), 5, default, []);
+        return Anvil.RpcAsync<string>(
+            "eth_sendRawTransaction", Hex.Format(transaction.Sign(Key.Sign).Raw.Span));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        foreach (EthereumChain other in _others) await other.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+}

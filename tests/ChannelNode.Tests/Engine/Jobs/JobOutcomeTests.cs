@@ -1,0 +1,190 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Settlement;
+using ChannelNode.Tests.EndToEnd;
+using ChannelNode.Tests.Settlement;
+using Xunit;
+
+namespace ChannelNode.Tests.Engine.Jobs;
+
+/// <summary>What counts as done, and that it is done once: over strangers, reorganisations, reverts and restarts.</summary>
+public sealed class JobOutcomeTests : IAsyncLifetime
+{
+    private const ulong Gwei = 1_000_000_000;
+
+    private AnvilFixture _anvil = null!;
+
+    public async Task InitializeAsync() => _anvil = await AnvilFixture.StartAsync();
+
+    public async Task DisposeAsync() => await _anvil.DisposeAsync();
+
+    [Fact]
+    public async Task NonceUsedByAStranger_IsNotDone_AndTheJobGetsANewNonce()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { ReplaceAfterSeconds = 600 });
+        Channel channel = bench.NewChannel();
+        JobEntry entry = await bench.DepositAsync(channel, 1_000);
+        Job sent = await JobBench.UntilAsync(entry, JobStatus.Sent);
+
+        await bench.SendAsStrangerAsync(sent.Nonce!.Value, 500 * Gwei);
+        await _anvil.MineAsync();
+        Assert.Equal(UInt128.Zero, await bench.PotAsync(channel));
+        Job again = await JobBench.UntilAsync(entry, job => job.Nonce == sent.Nonce + 1);
+        Assert.NotEqual(JobStatus.Done, again.Status);
+        await bench.MineUntilAsync(entry, JobStatus.Done);
+
+        Assert.Equal((1_000UL, 2UL), ((ulong)await bench.PotAsync(channel), await bench.NonceAsync()));
+        Assert.True(bench.Jobs.IsKeyShared);
+    }
+
+    [Fact]
+    public async Task TwoNodesOnOneKey_AreDetected_AndNothingNewIsSentButDisputes()
+    {
+        await using JobBench one = await JobBench.StartAsync(_anvil);
+        await using JobBench two = await JobBench.StartAsync(_anvil, twin: one);
+        await one.MineUntilAsync(await one.DepositAsync(one.NewChannel(), 1), JobStatus.Done);
+        await two.MineUntilAsync(await two.DepositAsync(two.NewChannel(), 1), JobStatus.Done);
+        await one.MineUntilAsync(await one.DepositAsync(one.NewChannel(), 1), JobStatus.Done);
+
+        RefusalException refused = await Assert.ThrowsAsync<RefusalException>(() => one.DepositAsync(one.NewChannel(), 1));
+
+        Assert.Equal(Refusal.KeyShared, refused.Refusal);
+        await one.MineUntilAsync(await one.DepositAsync(one.NewChannel(), 1, JobKind.Dispute), JobStatus.Done);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task TransactionThatAReorgTakesBack_IsPendingAgainUntilItHasItsConfirmations(int depth)
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { Confirmations = 5 });
+        Channel channel = bench.NewChannel();
+        JobEntry entry = await bench.DepositAsync(channel, 1_000);
+        await JobBench.UntilAsync(entry, JobStatus.Sent);
+        string before = await _anvil.RpcAsync<string>("evm_snapshot");
+        await _anvil.MineAsync(depth);
+        await JobBench.UntilAsync(entry, JobStatus.Mined);
+
+        await _anvil.RpcAsync<object?>("evm_revert", before);
+        await _anvil.RpcAsync<object?>("anvil_dropAllTransactions");
+        await _anvil.RpcAsync<object?>("evm_increaseTime", 7);
+        await _anvil.MineAsync(depth);
+        await JobBench.UntilAsync(entry, JobStatus.Sent);
+        await bench.MineUntilAsync(entry, JobStatus.Mined);
+        Job done = await bench.MineUntilAsync(entry, JobStatus.Done);
+
+        Assert.True((await bench.Chain.LookAsync(1, default)).Head >= done.Receipt!.BlockNumber + 4);
+        Assert.Equal((1_000UL, 1UL), ((ulong)await bench.PotAsync(channel), await bench.NonceAsync()));
+    }
+
+    [Fact]
+    public async Task RevertedTransaction_FailsWithItsReason_AndIsNotSentAgain()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { ReplaceAfterSeconds = 600 });
+        EthereumChain peer = await bench.PeerAsync();
+        Channel channel = bench.NewChannel();
+        await bench.MineUntilAsync(await bench.DepositAsync(channel, 1_000), JobStatus.Done);
+        JobEntry entry = await bench.SubmitAsync(JobKind.StartClose, "close", bench.Chain.StartClose(channel, null, default));
+        await JobBench.UntilAsync(entry, JobStatus.Sent);
+        PreparedCall theirs = await peer.PrepareAsync(peer.StartClose(channel, null, default), default);
+        await peer.BroadcastAsync(peer.Sign(theirs, 0, new TransactionFees(500 * Gwei, 400 * Gwei)).Raw, default);
+
+        await _anvil.MineAsync();
+        Job failed = await JobBench.UntilAsync(entry, JobStatus.Failed);
+
+        Assert.Equal(Refusal.TransactionReverted, failed.Refusal);
+        Assert.Contains("ChannelClosing", failed.Message, StringComparison.Ordinal);
+        Assert.True(failed.SpentWei > 0);
+        Assert.Equal(2UL, await bench.NonceAsync());
+    }
+
+    [Fact]
+    public async Task StoppedBetweenSigningAndTelling_GoesOnAndIsDoneOnce()
+    {
+        using var proxy = new RpcProxy(_anvil.HttpUrl, (method, request) =>
+            method == "eth_sendRawTransaction" ? RpcProxy.Error(request, "not now") : null);
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { RpcUrl = proxy.Url });
+        Channel channel = bench.NewChannel();
+        JobEntry entry = await bench.DepositAsync(channel, 1_000);
+        Job signed = await JobBench.UntilAsync(entry, JobStatus.Sent);
+        await bench.StopAsync();
+
+        await bench.StartAsync();
+        JobEntry again = bench.Jobs.Active.Single();
+        Job done = await bench.MineUntilAsync(again, JobStatus.Done);
+
+        Assert.Equal(signed.Attempts[0], done.Attempts[0]);
+        Assert.Equal((1_000UL, 1UL), ((ulong)await bench.PotAsync(channel), await bench.NonceAsync()));
+    }
+
+    [Fact]
+    public async Task SamePurpose_JoinsTheJob_AlsoAfterARestart()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        Channel channel = bench.NewChannel();
+        JobOrder order = new(
+            JobKind.Deposit, "deposit/1", [channel.Id], bench.Chain.Deposit(channel, Side.A, 1_000), Once: true);
+        JobEntry first = await bench.Jobs.SubmitAsync(order, default), joined = await bench.Jobs.SubmitAsync(order, default);
+        Assert.Same(first, joined);
+        await bench.MineUntilAsync(first, JobStatus.Done);
+        await bench.StopAsync();
+
+        await bench.StartAsync();
+        JobEntry remembered = await bench.Jobs.SubmitAsync(order, default);
+        RefusalException other = await Assert.ThrowsAsync<RefusalException>(() => bench.Jobs.SubmitAsync(
+            order with { Call = bench.Chain.Deposit(channel, Side.A, 7) }, default));
+
+        Assert.Equal((await JobBook.WhenDoneAsync(remembered, null, default)).Hash, first.Job.Receipt!.Hash);
+        Assert.Equal(Refusal.IdempotencyKeyReused, other.Refusal);
+        Assert.Equal((1_000UL, 1UL), ((ulong)await bench.PotAsync(channel), await bench.NonceAsync()));
+    }
+
+    [Fact]
+    public async Task SeveralAtOnce_EachGetTheirNonce()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        Channel[] channels = [.. Enumerable.Range(0, 10).Select(_ => bench.NewChannel())];
+        JobEntry[] entries = await Task.WhenAll(channels.Select(channel => bench.DepositAsync(channel, 5)));
+        foreach (JobEntry entry in entries) await JobBench.UntilAsync(entry, JobStatus.Sent);
+
+        await _anvil.MineAsync();
+        foreach (JobEntry entry in entries) await bench.MineUntilAsync(entry, JobStatus.Done);
+
+        Assert.Equal(Enumerable.Range(0, 10).Select(nonce => (ulong)nonce), entries.Select(entry => entry.Job.Nonce!.Value).Order());
+        foreach (Channel channel in channels) Assert.Equal((UInt128)5, await bench.PotAsync(channel));
+    }
+
+    [Fact]
+    public async Task TokenDepositsAtOnce_DoNotTakeEachOthersAllowance()
+    {
+        Address token = await _anvil.TokenAsync();
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        Task minting = _anvil.MintAsync(token, bench.Key.Address, 6_000);
+        while (!minting.IsCompleted)
+        {
+            await _anvil.MineAsync();
+            await Task.Delay(50);
+        }
+
+        Channel[] channels = [.. Enumerable.Range(0, 3).Select(_ => bench.NewChannel(token))];
+        JobEntry[] entries = await Task.WhenAll(channels.Select((channel, i) => bench.DepositAsync(channel, (UInt128)(1_000 + i))));
+        foreach (JobEntry entry in entries) await bench.MineUntilAsync(entry, JobStatus.Done);
+
+        for (int i = 0; i < 3; i++) Assert.Equal((UInt128)(1_000 + i), await bench.PotAsync(channels[i]));
+        Assert.Equal(6UL, await bench.NonceAsync());
+    }
+
+    [Fact]
+    public async Task BudgetOfADay_StopsOthersByName_AndLeavesDisputesTheirReserve()
+    {
+        await using JobBench bench = await JobBench.StartAsync(
+            _anvil, options => options with { GasBudgetWeiPerDay = 1_000, DisputeReserveWeiPerDay = 10_000_000 * Gwei });
+        JobEntry deposit = await bench.DepositAsync(bench.NewChannel(), 1);
+        Job stopped = await JobBench.UntilAsync(deposit, JobStatus.Failed);
+        JobEntry dispute = await bench.DepositAsync(bench.NewChannel(), 1, JobKind.Dispute);
+
+        await bench.MineUntilAsync(dispute, JobStatus.Done);
+
+        Assert.Equal((Refusal.BudgetReached, 0), (stopped.Refusal, stopped.Attempts.Count));
+    }
+}

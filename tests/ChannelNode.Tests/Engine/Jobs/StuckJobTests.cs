@@ -1,0 +1,155 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Settlement;
+using ChannelNode.Tests.EndToEnd;
+using ChannelNode.Tests.Settlement;
+using Xunit;
+
+namespace ChannelNode.Tests.Engine.Jobs;
+
+/// <summary>Transactions that the chain does not take: too cheap, forgotten, or behind one that is.</summary>
+public sealed class StuckJobTests : IAsyncLifetime
+{
+    private const ulong Gwei = 1_000_000_000;
+
+    private AnvilFixture _anvil = null!;
+
+    public async Task InitializeAsync() => _anvil = await AnvilFixture.StartAsync();
+
+    public async Task DisposeAsync() => await _anvil.DisposeAsync();
+
+    [Fact]
+    public async Task StuckNonce_IsReplacedForMoreUntilItIsMined_Once()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        Channel channel = bench.NewChannel();
+        JobEntry entry = await bench.DepositAsync(channel, 1_000);
+        JobAttempt first = (await JobBench.UntilAsync(entry, JobStatus.Sent)).Attempts[0];
+
+        await bench.SetBaseFeeAsync((ulong)first.Fees.MaxFee * 10);
+        await _anvil.MineAsync();
+        JobAttempt second = (await JobBench.UntilAsync(entry, job => job.Attempts.Count > 1)).Attempts[1];
+        Job done = await bench.MineUntilAsync(entry, JobStatus.Done);
+
+        Assert.Equal(first.Nonce, second.Nonce);
+        Assert.True(second.Fees.MaxFee * 10 >= first.Fees.MaxFee * 11 && second.Fees.Tip * 10 >= first.Fees.Tip * 11);
+        Assert.Equal(done.Receipt!.Hash, done.Attempts.Single(attempt => attempt.Hash == done.Receipt.Hash).Hash);
+        Assert.Equal((1_000UL, 1UL), ((ulong)await bench.PotAsync(channel), await bench.NonceAsync()));
+    }
+
+    [Fact]
+    public async Task DroppedTransaction_IsToldAgain()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        Channel channel = bench.NewChannel();
+        JobEntry entry = await bench.DepositAsync(channel, 1_000);
+        JobAttempt sent = (await JobBench.UntilAsync(entry, JobStatus.Sent)).Attempts[0];
+        while (!await IsKnownAsync(sent.Hash)) await Task.Delay(25);
+
+        await _anvil.RpcAsync<object?>("anvil_dropTransaction", sent.Hash.ToString());
+        Assert.False(await IsKnownAsync(sent.Hash));
+        await bench.MineUntilAsync(entry, JobStatus.Done);
+
+        Assert.Equal((1_000UL, 1UL), ((ulong)await bench.PotAsync(channel), await bench.NonceAsync()));
+    }
+
+    private async Task<bool> IsKnownAsync(Bytes32 hash) =>
+        await _anvil.RpcAsync<object?>("eth_getTransactionByHash", hash.ToString()) is not null;
+
+    [Fact]
+    public async Task StalledJob_ThatHoldsUpADispute_IsLentItsLimitOfFees()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { FeeWeiMax = 5 * Gwei });
+        Channel cheap = bench.NewChannel(), urgent = bench.NewChannel();
+        JobEntry stalled = await bench.DepositAsync(cheap, 1);
+        await JobBench.UntilAsync(stalled, JobStatus.Sent);
+        await bench.SetBaseFeeAsync(50 * Gwei);
+        await _anvil.MineAsync();
+        await JobBench.UntilAsync(stalled, job => stalled.Problem == Refusal.FeeTooHigh);
+        UInt128 offered = stalled.Job.Attempts[^1].Fees.MaxFee;
+
+        JobEntry dispute = await bench.DepositAsync(urgent, 2, JobKind.Dispute, await _anvil.NowSecondsAsync() + 600);
+        await JobBench.UntilAsync(stalled, job => job.Attempts[^1].Fees.MaxFee > 5 * Gwei);
+        await bench.MineUntilAsync(dispute, JobStatus.Done);
+
+        Assert.True(offered <= 5 * Gwei);
+        Assert.Equal((1UL, 2UL), ((ulong)await bench.PotAsync(cheap), (ulong)await bench.PotAsync(urgent)));
+    }
+
+    [Fact]
+    public async Task OneStalledJob_DoesNotHoldUpTheOthers()
+    {
+        Channel? held = null;
+        using var proxy = new RpcProxy(_anvil.HttpUrl, (method, request) =>
+            held is not null && method == "eth_estimateGas" && request.GetRawText().Contains(held.Terms.Salt.ToString()[2..])
+                ? RpcProxy.Error(request, "this question takes too long")
+                : null);
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { RpcUrl = proxy.Url });
+        held = bench.NewChannel();
+        JobEntry stalled = await bench.DepositAsync(held, 1);
+        JobEntry[] others = [.. await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => bench.DepositAsync(bench.NewChannel(), 1)))];
+
+        foreach (JobEntry other in others) await bench.MineUntilAsync(other, JobStatus.Done);
+        Assert.Equal((JobStatus.Waiting, Refusal.ChainUnavailable), (stalled.Job.Status, stalled.Problem));
+
+        held = null;
+        await bench.MineUntilAsync(stalled, JobStatus.Done);
+    }
+
+    [Fact]
+    public async Task FeesAboveTheLimit_KeepAJobWaitingWithoutANonce()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { FeeWeiMax = 5 * Gwei });
+        await bench.SetBaseFeeAsync(50 * Gwei);
+        await _anvil.MineAsync();
+        JobEntry entry = await bench.DepositAsync(bench.NewChannel(), 1);
+
+        await JobBench.UntilAsync(entry, job => entry.Problem == Refusal.FeeTooHigh);
+        Assert.Equal((JobStatus.Waiting, null), (entry.Job.Status, entry.Job.Nonce));
+
+        await bench.SetBaseFeeAsync(Gwei);
+        await bench.MineUntilAsync(entry, JobStatus.Done);
+    }
+
+    [Fact]
+    public async Task NonceBlockedByAStranger_IsTakenByATransferOfNothing()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        await bench.SetBaseFeeAsync(10 * Gwei);
+        await _anvil.MineAsync();
+        await bench.SendAsStrangerAsync(0, Gwei);
+        Channel channel = bench.NewChannel();
+        JobEntry entry = await bench.DepositAsync(channel, 1_000);
+        Assert.Equal(1UL, (await JobBench.UntilAsync(entry, JobStatus.Sent)).Nonce);
+
+        await bench.MineUntilAsync(entry, JobStatus.Done);
+
+        Assert.Equal((1_000UL, 2UL), ((ulong)await bench.PotAsync(channel), await bench.NonceAsync()));
+        Job unblocked = bench.Jobs.All.Single(other => other.Job.Kind == JobKind.Unblock).Job;
+        Assert.Equal(JobStatus.Done, unblocked.Status);
+    }
+
+    [Fact]
+    public async Task JobThatHasBecomePointless_IsCancelledAndFreesItsNonce()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        EthereumChain peer = await bench.PeerAsync();
+        Channel channel = bench.NewChannel();
+        await bench.MineUntilAsync(await bench.DepositAsync(channel, 1_000), JobStatus.Done);
+        JobEntry entry = await bench.SubmitAsync(JobKind.StartClose, "close", bench.Chain.StartClose(channel, null, default));
+        await JobBench.UntilAsync(entry, JobStatus.Sent);
+
+        // The peer's is the only one that pays enough for the next block.
+        ChainCall call = peer.StartClose(channel, null, default);
+        SignedTransaction theirs = peer.Sign(
+            await peer.PrepareAsync(call, default), 0, new TransactionFees(500 * Gwei, 400 * Gwei));
+        await peer.BroadcastAsync(theirs.Raw, default);
+        await bench.SetBaseFeeAsync(100 * Gwei);
+        await _anvil.MineAsync();
+        Job failed = await bench.MineUntilAsync(entry, JobStatus.Failed);
+
+        Assert.Equal(Refusal.ChannelClosing, failed.Refusal);
+        Assert.Equal(AttemptKind.Cancelling, failed.Attempts[^1].Kind);
+        Assert.Equal(2UL, await bench.NonceAsync());
+    }
+}
