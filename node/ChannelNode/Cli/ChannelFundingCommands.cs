@@ -52,15 +52,18 @@ internal static class ChannelFundingCommands
         Argument<string> channel = Fields.Channel();
         Option<UInt128> amount = Fields.Amount("--amount", "What to add to this node's side");
         amount.Required = true;
+        Option<string> key = Fields.Text("--key", "Idempotency key: the same one deposits once, however often it is asked", 1, 64);
         var command = new CliCommand(
-            "deposit", "Adds to this node's side of a channel; opens again one that was paid out. Each call deposits.",
-            "channelnode channel deposit 0x1a2b3c --amount 1000000000000000000") { channel, amount };
+            "deposit",
+            "Adds to this node's side of a channel; opens again one that was paid out. Without a key each call deposits.",
+            "channelnode channel deposit 0x1a2b3c --amount 1000000000000000000 --key top-up-7") { channel, amount, key };
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
             var request = new DepositChannelRequest
             {
                 ChannelId = await node.ResolveAsync(parsed.GetValue(channel)!, cancel),
                 Amount = parsed.GetValue(amount).ToString(),
+                IdempotencyKey = parsed.GetValue(key) ?? "",
             };
             return await terminal.FollowAsync(
                 node.Client.DepositChannel(request, cancellationToken: cancel), step => step.Progress, cancel);

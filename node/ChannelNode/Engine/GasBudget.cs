@@ -12,9 +12,11 @@ internal static class GasBudget
 
     /// <summary>
     /// Whether a job may offer to burn <paramref name="cost"/> more wei, what it offers now aside. What is under way counts
-    /// with all that it may burn, what is mined with what it did.
+    /// with all that it may burn, what is mined with what it did. <paramref name="isProtective"/>: the job is, or holds up one
+    /// that is.
     /// </summary>
-    public static bool Allows(Job job, UInt128 cost, IEnumerable<Job> all, NodeOptions options, ulong nowSeconds)
+    public static bool Allows(
+        Job job, bool isProtective, UInt128 cost, IEnumerable<Job> all, NodeOptions options, ulong nowSeconds)
     {
         UInt128 ordinary = UInt128.Zero, protective = UInt128.Zero;
         foreach (Job other in all)
@@ -26,7 +28,7 @@ internal static class GasBudget
         }
 
         UInt128 budget = options.GasBudgetWeiPerDay, reserve = options.DisputeReserveWeiPerDay;
-        return job.IsProtective
+        return isProtective
             ? ordinary + protective + cost <= budget + reserve
             : ordinary + Amounts.Excess(protective, reserve) + cost <= budget;
     }

@@ -72,6 +72,7 @@ internal sealed class Guardian(
         foreach (ChainEvent seen in batch.Events)
         {
             if (book.Find(seen.Channel) is not { } slot) continue;
+            WarnOfOlderDatabase(slot, seen);
             slot.Working = Lifecycle.Observe(slot.Channel, slot.Working, seen);
             book.Watch(slot, slot.Working);
             turn.Touch(slot, durable: false);
@@ -91,6 +92,20 @@ internal sealed class Guardian(
 
         turn.Batch.PutChainCursor(batch.Cursor!);
         return true;
+    }
+
+    /// <summary>An update of ours is on chain that this database has not signed; from here on nothing below it is.</summary>
+    private void WarnOfOlderDatabase(ChannelSlot slot, ChainEvent seen)
+    {
+        Pots? presented = seen switch
+        {
+            ChainEvent.CloseStarted started => started.After,
+            ChainEvent.Disputed disputed => disputed.After,
+            ChainEvent.Claimed claimed => claimed.After,
+            _ => null,
+        };
+        if (presented?.SentOf(slot.Channel.OurSide) is { } recorded && recorded > slot.Working.Sent)
+            log.ChainProvesMore(slot.Channel.Id, recorded, slot.Working.Sent);
     }
 
     /// <summary>A quiet chain makes no blocks, yet a window ends: look once a second as well.</summary>

@@ -15,6 +15,7 @@ internal sealed class JobOffers(
 
     private static readonly TimeSpan TellAgainAfter = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan TellDroppedAfter = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan OfferStandsMin = TimeSpan.FromSeconds(1);
 
     private AccountLook _look = new(0, 0, 0, 0, 0, UInt128.Zero);
     private ChainFees? _market;
@@ -80,7 +81,7 @@ internal sealed class JobOffers(
     {
         Job job = entry.Job;
         UInt128 cost = prepared.Gas * fees.MaxFee, needed = prepared.Call.Value + cost;
-        if (!IsWithinBudget(job, cost))
+        if (!IsWithinBudget(job, job.IsProtective, cost))
         {
             log.BudgetReached(job.Purpose, options.GasBudgetWeiPerDay, options.DisputeReserveWeiPerDay);
             await FailAsync(
@@ -100,8 +101,8 @@ internal sealed class JobOffers(
         return true;
     }
 
-    private bool IsWithinBudget(Job job, UInt128 cost) =>
-        GasBudget.Allows(job, cost, jobs.All.Select(entry => entry.Job), options, clock.NowSeconds);
+    private bool IsWithinBudget(Job job, bool isProtective, UInt128 cost) =>
+        GasBudget.Allows(job, isProtective, cost, jobs.All.Select(entry => entry.Job), options, clock.NowSeconds);
 
     private async Task FailAsync(JobEntry entry, Refusal refusal, string message)
     {
@@ -150,10 +151,11 @@ internal sealed class JobOffers(
         bool isDropped = _look.PendingNonce <= job.Nonce;
         if (entry.ToldAt == 0 || toldFor > (isDropped ? TellDroppedAfter : TellAgainAfter)) await TellAsync(entry, cancel);
 
+        if (stoodFor < OfferStandsMin) return;
         bool isStuck = entry.IsUnderpriced
-            || stoodFor >= FeePolicy.StandsFor(options.ReplaceAfterSeconds, NowSeconds, lent.DeadlineSeconds);
-        if (!isStuck && (stoodFor < TellDroppedAfter || !FeePolicy.IsBelowMarket(offer.Fees, await MarketAsync(cancel)))) return;
-        await ReplaceAsync(entry, offer, lent, cancel);
+            || stoodFor >= FeePolicy.StandsFor(options.ReplaceAfterSeconds, NowSeconds, lent.DeadlineSeconds)
+            || FeePolicy.IsBelowMarket(offer.Fees, await MarketAsync(cancel));
+        if (isStuck) await ReplaceAsync(entry, offer, lent, cancel);
     }
 
     private async Task ReplaceAsync(JobEntry entry, JobAttempt offer, Lent lent, CancellationToken cancel)
@@ -168,7 +170,7 @@ internal sealed class JobOffers(
                 $"{job.Call.Operation} offers {offer.Fees.MaxFee} wei per gas, and may not offer more than {FeeMax(lent.IsProtective)}");
         }
 
-        if (kind != AttemptKind.Cancelling && !IsWithinBudget(job, prepared.Gas * fees.MaxFee))
+        if (kind != AttemptKind.Cancelling && !IsWithinBudget(job, lent.IsProtective, prepared.Gas * fees.MaxFee))
         {
             if (entry.Problem != Refusal.BudgetReached)
                 log.BudgetReached(job.Purpose, options.GasBudgetWeiPerDay, options.DisputeReserveWeiPerDay);

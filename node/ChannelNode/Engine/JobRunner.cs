@@ -17,12 +17,14 @@ internal sealed class JobRunner(
     public async Task RunAsync(CancellationToken stopping)
     {
         TimeSpan pause = PauseMin, pauseMax = TimeSpan.FromMilliseconds(options.PollMs);
+        bool isWaiting = false;
         while (!stopping.IsCancellationRequested)
         {
             try
             {
                 await jobs.WhenWokenAsync(jobs.HasActive ? pause : PauseIdle, stopping);
                 bool moved = await RoundAsync(stopping);
+                isWaiting = false;
                 pause = moved ? PauseMin : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, pauseMax.Ticks));
             }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested)
@@ -32,7 +34,8 @@ internal sealed class JobRunner(
             catch (RefusalException refusal)
             {
                 // The chain gives no answer, or the ledger is stopping: the jobs stay what they are.
-                log.JobsWait(jobs.Active.Count, refusal.Message);
+                if (!isWaiting) log.JobsWait(jobs.Active.Count, refusal.Message);
+                isWaiting = true;
                 pause = pauseMax;
             }
         }

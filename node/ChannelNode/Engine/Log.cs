@@ -127,4 +127,10 @@ internal static partial class Log
 
     [LoggerMessage(55, LogLevel.Information, "Claiming {Value} smallest units at risk from {Channels} channels")]
     public static partial void Claiming(this ILogger log, UInt128 value, int channels);
+
+    [LoggerMessage(56, LogLevel.Critical,
+        "ALARM: channel {Channel}: the chain has {Recorded} of ours, and this database has signed only {OursKnown}: it is older "
+        + "than the truth")]
+    public static partial void ChainProvesMore(
+        this ILogger log, ChannelId channel, UInt128 recorded, UInt128 oursKnown);
 }

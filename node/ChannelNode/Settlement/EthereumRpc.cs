@@ -88,12 +88,13 @@ internal sealed class EthereumRpc(RpcClient client)
         }
     }
 
+    /// <summary>On the latest state, not the pool's: there, a transaction that waits has already done what it is to do again.</summary>
     public async Task<ulong> EstimateGasAsync(
         Address from, Call call, IReadOnlyList<AccessListEntry> accessList, CancellationToken cancel)
     {
         CallJson json = ToJson(from, call);
         if (accessList.Count > 0) json = json with { AccessList = [.. accessList.Select(ToJson)] };
-        return Quantity.ToUInt64(await client.CallAsync<string>("eth_estimateGas", [json], cancel), "gas estimate");
+        return Quantity.ToUInt64(await client.CallAsync<string>("eth_estimateGas", [json, Latest], cancel), "gas estimate");
     }
 
     /// <summary>Everything that the call would touch, beside its own two accounts.</summary>

@@ -18,6 +18,8 @@ internal sealed class Answers
         Channels = { FakeNode.Channel(FakeNode.IdA), FakeNode.Channel(FakeNode.IdB) },
     };
 
+    public Func<ListJobsRequest, ListJobsResponse> Jobs { get; set; } = _ => new ListJobsResponse();
+
     public Func<string, Channel> Get { get; set; } = FakeNode.Channel;
 
     public Func<Payment, PayResponse> Pay { get; set; } = payment => new PayResponse { TotalSent = payment.Amount };

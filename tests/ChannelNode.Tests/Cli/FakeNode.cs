@@ -106,6 +106,9 @@ internal sealed class FakeNode : IAsyncDisposable
             return Task.FromResult(fitting);
         }
 
+        public override Task<ListJobsResponse> ListJobs(ListJobsRequest request, ServerCallContext context) =>
+            Task.FromResult(answers.Jobs(request));
+
         public override Task<GetChannelResponse> GetChannel(GetChannelRequest request, ServerCallContext context) =>
             Task.FromResult(new GetChannelResponse { Channel = answers.Get(request.ChannelId) });
 

@@ -45,7 +45,7 @@ internal sealed partial class NodeProcess : IAsyncDisposable
             "--data-dir", Path.Combine(_folder, "data"), "--key-file", KeyFilePath,
             "--rpc-url", _chain.RpcUrl, "--contract", _chain.Contract.ToString(),
             "--api-listen", $"127.0.0.1:{_apiPort}", "--peer-listen", $"127.0.0.1:{_peerPort}",
-            "--dispute-window-min", "10", "--replace-after", "1", "--poll-ms", "100",
+            "--dispute-window", "600", "--dispute-window-min", "10", "--replace-after", "1", "--poll-ms", "100",
         ];
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
 

@@ -77,7 +77,7 @@ public sealed class FeePolicyTests
         Job burnt = Of(4, JobKind.Settle) with { Status = JobStatus.Done, SpentWei = 60, EndedAtSeconds = 10 };
 
         bool Allows(Job job, int cost, ulong now, params Job[] others) =>
-            GasBudget.Allows(job, (UInt128)cost, [job, .. others], options, now);
+            GasBudget.Allows(job, job.IsProtective, (UInt128)cost, [job, .. others], options, now);
 
         Assert.True(Allows(claim, 100, 11));
         Assert.False(Allows(claim, 101, 11));
@@ -85,6 +85,7 @@ public sealed class FeePolicyTests
         Assert.True(Allows(claim, 60, 10 + 86_400, promised, burnt));
         Assert.True(Allows(dispute, 50, 11, promised, burnt));
         Assert.False(Allows(dispute, 51, 11, promised, burnt));
+        Assert.True(GasBudget.Allows(claim, isProtective: true, 50, [claim, promised, burnt], options, 11));
         Assert.True(Allows(claim, 90, 11, dispute with { SpentWei = 60 }));
         Assert.False(Allows(claim, 91, 11, dispute with { SpentWei = 60 }));
     }

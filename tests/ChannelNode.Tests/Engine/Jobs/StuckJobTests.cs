@@ -112,21 +112,35 @@ public sealed class StuckJobTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task NonceBlockedByAStranger_IsTakenByATransferOfNothing()
+    public async Task NonceThatAStrangerLeftEmpty_IsTakenByATransferOfNothing()
     {
         await using JobBench bench = await JobBench.StartAsync(_anvil);
-        await bench.SetBaseFeeAsync(10 * Gwei);
-        await _anvil.MineAsync();
-        await bench.SendAsStrangerAsync(0, Gwei);
+        string strangers = await bench.SendAsStrangerAsync(0, 5 * Gwei);
         Channel channel = bench.NewChannel();
         JobEntry entry = await bench.DepositAsync(channel, 1_000);
         Assert.Equal(1UL, (await JobBench.UntilAsync(entry, JobStatus.Sent)).Nonce);
 
+        await _anvil.RpcAsync<object?>("anvil_dropTransaction", strangers);
         await bench.MineUntilAsync(entry, JobStatus.Done);
 
         Assert.Equal((1_000UL, 2UL), ((ulong)await bench.PotAsync(channel), await bench.NonceAsync()));
-        Job unblocked = bench.Jobs.All.Single(other => other.Job.Kind == JobKind.Unblock).Job;
-        Assert.Equal(JobStatus.Done, unblocked.Status);
+        JobEntry unblocked = bench.Jobs.All.Single(other => other.Job.Kind == JobKind.Unblock);
+        await bench.MineUntilAsync(unblocked, JobStatus.Done);
+    }
+
+    [Fact]
+    public async Task TransactionThatWaits_DoesNotMakeItsOwnJobPointless()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        Channel channel = bench.NewChannel();
+        await bench.MineUntilAsync(await bench.DepositAsync(channel, 1_000), JobStatus.Done);
+        JobEntry entry = await bench.SubmitAsync(JobKind.StartClose, "close", bench.Chain.StartClose(channel, null, default));
+
+        await JobBench.UntilAsync(entry, job => job.Attempts.Count > 2);
+        Job done = await bench.MineUntilAsync(entry, JobStatus.Done);
+
+        Assert.All(done.Attempts, attempt => Assert.Equal(AttemptKind.Completing, attempt.Kind));
+        Assert.Equal(2UL, await bench.NonceAsync());
     }
 
     [Fact]
