@@ -24,7 +24,9 @@ function copyOf(from, name) {
 }
 
 async function forge(folder, ...args) {
-  const options = { cwd: folder, maxBuffer: 2 ** 26 }
+  // That an invariant breaks is enough: the shortest way to break it is not looked for.
+  const env = { ...process.env, FOUNDRY_INVARIANT_SHRINK_RUN_LIMIT: '0' }
+  const options = { cwd: folder, env, maxBuffer: 2 ** 26 }
   try {
     const { stdout } = await run(join(folder, 'script', 'foundry.sh'), ['forge', ...args], options)
     return stdout
@@ -55,7 +57,9 @@ function keepOnly(folder, test) {
 /** A test that failed kills the mutant; one that could not run says nothing. */
 function verdict(output) {
   const failed = [...output.matchAll(/^\[FAIL[^\n]*\] (\w+)\(/gm)].map(match => match[1])
-  if (failed.length > 0) return { outcome: 'killed', by: [...new Set(failed)].join(', ') }
+  // An invariant's name follows the sequence that breaks it.
+  if (failed.length === 0) failed.push(...[...output.matchAll(/^ (invariant_\w+)\(\) \(runs/gm)].map(match => match[1]))
+  if (failed.length > 0 && /^\[FAIL/m.test(output)) return { outcome: 'killed', by: [...new Set(failed)].join(', ') }
   if (/^Ran \d+ test suites?.* 0 failed/m.test(output)) return { outcome: 'SURVIVED', by: '' }
   return { outcome: 'BROKEN', by: output.split('\n').filter(line => /rror/.test(line)).slice(0, 2).join(' ') }
 }
