@@ -19,20 +19,14 @@ internal sealed record OperationStep(
 /// <summary>Takes the steps of a job as they happen.</summary>
 internal delegate void OperationWatcher(OperationStep step);
 
-/// <summary>What an operator asks for when opening a channel.</summary>
-internal sealed record OpenChannelOrder(
-    string PeerUrl, Address? Peer, Address Token, UInt128 Amount, uint DisputeWindowSeconds, bool OneWay, Bytes32 Salt);
-
-/// <summary>What operators do on chain: open, deposit, close, start a close, settle, claim.</summary>
+/// <summary>What operators do on chain to be paid: close, start a close, settle, claim.</summary>
 internal sealed class Operations(
     ChannelBook book,
-    Peers peers,
     ChannelAgreements agreements,
     IChain chain,
     ChainView view,
     ISignatureScheme scheme,
-    NodeClock clock,
-    Party us)
+    NodeClock clock)
 {
     /// <summary>Rows of one claim: about 2 million gas, far below any block's.</summary>
     private const int ClaimRowsMax = 100;
@@ -40,47 +34,6 @@ internal sealed class Operations(
     private const int LooksForAClose = 150;
 
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(100);
-
-    public async Task OpenAsync(OpenChannelOrder order, OperationWatcher watch, CancellationToken cancel)
-    {
-        Check(default(Pots).Deposit(order.OneWay, Side.A, order.Amount, out _), "amount", order.Amount);
-        await chain.RequireFundsAsync(order.Token, order.Amount, cancel);
-        watch(new OperationStep(OperationStage.Agreeing, null, null, null, "asking the peer for its consent"));
-        PeerLink link = await peers.ConnectAsync(order.PeerUrl, order.Peer, cancel);
-        ChannelTerms terms = new(
-            us, new Party(link.Owner, link.Signer), order.Token, order.DisputeWindowSeconds, order.OneWay, order.Salt);
-        ChannelSlot slot = await agreements.ProposeAsync(link, terms, cancel);
-        watch(new OperationStep(OperationStage.Agreed, slot.Channel.Id, null, null, "terms stored on both sides"));
-        try
-        {
-            await DepositAsync(slot, order.Amount, watch, cancel);
-        }
-        catch (RefusalException refusal)
-        {
-            throw new RefusalException(
-                refusal.Refusal,
-                $"{refusal.Message}; the terms are stored on both sides: a deposit into {slot.Channel.Id} opens the channel",
-                refusal)
-            {
-                Field = refusal.Field,
-            };
-        }
-    }
-
-    public async Task DepositAsync(
-        ChannelSlot slot, UInt128 amount, OperationWatcher watch, CancellationToken cancel)
-    {
-        ChannelState before = slot.State;
-        Side side = slot.Channel.OurSide;
-        Check(before.OnChain.Deposit(slot.Channel.Terms.OneWay, side, amount, out _), "amount", amount);
-        if (before.CloseDeadlineSeconds != 0)
-            throw new RefusalException(Refusal.CloseAgreed, "a cooperative close of this channel waits to be mined");
-        await RunAsync(
-            slot,
-            progress => chain.DepositAsync(slot.Channel, side, amount, progress, cancel),
-            watch,
-            cancel);
-    }
 
     /// <summary>With the peer's consent, or not at all.</summary>
     public async Task CloseAsync(ChannelSlot slot, OperationWatcher watch, CancellationToken cancel)
@@ -217,7 +170,8 @@ internal sealed class Operations(
             OperationStage.Confirmed, slot.Channel.Id, receipt.Hash, receipt, "confirmed, and this node shows it"));
     }
 
-    private static StepProgress Progress(ChannelId? channel, OperationWatcher watch) => new(channel, watch);
+    public static IProgress<TransactionStep> Progress(ChannelId? channel, OperationWatcher watch) =>
+        new StepProgress(channel, watch);
 
     /// <summary>Unlike <see cref="Progress{T}"/>, tells on the caller's thread, so steps keep their order.</summary>
     private sealed class StepProgress(ChannelId? channel, OperationWatcher watch) : IProgress<TransactionStep>
@@ -230,7 +184,7 @@ internal sealed class Operations(
             step.Receipt is null ? "transaction sent" : $"mined in block {step.Receipt.BlockNumber}"));
     }
 
-    private static void Check<T>(Refusal refusal, string field, T value)
+    public static void Check<T>(Refusal refusal, string field, T value)
     {
         if (refusal != Refusal.None)
             throw new RefusalException(refusal, $"{field} {value}: {Explain(refusal)}") { Field = field };

@@ -46,6 +46,8 @@ internal sealed class PeerSession(
             reestablish.Channel, slot => Reestablished(slot, reestablish), cancel),
         PeerMessage.Proposal proposal => agreements.AnswerProposalAsync(link, proposal.Terms, cancel),
         PeerMessage.ProposalReply reply => agreements.TakeReply(link, reply),
+        PeerMessage.DepositAuthorization asked => agreements.Relay.Answer(link, asked),
+        PeerMessage.DepositAuthorizationReply reply => agreements.TakeReply(link, reply),
         PeerMessage.CloseProposal proposal => agreements.AnswerCloseAsync(link, proposal.Close, cancel),
         PeerMessage.CloseReply reply => agreements.TakeReply(link, reply),
         _ => throw new ArgumentOutOfRangeException(nameof(message), message, "not a message of a peer"),

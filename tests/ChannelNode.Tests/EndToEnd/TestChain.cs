@@ -51,7 +51,13 @@ internal sealed class TestChain : IAsyncDisposable
 
     public Task<Address> TokenAsync() => _anvil.TokenAsync();
 
+    /// <summary>One that takes permits and authorizations.</summary>
+    public Task<Address> DollarAsync() => _anvil.DollarAsync();
+
     public Task MintAsync(Address to, UInt128 amount) => _anvil.MintAsync(to, amount);
+
+    public async Task MintDollarsAsync(Address to, UInt128 amount) =>
+        await _anvil.MintAsync(await _anvil.DollarAsync(), to, amount);
 
     public Task<UInt128> EtherOfAsync(Address owner) => _chain.EtherBalanceAsync(owner, Limit);
 
