@@ -85,6 +85,16 @@ internal sealed class Operations(
             cancel);
     }
 
+    /// <summary>
+    /// All that anyone else needs to dispute for this node while it is away: the peer's newest update, its signature, and
+    /// this node's consent. Null where there is nothing to present. Whoever has it can only serve this node with it.
+    /// </summary>
+    public (BalanceUpdate Update, Signature Signature, Signature Consent)? ForWatchtower(ChannelSlot slot)
+    {
+        (BalanceUpdate? update, Signature signature) = BestUpdate(slot, slot.State);
+        return update is { } best ? (best, signature, scheme.SignConsent(best)) : null;
+    }
+
     /// <summary>What the peer signed last, where presenting it counts; one-way channels claim instead.</summary>
     private (BalanceUpdate? Update, Signature Signature) BestUpdate(ChannelSlot slot, in ChannelState state)
     {

@@ -129,6 +129,17 @@ public sealed class GaslessTests(AnvilFixture anvil)
         await RefusedAsync("NO_CREDIT", () => nothing.ResponseStream.MoveNext(TestChain.Limit));
     }
 
+    [Fact]
+    public async Task CreditsOfAColdOwner_AreForTheOwnerToWithdraw()
+    {
+        await using TestChain chain = await TestChain.OpenAsync(anvil);
+        await using TestNode node = await TestNode.StartAsync(chain, options => options with { Owner = new Address(1, 2, 3) });
+
+        using var call = node.Api.WithdrawCredit(new Wire.WithdrawCreditRequest());
+
+        await RefusedAsync("NOT_PARTY", () => call.ResponseStream.MoveNext(TestChain.Limit));
+    }
+
     private static async Task<TestNode> StartPayeeAsync(TestChain chain, int relays)
     {
         Address dollar = await chain.DollarAsync();

@@ -49,6 +49,10 @@ internal sealed class TestChain : IAsyncDisposable
     public Task DepositAsync(Channel channel, Side side, UInt128 amount) =>
         _chain.DepositAsync(channel, side, amount, null, Limit);
 
+    /// <summary>By a key that is no party of the channel.</summary>
+    public Task DisputeForAsync(Channel channel, BalanceUpdate update, Signature signature, Signature consent) =>
+        _chain.DisputeForAsync(channel, update, signature, consent, null, Limit);
+
     public Task<Address> TokenAsync() => _anvil.TokenAsync();
 
     /// <summary>One that takes permits and authorizations.</summary>
