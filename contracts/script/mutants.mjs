@@ -1,0 +1,101 @@
+// Removes one defence of the contract after the other, each in a copy of its own, and runs the test that must then
+// fail. A mutant that survives is a defence that no test holds, and fails the run. Takes about ten seconds a mutant.
+//
+//   node script/mutants.mjs [PART OF A NAME OR TEST]     only those
+import { execFile } from 'node:child_process'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+import { mutants } from './mutants/list.mjs'
+
+const run = promisify(execFile)
+const root = join(import.meta.dirname, '..')
+const work = mkdtempSync(join(tmpdir(), 'mutants-'))
+
+/** A folder in which forge finds all that it needs, the vectors' place included. */
+function copyOf(from, name) {
+  const folder = join(work, name)
+  const copied = source => !/\/(node_modules|\.git)$/.test(source)
+  cpSync(from, folder, { recursive: true, filter: copied, preserveTimestamps: true })
+  symlinkSync(realpathSync(join(root, 'node_modules')), join(folder, 'node_modules'))
+  return folder
+}
+
+async function forge(folder, ...args) {
+  const options = { cwd: folder, maxBuffer: 2 ** 26 }
+  try {
+    const { stdout } = await run(join(folder, 'script', 'foundry.sh'), ['forge', ...args], options)
+    return stdout
+  } catch (failed) {
+    return failed.stdout + failed.stderr
+  }
+}
+
+function mutate(folder, edits) {
+  for (const [file, text, replacement] of edits) {
+    const path = join(folder, 'src', file)
+    const source = readFileSync(path, 'utf8')
+    if (!source.includes(text)) throw new Error(`src/${file} has no text: ${text}`)
+    writeFileSync(path, source.replaceAll(text, replacement))
+  }
+}
+
+/** Where tests of this name are: forge compiles no others then. */
+const testFiles = readdirSync(join(root, 'test'), { recursive: true })
+  .filter(file => file.endsWith('.t.sol'))
+  .map(file => ({ file, source: readFileSync(join(root, 'test', file), 'utf8') }))
+
+function filter(test) {
+  const files = testFiles.filter(({ source }) => new RegExp(`function test\\w*${test}`).test(source))
+  return ['--match-test', test, '--match-path', `test/{${files.map(({ file }) => file).join(',')}}`]
+}
+
+/** A test that failed kills the mutant; one that could not run says nothing. */
+function verdict(output) {
+  const failed = [...output.matchAll(/^\[FAIL[^\n]*\] (\w+)\(/gm)].map(match => match[1])
+  if (failed.length > 0) return { outcome: 'killed', by: [...new Set(failed)].join(', ') }
+  if (/^Ran \d+ test suites?.* 0 failed/m.test(output)) return { outcome: 'SURVIVED', by: '' }
+  return { outcome: 'BROKEN', by: output.split('\n').filter(line => /rror/.test(line)).slice(0, 2).join(' ') }
+}
+
+async function judge(base, mutant, name) {
+  const folder = copyOf(base, name)
+  try {
+    mutate(folder, mutant.edits)
+    return verdict(await forge(folder, 'test', ...filter(mutant.test)))
+  } catch (problem) {
+    return { outcome: 'BROKEN', by: problem.message }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+const wanted = process.argv[2]?.toLowerCase() ?? ''
+const chosen = mutants.filter(({ name, test }) => `${name} ${test}`.toLowerCase().includes(wanted))
+const tests = [...new Set(chosen.map(mutant => mutant.test))].join('|')
+let bad = 0
+try {
+  const base = copyOf(root, 'base')
+  const config = join(base, 'foundry.toml')
+  // A removed defence leaves warnings behind.
+  writeFileSync(config, readFileSync(config, 'utf8').replace('deny = "warnings"\n', ''))
+  const sound = verdict(await forge(base, 'test', '--match-test', tests))
+  if (sound.outcome !== 'SURVIVED') throw new Error(`the tests fail without any mutation: ${sound.by}`)
+
+  const waiting = chosen.entries()
+  const width = Math.max(...chosen.map(({ name }) => name.length))
+  const worker = async () => {
+    for (const [i, mutant] of waiting) {
+      const { outcome, by } = await judge(base, mutant, `mutant-${i}`)
+      if (outcome !== 'killed') bad++
+      console.log(`${outcome.padEnd(8)}  ${mutant.name.padEnd(width)}  ${by || mutant.test}`)
+    }
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, worker))
+} finally {
+  rmSync(work, { recursive: true })
+}
+console.log(`\n${chosen.length - bad} of ${chosen.length} mutants killed`)
+if (bad > 0 || chosen.length === 0) process.exitCode = 1
