@@ -119,9 +119,14 @@ internal sealed class EthereumChain : IChain
         Channel channel, CooperativeClose close, Signature signatureA, Signature signatureB,
         IProgress<TransactionStep>? progress, CancellationToken cancel)
     {
-        byte[] data = PaymentChannelsCalls.Close(channel.Terms, close, signatureA.ToArray(), signatureB.ToArray());
+        byte[] data = PaymentChannelsCalls.Close(
+            channel.Terms, close, SignatureOf(channel.Terms.A, signatureA), SignatureOf(channel.Terms.B, signatureB));
         return SendAsync("close", 0, data, progress, cancel);
     }
+
+    /// <summary>A party that is the sender itself needs no signature, which spares gas.</summary>
+    private ReadOnlySpan<byte> SignatureOf(Party party, Signature signature) =>
+        party.Signer == _sender.Account || party.Owner == _sender.Account ? [] : signature.ToArray();
 
     public Task<TransactionReceipt> StartCloseAsync(
         Channel channel, BalanceUpdate? update, Signature signature,

@@ -76,6 +76,32 @@ public sealed class DepositRelayTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Equal(Wire.Refusal.Unspecified, await AskAsync(_channel, 100, signed));
     }
 
+    /// <summary>No answer is no refusal: the chain tells what became of what was signed.</summary>
+    [Fact]
+    public async Task PeerThatRelaysAndVanishesWithoutAnAnswer_HasRelayed()
+    {
+        await _chain.MintDollarsAsync(_node.Signer, 70);
+        ChannelTerms terms = await _peer.ProposeAsync(_channel.Terms with { OneWay = false });
+        Channel duplex = new(_peer.Scheme.IdOf(terms), terms, Side.A);
+        await _chain.FundAsync(_peer.Us.Signer);
+        using var depositing = _node.Api.DepositChannel(
+            new Wire.DepositChannelRequest { ChannelId = duplex.Id.ToString(), Amount = "70", Gasless = true });
+
+        Wire.PeerMessage heard = await _peer.HearAsync();
+        while (heard.DepositAuthorization is null) heard = await _peer.HearAsync();
+        Wire.DepositAuthorization asked = heard.DepositAuthorization;
+        await _peer.DisposeAsync();
+        await _wallet.RelayDepositAsync(
+            duplex, Side.B, 70,
+            new DepositAuthorization(
+                Address.Read(asked.From.Span), asked.ValidAfterSeconds, asked.ValidBeforeSeconds,
+                Bytes32.Read(asked.Salt.Span), Signature.Read(asked.Signature.Span)),
+            null, TestChain.Limit);
+
+        while (await depositing.ResponseStream.MoveNext(TestChain.Limit)) { }
+        Assert.Equal("70", (await _node.ChannelAsync(duplex.Id.ToString())).OurPot);
+    }
+
     private async Task<Channel> ProposeAsync(Address token, ulong salt)
     {
         ChannelTerms terms = await _peer.ProposeAsync(
