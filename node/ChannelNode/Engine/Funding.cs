@@ -20,7 +20,7 @@ internal sealed class Funding(
     public async Task OpenAsync(OpenChannelOrder order, OperationWatcher watch, CancellationToken cancel)
     {
         Operations.Check(default(Pots).Deposit(order.OneWay, Side.A, order.Amount, out _), "amount", order.Amount);
-        await chain.RequireFundsAsync(order.Token, order.Amount, cancel);
+        await chain.RequireFundsAsync(order.Token, order.Amount, order.Gasless, cancel);
         watch(new OperationStep(OperationStage.Agreeing, null, null, null, "asking the peer for its consent"));
         PeerLink link = await peers.ConnectAsync(order.PeerUrl, order.Peer, cancel);
         ChannelTerms terms = new(
@@ -102,9 +102,9 @@ internal sealed class Funding(
         Channel channel = slot.Channel;
         PeerLink link = slot.Link ?? throw new RefusalException(
             Refusal.PeerOffline, $"peer {channel.Theirs.Signer} is not connected; it is to relay the deposit");
+        await chain.RequireFundsAsync(channel.Terms.Token, amount, relayed: true, cancel);
         DepositAuthorization authorization = await chain.AuthorizeDepositAsync(
             channel, channel.OurSide, amount, clock.NowSeconds + RelaySeconds, cancel);
-        await chain.RequireFundsAsync(channel.Terms.Token, amount, cancel);
         watch(new OperationStep(OperationStage.Agreeing, channel.Id, null, null, "asking the peer to relay the deposit"));
         string note = "the peer relays the deposit";
         try

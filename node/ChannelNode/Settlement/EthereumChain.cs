@@ -55,8 +55,9 @@ internal sealed class EthereumChain : IChain
         }
     }
 
-    public async Task RequireFundsAsync(Address token, UInt128 amount, CancellationToken cancel)
+    public async Task RequireFundsAsync(Address token, UInt128 amount, bool relayed, CancellationToken cancel)
     {
+        if (relayed) await _tokens.RequireAuthorizationsAsync(token, cancel);
         if (!token.IsZero)
         {
             await _tokens.RequireAsync(token, amount, cancel);

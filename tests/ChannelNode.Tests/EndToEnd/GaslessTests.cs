@@ -64,6 +64,7 @@ public sealed class GaslessTests(AnvilFixture anvil)
             () => payer.OpenAsync(payee, "700", oneWay: true, token.ToString(), gasless: true));
         await RefusedAsync(
             "TOKEN_WITHOUT_AUTHORIZATION", () => payer.OpenAsync(payee, "700", oneWay: true, gasless: true));
+        Assert.Empty((await payer.Api.ListChannelsAsync(new Wire.ListChannelsRequest())).Channels);
     }
 
     [Fact]
