@@ -90,6 +90,7 @@ public sealed class ContractComparisonTests(AnvilFixture anvil, ITestOutputHelpe
         .. Of("Close", Refusal.None, Refusal.CloseExpired, Refusal.AmountTooLarge, Refusal.UnknownChannel,
             Refusal.OneWayChannel, Refusal.CloseNotAdvancing, Refusal.InvalidSignature, Refusal.WrongSigner,
             Refusal.InsufficientBalance),
+        .. Of("Multicall", Refusal.None, Refusal.WrongValue, Refusal.NotClosing, Refusal.CloseNotAdvancing),
         .. Of("Settle", Refusal.None, Refusal.NotClosing, Refusal.WindowOpen),
         .. Of("WithdrawCredit", Refusal.None, Refusal.NoCredit, Refusal.TransferFailed),
         .. Of("skipped", Refusal.AmountTooLarge, Refusal.UnknownChannel, Refusal.NothingNew, Refusal.InsufficientBalance,
