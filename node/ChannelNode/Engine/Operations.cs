@@ -207,6 +207,7 @@ internal sealed class Operations(
         Refusal.OneWayChannel => "side b of a one-way channel cannot be funded",
         Refusal.ChannelClosing => "the channel is closing on chain",
         Refusal.NothingToClose => "the channel is empty",
+        Refusal.UnknownChannel => "nothing was ever deposited into this channel",
         Refusal.NotClosing => "the channel is not closing",
         Refusal.WindowOpen => "the dispute window is still open",
         _ => refusal.ToString(),
