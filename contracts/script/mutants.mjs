@@ -24,7 +24,9 @@ function copyOf(from, name) {
 }
 
 async function forge(folder, ...args) {
-  const options = { cwd: folder, maxBuffer: 2 ** 26 }
+  // That an invariant breaks is enough: the shortest way to break it is not looked for.
+  const env = { ...process.env, FOUNDRY_INVARIANT_SHRINK_RUN_LIMIT: '0' }
+  const options = { cwd: folder, env, maxBuffer: 2 ** 26 }
   try {
     const { stdout } = await run(join(folder, 'script', 'foundry.sh'), ['forge', ...args], options)
     return stdout
@@ -42,20 +44,22 @@ function mutate(folder, edits) {
   }
 }
 
-/** Where tests of this name are: forge compiles no others then. */
 const testFiles = readdirSync(join(root, 'test'), { recursive: true })
   .filter(file => file.endsWith('.t.sol'))
   .map(file => ({ file, source: readFileSync(join(root, 'test', file), 'utf8') }))
 
-function filter(test) {
-  const files = testFiles.filter(({ source }) => new RegExp(`function test\\w*${test}`).test(source))
-  return ['--match-test', test, '--match-path', `test/{${files.map(({ file }) => file).join(',')}}`]
+/** Leaves only the files with tests of this name: forge would compile all of them. */
+function keepOnly(folder, test) {
+  const wanted = new RegExp(`function \\w*${test}`)
+  for (const { file, source } of testFiles) if (!wanted.test(source)) rmSync(join(folder, 'test', file))
 }
 
 /** A test that failed kills the mutant; one that could not run says nothing. */
 function verdict(output) {
   const failed = [...output.matchAll(/^\[FAIL[^\n]*\] (\w+)\(/gm)].map(match => match[1])
-  if (failed.length > 0) return { outcome: 'killed', by: [...new Set(failed)].join(', ') }
+  // An invariant's name follows the sequence that breaks it.
+  if (failed.length === 0) failed.push(...[...output.matchAll(/^ (invariant_\w+)\(\) \(runs/gm)].map(match => match[1]))
+  if (failed.length > 0 && /^\[FAIL/m.test(output)) return { outcome: 'killed', by: [...new Set(failed)].join(', ') }
   if (/^Ran \d+ test suites?.* 0 failed/m.test(output)) return { outcome: 'SURVIVED', by: '' }
   return { outcome: 'BROKEN', by: output.split('\n').filter(line => /rror/.test(line)).slice(0, 2).join(' ') }
 }
@@ -64,7 +68,8 @@ async function judge(base, mutant, name) {
   const folder = copyOf(base, name)
   try {
     mutate(folder, mutant.edits)
-    return verdict(await forge(folder, 'test', ...filter(mutant.test)))
+    keepOnly(folder, mutant.test)
+    return verdict(await forge(folder, 'test', '--match-test', mutant.test))
   } catch (problem) {
     return { outcome: 'BROKEN', by: problem.message }
   } finally {

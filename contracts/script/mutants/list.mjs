@@ -139,4 +139,9 @@ export const mutants = [
   { name: 'a pot has no limit', test: 'Adversary19', edits: [drop(POTS, 'if (filled > DEPOSIT_MAX) revert IPaymentChannels.AmountTooLarge(filled, DEPOSIT_MAX);')] },
   { name: 'a close may pay what is not there', test: 'PotsDoNotCover', edits: [[POTS, 'if (dA > a.pot() + dB)', 'if (dA > 2 * a.pot() + dB)']] },
   { name: 'dirty terms can be funded', test: 'DirtyTerms', edits: [[TERMS, 'uint32 window = channel.disputeWindow;', 'uint32 window;\n        assembly { window := and(calldataload(add(channel, 0xa0)), 0xffffffff) }']] },
+  { name: 'a dispute tells what was before', test: 'invariant_MoneyCountersAndEvents', edits: [[PAYMENTS, 'emit Disputed(id, nextA, nextB);', 'emit Disputed(id, a, b);']] },
+  { name: 'anyone may present an update, at any time', test: 'invariant_MoneyCountersAndEvents', edits: [drop(PAYMENTS, '_requireConsent(channel, byA, domain, id, update, consent);')] },
+  { name: 'a claim pays twice', test: 'invariant_MoneyCountersAndEvents', edits: [[PAYMENTS, '_push(payee.token, payee.owner, total);', '_push(payee.token, payee.owner, 2 * total);']] },
+  { name: 'counters are forgotten, at any time', test: 'invariant_MoneyCountersAndEvents', edits: [[POTS, '& (AMOUNT_MAX << 112));', '& 0);']] },
+  { name: 'a failed payout is lost', test: 'invariant_MoneyCountersAndEvents', edits: [drop(CUSTODY, '_credits[owner][token] += amount;')] },
 ]
