@@ -30,13 +30,16 @@ internal sealed class Node : IAsyncDisposable
         Book = new ChannelBook(store, links, options.ChannelsInMemoryMax);
         View = new ChainView(store, time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
         Ledger = new Ledger(Book, store, View, Clock, options, logs.CreateLogger<Ledger>());
+        DepositRelay relay = new(Book, chain, Clock, options, logs.CreateLogger<DepositRelay>(), _stopping.Token);
         ChannelAgreements agreements = new(
-            Book, Ledger, links, scheme, Clock, options, us, logs.CreateLogger<ChannelAgreements>());
+            Book, Ledger, links, scheme, Clock, options, relay, us, logs.CreateLogger<ChannelAgreements>());
         Peers = new Peers(Book, Ledger, links, scheme, Clock, agreements, store, options, logs.CreateLogger<Peers>())
         {
             Dial = dial,
         };
-        Operations = new Operations(Book, Peers, agreements, chain, View, scheme, Clock, us);
+        Operations = new Operations(Book, agreements, chain, View, scheme, Clock);
+        Funding = new Funding(Peers, agreements, chain, View, Clock, us);
+        Credits = new Credits(Book, chain, View, options, us);
         _guardian = new Guardian(
             Book, Ledger, Operations, chain, View, scheme, Clock, logs.CreateLogger<Guardian>());
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
@@ -62,6 +65,10 @@ internal sealed class Node : IAsyncDisposable
     public Peers Peers { get; }
 
     public Operations Operations { get; }
+
+    public Funding Funding { get; }
+
+    public Credits Credits { get; }
 
     /// <summary>Cancelled when the node stops: jobs that outlive their caller end with it.</summary>
     public CancellationToken Stopping => _stopping.Token;

@@ -106,6 +106,8 @@ internal sealed class PeerSession
             : ValueTask.CompletedTask,
         PeerMessage.Proposal proposal => _agreements.AnswerProposalAsync(Link, proposal.Terms, cancel),
         PeerMessage.ProposalReply reply => _agreements.TakeReply(Link, reply),
+        PeerMessage.DepositAuthorization asked => _agreements.Relay.Answer(Link, asked),
+        PeerMessage.DepositAuthorizationReply reply => _agreements.TakeReply(Link, reply),
         PeerMessage.CloseProposal proposal => _agreements.AnswerCloseAsync(Link, proposal.Close, cancel),
         PeerMessage.CloseReply reply => _agreements.TakeReply(Link, reply),
         _ => throw new ArgumentOutOfRangeException(nameof(message), message, "not a message of a peer"),

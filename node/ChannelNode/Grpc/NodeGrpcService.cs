@@ -63,7 +63,8 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             request.OneWay,
             request.Salt.Length == 0
                 ? Bytes32.Read(RandomNumberGenerator.GetBytes(Bytes32.Size))
-                : Fields.ReadBytes32(request.Salt, "salt"));
+                : Fields.ReadBytes32(request.Salt, "salt"),
+            request.Gasless);
         if (order.DisputeWindowSeconds is < ChannelTerms.DisputeWindowSecondsMin or > ChannelTerms.DisputeWindowSecondsMax)
         {
             throw new RefusalException(
@@ -76,7 +77,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         }
 
         return _progress.RunAsync(
-            (watch, cancel) => node.Operations.OpenAsync(order, watch, cancel),
+            (watch, cancel) => node.Funding.OpenAsync(order, watch, cancel),
             progress => new Wire.OpenChannelResponse { Progress = progress },
             responseStream,
             context.CancellationToken);
@@ -90,8 +91,53 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         ChannelSlot slot = Find(request.ChannelId);
         UInt128 amount = Fields.ReadAmount(request.Amount);
         return _progress.RunAsync(
-            (watch, cancel) => node.Operations.DepositAsync(slot, amount, watch, cancel),
+            (watch, cancel) => node.Funding.DepositAsync(slot, amount, request.Gasless, watch, cancel),
             progress => new Wire.DepositChannelResponse { Progress = progress },
+            responseStream,
+            context.CancellationToken);
+    }
+
+    public override Task DepositChannels(
+        Wire.DepositChannelsRequest request,
+        IServerStreamWriter<Wire.DepositChannelsResponse> responseStream,
+        ServerCallContext context)
+    {
+        if (request.Deposits.Count == 0) throw Fields.Invalid("deposits", string.Empty, "at least one deposit");
+        List<(ChannelSlot, UInt128)> deposits = [];
+        foreach (Wire.ChannelDeposit deposit in request.Deposits)
+            deposits.Add((Find(deposit.ChannelId), Fields.ReadAmount(deposit.Amount)));
+        return _progress.RunAsync(
+            (watch, cancel) => node.Funding.DepositManyAsync(deposits, watch, cancel),
+            progress => new Wire.DepositChannelsResponse { Progress = progress },
+            responseStream,
+            context.CancellationToken);
+    }
+
+    public override async Task<Wire.ListCreditsResponse> ListCredits(
+        Wire.ListCreditsRequest request, ServerCallContext context)
+    {
+        Wire.ListCreditsResponse response = new();
+        foreach (Credit credit in await node.Credits.ListAsync(context.CancellationToken))
+        {
+            response.Credits.Add(new Wire.Credit
+            {
+                Token = credit.Token.ToString(),
+                Amount = credit.Amount.ToString(),
+            });
+        }
+
+        return response;
+    }
+
+    public override Task WithdrawCredit(
+        Wire.WithdrawCreditRequest request,
+        IServerStreamWriter<Wire.WithdrawCreditResponse> responseStream,
+        ServerCallContext context)
+    {
+        Address token = Fields.ReadAddress(request.Token, "token", emptyIsZero: true);
+        return _progress.RunAsync(
+            (watch, cancel) => node.Credits.WithdrawAsync(token, watch, cancel),
+            progress => new Wire.WithdrawCreditResponse { Progress = progress },
             responseStream,
             context.CancellationToken);
     }

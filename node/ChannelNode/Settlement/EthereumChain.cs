@@ -55,8 +55,9 @@ internal sealed class EthereumChain : IChain
         }
     }
 
-    public async Task RequireFundsAsync(Address token, UInt128 amount, CancellationToken cancel)
+    public async Task RequireFundsAsync(Address token, UInt128 amount, bool relayed, CancellationToken cancel)
     {
+        if (relayed) await _tokens.RequireAuthorizationsAsync(token, cancel);
         if (!token.IsZero)
         {
             await _tokens.RequireAsync(token, amount, cancel);
@@ -119,9 +120,14 @@ internal sealed class EthereumChain : IChain
         Channel channel, CooperativeClose close, Signature signatureA, Signature signatureB,
         IProgress<TransactionStep>? progress, CancellationToken cancel)
     {
-        byte[] data = PaymentChannelsCalls.Close(channel.Terms, close, signatureA.ToArray(), signatureB.ToArray());
+        byte[] data = PaymentChannelsCalls.Close(
+            channel.Terms, close, SignatureOf(channel.Terms.A, signatureA), SignatureOf(channel.Terms.B, signatureB));
         return SendAsync("close", 0, data, progress, cancel);
     }
+
+    /// <summary>A party that is the sender itself needs no signature, which spares gas.</summary>
+    private ReadOnlySpan<byte> SignatureOf(Party party, Signature signature) =>
+        party.Signer == _sender.Account || party.Owner == _sender.Account ? [] : signature.ToArray();
 
     public Task<TransactionReceipt> StartCloseAsync(
         Channel channel, BalanceUpdate? update, Signature signature,
