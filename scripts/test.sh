@@ -115,7 +115,7 @@ run_forge() {
   check "artifacts" node contracts/script/artifacts.mjs --check
   check "vectors" node tests/vectors/generate.mjs --check
   check "gas" scripts/gas.sh
-  run "forge test" in_contracts "$forge" forge test
+  run "forge test" in_contracts env FORGE_SNAPSHOT_CHECK=true "$forge" forge test
   local code=$?
   count "$(forge_sum '[0-9]+ tests passed')" "$(forge_sum '[0-9]+ failed')" $code
 }

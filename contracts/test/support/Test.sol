@@ -23,6 +23,7 @@ interface Vm {
     function label(address account, string calldata name) external;
     function store(address account, bytes32 slot, bytes32 value) external;
     function load(address account, bytes32 slot) external view returns (bytes32);
+    function snapshotGasLastCall(string calldata name) external returns (uint256 gas);
     function snapshotState() external returns (uint256 id);
     function revertToState(uint256 id) external returns (bool);
 
