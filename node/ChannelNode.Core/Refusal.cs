@@ -75,7 +75,8 @@ public enum Refusal : byte
     CursorUnknown = 50,
     NotReady = 51,
 
-    // This node's own rules for channels.
+    // This node's own limits.
     TokenNotAccepted = 52,
     TooManyChannels = 53,
+    TooManyPayments = 54,
 }

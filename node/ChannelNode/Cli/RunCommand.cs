@@ -104,6 +104,9 @@ internal static class RunCommand
         private readonly Option<int> _inFlightMax = Fields.Number(
             "--in-flight-max", "Payments of one channel that may wait for acknowledgement", 1, 16_384,
             Defaults.InFlightPaymentsPerChannelMax);
+        private readonly Option<int> _paymentsPerUpdateMax = Fields.Number(
+            "--payments-per-update-max", "Payments taken under one signature of a peer", 16_384, 1_048_576,
+            Defaults.PaymentsPerUpdateMax);
         private readonly Option<int> _commitBatchMax = Fields.Number(
             "--commit-batch-max", "Commands that one group commit takes at most", 1, 65_536, Defaults.CommitBatchMax);
         private readonly Option<int> _ledgerQueueMax = Fields.Number(
@@ -121,7 +124,8 @@ internal static class RunCommand
         [
             _dataDirectory, _keyFile, _rpcUrl, _contract, _chainId, _owner, _apiListen, _peerListen, _confirmations,
             _fromBlock, _pollMs, _disputeWindow, _disputeWindowMin, _acceptTokens, _unfundedPerPeerMax, _unfundedMax,
-            _chainSilence, _closeDeadline, _inFlightMax, _commitBatchMax, _ledgerQueueMax, _peerQueueMax, _messageBytesMax,
+            _chainSilence, _closeDeadline, _inFlightMax, _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax,
+            _peerQueueMax, _messageBytesMax,
         ];
 
         public NodeOptions Read(ParseResult parsed) => new()
@@ -145,6 +149,7 @@ internal static class RunCommand
             ChainSilenceSecondsMax = parsed.GetValue(_chainSilence),
             CloseDeadlineSeconds = parsed.GetValue(_closeDeadline),
             InFlightPaymentsPerChannelMax = parsed.GetValue(_inFlightMax),
+            PaymentsPerUpdateMax = parsed.GetValue(_paymentsPerUpdateMax),
             CommitBatchMax = parsed.GetValue(_commitBatchMax),
             LedgerQueueMax = parsed.GetValue(_ledgerQueueMax),
             PeerQueueMax = parsed.GetValue(_peerQueueMax),

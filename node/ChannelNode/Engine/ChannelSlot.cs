@@ -1,3 +1,4 @@
+using System.Buffers;
 using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
@@ -34,8 +35,8 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state)
 
     public InFlightPayments InFlight { get; } = new();
 
-    /// <summary>Payments of the turn in progress, to be told with the next update.</summary>
-    public List<IncomingPayment> ToTell { get; set; } = [];
+    /// <summary>Payments of the turn in progress, to be told with the next update: a <see cref="PaymentList"/>.</summary>
+    public ArrayBufferWriter<byte> ToTell { get; } = new();
 
     /// <summary>Set when the peer misses what we signed above this total: all of it is told again after the commit.</summary>
     public UInt128? ReofferAbove { get; set; }

@@ -33,8 +33,11 @@ internal interface IChannelStore : IDisposable
     /// <summary>Payments of a channel with a total above <paramref name="afterTotal"/>, in order.</summary>
     IEnumerable<OutgoingPayment> ReadOutgoing(ChannelId channel, UInt128 afterTotal);
 
-    /// <summary>At most <paramref name="countMax"/> payments received after a cursor, in order.</summary>
-    IReadOnlyList<ReceivedPayment> ReadReceived(ulong afterCursor, int countMax);
+    /// <summary>
+    /// Runs of payments received after a cursor, whole and in order, until they hold <paramref name="countMax"/>
+    /// payments or more. The first may begin at or before the cursor: a run has one row.
+    /// </summary>
+    IReadOnlyList<JournalledRun> ReadReceived(ulong afterCursor, int countMax);
 
     IStoreBatch NewBatch();
 
@@ -58,7 +61,8 @@ internal interface IStoreBatch : IDisposable
     /// <summary>Stores the payment and, when it has one, its idempotency key.</summary>
     void PutOutgoing(OutgoingPayment payment);
 
-    void PutReceived(ReceivedPayment payment);
+    /// <summary>Journals a run in one row; <paramref name="payments"/> is a checked <see cref="PaymentList"/>.</summary>
+    void PutReceived(in ReceivedRun run, ReadOnlySpan<byte> payments);
 
     void PutChainCursor(ChainCursor cursor);
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Threading.Channels;
 using ChannelNode.Core;
 using Microsoft.Extensions.Logging;
@@ -23,6 +24,9 @@ internal sealed class Ledger : IAsyncDisposable
 
     /// <summary>Received payments that one turn takes at most, a last update beyond it aside.</summary>
     private const int ReceivedPerTurnMax = 65_536;
+
+    /// <summary>Payments told under one signature at most: what every node takes.</summary>
+    private const int PaymentsPerUpdateMax = 16_384;
 
     public Ledger(
         IChannelStore store, ChainView view, ISignatureScheme scheme, NodeOptions options, ILogger<Ledger> log)
@@ -134,10 +138,10 @@ internal sealed class Ledger : IAsyncDisposable
         }
 
         if (slot.ReofferAbove is { } received) Reoffer(slot, received);
-        else if (slot.ToTell.Count > 0) Tell(slot, slot.ToTell);
+        else if (slot.ToTell.WrittenCount > 0) Tell(slot, slot.ToTell.WrittenSpan.ToArray());
         else return;
         slot.ReofferAbove = null;
-        slot.ToTell = [];
+        slot.ToTell.ResetWrittenCount();
     }
 
     /// <summary>
@@ -146,23 +150,25 @@ internal sealed class Ledger : IAsyncDisposable
     /// </summary>
     private void Reoffer(ChannelSlot slot, UInt128 received)
     {
-        List<IncomingPayment> payments = [];
+        ArrayBufferWriter<byte> payments = new();
+        int count = 0;
         foreach (OutgoingPayment payment in _store.ReadOutgoing(slot.Channel.Id, received))
         {
-            if (payments.Count == PeerSession.PaymentsPerUpdateMax)
+            if (count++ == PaymentsPerUpdateMax)
             {
                 _log.PeerLostState(slot.Channel.Id, received, slot.Working.Acknowledged);
                 return;
             }
 
-            payments.Add(new IncomingPayment(payment.Amount, payment.ItemId));
+            payments.Advance(PaymentList.Write(
+                payments.GetSpan(PaymentList.PaymentBytesMax), payment.Amount, payment.ItemId.Span));
         }
 
-        if (payments.Count > 0) Tell(slot, payments);
+        if (payments.WrittenCount > 0) Tell(slot, payments.WrittenMemory);
     }
 
     /// <summary>Signs the slot's committed totals and sends them with the payments that led there.</summary>
-    private void Tell(ChannelSlot slot, IReadOnlyList<IncomingPayment> payments)
+    private void Tell(ChannelSlot slot, ReadOnlyMemory<byte> payments)
     {
         if (!slot.IsConnected) return; // Told again when the peer is back.
         BalanceUpdate update = Updates.ToSign(slot.Channel, slot.Working);

@@ -63,11 +63,11 @@ internal sealed class LedgerTurn(IChannelStore store, ChainView view, int inFlig
         if (payment.IdempotencyKey.Length > 0) _keys.Add(payment.IdempotencyKey, payment);
     }
 
-    public void PutReceived(ChannelId channel, in IncomingPayment payment, UInt128 total, long acceptedAtMs)
+    public void PutReceived(ChannelId channel, int count, UInt128 totalBefore, long acceptedAtMs, ReadOnlySpan<byte> payments)
     {
-        ReceivedCount++;
-        Batch.PutReceived(
-            new ReceivedPayment(++_cursor, channel, payment.Amount, payment.ItemId, total, acceptedAtMs));
+        Batch.PutReceived(new ReceivedRun(_cursor + 1, count, channel, totalBefore, acceptedAtMs), payments);
+        _cursor += (ulong)count;
+        ReceivedCount += count;
     }
 
     public void Run(LedgerCommand command)

@@ -30,7 +30,10 @@ internal sealed class Node : IAsyncDisposable
         PeerLinks links = new();
         ChannelAgreements agreements = new(
             Book, Ledger, links, scheme, Clock, options, us, logs.CreateLogger<ChannelAgreements>());
-        Peers = new Peers(Book, Ledger, links, scheme, Clock, agreements, store, logs.CreateLogger<Peers>()) { Dial = dial };
+        Peers = new Peers(Book, Ledger, links, scheme, Clock, agreements, store, options, logs.CreateLogger<Peers>())
+        {
+            Dial = dial,
+        };
         Operations = new Operations(Book, Peers, agreements, chain, View, scheme, Clock, us);
         _guardian = new Guardian(
             Book, Ledger, Operations, chain, View, scheme, Clock, logs.CreateLogger<Guardian>());

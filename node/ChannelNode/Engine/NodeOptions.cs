@@ -68,6 +68,9 @@ internal sealed record NodeOptions
     /// <summary>Payments of one channel waiting for acknowledgement. 1 to 16,384.</summary>
     public int InFlightPaymentsPerChannelMax { get; init; } = 16_384;
 
+    /// <summary>Payments taken under one signature of a peer. 16,384 (what every node may send) to 1,048,576.</summary>
+    public int PaymentsPerUpdateMax { get; init; } = 65_536;
+
     /// <summary>Commands that one group commit takes at most. 1 to 65,536.</summary>
     public int CommitBatchMax { get; init; } = 4_096;
 

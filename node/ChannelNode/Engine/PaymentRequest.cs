@@ -15,7 +15,6 @@ internal readonly record struct PaymentOutcome(Refusal Refusal, UInt128 Total, b
 internal abstract class PaymentRequest(
     ChannelSlot slot, UInt128 amount, ReadOnlyMemory<byte> itemId, string idempotencyKey) : LedgerCommand
 {
-    public const int ItemIdBytesMax = 64;
     public const int IdempotencyKeyBytesMax = 64;
 
     public ChannelSlot Slot { get; } = slot;
@@ -29,7 +28,7 @@ internal abstract class PaymentRequest(
     /// <summary>What can be said of a payment without its channel, before it waits in any queue.</summary>
     public static Refusal CheckForm(int itemIdBytes, string idempotencyKey)
     {
-        if (itemIdBytes > ItemIdBytesMax) return Refusal.ItemIdTooLong;
+        if (itemIdBytes > PaymentList.ItemIdBytesMax) return Refusal.ItemIdTooLong;
         return idempotencyKey.Length > IdempotencyKeyBytesMax
             || Encoding.UTF8.GetByteCount(idempotencyKey) > IdempotencyKeyBytesMax
                 ? Refusal.IdempotencyKeyTooLong
@@ -56,7 +55,7 @@ internal abstract class PaymentRequest(
         }
 
         Slot.Working = next;
-        Slot.ToTell.Add(new IncomingPayment(amount, itemId));
+        Slot.ToTell.Advance(PaymentList.Write(Slot.ToTell.GetSpan(PaymentList.PaymentBytesMax), amount, itemId.Span));
         Slot.InFlight.Add(next.Sent, this);
         turn.PutOutgoing(new OutgoingPayment(Slot.Channel.Id, next.Sent, amount, itemId, idempotencyKey));
         turn.Touch(Slot, durable: true);

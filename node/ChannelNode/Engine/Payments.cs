@@ -9,11 +9,18 @@ namespace ChannelNode.Engine;
 internal sealed record OutgoingPayment(
     ChannelId Channel, UInt128 Total, UInt128 Amount, ReadOnlyMemory<byte> ItemId, string IdempotencyKey);
 
-/// <summary>One payment as it comes in within an update.</summary>
+/// <summary>One payment within an update.</summary>
 internal readonly record struct IncomingPayment(UInt128 Amount, ReadOnlyMemory<byte> ItemId);
 
 /// <summary>
-/// One payment received and stored. Cursors start at 1 and rise by one with every payment of the node.
+/// Payments of one channel that were accepted together. They have the cursors from <paramref name="FirstCursor"/> on;
+/// cursors start at 1 and rise by one with every payment of the node.
 /// </summary>
-internal sealed record ReceivedPayment(
-    ulong Cursor, ChannelId Channel, UInt128 Amount, ReadOnlyMemory<byte> ItemId, UInt128 Total, long AcceptedAtMs);
+internal readonly record struct ReceivedRun(
+    ulong FirstCursor, int Count, ChannelId Channel, UInt128 TotalBefore, long AcceptedAtMs)
+{
+    public ulong LastCursor => FirstCursor + (ulong)Count - 1;
+}
+
+/// <summary>A run as the journal holds it; <paramref name="Payments"/> is a <see cref="PaymentList"/>.</summary>
+internal sealed record JournalledRun(ReceivedRun Run, ReadOnlyMemory<byte> Payments);

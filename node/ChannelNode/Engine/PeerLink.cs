@@ -11,13 +11,13 @@ namespace ChannelNode.Engine;
 /// </summary>
 internal sealed class PeerLink(Address signer, Address owner, int queueMax)
 {
-    /// <summary>Payments that may wait to be told to a slow peer; with the number of messages a bound of its memory.</summary>
-    private const int PaymentsWaitingMax = 8 * PeerSession.PaymentsPerUpdateMax;
+    /// <summary>Bytes of payments that may wait to be told to a slow peer; with the number of messages a bound of its memory.</summary>
+    private const int PaymentBytesWaitingMax = 8 * 1024 * 1024;
 
     private readonly Channel<PeerMessage> _outbound = System.Threading.Channels.Channel.CreateBounded<PeerMessage>(
         new BoundedChannelOptions(queueMax) { SingleReader = true });
     private readonly CancellationTokenSource _ended = new();
-    private int _paymentsWaiting;
+    private int _paymentBytesWaiting;
 
     public Address Signer { get; } = signer;
 
@@ -29,7 +29,7 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     public bool TryTake([NotNullWhen(true)] out PeerMessage? message)
     {
         bool taken = _outbound.Reader.TryRead(out message);
-        if (message is PeerMessage.Update update) Interlocked.Add(ref _paymentsWaiting, -update.Payments.Count);
+        if (message is PeerMessage.Update update) Interlocked.Add(ref _paymentBytesWaiting, -update.Payments.Length);
         return taken;
     }
 
@@ -41,9 +41,9 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     public void Send(PeerMessage message)
     {
         int waiting = message is PeerMessage.Update update
-            ? Interlocked.Add(ref _paymentsWaiting, update.Payments.Count)
+            ? Interlocked.Add(ref _paymentBytesWaiting, update.Payments.Length)
             : 0;
-        if (waiting > PaymentsWaitingMax || !_outbound.Writer.TryWrite(message)) End("the peer reads too slowly");
+        if (waiting > PaymentBytesWaitingMax || !_outbound.Writer.TryWrite(message)) End("the peer reads too slowly");
     }
 
     public void End(string? reason)

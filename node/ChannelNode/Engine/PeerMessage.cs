@@ -9,8 +9,9 @@ internal abstract record PeerMessage
 
     public sealed record Reestablish(ChannelId Channel, UInt128 Sent, UInt128 Received) : PeerMessage;
 
+    /// <summary><paramref name="Payments"/> is a <see cref="PaymentList"/>, of a peer not checked yet.</summary>
     public sealed record Update(
-        BalanceUpdate Balance, Signature Signature, IReadOnlyList<IncomingPayment> Payments) : PeerMessage;
+        BalanceUpdate Balance, Signature Signature, ReadOnlyMemory<byte> Payments) : PeerMessage;
 
     public sealed record Acknowledgement(ChannelId Channel, UInt128 Received) : PeerMessage;
 

@@ -16,13 +16,11 @@ internal sealed class PeerSession(
     ISignatureScheme scheme,
     NodeClock clock,
     ChannelAgreements agreements,
+    int paymentsPerUpdateMax,
     ILogger log)
 {
-    /// <summary>Payments of one update: so that no sum of amounts below 2^112 leaves 128 bits.</summary>
-    public const int PaymentsPerUpdateMax = 16_384;
-
     /// <summary>Payments of one peer that may wait for the ledger before its session is not read.</summary>
-    private const int PaymentsWaitingMax = 4 * PaymentsPerUpdateMax;
+    private const int PaymentsWaitingMax = 65_536;
 
     private readonly Signal _released = new();
     private long _paymentsWaiting;
@@ -71,31 +69,20 @@ internal sealed class PeerSession(
     private ValueTask ReceiveUpdateAsync(PeerMessage.Update said, CancellationToken cancel)
     {
         ChannelSlot? slot = FindOurs(said.Balance.Channel);
-        Refusal refusal = slot is null ? Refusal.UnknownChannel : CheckPayments(said.Payments);
+        (int count, UInt128 sum) = (0, UInt128.Zero);
+        Refusal refusal = slot is null
+            ? Refusal.UnknownChannel
+            : PaymentList.Check(said.Payments.Span, paymentsPerUpdateMax, out count, out sum);
         if (refusal == Refusal.None && VerifiedUpdate.TryVerify(
             scheme, said.Balance, said.Signature, slot!.Channel.Theirs.Signer, out VerifiedUpdate verified))
         {
             return EnqueueAsync(
-                new AcceptUpdate(slot, verified, said.Payments, this, clock), said.Payments.Count, cancel);
+                new AcceptUpdate(slot, verified, said.Payments, count, sum, this, clock), count, cancel);
         }
 
         if (refusal == Refusal.None) refusal = Refusal.WrongSigner;
         link.Send(new PeerMessage.UpdateRefusal(said.Balance.Channel, said.Balance.Sent, refusal));
         return ValueTask.CompletedTask;
-    }
-
-    private static Refusal CheckPayments(IReadOnlyList<IncomingPayment> payments)
-    {
-        if (payments.Count > PaymentsPerUpdateMax) return Refusal.PaymentsMismatch;
-        for (int index = 0; index < payments.Count; index++)
-        {
-            IncomingPayment payment = payments[index];
-            if (payment.Amount > Amounts.Max) return Refusal.AmountTooLarge;
-            if (payment.Amount == UInt128.Zero) return Refusal.ZeroAmount;
-            if (payment.ItemId.Length > PaymentRequest.ItemIdBytesMax) return Refusal.ItemIdTooLong;
-        }
-
-        return Refusal.None;
     }
 
     private TakeRefusal Refused(ChannelSlot slot, PeerMessage.UpdateRefusal refusal) =>

@@ -19,6 +19,7 @@ internal sealed class Peers(
     NodeClock clock,
     ChannelAgreements agreements,
     IChannelStore store,
+    NodeOptions options,
     ILogger<Peers> log)
 {
     private const int DialDelayMsMin = 200;
@@ -85,7 +86,7 @@ internal sealed class Peers(
         {
             IReadOnlyList<PeerMessage> greeting = await ledger.RunAsync(turn => Join(link), cancel);
             log.PeerConnected(link.Signer, greeting.Count);
-            return new PeerSession(link, greeting, book, ledger, scheme, clock, agreements, log);
+            return new PeerSession(link, greeting, book, ledger, scheme, clock, agreements, options.PaymentsPerUpdateMax, log);
         }
         catch
         {

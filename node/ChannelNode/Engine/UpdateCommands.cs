@@ -3,11 +3,16 @@ using Microsoft.Extensions.Logging;
 
 namespace ChannelNode.Engine;
 
-/// <summary>Takes a verified update of the peer and journals its payments; answers on the link that it came by.</summary>
+/// <summary>
+/// Takes a verified update of the peer and journals its payments; answers on the link that it came by. Without a list
+/// of payments (<paramref name="count"/> 0) the whole step is one.
+/// </summary>
 internal sealed class AcceptUpdate(
     ChannelSlot slot,
     VerifiedUpdate verified,
-    IReadOnlyList<IncomingPayment> payments,
+    ReadOnlyMemory<byte> payments,
+    int count,
+    UInt128 sum,
     PeerSession session,
     NodeClock clock) : LedgerCommand
 {
@@ -15,35 +20,30 @@ internal sealed class AcceptUpdate(
 
     internal override void Apply(LedgerTurn turn)
     {
-        UInt128 sum = UInt128.Zero;
-        foreach (IncomingPayment payment in payments) sum += payment.Amount;
-
         UInt128 before = slot.Working.TheirSent;
-        _refusal = Updates.Accept(slot.Channel, slot.Working, verified, sum, out ChannelState next);
+        UInt128 step = Amounts.Excess(verified.Update.Sent, before);
+        _refusal = Updates.Accept(slot.Channel, slot.Working, verified, count == 0 ? step : sum, out ChannelState next);
         if (_refusal == Refusal.None && !turn.ChainIsCurrent) _refusal = Refusal.ChainUnavailable;
         if (_refusal != Refusal.None) return;
 
-        if (next.TheirSent > before) Journal(turn, before);
+        if (next.TheirSent > before) Journal(turn, before, step);
         if (slot.PeerRefusal != Refusal.None && next.Acknowledged == next.Sent) slot.ClearRefusal();
         slot.Working = next;
         slot.AcknowledgementDue = true;
         turn.Touch(slot, durable: true);
     }
 
-    private void Journal(LedgerTurn turn, UInt128 total)
+    private void Journal(LedgerTurn turn, UInt128 before, UInt128 step)
     {
-        long nowMs = clock.NowMs;
-        foreach (IncomingPayment payment in payments)
-        {
-            total += payment.Amount;
-            turn.PutReceived(slot.Channel.Id, payment, total, nowMs);
-        }
+        Span<byte> whole = stackalloc byte[PaymentList.PaymentBytesMax];
+        ReadOnlySpan<byte> list = count > 0 ? payments.Span : whole[..PaymentList.Write(whole, step, default)];
+        turn.PutReceived(slot.Channel.Id, Math.Max(count, 1), before, clock.NowMs, list);
     }
 
     /// <summary>A refusal leaves after the acknowledgements of what was taken before it.</summary>
     internal override void Committed()
     {
-        session.Release(payments.Count);
+        session.Release(count);
         if (_refusal != Refusal.None)
             session.Link.Send(new PeerMessage.UpdateRefusal(slot.Channel.Id, verified.Update.Sent, _refusal));
     }

@@ -49,14 +49,15 @@ internal static class NodeWire
         Note = step.Note,
     };
 
-    public static Wire.ReceivedPayment Write(ReceivedPayment payment, ChannelBook book) => new()
-    {
-        Cursor = payment.Cursor,
-        ChannelId = payment.Channel.ToString(),
-        Amount = payment.Amount.ToString(),
-        ItemId = UnsafeByteOperations.UnsafeWrap(payment.ItemId),
-        TotalReceived = payment.Total.ToString(),
-        AcceptedAtMs = payment.AcceptedAtMs,
-        Token = book.Get(payment.Channel).Channel.Terms.Token.ToString(),
-    };
+    public static Wire.ReceivedPayment Write(
+        in ReceivedRun run, ulong cursor, IncomingPayment payment, UInt128 total, ChannelBook book) => new()
+        {
+            Cursor = cursor,
+            ChannelId = run.Channel.ToString(),
+            Amount = payment.Amount.ToString(),
+            ItemId = UnsafeByteOperations.UnsafeWrap(payment.ItemId),
+            TotalReceived = total.ToString(),
+            AcceptedAtMs = run.AcceptedAtMs,
+            Token = book.Get(run.Channel).Channel.Terms.Token.ToString(),
+        };
 }

@@ -127,7 +127,7 @@ internal sealed class PaymentStream
         {
             Refusal.ItemIdTooLong => new RefusalException(
                 refusal,
-                $"item_id has {payment.ItemId.Length} bytes, expected at most {PaymentRequest.ItemIdBytesMax}")
+                $"item_id has {payment.ItemId.Length} bytes, expected at most {PaymentList.ItemIdBytesMax}")
             {
                 Field = "item_id",
             },

@@ -33,16 +33,36 @@ internal static class PaymentSubscription
         while (true)
         {
             cancel.ThrowIfCancellationRequested();
-            IReadOnlyList<ReceivedPayment> payments = node.Store.ReadReceived(afterCursor, PaymentsPerResponseMax);
-            Wire.SubscribePaymentsResponse response = new();
-            foreach (ReceivedPayment payment in payments)
+            IReadOnlyList<JournalledRun> runs = node.Store.ReadReceived(afterCursor, PaymentsPerResponseMax);
+            foreach (JournalledRun run in runs)
             {
-                afterCursor = payment.Cursor;
-                if (only is null || payment.Channel == only) response.Payments.Add(NodeWire.Write(payment, node.Book));
+                if (only is null || run.Run.Channel == only) await TellAsync(node, run, afterCursor, responses, cancel);
+                afterCursor = run.Run.LastCursor;
             }
 
-            if (response.Payments.Count > 0) await responses.WriteAsync(response, cancel);
-            if (payments.Count == 0) await node.Ledger.WhenReceivedAsync(afterCursor, cancel);
+            if (runs.Count == 0) await node.Ledger.WhenReceivedAsync(afterCursor, cancel);
+        }
+    }
+
+    private static async Task TellAsync(
+        Node node,
+        JournalledRun journalled,
+        ulong afterCursor,
+        IServerStreamWriter<Wire.SubscribePaymentsResponse> responses,
+        CancellationToken cancel)
+    {
+        Wire.SubscribePaymentsResponse response = new();
+        ulong cursor = journalled.Run.FirstCursor;
+        UInt128 total = journalled.Run.TotalBefore;
+        for (ReadOnlyMemory<byte> rest = journalled.Payments; !rest.IsEmpty; cursor++)
+        {
+            IncomingPayment payment = PaymentList.Take(ref rest);
+            total += payment.Amount;
+            if (cursor <= afterCursor) continue;
+            response.Payments.Add(NodeWire.Write(journalled.Run, cursor, payment, total, node.Book));
+            if (response.Payments.Count < PaymentsPerResponseMax && !rest.IsEmpty) continue;
+            await responses.WriteAsync(response, cancel);
+            response = new();
         }
     }
 }

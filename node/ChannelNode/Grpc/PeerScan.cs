@@ -14,14 +14,12 @@ internal static class PeerScan
 
     private const int UpdateBytesMin = 64;
     private const int AnswerBytesMin = 32;
-    private const int PaymentBytesMin = 8;
 
     private enum Level
     {
         Exchange,
         Message,
         Frame,
-        Update,
         Leaf,
     }
 
@@ -50,10 +48,9 @@ internal static class PeerScan
         {
             (Level.Exchange, Wire.MessageField) => Level.Message,
             (Level.Message, Wire.FrameField) => Level.Frame,
-            (Level.Frame, Wire.UpdatesField) => RequireMin(part, UpdateBytesMin, "updates", Level.Update),
+            (Level.Frame, Wire.UpdatesField) => RequireMin(part, UpdateBytesMin, "updates", Level.Leaf),
             (Level.Frame, Wire.AcknowledgementsField) => RequireMin(part, AnswerBytesMin, "acknowledgements", Level.Leaf),
             (Level.Frame, Wire.RefusalsField) => RequireMin(part, AnswerBytesMin, "refusals", Level.Leaf),
-            (Level.Update, Wire.PaymentsField) => RequireMin(part, PaymentBytesMin, "payments", Level.Leaf),
             (Level.Message, _) when part.Length > PlainBytesMax =>
                 throw Malformed("kind", $"{part.Length} bytes, expected at most {PlainBytesMax}"),
             _ => Level.Leaf,
@@ -98,6 +95,5 @@ internal static class PeerScan
         public const ulong UpdatesField = Proto.V1.Frame.UpdatesFieldNumber;
         public const ulong AcknowledgementsField = Proto.V1.Frame.AcknowledgementsFieldNumber;
         public const ulong RefusalsField = Proto.V1.Frame.RefusalsFieldNumber;
-        public const ulong PaymentsField = Proto.V1.Update.PaymentsFieldNumber;
     }
 }

@@ -27,10 +27,10 @@ internal sealed class PeerTransport(
     Func<CancellationToken, Task<Wire.PeerMessage?>> read,
     Func<Wire.PeerMessage, CancellationToken, Task> write)
 {
-    public const uint ProtocolVersion = 1;
+    public const uint ProtocolVersion = 2;
 
-    /// <summary>Payments in one frame before the next one is begun: bounds a message to about a megabyte.</summary>
-    private const int PaymentsPerFrame = 8_192;
+    /// <summary>Bytes of payments in one frame before the next one is begun.</summary>
+    private const int PaymentBytesPerFrame = 512 * 1024;
 
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
 
@@ -165,9 +165,9 @@ internal sealed class PeerTransport(
         {
             Wire.Frame frame = new();
             int payments = 0;
-            while (payments < PaymentsPerFrame && session.Link.TryTake(out PeerMessage? message))
+            while (payments < PaymentBytesPerFrame && session.Link.TryTake(out PeerMessage? message))
             {
-                if (message is PeerMessage.Update update) payments += update.Payments.Count;
+                if (message is PeerMessage.Update update) payments += update.Payments.Length;
                 if (PeerWire.TryAdd(frame, message)) continue;
                 frame = await FlushAsync(frame, cancel);
                 await write(PeerWire.Write(message), cancel);

@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using Google.Protobuf;
-using Google.Protobuf.Collections;
 using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Grpc;
@@ -52,20 +51,8 @@ internal static class PeerWire
             BalanceUpdate balance = new(
                 ReadChannel(said.ChannelId), ReadAmount(said.Sent, "sent"), ReadAmount(said.Received, "received"));
             yield return new PeerMessage.Update(
-                balance, ReadSignature(said.Signature, "signature"), ReadPayments(said.Payments));
+                balance, ReadSignature(said.Signature, "signature"), said.Payments.Memory);
         }
-    }
-
-    private static IncomingPayment[] ReadPayments(RepeatedField<Wire.PeerPayment> payments)
-    {
-        var read = new IncomingPayment[payments.Count];
-        for (int index = 0; index < read.Length; index++)
-        {
-            Wire.PeerPayment payment = payments[index];
-            read[index] = new IncomingPayment(ReadAmount(payment.Amount, "amount"), payment.ItemId.Memory);
-        }
-
-        return read;
     }
 
     private static PeerMessage.Reestablish Read(Wire.ChannelReestablish said) => new(
@@ -177,26 +164,14 @@ internal static class PeerWire
         }
     }
 
-    private static Wire.Update Write(PeerMessage.Update said)
+    private static Wire.Update Write(PeerMessage.Update said) => new()
     {
-        Wire.Update update = new()
-        {
-            ChannelId = Write(said.Balance.Channel),
-            Sent = Write(said.Balance.Sent),
-            Received = Write(said.Balance.Received),
-            Signature = Write(said.Signature),
-        };
-        foreach (IncomingPayment payment in said.Payments)
-        {
-            update.Payments.Add(new Wire.PeerPayment
-            {
-                Amount = Write(payment.Amount),
-                ItemId = UnsafeByteOperations.UnsafeWrap(payment.ItemId),
-            });
-        }
-
-        return update;
-    }
+        ChannelId = Write(said.Balance.Channel),
+        Sent = Write(said.Balance.Sent),
+        Received = Write(said.Balance.Received),
+        Signature = Write(said.Signature),
+        Payments = UnsafeByteOperations.UnsafeWrap(said.Payments),
+    };
 
     private static Wire.Terms Write(ChannelTerms terms) => new()
     {

@@ -82,50 +82,57 @@ internal static class IdempotencyRow
 }
 
 /// <summary>
-/// A payment received, under its cursor (8 bytes, big-endian).
+/// Payments of one channel received together, under the cursor of the first (8 bytes, big-endian).
 /// <code>
 /// offset size field                        offset size field
-///      0    1 version = 1                      65    8 accepted at, Unix milliseconds
-///      1   32 channel id                       73    1 length i of the item id
-///     33   16 amount                           74    i item id
-///     49   16 lifetime total
+///      0    1 version = 2                      53    8 accepted at, Unix milliseconds
+///      1    4 number of payments               61    p payments: a PaymentList, to the row's end
+///      5   32 channel id
+///     37   16 lifetime total before them
 /// </code>
 /// </summary>
 internal static class ReceivedRow
 {
     public const int KeySize = sizeof(ulong);
 
-    public const int SizeMax = 74 + byte.MaxValue;
+    public const int HeadSize = 61;
 
-    private const byte Version = 1;
+    private const byte Version = 2;
 
     public static ulong ReadKey(ReadOnlySpan<byte> key)
     {
-        var place = new RowReader("received payment key", key);
+        var place = new RowReader("received payments key", key);
         ulong cursor = place.UInt64();
         place.End();
         return cursor;
     }
 
-    public static void Write(ref RowWriter row, ReceivedPayment payment)
+    /// <summary>The payments follow.</summary>
+    public static void WriteHead(ref RowWriter row, in ReceivedRun run)
     {
         row.Byte(Version);
-        row.Bytes32(payment.Channel.Value);
-        row.UInt128(payment.Amount);
-        row.UInt128(payment.Total);
-        row.Int64(payment.AcceptedAtMs);
-        row.ShortBytes(payment.ItemId.Span);
+        row.UInt32(checked((uint)run.Count));
+        row.Bytes32(run.Channel.Value);
+        row.UInt128(run.TotalBefore);
+        row.Int64(run.AcceptedAtMs);
     }
 
-    public static ReceivedPayment Read(ReadOnlySpan<byte> key, ReadOnlySpan<byte> source)
+    public static JournalledRun Read(ReadOnlySpan<byte> key, ReadOnlySpan<byte> source)
     {
-        var row = new RowReader("received payment", source, Version);
+        ReceivedRun run = ReadHead(key, source, out ReadOnlySpan<byte> payments);
+        return new JournalledRun(run, payments.ToArray());
+    }
+
+    public static ReceivedRun ReadHead(ReadOnlySpan<byte> key, ReadOnlySpan<byte> source, out ReadOnlySpan<byte> payments)
+    {
+        var row = new RowReader("received payments", source, Version);
+        uint count = row.UInt32();
         var channel = new ChannelId(row.Bytes32());
-        UInt128 amount = row.UInt128();
-        UInt128 total = row.UInt128();
+        UInt128 totalBefore = row.UInt128();
         long acceptedAtMs = row.Int64();
-        byte[] itemId = row.ShortBytes().ToArray();
-        row.End();
-        return new ReceivedPayment(ReadKey(key), channel, amount, itemId, total, acceptedAtMs);
+        payments = row.Rest();
+        if (count == 0 || count > payments.Length)
+            throw new StoreException($"A received payments row is corrupt: {count} payments in {payments.Length} bytes.");
+        return new ReceivedRun(ReadKey(key), (int)count, channel, totalBefore, acceptedAtMs);
     }
 }

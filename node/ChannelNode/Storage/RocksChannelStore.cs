@@ -114,7 +114,7 @@ internal sealed class RocksChannelStore : IChannelStore
     {
         using StoreGate.Pass pass = _gate.Enter();
         using Iterator rows = _database.NewIterator(_families.Received).SeekToLast();
-        return rows.HasRow() ? ReceivedRow.ReadKey(rows.GetKeySpan()) : 0;
+        return rows.HasRow() ? ReceivedRow.ReadHead(rows.GetKeySpan(), rows.GetValueSpan(), out _).LastCursor : 0;
     }
 
     public OutgoingPayment? FindOutgoing(string idempotencyKey)
@@ -166,18 +166,24 @@ internal sealed class RocksChannelStore : IChannelStore
         return payments;
     }
 
-    public IReadOnlyList<ReceivedPayment> ReadReceived(ulong afterCursor, int countMax)
+    public IReadOnlyList<JournalledRun> ReadReceived(ulong afterCursor, int countMax)
     {
-        var payments = new List<ReceivedPayment>();
-        if (afterCursor == ulong.MaxValue) return payments;
-
+        var runs = new List<JournalledRun>();
         var from = new RowWriter(stackalloc byte[ReceivedRow.KeySize]);
-        from.UInt64(afterCursor + 1);
+        from.UInt64(afterCursor);
         using StoreGate.Pass pass = _gate.Enter();
-        using Iterator rows = _database.NewIterator(_families.Received).Seek(from.Row);
-        for (; rows.HasRow() && payments.Count < countMax; rows.Next())
-            payments.Add(ReceivedRow.Read(rows.GetKeySpan(), rows.GetValueSpan()));
-        return payments;
+        using Iterator rows = _database.NewIterator(_families.Received).SeekForPrev(from.Row);
+        // The run that begins at or before the cursor may end at it, or go on after it.
+        if (!rows.HasRow()) rows.SeekToFirst();
+        for (long count = 0; rows.HasRow() && count < countMax; rows.Next())
+        {
+            ReceivedRun run = ReceivedRow.ReadHead(rows.GetKeySpan(), rows.GetValueSpan(), out ReadOnlySpan<byte> payments);
+            if (run.LastCursor <= afterCursor) continue;
+            runs.Add(new JournalledRun(run, payments.ToArray()));
+            count += (long)(run.LastCursor - Math.Max(afterCursor, run.FirstCursor - 1));
+        }
+
+        return runs;
     }
 
     public IStoreBatch NewBatch() => new StoreBatch(_families);

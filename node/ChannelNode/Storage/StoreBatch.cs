@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using ChannelNode.Core;
 using ChannelNode.Engine;
@@ -8,6 +9,8 @@ namespace ChannelNode.Storage;
 /// <summary>Writes that wait in native memory; rows are made on the stack on their way there.</summary>
 internal sealed class StoreBatch(StoreFamilies families) : IStoreBatch
 {
+    private const int SmallRowBytes = 512;
+
     private readonly WriteBatch _writes = new();
 
     public bool IsEmpty { get; private set; } = true;
@@ -49,13 +52,23 @@ internal sealed class StoreBatch(StoreFamilies families) : IStoreBatch
         Put(families.Keys, idempotencyKey, pointer.Row);
     }
 
-    public void PutReceived(ReceivedPayment payment)
+    public void PutReceived(in ReceivedRun run, ReadOnlySpan<byte> payments)
     {
         var key = new RowWriter(stackalloc byte[ReceivedRow.KeySize]);
-        key.UInt64(payment.Cursor);
-        var row = new RowWriter(stackalloc byte[ReceivedRow.SizeMax]);
-        ReceivedRow.Write(ref row, payment);
-        Put(families.Received, key.Row, row.Row);
+        key.UInt64(run.FirstCursor);
+        int size = ReceivedRow.HeadSize + payments.Length;
+        byte[]? rented = size > SmallRowBytes ? ArrayPool<byte>.Shared.Rent(size) : null;
+        try
+        {
+            var row = new RowWriter(rented ?? stackalloc byte[SmallRowBytes]);
+            ReceivedRow.WriteHead(ref row, run);
+            row.Bytes(payments);
+            Put(families.Received, key.Row, row.Row);
+        }
+        finally
+        {
+            if (rented is not null) ArrayPool<byte>.Shared.Return(rented);
+        }
     }
 
     public void PutChainCursor(ChainCursor cursor)

@@ -12,7 +12,7 @@ namespace ChannelNode.Storage;
 /// states    channel id                       StateRow
 /// outgoing  channel id, lifetime total       OutgoingRow
 /// keys      idempotency key, UTF-8           IdempotencyRow
-/// received  cursor                           ReceivedRow
+/// received  cursor of the first payment      ReceivedRow
 /// peers     signer                           PeerRow
 /// </code>
 /// </summary>

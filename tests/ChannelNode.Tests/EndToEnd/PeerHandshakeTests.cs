@@ -59,7 +59,7 @@ public sealed class PeerHandshakeTests(AnvilFixture anvil) : PeerFixture(anvil)
         Wire.Hello hello = Peer.Hello();
         switch (reason)
         {
-            case "WRONG_PROTOCOL_VERSION": hello.ProtocolVersion = 2; break;
+            case "WRONG_PROTOCOL_VERSION": hello.ProtocolVersion = 1; break;
             case "WRONG_CHAIN": hello.ChainId++; break;
             case "WRONG_CONTRACT": hello.Contract = ByteString.CopyFrom(new byte[20]); break;
             case "WRONG_IDENTITY": hello.Signer = ByteString.CopyFrom(Node.Signer.ToArray()); break;

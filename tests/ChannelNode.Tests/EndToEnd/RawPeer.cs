@@ -41,7 +41,7 @@ internal sealed class RawPeer : IAsyncDisposable
     /// <summary>A hello that fits, for tests to spoil.</summary>
     public Wire.Hello Hello() => new()
     {
-        ProtocolVersion = 1,
+        ProtocolVersion = 2,
         ChainId = _chainId,
         Contract = Bytes(_contract.ToArray()),
         Signer = Bytes(Key.Address.ToArray()),
@@ -127,10 +127,25 @@ internal sealed class RawPeer : IAsyncDisposable
             Sent = Bytes(sent),
             Received = Bytes(received),
             Signature = Bytes(Scheme.Sign(balance).ToArray()),
+            Payments = Payments(amounts),
         };
-        foreach (UInt128 amount in amounts)
-            update.Payments.Add(new Wire.PeerPayment { Amount = Bytes(amount), ItemId = ByteString.CopyFromUtf8("item") });
         return update;
+    }
+
+    /// <summary>A list of payments, each with the item id "item".</summary>
+    private static ByteString Payments(ReadOnlySpan<UInt128> amounts)
+    {
+        using MemoryStream list = new();
+        foreach (UInt128 amount in amounts)
+        {
+            UInt128 rest = amount;
+            for (; rest >= 0x80; rest >>= 7) list.WriteByte((byte)((byte)rest | 0x80));
+            list.WriteByte((byte)rest);
+            list.WriteByte(4);
+            list.Write("item"u8);
+        }
+
+        return ByteString.CopyFrom(list.ToArray());
     }
 
     public static Wire.Terms Write(ChannelTerms terms) => new()

@@ -61,11 +61,10 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
             saidBefore = _link.TryTake(out _);
             seenBefore = _slot.State.TheirSent != 0 || _ledger.ReceivedCursor != 0;
         };
-        PeerSession session = new(_link, [], null!, _ledger, null!, _clock, null!, NullLogger.Instance);
+        PeerSession session = new(_link, [], null!, _ledger, null!, _clock, null!, 0, NullLogger.Instance);
 
         await _ledger.EnqueueAsync(
-            new AcceptUpdate(
-                _slot, Sample.Verified(Side.B, 30, 0), [new IncomingPayment(30, default)], session, _clock),
+            new AcceptUpdate(_slot, Sample.Verified(Side.B, 30, 0), default, 0, 0, session, _clock),
             CancellationToken.None);
 
         Assert.Equal((UInt128)30, (await HearAsync<PeerMessage.Acknowledgement>()).Received);
@@ -125,7 +124,7 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
         public IEnumerable<OutgoingPayment> ReadOutgoing(ChannelId channel, UInt128 afterTotal) =>
             store.ReadOutgoing(channel, afterTotal);
 
-        public IReadOnlyList<ReceivedPayment> ReadReceived(ulong afterCursor, int countMax) =>
+        public IReadOnlyList<JournalledRun> ReadReceived(ulong afterCursor, int countMax) =>
             store.ReadReceived(afterCursor, countMax);
 
         public IStoreBatch NewBatch() => store.NewBatch();

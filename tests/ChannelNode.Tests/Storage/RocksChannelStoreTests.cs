@@ -54,7 +54,9 @@ public sealed class RocksChannelStoreTests : IDisposable
         Assert.Equal(1ul, reopened.ReadReceivedCursor());
         Assert.Equal(7, (int)reopened.FindOutgoing("key")!.Total);
         Assert.Equal(Outgoing(1, 7).ItemId.ToArray(), Assert.Single(reopened.ReadOutgoing(IdOf(1), 0)).ItemId.ToArray());
-        Assert.Equal(Received(1).ItemId.ToArray(), Assert.Single(reopened.ReadReceived(0, 10)).ItemId.ToArray());
+        JournalledRun run = Assert.Single(reopened.ReadReceived(0, 10));
+        Assert.Equal(Received(1), run.Run);
+        Assert.Equal(Payments(), run.Payments.ToArray());
     }
 
     [Fact]
@@ -173,10 +175,36 @@ public sealed class RocksChannelStoreTests : IDisposable
         });
 
         Assert.Equal(ulong.MaxValue, store.ReadReceivedCursor());
-        Assert.Equal(cursors, store.ReadReceived(0, 100).Select(payment => payment.Cursor));
-        Assert.Equal([256ul, 257ul, 65_535ul], store.ReadReceived(255, 3).Select(payment => payment.Cursor));
+        Assert.Equal(cursors, store.ReadReceived(0, 100).Select(run => run.Run.FirstCursor));
+        Assert.Equal([256ul, 257ul, 65_535ul], store.ReadReceived(255, 3).Select(run => run.Run.FirstCursor));
         Assert.Empty(store.ReadReceived(ulong.MaxValue, 3));
         Assert.Empty(store.ReadReceived(0, 0));
+    }
+
+    [Theory]
+    [InlineData(0, 4, new ulong[] { 1 })]
+    [InlineData(0, 5, new ulong[] { 1, 5 })]
+    [InlineData(3, 1, new ulong[] { 1 })]
+    [InlineData(3, 2, new ulong[] { 1, 5 })]
+    [InlineData(4, 1, new ulong[] { 5 })]
+    [InlineData(7, 100, new ulong[] { 8 })]
+    [InlineData(8, 100, new ulong[] { 8 })]
+    [InlineData(9, 100, new ulong[0])]
+    public void ReadReceived_GivesRunsWhole_FromTheOneThatHoldsTheNextCursor(ulong after, int countMax, ulong[] firsts)
+    {
+        using RocksChannelStore store = _folder.Open();
+        store.Write(batch =>
+        {
+            batch.PutReceived(Received(1, 4));
+            batch.PutReceived(Received(5, 3));
+            batch.PutReceived(Received(8, 2));
+        });
+
+        IReadOnlyList<JournalledRun> runs = store.ReadReceived(after, countMax);
+
+        Assert.Equal(9ul, store.ReadReceivedCursor());
+        Assert.Equal(firsts, runs.Select(run => run.Run.FirstCursor));
+        Assert.All(runs, run => Assert.Equal(Payments(run.Run.Count), run.Payments.ToArray()));
     }
 
     [Fact]
@@ -207,7 +235,6 @@ public sealed class RocksChannelStoreTests : IDisposable
 
         Assert.Throws<OverflowException>(() => batch.PutOutgoing(Outgoing(1, 1) with { ItemId = new byte[256] }));
         Assert.Throws<ArgumentException>(() => batch.PutOutgoing(Outgoing(1, 1, new string('k', 256))));
-        Assert.Throws<OverflowException>(() => batch.PutReceived(Received(1) with { ItemId = new byte[256] }));
         Assert.True(batch.IsEmpty);
     }
 

@@ -105,18 +105,18 @@ public sealed class RowFixtureTests
     }
 
     [Fact]
-    public void ReceivedPayment_LiesAsDocumented()
+    public void ReceivedRun_LiesAsDocumented()
     {
-        var payment = new ReceivedPayment(
-            0x0102, StoreFolder.IdOf(0xEE), 0x1001, new byte[] { 0xB1 }, 0x1002, 0x0000018BCFE56800);
-        string hex = "01" + Repeat("ee", 32) + Low("1001") + Low("1002") + "0000018bcfe56800" + "01" + "b1";
-        var row = new RowWriter(new byte[ReceivedRow.SizeMax]);
-        ReceivedRow.Write(ref row, payment);
+        var run = new ReceivedRun(0x0102, 2, StoreFolder.IdOf(0xEE), 0x1002, 0x0000018BCFE56800);
+        string hex = "02" + "00000002" + Repeat("ee", 32) + Low("1002") + "0000018bcfe56800" + "0501b1" + "8002" + "00";
+        var row = new RowWriter(new byte[100]);
+        ReceivedRow.WriteHead(ref row, run);
+        row.Bytes([5, 1, 0xB1, 0x80, 2, 0]);
         Assert.Equal(hex, Convert.ToHexStringLower(row.Row));
 
-        ReceivedPayment read = ReceivedRow.Read(Convert.FromHexString("0000000000000102"), Convert.FromHexString(hex));
-        Assert.Equal(payment with { ItemId = read.ItemId }, read);
-        Assert.Equal(payment.ItemId.ToArray(), read.ItemId.ToArray());
+        JournalledRun read = ReceivedRow.Read(Convert.FromHexString("0000000000000102"), Convert.FromHexString(hex));
+        Assert.Equal(run, read.Run);
+        Assert.Equal([5, 1, 0xB1, 0x80, 2, 0], read.Payments.ToArray());
     }
 
     [Fact]
@@ -125,7 +125,7 @@ public sealed class RowFixtureTests
         var identity = new RowWriter(new byte[IdentityRow.Size]);
         IdentityRow.Write(ref identity, new StoreIdentity(0x7A69, StoreFolder.AddressOf(0xC0), StoreFolder.AddressOf(0x51)));
         Assert.Equal(
-            "00000001" + "0000000000007a69" + Repeat("c0", 20) + Repeat("51", 20),
+            "00000002" + "0000000000007a69" + Repeat("c0", 20) + Repeat("51", 20),
             Convert.ToHexStringLower(identity.Row));
 
         var cursor = new RowWriter(new byte[ChainCursorRow.Size]);
@@ -161,7 +161,7 @@ public sealed class RowFixtureTests
 
     [Theory]
     [InlineData(0)]
-    [InlineData(2)]
+    [InlineData(3)]
     [InlineData(255)]
     public void UnknownVersion_Throws(byte version)
     {

@@ -39,8 +39,11 @@ public sealed class StoreFolder : IDisposable
     internal static OutgoingPayment Outgoing(byte channel, UInt128 total, string key = "") =>
         new(IdOf(channel), total, 7, new byte[] { 1, 2, 3 }, key);
 
-    internal static ReceivedPayment Received(ulong cursor) =>
-        new(cursor, IdOf(1), 5, new byte[] { 9 }, cursor * 5, 1_700_000_000_000);
+    /// <summary>A run of payments of 5 each with the item id 9.</summary>
+    internal static ReceivedRun Received(ulong cursor, int count = 1) =>
+        new(cursor, count, IdOf(1), (cursor - 1) * 5, 1_700_000_000_000);
+
+    internal static byte[] Payments(int count = 1) => [.. Enumerable.Repeat(new byte[] { 5, 1, 9 }, count).SelectMany(one => one)];
 
     private static byte[] Filled(byte fill, int size)
     {
@@ -52,6 +55,9 @@ public sealed class StoreFolder : IDisposable
 
 internal static class StoreWrites
 {
+    public static void PutReceived(this IStoreBatch batch, ReceivedRun run) =>
+        batch.PutReceived(run, StoreFolder.Payments(run.Count));
+
     /// <summary>One batch, committed.</summary>
     public static void Write(this RocksChannelStore store, Action<IStoreBatch> write, bool durable = true)
     {
