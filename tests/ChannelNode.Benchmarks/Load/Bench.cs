@@ -2,6 +2,7 @@ using ChannelNode.Benchmarks.Load.Measuring;
 using ChannelNode.Benchmarks.Load.Report;
 using ChannelNode.Benchmarks.Load.Rig;
 using ChannelNode.Benchmarks.Load.Traffic;
+using ChannelNode.Signing;
 
 namespace ChannelNode.Benchmarks.Load;
 
@@ -21,6 +22,9 @@ internal sealed class Bench(LoadOptions options, RunReport report, Yardsticks ya
 
     /// <summary>Updates a second of class 1, for those that are measured at a part of it.</summary>
     public double DistinctPerSecond { get; set; }
+
+    /// <summary>And the node's CPU for each, microseconds.</summary>
+    public double DistinctCpuUs { get; set; }
 
     /// <summary>The node of the classes that need none of their own.</summary>
     public async Task<Site> SiteAsync() => _site ??= await NewSiteAsync();
@@ -44,16 +48,17 @@ internal sealed class Bench(LoadOptions options, RunReport report, Yardsticks ya
 
     /// <summary>Tapes of <paramref name="updates"/> in all, then the load over them; the node's totals are checked after it.</summary>
     public async Task<Measurement> RunAsync(
-        Site site, IReadOnlyList<TapePlan> plans, long updates, Func<IReadOnlyList<Lane>, Task> load)
+        Site site, IReadOnlyList<TapePlan> plans, long updates, Func<IReadOnlyList<Lane>, Task> load, bool timed = true)
     {
         Dictionary<PeerStream, Latencies> latencies = [];
         List<Lane> lanes = [];
+        TypedData typed = site.Context.Typed;
         try
         {
             foreach (TapePlan plan in plans)
             {
                 if (!latencies.TryGetValue(plan.Stream, out Latencies? times)) latencies[plan.Stream] = times = new Latencies();
-                lanes.Add(new Lane(plan.Stream, plan.Make(updates / plans.Count, site.Context.Typed), times));
+                lanes.Add(new Lane(plan.Stream, plan.Make(updates / plans.Count, typed), timed ? times : null));
             }
 
             Measurement run = await Measurement.TakeAsync(
@@ -77,6 +82,6 @@ internal sealed class Bench(LoadOptions options, RunReport report, Yardsticks ya
 internal sealed record TapePlan(PeerStream Stream, IReadOnlyList<PaidChannel> Channels, ItemPlan Items)
 {
     /// <summary>Whole rounds, at least one.</summary>
-    public Tape Make(long updates, Signing.TypedData typed) =>
+    public Tape Make(long updates, TypedData typed) =>
         new(Channels, Math.Max(1, updates / Channels.Count) * Channels.Count, typed, Items);
 }

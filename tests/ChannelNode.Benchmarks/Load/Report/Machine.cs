@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
@@ -14,7 +15,7 @@ internal static class Machine
         string cpu = File.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))
             ?.Split(':')[1].Trim() ?? RuntimeInformation.ProcessArchitecture.ToString();
         string commit = Run("git", "-C", Repository.Root, "rev-parse", "--short=12", "HEAD");
-        bool changed = Run("git", "-C", Repository.Root, "status", "--porcelain", "--untracked-files=no").Length > 0;
+        bool changed = Run("git", "-C", Repository.Root, "status", "--porcelain", "--untracked-files=no") is not ("" or "unknown");
         string disk = Run("stat", "-f", "-c", "%T", folder);
         string date = DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture);
         string load = File.ReadAllText("/proc/loadavg").Split(' ')[0];
@@ -49,13 +50,21 @@ internal static class Machine
         });
     }
 
+    /// <summary>"unknown" where the tool is missing or fails: a copy of the files without git can be measured too.</summary>
     private static string Run(params string[] command)
     {
-        ProcessStartInfo start = new(command[0]) { RedirectStandardOutput = true };
+        ProcessStartInfo start = new(command[0]) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (string argument in command[1..]) start.ArgumentList.Add(argument);
-        using Process process = Process.Start(start)!;
-        string output = process.StandardOutput.ReadToEnd().Trim();
-        process.WaitForExit();
-        return output;
+        try
+        {
+            using Process process = Process.Start(start)!;
+            string output = process.StandardOutput.ReadToEnd().Trim();
+            process.WaitForExit();
+            return process.ExitCode == 0 ? output : "unknown";
+        }
+        catch (Win32Exception)
+        {
+            return "unknown";
+        }
     }
 }

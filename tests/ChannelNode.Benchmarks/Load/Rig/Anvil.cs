@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using ChannelNode.Benchmarks.Load.Traffic;
 using ChannelNode.Core;
+using ChannelNode.Engine;
 using ChannelNode.Settlement;
 using ChannelNode.Signing;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -49,11 +51,8 @@ internal sealed partial class Anvil : IAsyncDisposable
     public Task FundAsync(Address account) =>
         _rpc.CallAsync<object?>("anvil_setBalance", [account.ToString(), "0x56BC75E2D63100000"], CancellationToken.None);
 
-    public async Task<string> BlockHashAsync(ulong number)
-    {
-        EthereumRpc rpc = new(_rpc);
-        return (await rpc.BlockAsync(number, CancellationToken.None))!.Hash.ToString();
-    }
+    public async Task<Bytes32> BlockHashAsync(ulong number) =>
+        (await new EthereumRpc(_rpc).BlockAsync(number, CancellationToken.None))!.Hash;
 
     public async Task<ulong> HeadAsync() => await new EthereumRpc(_rpc).BlockNumberAsync(CancellationToken.None);
 
@@ -67,12 +66,16 @@ internal sealed partial class Anvil : IAsyncDisposable
         }
     }
 
-    /// <summary>Side A's own start of a close, with nothing of side B's: the contract learns none of what A has paid.</summary>
-    public async Task<EthereumChain> ConnectAsync(PrivateKey account)
+    /// <summary>The payer closes without the payee and says nothing of what it has paid: an old state.</summary>
+    public async Task StartCloseAsync(PaidChannel channel)
     {
-        Engine.NodeOptions options = new() { DataDirectory = "", KeyFile = "", RpcUrl = Url, Contract = Contract };
-        return await EthereumChain.ConnectAsync(
+        PrivateKey account = channel.Payer.Key;
+        await FundAsync(account.Address);
+        NodeOptions options = new() { DataDirectory = "", KeyFile = "", RpcUrl = Url, Contract = Contract };
+        await using EthereumChain chain = await EthereumChain.ConnectAsync(
             options, account.Address, account.Sign, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
+        Channel ours = new(channel.Id, channel.Terms, Side.A);
+        await chain.StartCloseAsync(ours, null, default, null, CancellationToken.None);
     }
 
     private Task<string> SendAsync(byte[] data, UInt128 value, ulong nonce) => _rpc.CallAsync<string>(

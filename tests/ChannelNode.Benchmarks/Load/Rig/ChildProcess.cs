@@ -14,6 +14,8 @@ internal sealed class ChildProcess : IAsyncDisposable
 
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(20);
 
+    private static readonly List<ChildProcess> Running = [];
+
     private readonly Process _shell;
     private readonly StringBuilder _output = new();
     private readonly string _name;
@@ -36,6 +38,7 @@ internal sealed class ChildProcess : IAsyncDisposable
         _shell.ErrorDataReceived += (_, line) => Read(line.Data, isId: false);
         _shell.BeginOutputReadLine();
         _shell.BeginErrorReadLine();
+        lock (Running) Running.Add(this);
     }
 
     /// <summary>Of the process itself, not of its shell.</summary>
@@ -94,8 +97,21 @@ internal sealed class ChildProcess : IAsyncDisposable
         if (!_ready.Task.IsCompleted && _isReady(line)) _ready.TrySetResult(line);
     }
 
+    /// <summary>For a program that is being stopped itself.</summary>
+    public static void StopAll()
+    {
+        ChildProcess[] running;
+        lock (Running) running = [.. Running];
+        foreach (ChildProcess child in running) child.DisposeAsync().AsTask().Wait();
+    }
+
     public async ValueTask DisposeAsync()
     {
+        lock (Running)
+        {
+            if (!Running.Remove(this)) return;
+        }
+
         _shell.StandardInput.Close();
         using CancellationTokenSource limit = new(StopLimit);
         try

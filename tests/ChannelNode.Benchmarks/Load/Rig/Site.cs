@@ -29,13 +29,17 @@ internal sealed class Site : IAsyncDisposable
     }
 
     /// <summary>Connects peers; each opens channels with the node and funds them on the chain.</summary>
-    public async Task<IReadOnlyList<PayingPeer>> OpenAsync(int peers, int channelsEach, bool mayBeRefused = false)
+    public Task<IReadOnlyList<PayingPeer>> OpenAsync(int peers, int channelsEach) =>
+        OpenAsync([.. Enumerable.Range(0, peers).Select(_ => new PeerStream(new LoadKey(), Context))], channelsEach);
+
+    /// <summary>The same for streams that were made elsewhere.</summary>
+    public async Task<IReadOnlyList<PayingPeer>> OpenAsync(
+        IReadOnlyList<PeerStream> streams, int channelsEach, uint disputeWindowSeconds = 3_600)
     {
-        PayingPeer[] opened = await Task.WhenAll(Enumerable.Range(0, peers).Select(async _ =>
+        PayingPeer[] opened = await Task.WhenAll(streams.Select(async stream =>
         {
-            PeerStream stream = new(new LoadKey(), Context) { MayBeRefused = mayBeRefused };
             await stream.ConnectAsync();
-            return new PayingPeer(stream, await stream.ProposeAsync(channelsEach));
+            return new PayingPeer(stream, await stream.ProposeAsync(channelsEach, disputeWindowSeconds));
         }));
         _peers.AddRange(opened);
         PaidChannel[] channels = [.. opened.SelectMany(peer => peer.Channels)];

@@ -26,15 +26,18 @@ internal sealed class PeerStream : IAnswered, IAsyncDisposable
     private readonly Dictionary<ulong, (Lane Lane, int Channel)> _lanes = [];
     private readonly SignatureScheme _scheme;
     private readonly PeerContext _context;
+    private readonly TaskCompletionSource _goingOn = new();
     private Task _reading = Task.CompletedTask;
+    private volatile bool _stalled;
 
-    public PeerStream(LoadKey key, PeerContext context)
+    /// <summary><paramref name="windowBytes"/>: what the node may send ahead of this peer's reading.</summary>
+    public PeerStream(LoadKey key, PeerContext context, int windowBytes = 1 << 20)
     {
         (Key, _context) = (key, context);
         _scheme = new SignatureScheme(key.Key, context.ChainId, context.Contract);
         _channel = GrpcChannel.ForAddress(context.Url, new GrpcChannelOptions
         {
-            HttpHandler = new SocketsHttpHandler { UseProxy = false, InitialHttp2StreamWindowSize = 1 << 20 },
+            HttpHandler = new SocketsHttpHandler { UseProxy = false, InitialHttp2StreamWindowSize = windowBytes },
             DisposeHttpClient = true,
             MaxReceiveMessageSize = null,
             MaxSendMessageSize = null,
@@ -117,6 +120,9 @@ internal sealed class PeerStream : IAnswered, IAsyncDisposable
         _answers.Reader.TryRead(out _);
     }
 
+    /// <summary>Reads nothing any more, and stays connected.</summary>
+    public void Stall() => _stalled = true;
+
     void IAnswered.Acknowledged(ulong channel, ulong total)
     {
         if (_lanes.TryGetValue(channel, out (Lane Lane, int Channel) at)) at.Lane.Acknowledge(at.Channel, total);
@@ -138,7 +144,12 @@ internal sealed class PeerStream : IAnswered, IAsyncDisposable
     {
         try
         {
-            while (await _call.ResponseStream.MoveNext(CancellationToken.None)) _answers.Writer.TryWrite(true);
+            while (await _call.ResponseStream.MoveNext(CancellationToken.None))
+            {
+                _answers.Writer.TryWrite(true);
+                if (_stalled) await _goingOn.Task;
+            }
+
             throw new InvalidDataException("the node ended the session");
         }
         catch (Exception error)
@@ -188,6 +199,7 @@ internal sealed class PeerStream : IAnswered, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _call.Dispose();
+        _goingOn.TrySetResult();
         try
         {
             await _reading;
