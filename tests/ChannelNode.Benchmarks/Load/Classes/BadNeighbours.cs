@@ -78,7 +78,7 @@ internal sealed class BadNeighbours(Bench bench)
                 await Task.Delay(5);
             }
         }
-        catch (Exception ended) when (ended is RpcException or InvalidOperationException or OperationCanceledException)
+        catch (Exception ended) when (ended is InvalidOperationException or OperationCanceledException)
         {
             // The node ended its session, or the run is over.
         }
@@ -109,7 +109,7 @@ internal sealed class BadNeighbours(Bench bench)
             for (long sent = 0; !_over.IsCancellationRequested; sent += FloodFrame)
                 await peer.Stream.SayAsync(tape, sent % tape.Count, FloodFrame).WaitAsync(_over.Token);
         }
-        catch (Exception ended) when (ended is RpcException or InvalidOperationException or OperationCanceledException)
+        catch (Exception ended) when (ended is InvalidOperationException or OperationCanceledException)
         {
             // The node ended its session, or the run is over.
         }

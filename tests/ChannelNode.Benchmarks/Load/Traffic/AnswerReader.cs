@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Buffers.Binary;
 using Answers = ChannelNode.Proto.V1;
 
@@ -16,13 +15,12 @@ internal interface IAnswered
 internal static class AnswerReader
 {
     /// <summary>Null for a frame, which was told to <paramref name="answered"/>; the message otherwise.</summary>
-    public static Answers.PeerMessage? Read(ReadOnlySequence<byte> payload, IAnswered answered)
+    public static Answers.PeerMessage? Read(ReadOnlySpan<byte> message, IAnswered answered)
     {
-        if (!payload.IsSingleSegment) payload = new ReadOnlySequence<byte>(payload.ToArray());
-        ReadOnlySpan<byte> message = payload.FirstSpan;
+        ReadOnlySpan<byte> whole = message;
         ReadOnlySpan<byte> inner = Enter(ref message, Answers.ExchangeResponse.MessageFieldNumber);
         if (inner[0] != Tape.Tag(Answers.PeerMessage.FrameFieldNumber))
-            return Answers.ExchangeResponse.Parser.ParseFrom(payload).Message;
+            return Answers.ExchangeResponse.Parser.ParseFrom(whole).Message;
         ReadFrame(Enter(ref inner, Answers.PeerMessage.FrameFieldNumber), answered);
         return null;
     }

@@ -3,8 +3,6 @@ using System.Threading.Channels;
 using ChannelNode.Core;
 using ChannelNode.Signing;
 using Google.Protobuf;
-using Grpc.Core;
-using Grpc.Net.Client;
 using Say = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Benchmarks.Load.Traffic;
@@ -15,38 +13,23 @@ namespace ChannelNode.Benchmarks.Load.Traffic;
 /// </summary>
 internal sealed class PeerStream : IAnswered, IAsyncDisposable
 {
-    private static readonly object Nothing = new();
+    private const int HeadBytesMax = 16;
 
-    private readonly GrpcChannel _channel;
-    private readonly AsyncDuplexStreamingCall<Spoken, object> _call;
-    private readonly Spoken _spoken = new();
+    private readonly Http2Call _call;
     private readonly Channel<Say.PeerMessage> _talk = System.Threading.Channels.Channel.CreateUnbounded<Say.PeerMessage>();
     private readonly Channel<bool> _answers = System.Threading.Channels.Channel.CreateBounded<bool>(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, AllowSynchronousContinuations = true });
     private readonly Dictionary<ulong, (Lane Lane, int Channel)> _lanes = [];
     private readonly SignatureScheme _scheme;
     private readonly PeerContext _context;
-    private readonly TaskCompletionSource _goingOn = new();
     private Task _reading = Task.CompletedTask;
-    private volatile bool _stalled;
 
     /// <summary><paramref name="windowBytes"/>: what the node may send ahead of this peer's reading.</summary>
     public PeerStream(LoadKey key, PeerContext context, int windowBytes = 1 << 20)
     {
         (Key, _context) = (key, context);
         _scheme = new SignatureScheme(key.Key, context.ChainId, context.Contract);
-        _channel = GrpcChannel.ForAddress(context.Url, new GrpcChannelOptions
-        {
-            HttpHandler = new SocketsHttpHandler { UseProxy = false, InitialHttp2StreamWindowSize = windowBytes },
-            DisposeHttpClient = true,
-            MaxReceiveMessageSize = null,
-            MaxSendMessageSize = null,
-        });
-        Method<Spoken, object> exchange = new(
-            MethodType.DuplexStreaming, Say.PeerService.Descriptor.FullName, "Exchange",
-            new Marshaller<Spoken>(Spoken.Serialize, _ => throw new NotSupportedException()),
-            new Marshaller<object>((_, _) => throw new NotSupportedException(), Read));
-        _call = _channel.CreateCallInvoker().AsyncDuplexStreamingCall(exchange, null, new CallOptions());
+        _call = new Http2Call(context.Url, windowBytes);
     }
 
     public LoadKey Key { get; }
@@ -64,6 +47,7 @@ internal sealed class PeerStream : IAnswered, IAsyncDisposable
 
     public async Task ConnectAsync()
     {
+        await _call.StartAsync($"/{Say.PeerService.Descriptor.FullName}/Exchange");
         Bytes32 ourNonce = Bytes32.Read(RandomNumberGenerator.GetBytes(32));
         await SayAsync(new Say.PeerMessage { Hello = Hello(ourNonce) });
         _reading = ReadAllAsync();
@@ -106,11 +90,12 @@ internal sealed class PeerStream : IAnswered, IAsyncDisposable
             _lanes[lane.Tape.Channels[index].Id.Value.W0] = (lane, index);
     }
 
-    /// <summary>Not to be called again before it has completed.</summary>
+    /// <summary>Neighbours on a tape as one frame. Not to be called again before it has completed.</summary>
     public Task SayAsync(Tape tape, long first, int count)
     {
-        _spoken.Set(tape, first, count);
-        return _call.RequestStream.WriteAsync(_spoken);
+        ReadOnlySpan<byte> entries = tape.Entries(first, count);
+        Span<byte> head = stackalloc byte[HeadBytesMax];
+        return _call.SendAsync(head[..WriteHead(head, entries.Length)], entries);
     }
 
     /// <summary>Waits until something was answered since the last time; throws when the session has ended.</summary>
@@ -121,7 +106,7 @@ internal sealed class PeerStream : IAnswered, IAsyncDisposable
     }
 
     /// <summary>Reads nothing any more, and stays connected.</summary>
-    public void Stall() => _stalled = true;
+    public void Stall() => _call.Stall();
 
     void IAnswered.Acknowledged(ulong channel, ulong total)
     {
@@ -134,36 +119,38 @@ internal sealed class PeerStream : IAnswered, IAsyncDisposable
         if (!MayBeRefused) throw new InvalidDataException($"an update was refused: {reason}");
     }
 
-    private object Read(DeserializationContext context)
+    private void Read(ReadOnlySpan<byte> message)
     {
-        if (AnswerReader.Read(context.PayloadAsReadOnlySequence(), this) is { } message) _talk.Writer.TryWrite(message);
-        return Nothing;
+        if (AnswerReader.Read(message, this) is { } said) _talk.Writer.TryWrite(said);
     }
 
     private async Task ReadAllAsync()
     {
         try
         {
-            while (await _call.ResponseStream.MoveNext(CancellationToken.None))
-            {
-                _answers.Writer.TryWrite(true);
-                if (_stalled) await _goingOn.Task;
-            }
-
-            throw new InvalidDataException("the node ended the session");
+            await _call.ReadAsync(Read, () => _answers.Writer.TryWrite(true));
         }
         catch (Exception error)
         {
             _talk.Writer.TryComplete(error);
             _answers.Writer.TryComplete();
+            _call.Dispose();
             throw;
         }
     }
 
-    private Task SayAsync(Say.PeerMessage message)
+    private Task SayAsync(Say.PeerMessage message) =>
+        _call.SendAsync([], new Say.ExchangeRequest { Message = message }.ToByteArray());
+
+    /// <summary>ExchangeRequest.message and PeerMessage.frame, each a tag and a length, before the entries.</summary>
+    private static int WriteHead(Span<byte> head, int entriesBytes)
     {
-        _spoken.Set(new Say.ExchangeRequest { Message = message }.ToByteArray());
-        return _call.RequestStream.WriteAsync(_spoken);
+        int frameBytes = 1 + Tape.VarintBytes((uint)entriesBytes) + entriesBytes;
+        int written = 0;
+        head[written++] = Tape.Tag(Say.ExchangeRequest.MessageFieldNumber);
+        written += Tape.WriteVarint(head[written..], (uint)frameBytes);
+        head[written++] = Tape.Tag(Say.PeerMessage.FrameFieldNumber);
+        return written + Tape.WriteVarint(head[written..], (uint)entriesBytes);
     }
 
     private async Task<Say.PeerMessage> HearAsync()
@@ -199,7 +186,6 @@ internal sealed class PeerStream : IAnswered, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _call.Dispose();
-        _goingOn.TrySetResult();
         try
         {
             await _reading;
@@ -208,8 +194,6 @@ internal sealed class PeerStream : IAnswered, IAsyncDisposable
         {
             // We ended it.
         }
-
-        _channel.Dispose();
     }
 }
 
