@@ -17,10 +17,7 @@ public static class Updates
     {
         next = state;
         BalanceUpdate update = verified.Update;
-        if (update.Sent > Amounts.Max || update.Received > Amounts.Max) return Refusal.AmountTooLarge;
-        if (update.Channel != channel.Id) return Refusal.UnknownChannel;
-
-        Refusal refusal = CheckTheirs(channel, state, update);
+        Refusal refusal = Check(channel, state, update);
         if (refusal != Refusal.None) return refusal;
         if (update.Sent == state.TheirSent && update.Received == state.TheirReceived && state.HasTheirUpdate)
             return Refusal.None; // Said again: harmless, and answered again.
@@ -36,8 +33,11 @@ public static class Updates
         return Refusal.None;
     }
 
-    private static Refusal CheckTheirs(Channel channel, in ChannelState state, in BalanceUpdate update)
+    /// <summary>What <see cref="Accept"/> would refuse an update for, its signature and its payments aside.</summary>
+    public static Refusal Check(Channel channel, in ChannelState state, in BalanceUpdate update)
     {
+        if (update.Sent > Amounts.Max || update.Received > Amounts.Max) return Refusal.AmountTooLarge;
+        if (update.Channel != channel.Id) return Refusal.UnknownChannel;
         if (channel.Terms.OneWay && (channel.TheirSide == Side.B || update.Received != UInt128.Zero))
             return Refusal.OneWayChannel;
         if (!state.EverFunded) return Refusal.DepositUnconfirmed;

@@ -107,13 +107,16 @@ internal static class RunCommand
         private readonly Option<int> _paymentsPerUpdateMax = Fields.Number(
             "--payments-per-update-max", "Payments taken under one signature of a peer", 16_384, 1_048_576,
             Defaults.PaymentsPerUpdateMax);
+        private readonly Option<int> _peerBatchesMax = Fields.Number(
+            "--peer-batches-max", "Batches of one peer that may wait for the ledger before it is not read", 1, 64,
+            Defaults.PeerBatchesMax);
         private readonly Option<int> _commitBatchMax = Fields.Number(
-            "--commit-batch-max", "Commands that one group commit takes at most", 1, 65_536, Defaults.CommitBatchMax);
+            "--commit-batch-max", "Updates and commands that one group commit takes at most", 1, 65_536, Defaults.CommitBatchMax);
         private readonly Option<int> _ledgerQueueMax = Fields.Number(
             "--ledger-queue-max", "Commands that may wait for the ledger before callers wait", 1, 1_048_576,
             Defaults.LedgerQueueMax);
         private readonly Option<int> _peerQueueMax = Fields.Number(
-            "--peer-queue-max", "Messages that may wait for a slow peer before its session ends", 16, 1_048_576,
+            "--peer-queue-max", "Refusals, or messages, that may wait for a slow peer before its session ends", 16, 1_048_576,
             Defaults.PeerQueueMax);
         private readonly Option<int> _messageBytesMax = Fields.Number(
             "--message-bytes-max", "Bytes of the largest gRPC message", 2_097_152, 67_108_864, Defaults.MessageBytesMax);
@@ -125,7 +128,7 @@ internal static class RunCommand
             _dataDirectory, _keyFile, _rpcUrl, _contract, _chainId, _owner, _apiListen, _peerListen, _confirmations,
             _fromBlock, _pollMs, _disputeWindow, _disputeWindowMin, _acceptTokens, _unfundedPerPeerMax, _unfundedMax,
             _chainSilence, _closeDeadline, _inFlightMax, _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax,
-            _peerQueueMax, _messageBytesMax,
+            _peerBatchesMax, _peerQueueMax, _messageBytesMax,
         ];
 
         public NodeOptions Read(ParseResult parsed) => new()
@@ -150,6 +153,7 @@ internal static class RunCommand
             CloseDeadlineSeconds = parsed.GetValue(_closeDeadline),
             InFlightPaymentsPerChannelMax = parsed.GetValue(_inFlightMax),
             PaymentsPerUpdateMax = parsed.GetValue(_paymentsPerUpdateMax),
+            PeerBatchesMax = parsed.GetValue(_peerBatchesMax),
             CommitBatchMax = parsed.GetValue(_commitBatchMax),
             LedgerQueueMax = parsed.GetValue(_ledgerQueueMax),
             PeerQueueMax = parsed.GetValue(_peerQueueMax),

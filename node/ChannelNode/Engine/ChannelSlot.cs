@@ -38,12 +38,26 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state)
     /// <summary>Payments of the turn in progress, to be told with the next update: a <see cref="PaymentList"/>.</summary>
     public ArrayBufferWriter<byte> ToTell { get; } = new();
 
+    /// <summary>Whether a payment told since all was acknowledged wants the peer's receipt.</summary>
+    public bool WantsReceipt { get; set; }
+
+    /// <summary>The peer's receipt that reaches furthest; null when it gave none.</summary>
+    public SignedReceipt? NewestReceipt { get; set; }
+
     /// <summary>Set when the peer misses what we signed above this total: all of it is told again after the commit.</summary>
     public UInt128? ReofferAbove { get; set; }
 
     public bool Touched { get; set; }
 
     public bool AcknowledgementDue { get; set; }
+
+    /// <summary>The acknowledgement that is due is to be a receipt.</summary>
+    public bool ReceiptDue { get; set; }
+
+    /// <summary>Where our newest acknowledgement and our newest update wait to leave.</summary>
+    public WaitingPlace AcknowledgementWaits { get; set; }
+
+    public WaitingPlace UpdateWaits { get; set; }
 
     /// <summary>Refusals of our newest update in a row, for the back-off.</summary>
     public int RefusalsInARow { get; set; }

@@ -34,13 +34,13 @@ internal sealed class InFlightPayments
         _repeats.Add(new Entry(total, waiter));
     }
 
-    /// <summary>Everything up to <paramref name="total"/> is paid.</summary>
-    public void Acknowledge(UInt128 total)
+    /// <summary>Everything up to <paramref name="total"/> is paid; <paramref name="receipt"/> is the peer's newest.</summary>
+    public void Acknowledge(UInt128 total, SignedReceipt? receipt = null)
     {
         while (_entries.TryPeek(out Entry entry) && entry.Total <= total)
         {
             _entries.Dequeue();
-            entry.Waiter?.Done(PaymentOutcome.Paid(entry.Total, repeated: false));
+            Answer(entry, receipt, repeated: false);
         }
 
         for (int index = _repeats.Count - 1; index >= 0; index--)
@@ -48,7 +48,14 @@ internal sealed class InFlightPayments
             Entry entry = _repeats[index];
             if (entry.Total > total) continue;
             _repeats.RemoveAt(index);
-            entry.Waiter?.Done(PaymentOutcome.Paid(entry.Total, repeated: true));
+            Answer(entry, receipt, repeated: true);
         }
+    }
+
+    private static void Answer(in Entry entry, SignedReceipt? receipt, bool repeated)
+    {
+        if (entry.Waiter is not { } waiter) return;
+        bool proves = waiter.WantsReceipt && receipt is not null && receipt.Received >= entry.Total;
+        waiter.Done(PaymentOutcome.Paid(entry.Total, repeated, proves ? receipt : null));
     }
 }

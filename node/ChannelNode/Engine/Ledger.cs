@@ -13,14 +13,15 @@ internal sealed class Ledger : IAsyncDisposable
 {
     private readonly Channel<LedgerCommand> _queue;
     private readonly IChannelStore _store;
-    private readonly ISignatureScheme _scheme;
     private readonly ChainView _view;
+    private readonly NodeClock _clock;
     private readonly ILogger<Ledger> _log;
     private readonly int _batchMax;
     private readonly int _inFlightMax;
     private readonly Task _writer;
     private long _receivedCursor;
     private readonly Signal _received = new();
+    private readonly HashSet<PeerLink> _spokenTo = [];
 
     /// <summary>Received payments that one turn takes at most, a last update beyond it aside.</summary>
     private const int ReceivedPerTurnMax = 65_536;
@@ -29,11 +30,11 @@ internal sealed class Ledger : IAsyncDisposable
     private const int PaymentsPerUpdateMax = 16_384;
 
     public Ledger(
-        IChannelStore store, ChainView view, ISignatureScheme scheme, NodeOptions options, ILogger<Ledger> log)
+        IChannelStore store, ChainView view, NodeClock clock, NodeOptions options, ILogger<Ledger> log)
     {
         _store = store;
         _view = view;
-        _scheme = scheme;
+        _clock = clock;
         _log = log;
         _batchMax = options.CommitBatchMax;
         _inFlightMax = options.InFlightPaymentsPerChannelMax;
@@ -90,7 +91,7 @@ internal sealed class Ledger : IAsyncDisposable
 
     private void RunWriter()
     {
-        LedgerTurn turn = new(_store, _view, _inFlightMax);
+        LedgerTurn turn = new(_store, _view, _clock, _inFlightMax);
         try
         {
             while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult()) Turn(turn);
@@ -111,7 +112,7 @@ internal sealed class Ledger : IAsyncDisposable
 
     private void Turn(LedgerTurn turn)
     {
-        for (int count = 0; count < _batchMax && turn.ReceivedCount < ReceivedPerTurnMax; count++)
+        while (turn.Weight < _batchMax && turn.ReceivedCount < ReceivedPerTurnMax)
         {
             if (!_queue.Reader.TryRead(out LedgerCommand? command)) break;
             turn.Run(command);
@@ -123,6 +124,8 @@ internal sealed class Ledger : IAsyncDisposable
         // then speak.
         foreach (ChannelSlot slot in turn.TouchedSlots) Speak(slot);
         turn.NotifyCommitted();
+        foreach (PeerLink link in _spokenTo) link.Wake();
+        _spokenTo.Clear();
         NotifyReceived(turn.ReceivedCursor);
         turn.Reset();
     }
@@ -130,18 +133,25 @@ internal sealed class Ledger : IAsyncDisposable
     private void Speak(ChannelSlot slot)
     {
         slot.Publish();
-        slot.InFlight.Acknowledge(slot.Working.Acknowledged);
-        if (slot.AcknowledgementDue)
-        {
-            slot.AcknowledgementDue = false;
-            slot.Link?.Send(new PeerMessage.Acknowledgement(slot.Channel.Id, slot.Working.TheirSent));
-        }
-
+        slot.InFlight.Acknowledge(slot.Working.Acknowledged, slot.NewestReceipt);
+        if (slot.InFlight.Count == 0) slot.WantsReceipt = false;
+        if (slot.AcknowledgementDue) Acknowledge(slot);
         if (slot.ReofferAbove is { } received) Reoffer(slot, received);
-        else if (slot.ToTell.WrittenCount > 0) Tell(slot, slot.ToTell.WrittenSpan.ToArray());
+        else if (slot.ToTell.WrittenCount > 0) Tell(slot, slot.ToTell.WrittenSpan, anew: false);
         else return;
         slot.ReofferAbove = null;
         slot.ToTell.ResetWrittenCount();
+    }
+
+    /// <summary>Side B of a one-way channel has no updates to sign, so its acknowledgements are no receipts.</summary>
+    private void Acknowledge(ChannelSlot slot)
+    {
+        bool withReceipt = slot.ReceiptDue && !slot.Channel.Terms.OneWay;
+        slot.AcknowledgementDue = false;
+        slot.ReceiptDue = false;
+        if (slot.Link is not { } link) return;
+        link.Acknowledge(slot, withReceipt);
+        _spokenTo.Add(link);
     }
 
     /// <summary>
@@ -160,19 +170,18 @@ internal sealed class Ledger : IAsyncDisposable
                 return;
             }
 
-            payments.Advance(PaymentList.Write(
-                payments.GetSpan(PaymentList.PaymentBytesMax), payment.Amount, payment.ItemId.Span));
+            PaymentList.Write(payments, payment.Amount, payment.ItemId.Span);
         }
 
-        if (payments.WrittenCount > 0) Tell(slot, payments.WrittenMemory);
+        if (payments.WrittenCount > 0) Tell(slot, payments.WrittenSpan, anew: true);
     }
 
-    /// <summary>Signs the slot's committed totals and sends them with the payments that led there.</summary>
-    private void Tell(ChannelSlot slot, ReadOnlyMemory<byte> payments)
+    /// <summary>Hands the slot's committed totals to the session, which signs them, with the payments that led there.</summary>
+    private void Tell(ChannelSlot slot, ReadOnlySpan<byte> payments, bool anew)
     {
         if (!slot.IsConnected) return; // Told again when the peer is back.
-        BalanceUpdate update = Updates.ToSign(slot.Channel, slot.Working);
-        slot.Link!.Send(new PeerMessage.Update(update, _scheme.Sign(update), payments));
+        slot.Link!.Tell(slot, payments, slot.WantsReceipt, anew);
+        _spokenTo.Add(slot.Link);
     }
 
     private void NotifyReceived(ulong cursor)

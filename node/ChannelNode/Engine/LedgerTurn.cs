@@ -1,3 +1,4 @@
+using System.Buffers;
 using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
@@ -5,6 +6,9 @@ namespace ChannelNode.Engine;
 /// <summary>Something to be done by the ledger's writer, in the order in which it was queued.</summary>
 internal abstract class LedgerCommand
 {
+    /// <summary>How much of a turn it is: 1, or the number of updates in it.</summary>
+    internal virtual int Weight => 1;
+
     /// <summary>Decides and changes the slots' working state; nothing is visible or said before the turn's commit.</summary>
     internal abstract void Apply(LedgerTurn turn);
 
@@ -19,12 +23,16 @@ internal abstract class LedgerCommand
 }
 
 /// <summary>What one group commit gathers: the writes, the channels touched, the answers held back until then.</summary>
-internal sealed class LedgerTurn(IChannelStore store, ChainView view, int inFlightMax)
+internal sealed class LedgerTurn(IChannelStore store, ChainView view, NodeClock clock, int inFlightMax)
 {
     private readonly Dictionary<string, OutgoingPayment> _keys = [];
     private readonly List<ChannelSlot> _touched = [];
     private readonly List<LedgerCommand> _commands = [];
     private ulong _cursor = store.ReadReceivedCursor();
+    private long _acceptedAtMs;
+
+    /// <summary>To gather a run's payments in.</summary>
+    public ArrayBufferWriter<byte> Payments { get; } = new(4_096);
 
     public int InFlightMax { get; } = inFlightMax;
 
@@ -33,6 +41,9 @@ internal sealed class LedgerTurn(IChannelStore store, ChainView view, int inFlig
 
     /// <summary>Payments taken in so far; a turn has a limit of them too.</summary>
     public int ReceivedCount { get; private set; }
+
+    /// <summary>Commands and updates taken so far.</summary>
+    public int Weight { get; private set; }
 
     public IStoreBatch Batch { get; private set; } = store.NewBatch();
 
@@ -63,9 +74,10 @@ internal sealed class LedgerTurn(IChannelStore store, ChainView view, int inFlig
         if (payment.IdempotencyKey.Length > 0) _keys.Add(payment.IdempotencyKey, payment);
     }
 
-    public void PutReceived(ChannelId channel, int count, UInt128 totalBefore, long acceptedAtMs, ReadOnlySpan<byte> payments)
+    public void PutReceived(ChannelId channel, int count, UInt128 totalBefore, ReadOnlySpan<byte> payments)
     {
-        Batch.PutReceived(new ReceivedRun(_cursor + 1, count, channel, totalBefore, acceptedAtMs), payments);
+        if (_acceptedAtMs == 0) _acceptedAtMs = clock.NowMs;
+        Batch.PutReceived(new ReceivedRun(_cursor + 1, count, channel, totalBefore, _acceptedAtMs), payments);
         _cursor += (ulong)count;
         ReceivedCount += count;
     }
@@ -73,6 +85,7 @@ internal sealed class LedgerTurn(IChannelStore store, ChainView view, int inFlig
     public void Run(LedgerCommand command)
     {
         _commands.Add(command);
+        Weight += command.Weight;
         command.Apply(this);
     }
 
@@ -103,5 +116,7 @@ internal sealed class LedgerTurn(IChannelStore store, ChainView view, int inFlig
         _keys.Clear();
         Durable = false;
         ReceivedCount = 0;
+        Weight = 0;
+        _acceptedAtMs = 0;
     }
 }

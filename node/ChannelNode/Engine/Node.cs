@@ -26,7 +26,7 @@ internal sealed class Node : IAsyncDisposable
         Clock = new NodeClock(time);
         Book = new ChannelBook(store);
         View = new ChainView(store, time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
-        Ledger = new Ledger(store, View, scheme, options, logs.CreateLogger<Ledger>());
+        Ledger = new Ledger(store, View, Clock, options, logs.CreateLogger<Ledger>());
         PeerLinks links = new();
         ChannelAgreements agreements = new(
             Book, Ledger, links, scheme, Clock, options, us, logs.CreateLogger<ChannelAgreements>());

@@ -71,13 +71,16 @@ internal sealed record NodeOptions
     /// <summary>Payments taken under one signature of a peer. 16,384 (what every node may send) to 1,048,576.</summary>
     public int PaymentsPerUpdateMax { get; init; } = 65_536;
 
-    /// <summary>Commands that one group commit takes at most. 1 to 65,536.</summary>
+    /// <summary>Batches of one peer that may wait for the ledger before its session is not read. 1 to 64.</summary>
+    public int PeerBatchesMax { get; init; } = 4;
+
+    /// <summary>Updates and commands that one group commit takes at most, a last batch aside. 1 to 65,536.</summary>
     public int CommitBatchMax { get; init; } = 4_096;
 
     /// <summary>Commands that may wait for the ledger before callers wait. 1 to 1,048,576.</summary>
     public int LedgerQueueMax { get; init; } = 16_384;
 
-    /// <summary>Messages that may wait for a slow peer before its session is ended. 16 to 1,048,576.</summary>
+    /// <summary>Refusals, or messages, that may wait for a slow peer before its session is ended. 16 to 1,048,576.</summary>
     public int PeerQueueMax { get; init; } = 4_096;
 
     /// <summary>Largest gRPC message. 2,097,152 to 67,108,864: all payments under way of a channel fit in one.</summary>

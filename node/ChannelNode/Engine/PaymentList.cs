@@ -1,3 +1,4 @@
+using System.Buffers;
 using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
@@ -97,4 +98,7 @@ internal static class PaymentList
         itemId.CopyTo(target[at..]);
         return at + itemId.Length;
     }
+
+    public static void Write(IBufferWriter<byte> target, UInt128 amount, ReadOnlySpan<byte> itemId) =>
+        target.Advance(Write(target.GetSpan(PaymentBytesMax), amount, itemId));
 }

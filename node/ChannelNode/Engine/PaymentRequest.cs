@@ -4,20 +4,24 @@ using ChannelNode.Core;
 namespace ChannelNode.Engine;
 
 /// <summary>What became of a payment: paid up to a total of the channel, or refused and nothing paid.</summary>
-internal readonly record struct PaymentOutcome(Refusal Refusal, UInt128 Total, bool Repeated)
+internal readonly record struct PaymentOutcome(Refusal Refusal, UInt128 Total, bool Repeated, SignedReceipt? Receipt)
 {
-    public static PaymentOutcome Paid(UInt128 total, bool repeated) => new(Refusal.None, total, repeated);
+    public static PaymentOutcome Paid(UInt128 total, bool repeated, SignedReceipt? receipt = null) =>
+        new(Refusal.None, total, repeated, receipt);
 
-    public static PaymentOutcome Refused(Refusal refusal) => new(refusal, UInt128.Zero, false);
+    public static PaymentOutcome Refused(Refusal refusal) => new(refusal, UInt128.Zero, false, null);
 }
 
 /// <summary>A payment asked of this node. Answered once, when it is durable on the peer's disk or refused.</summary>
 internal abstract class PaymentRequest(
-    ChannelSlot slot, UInt128 amount, ReadOnlyMemory<byte> itemId, string idempotencyKey) : LedgerCommand
+    ChannelSlot slot, UInt128 amount, ReadOnlyMemory<byte> itemId, string idempotencyKey, bool wantsReceipt) : LedgerCommand
 {
     public const int IdempotencyKeyBytesMax = 64;
 
     public ChannelSlot Slot { get; } = slot;
+
+    /// <summary>Whether the outcome should bring the peer's receipt, where it gives one.</summary>
+    public bool WantsReceipt { get; } = wantsReceipt;
 
     /// <summary>Whether nobody waits for the answer any more.</summary>
     public abstract bool IsAbandoned { get; }
@@ -55,7 +59,8 @@ internal abstract class PaymentRequest(
         }
 
         Slot.Working = next;
-        Slot.ToTell.Advance(PaymentList.Write(Slot.ToTell.GetSpan(PaymentList.PaymentBytesMax), amount, itemId.Span));
+        Slot.WantsReceipt |= WantsReceipt;
+        PaymentList.Write(Slot.ToTell, amount, itemId.Span);
         Slot.InFlight.Add(next.Sent, this);
         turn.PutOutgoing(new OutgoingPayment(Slot.Channel.Id, next.Sent, amount, itemId, idempotencyKey));
         turn.Touch(Slot, durable: true);
@@ -84,8 +89,12 @@ internal abstract class PaymentRequest(
 
 /// <summary>A payment that one caller awaits.</summary>
 internal sealed class AwaitedPayment(
-    ChannelSlot slot, UInt128 amount, ReadOnlyMemory<byte> itemId, string idempotencyKey, CancellationToken cancel)
-    : PaymentRequest(slot, amount, itemId, idempotencyKey)
+    ChannelSlot slot,
+    UInt128 amount,
+    ReadOnlyMemory<byte> itemId,
+    string idempotencyKey,
+    bool wantsReceipt,
+    CancellationToken cancel) : PaymentRequest(slot, amount, itemId, idempotencyKey, wantsReceipt)
 {
     private readonly TaskCompletionSource<PaymentOutcome> _done =
         new(TaskCreationOptions.RunContinuationsAsynchronously);

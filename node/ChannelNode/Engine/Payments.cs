@@ -24,3 +24,6 @@ internal readonly record struct ReceivedRun(
 
 /// <summary>A run as the journal holds it; <paramref name="Payments"/> is a <see cref="PaymentList"/>.</summary>
 internal sealed record JournalledRun(ReceivedRun Run, ReadOnlyMemory<byte> Payments);
+
+/// <summary>The peer's own update: signed by it, so whoever holds it can prove what the peer has accepted.</summary>
+internal sealed record SignedReceipt(UInt128 Sent, UInt128 Received, Signature Signature);

@@ -1,23 +1,23 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
 using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
 
 /// <summary>
-/// One session with one peer, as the engine sees it: who it is and a bounded queue of what it is to be told. A peer
-/// that reads too slowly overflows its queue and loses the session, never anyone else's time; what it missed is told
-/// again when it comes back.
+/// One session with one peer, as the engine sees it: who it is and what it is to be told. What waits is bounded: a newer
+/// update or acknowledgement takes the place of the channel's older one, and a peer that lets anything else pile up loses
+/// its session, never anyone else's time; what it missed is told again when it comes back.
 /// </summary>
 internal sealed class PeerLink(Address signer, Address owner, int queueMax)
 {
-    /// <summary>Bytes of payments that may wait to be told to a slow peer; with the number of messages a bound of its memory.</summary>
+    /// <summary>Bytes of payments that may wait to be told to a slow peer.</summary>
     private const int PaymentBytesWaitingMax = 8 * 1024 * 1024;
 
-    private readonly Channel<PeerMessage> _outbound = System.Threading.Channels.Channel.CreateBounded<PeerMessage>(
-        new BoundedChannelOptions(queueMax) { SingleReader = true });
+    private readonly Channel<bool> _wake = System.Threading.Channels.Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
     private readonly CancellationTokenSource _ended = new();
-    private int _paymentBytesWaiting;
+    private readonly Lock _saying = new();
+    private OutgoingFrame _waiting = new() { Round = 1 };
 
     public Address Signer { get; } = signer;
 
@@ -26,31 +26,122 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     /// <summary>Cancelled when the session must end, for whatever reason.</summary>
     public CancellationToken Ended => _ended.Token;
 
-    public bool TryTake([NotNullWhen(true)] out PeerMessage? message)
-    {
-        bool taken = _outbound.Reader.TryRead(out message);
-        if (message is PeerMessage.Update update) Interlocked.Add(ref _paymentBytesWaiting, -update.Payments.Length);
-        return taken;
-    }
-
-    public ValueTask<bool> WaitToTakeAsync(CancellationToken cancel) => _outbound.Reader.WaitToReadAsync(cancel);
-
     /// <summary>Why the engine ended the session; null when it did not.</summary>
     public string? EndReason { get; private set; }
 
+    /// <summary>
+    /// Takes all that waits into <paramref name="taken"/>, an empty frame, which is filled the next time. False when
+    /// nothing waits.
+    /// </summary>
+    public bool TryTake(ref OutgoingFrame taken)
+    {
+        lock (_saying)
+        {
+            if (_waiting.IsEmpty) return false;
+            taken.Round = _waiting.Round + 1;
+            (taken, _waiting) = (_waiting, taken);
+            return true;
+        }
+    }
+
+    public async ValueTask WaitToTakeAsync(CancellationToken cancel) => await _wake.Reader.ReadAsync(cancel);
+
+    /// <summary>For the ledger's writer, which wakes the session once in a turn.</summary>
+    public void Acknowledge(ChannelSlot slot, bool withReceipt)
+    {
+        ref readonly ChannelState state = ref slot.Working;
+        lock (_saying)
+        {
+            OutgoingAcknowledgement said = new(slot.Channel.Id, state.TheirSent, state.Sent, withReceipt, default);
+            if (slot.AcknowledgementWaits.IsIn(this, _waiting, out int place))
+            {
+                ref OutgoingAcknowledgement older = ref _waiting.Acknowledgements[place];
+                older = said with { IsReceipt = withReceipt || older.IsReceipt };
+                return;
+            }
+
+            slot.AcknowledgementWaits = new WaitingPlace(this, _waiting.Round, _waiting.Add(said));
+        }
+    }
+
+    /// <summary>
+    /// For the ledger's writer: tells the channel's committed totals, with the payments that lead there from what was
+    /// told last, or with <paramref name="anew"/> from what the peer has.
+    /// </summary>
+    public void Tell(ChannelSlot slot, ReadOnlySpan<byte> payments, bool wantsReceipt, bool anew)
+    {
+        BalanceUpdate balance = Updates.ToSign(slot.Channel, slot.Working);
+        int waiting;
+        lock (_saying)
+        {
+            if (slot.UpdateWaits.IsIn(this, _waiting, out int place))
+            {
+                ref OutgoingUpdate older = ref _waiting.Updates[place];
+                older.Balance = balance;
+                older.WantsReceipt |= wantsReceipt;
+                if (anew) _waiting.Restart(place);
+                _waiting.Append(place, payments);
+            }
+            else
+            {
+                place = _waiting.Add(balance, payments, wantsReceipt);
+                slot.UpdateWaits = new WaitingPlace(this, _waiting.Round, place);
+            }
+
+            waiting = _waiting.PaymentBytes;
+        }
+
+        if (waiting > PaymentBytesWaitingMax) End("the peer reads too slowly");
+    }
+
+    public void Refuse(ReadOnlySpan<RefusedUpdate> refused)
+    {
+        int waiting;
+        lock (_saying)
+        {
+            _waiting.Refusals.AddRange(refused);
+            waiting = _waiting.Refusals.Count;
+        }
+
+        EndAbove(waiting);
+    }
+
+    /// <summary>Says what does not travel in frames.</summary>
     public void Send(PeerMessage message)
     {
-        int waiting = message is PeerMessage.Update update
-            ? Interlocked.Add(ref _paymentBytesWaiting, update.Payments.Length)
-            : 0;
-        if (waiting > PaymentBytesWaitingMax || !_outbound.Writer.TryWrite(message)) End("the peer reads too slowly");
+        int waiting;
+        lock (_saying)
+        {
+            _waiting.Messages.Add(message);
+            waiting = _waiting.Messages.Count;
+        }
+
+        EndAbove(waiting);
+        Wake();
+    }
+
+    /// <summary>What was said since the last call leaves.</summary>
+    public void Wake() => _wake.Writer.TryWrite(true);
+
+    private void EndAbove(int waiting)
+    {
+        if (waiting > queueMax) End("the peer reads too slowly");
     }
 
     public void End(string? reason)
     {
         EndReason ??= reason;
-        _outbound.Writer.TryComplete();
         // The token's callbacks run elsewhere: whoever ends a session must not wait for its transport.
         _ = _ended.CancelAsync();
+    }
+}
+
+/// <summary>Where in a session's waiting frame something of a channel lies, while that frame has not been taken.</summary>
+internal readonly record struct WaitingPlace(PeerLink? Link, long Round, int Place)
+{
+    public bool IsIn(PeerLink link, OutgoingFrame waiting, out int place)
+    {
+        place = Place;
+        return Link == link && Round == waiting.Round;
     }
 }

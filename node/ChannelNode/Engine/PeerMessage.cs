@@ -2,20 +2,15 @@ using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
 
-/// <summary>What two nodes say to each other once they know who they are; the wire's own form stays in Grpc.</summary>
+/// <summary>
+/// What two nodes say to each other, once they know who they are, beside what travels in frames; the wire's own form stays
+/// in Grpc.
+/// </summary>
 internal abstract record PeerMessage
 {
     private PeerMessage() { }
 
     public sealed record Reestablish(ChannelId Channel, UInt128 Sent, UInt128 Received) : PeerMessage;
-
-    /// <summary><paramref name="Payments"/> is a <see cref="PaymentList"/>, of a peer not checked yet.</summary>
-    public sealed record Update(
-        BalanceUpdate Balance, Signature Signature, ReadOnlyMemory<byte> Payments) : PeerMessage;
-
-    public sealed record Acknowledgement(ChannelId Channel, UInt128 Received) : PeerMessage;
-
-    public sealed record UpdateRefusal(ChannelId Channel, UInt128 Sent, Refusal Reason) : PeerMessage;
 
     public sealed record Proposal(ChannelTerms Terms) : PeerMessage;
 

@@ -4,109 +4,131 @@ using Microsoft.Extensions.Logging;
 namespace ChannelNode.Engine;
 
 /// <summary>
-/// What a connected peer says, taken to where it belongs. Signatures are checked on the caller's thread, so peers are
-/// verified side by side; everything that changes a channel goes through the ledger. A peer speaks only of channels
-/// whose other signer it is.
+/// What a connected peer says, taken to where it belongs. Signatures are checked on the session's thread and by idle
+/// cores, so peers are verified side by side; everything that changes a channel goes through the ledger. A peer speaks
+/// only of channels whose other signer it is.
 /// </summary>
-internal sealed class PeerSession(
-    PeerLink link,
-    IReadOnlyList<PeerMessage> greeting,
-    ChannelBook book,
-    Ledger ledger,
-    ISignatureScheme scheme,
-    NodeClock clock,
-    ChannelAgreements agreements,
-    int paymentsPerUpdateMax,
-    ILogger log)
+internal sealed class PeerSession
 {
-    /// <summary>Payments of one peer that may wait for the ledger before its session is not read.</summary>
-    private const int PaymentsWaitingMax = 65_536;
+    /// <summary>Runs verified in one go, about a millisecond and a half; then it is everybody else's turn.</summary>
+    private const int RunsPerPart = 32;
 
-    private readonly Signal _released = new();
-    private long _paymentsWaiting;
+    private readonly PeerChannels _channels;
+    private readonly Ledger _ledger;
+    private readonly ISignatureScheme _scheme;
+    private readonly NodeClock _clock;
+    private readonly ChannelAgreements _agreements;
+    private readonly ILogger _log;
+    private readonly SemaphoreSlim _batchesLeft;
+    private readonly Stack<PeerBatch> _batches = [];
 
-    public PeerLink Link => link;
+    public PeerSession(
+        PeerLink link,
+        IReadOnlyList<PeerMessage> greeting,
+        ChannelBook book,
+        Ledger ledger,
+        ISignatureScheme scheme,
+        NodeClock clock,
+        ChannelAgreements agreements,
+        NodeOptions options,
+        ILogger log)
+    {
+        Link = link;
+        Greeting = greeting;
+        _channels = new PeerChannels(book, link.Signer);
+        _ledger = ledger;
+        _scheme = scheme;
+        _clock = clock;
+        _agreements = agreements;
+        _log = log;
+        _batchesLeft = new SemaphoreSlim(options.PeerBatchesMax);
+        for (int count = 0; count < options.PeerBatchesMax; count++)
+            _batches.Push(new PeerBatch(scheme, options.PaymentsPerUpdateMax));
+    }
 
-    /// <summary>Where every common channel stands: to be told before anything of the link's queue.</summary>
-    public IReadOnlyList<PeerMessage> Greeting => greeting;
+    public PeerLink Link { get; }
 
-    /// <summary>Handles one message; waits while the ledger's queue is full.</summary>
+    /// <summary>Where every common channel stands: to be told before anything that waits in the link.</summary>
+    public IReadOnlyList<PeerMessage> Greeting { get; }
+
+    /// <summary>An empty batch; waits while all of this session's wait for the ledger.</summary>
+    public async ValueTask<PeerBatch> RentBatchAsync(CancellationToken cancel)
+    {
+        await _batchesLeft.WaitAsync(cancel);
+        lock (_batches) return _batches.Pop();
+    }
+
+    /// <summary>Takes a frame over. Its refusals are handled at once, the rest when the batch is received.</summary>
+    public async ValueTask AddAsync(PeerBatch batch, PeerFrame frame, CancellationToken cancel)
+    {
+        batch.Add(frame, _channels);
+        for (int index = 0; index < frame.Refusals.Length; index++)
+        {
+            FrameRefusal said = frame.Refusals[index];
+            if (_channels.Find(frame.ChannelAt(said.Channel)) is { } slot)
+                await _ledger.EnqueueAsync(Refused(slot, frame.AmountAt(said.Sent), said.Reason), cancel);
+        }
+    }
+
+    /// <summary>Verifies and hands the batch to the ledger, part by part; waits while the ledger's queue is full.</summary>
+    public async ValueTask ReceiveAsync(PeerBatch batch, CancellationToken cancel)
+    {
+        int runs = batch.Runs.Length, from = 0;
+        do
+        {
+            int count = Math.Min(RunsPerPart, runs - from);
+            batch.Verify(from, count);
+            bool isLast = from + count == runs;
+            await _ledger.EnqueueAsync(new AcceptRuns(batch, from, from + count, isLast, this), cancel);
+            from += count;
+            if (!isLast) await default(BackOfTheQueue);
+        }
+        while (from < runs);
+    }
+
+    /// <summary>All of the batch is committed: tells what was refused, and the batch can be used again.</summary>
+    public void Finish(PeerBatch batch)
+    {
+        if (batch.Refused.Length > 0)
+        {
+            Link.Refuse(batch.Refused);
+            Link.Wake();
+        }
+
+        batch.Clear();
+        lock (_batches) _batches.Push(batch);
+        _batchesLeft.Release();
+    }
+
+    /// <summary>Signs what is about to leave.</summary>
+    public void Sign(OutgoingFrame frame) => frame.Sign(_scheme);
+
+    /// <summary>Handles one message that does not travel in frames; waits while the ledger's queue is full.</summary>
     public ValueTask ReceiveAsync(PeerMessage message, CancellationToken cancel) => message switch
     {
-        PeerMessage.Update update => ReceiveUpdateAsync(update, cancel),
-        PeerMessage.Acknowledgement acknowledgement => ForChannel(
-            acknowledgement.Channel,
-            slot => new TakeAcknowledgement(slot, acknowledgement.Received, link),
-            cancel),
-        PeerMessage.UpdateRefusal refusal => ForChannel(
-            refusal.Channel, slot => Refused(slot, refusal), cancel),
-        PeerMessage.Reestablish reestablish => ForChannel(
-            reestablish.Channel, slot => Reestablished(slot, reestablish), cancel),
-        PeerMessage.Proposal proposal => agreements.AnswerProposalAsync(link, proposal.Terms, cancel),
-        PeerMessage.ProposalReply reply => agreements.TakeReply(link, reply),
-        PeerMessage.CloseProposal proposal => agreements.AnswerCloseAsync(link, proposal.Close, cancel),
-        PeerMessage.CloseReply reply => agreements.TakeReply(link, reply),
+        PeerMessage.Reestablish said => _channels.Find(said.Channel) is { } slot
+            ? _ledger.EnqueueAsync(new TakeReestablish(slot, said.Received, Link, _log), cancel)
+            : ValueTask.CompletedTask,
+        PeerMessage.Proposal proposal => _agreements.AnswerProposalAsync(Link, proposal.Terms, cancel),
+        PeerMessage.ProposalReply reply => _agreements.TakeReply(Link, reply),
+        PeerMessage.CloseProposal proposal => _agreements.AnswerCloseAsync(Link, proposal.Close, cancel),
+        PeerMessage.CloseReply reply => _agreements.TakeReply(Link, reply),
         _ => throw new ArgumentOutOfRangeException(nameof(message), message, "not a message of a peer"),
     };
 
-    /// <summary>Payments that were waiting are committed or refused.</summary>
-    public void Release(int payments)
-    {
-        Interlocked.Add(ref _paymentsWaiting, -payments);
-        _released.Raise();
-    }
-
-    private async ValueTask EnqueueAsync(AcceptUpdate update, int payments, CancellationToken cancel)
-    {
-        if (Interlocked.Add(ref _paymentsWaiting, payments) > PaymentsWaitingMax)
-        {
-            await _released.WhenAsync(() => Interlocked.Read(ref _paymentsWaiting) <= PaymentsWaitingMax, cancel);
-        }
-
-        await ledger.EnqueueAsync(update, cancel);
-    }
-
-    private ValueTask ReceiveUpdateAsync(PeerMessage.Update said, CancellationToken cancel)
-    {
-        ChannelSlot? slot = FindOurs(said.Balance.Channel);
-        (int count, UInt128 sum) = (0, UInt128.Zero);
-        Refusal refusal = slot is null
-            ? Refusal.UnknownChannel
-            : PaymentList.Check(said.Payments.Span, paymentsPerUpdateMax, out count, out sum);
-        if (refusal == Refusal.None && VerifiedUpdate.TryVerify(
-            scheme, said.Balance, said.Signature, slot!.Channel.Theirs.Signer, out VerifiedUpdate verified))
-        {
-            return EnqueueAsync(
-                new AcceptUpdate(slot, verified, said.Payments, count, sum, this, clock), count, cancel);
-        }
-
-        if (refusal == Refusal.None) refusal = Refusal.WrongSigner;
-        link.Send(new PeerMessage.UpdateRefusal(said.Balance.Channel, said.Balance.Sent, refusal));
-        return ValueTask.CompletedTask;
-    }
-
-    private TakeRefusal Refused(ChannelSlot slot, PeerMessage.UpdateRefusal refusal) =>
-        new(slot, refusal.Sent, refusal.Reason, delayMs => _ = OfferAgainAsync(slot, delayMs), log);
+    private TakeRefusal Refused(ChannelSlot slot, UInt128 sent, Refusal reason) =>
+        new(slot, sent, reason, delayMs => _ = OfferAgainAsync(slot, delayMs), _log);
 
     private async Task OfferAgainAsync(ChannelSlot slot, int delayMs)
     {
-        await Task.Delay(TimeSpan.FromMilliseconds(delayMs), clock.Time);
+        await Task.Delay(TimeSpan.FromMilliseconds(delayMs), _clock.Time);
         try
         {
-            await ledger.EnqueueAsync(new OfferAgain(slot), CancellationToken.None);
+            await _ledger.EnqueueAsync(new OfferAgain(slot), CancellationToken.None);
         }
         catch (RefusalException)
         {
             // The node is stopping; the next connection tells the peer what it misses.
         }
     }
-
-    private TakeReestablish Reestablished(ChannelSlot slot, PeerMessage.Reestablish said) =>
-        new(slot, said.Received, link, log);
-
-    private ValueTask ForChannel(ChannelId id, Func<ChannelSlot, LedgerCommand> command, CancellationToken cancel) =>
-        FindOurs(id) is { } slot ? ledger.EnqueueAsync(command(slot), cancel) : ValueTask.CompletedTask;
-
-    private ChannelSlot? FindOurs(ChannelId id) =>
-        book.Find(id) is { } slot && slot.Channel.Theirs.Signer == link.Signer ? slot : null;
 }

@@ -86,7 +86,7 @@ internal sealed class Peers(
         {
             IReadOnlyList<PeerMessage> greeting = await ledger.RunAsync(turn => Join(link), cancel);
             log.PeerConnected(link.Signer, greeting.Count);
-            return new PeerSession(link, greeting, book, ledger, scheme, clock, agreements, options.PaymentsPerUpdateMax, log);
+            return new PeerSession(link, greeting, book, ledger, scheme, clock, agreements, options, log);
         }
         catch
         {

@@ -117,11 +117,16 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
 
         ChannelSlot slot = node.Book.Get(id);
         AwaitedPayment paying = new(
-            slot, amount, payment.ItemId.Memory, payment.IdempotencyKey, context.CancellationToken);
+            slot, amount, payment.ItemId.Memory, payment.IdempotencyKey, payment.Receipt, context.CancellationToken);
         await node.Ledger.EnqueueAsync(paying, context.CancellationToken);
         PaymentOutcome outcome = await paying.Task.WaitAsync(context.CancellationToken);
         if (outcome.Refusal != Refusal.None) throw PaymentStream.Explain(outcome.Refusal, payment, slot);
-        return new Wire.PayResponse { TotalSent = outcome.Total.ToString(), Repeated = outcome.Repeated };
+        return new Wire.PayResponse
+        {
+            TotalSent = outcome.Total.ToString(),
+            Repeated = outcome.Repeated,
+            Receipt = NodeWire.Write(outcome.Receipt),
+        };
     }
 
     public override Task StreamPayments(

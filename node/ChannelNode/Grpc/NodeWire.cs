@@ -49,6 +49,13 @@ internal static class NodeWire
         Note = step.Note,
     };
 
+    public static Wire.Receipt? Write(SignedReceipt? receipt) => receipt is null ? null : new Wire.Receipt
+    {
+        Sent = receipt.Sent.ToString(),
+        Received = receipt.Received.ToString(),
+        Signature = receipt.Signature.ToString(),
+    };
+
     public static Wire.ReceivedPayment Write(
         in ReceivedRun run, ulong cursor, IncomingPayment payment, UInt128 total, ChannelBook book) => new()
         {

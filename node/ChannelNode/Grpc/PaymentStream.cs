@@ -85,7 +85,7 @@ internal sealed class PaymentStream
         }
 
         return _node.Ledger.EnqueueAsync(
-            new StreamedPayment(this, index, slot!, amount, payment.ItemId.Memory, payment.IdempotencyKey, cancel), cancel);
+            new StreamedPayment(this, index, slot!, amount, payment, cancel), cancel);
     }
 
     private void Report(ulong index, PaymentOutcome outcome)
@@ -96,6 +96,7 @@ internal sealed class PaymentStream
             Refusal = (Wire.Refusal)outcome.Refusal,
             TotalSent = outcome.Refusal == Refusal.None ? outcome.Total.ToString() : string.Empty,
             Repeated = outcome.Repeated,
+            Receipt = NodeWire.Write(outcome.Receipt),
         });
         Finish();
     }
@@ -174,9 +175,9 @@ internal sealed class PaymentStream
         ulong index,
         ChannelSlot slot,
         UInt128 amount,
-        ReadOnlyMemory<byte> itemId,
-        string idempotencyKey,
-        CancellationToken cancel) : PaymentRequest(slot, amount, itemId, idempotencyKey)
+        Wire.Payment payment,
+        CancellationToken cancel)
+        : PaymentRequest(slot, amount, payment.ItemId.Memory, payment.IdempotencyKey, payment.Receipt)
     {
         public override bool IsAbandoned => cancel.IsCancellationRequested;
 

@@ -3,7 +3,6 @@ using ChannelNode.Core;
 using ChannelNode.Engine;
 using Grpc.Core;
 using Grpc.Net.Client;
-using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Grpc;
 
@@ -44,15 +43,7 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
         });
         var call = channel.CreateCallInvoker().AsyncDuplexStreamingCall(
             PeerExchange.Method, null, new CallOptions(cancellationToken: _stopping.Token));
-        PeerTransport transport = new(
-            node,
-            identity,
-            isCaller: true,
-            async reading => await call.ResponseStream.MoveNext(reading)
-                ? call.ResponseStream.Current.Message ?? new Wire.PeerMessage()
-                : null,
-            (message, writing) => call.RequestStream.WriteAsync(
-                new Wire.ExchangeRequest { Message = message }, writing));
+        PeerTransport transport = new(node, identity, isCaller: true, call.ResponseStream, call.RequestStream);
         try
         {
             PeerSession session = await transport.HandshakeAsync(expected, cancel);
@@ -76,7 +67,7 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
     private async Task RunAsync(
         PeerTransport transport,
         PeerSession session,
-        AsyncDuplexStreamingCall<Wire.ExchangeRequest, Wire.ExchangeResponse> call,
+        AsyncDuplexStreamingCall<PeerEnvelope, PeerEnvelope> call,
         GrpcChannel channel)
     {
         try

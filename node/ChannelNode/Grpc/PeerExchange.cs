@@ -1,4 +1,5 @@
 using System.Buffers;
+using ChannelNode.Engine;
 using Google.Protobuf;
 using Grpc.AspNetCore.Server.Model;
 using Grpc.Core;
@@ -7,53 +8,63 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Grpc;
 
 /// <summary>
-/// PeerService.Exchange with a reader of its own: a stranger's bytes are scanned before objects are made of them, and
-/// fields that this version does not know are not kept.
+/// One message of an exchange, either way: a frame that came, a part of a frame that leaves, or anything else, which is
+/// small and rare.
+/// </summary>
+internal sealed class PeerEnvelope
+{
+    public Wire.PeerMessage? Message { get; init; }
+
+    public PeerFrame? Frame { get; init; }
+
+    /// <summary>With <see cref="Part"/>; both may be set again when the message has left.</summary>
+    public OutgoingFrame? Outgoing { get; init; }
+
+    public FramePart Part { get; set; }
+}
+
+/// <summary>
+/// PeerService.Exchange with a reader and a writer of its own. Frames never become objects of the wire. A stranger's
+/// other messages are measured before objects are made of them, and fields that this version does not know are not kept.
 /// </summary>
 internal static class PeerExchange
 {
-    public static readonly Method<Wire.ExchangeRequest, Wire.ExchangeResponse> Method = new(
-        MethodType.DuplexStreaming,
-        Wire.PeerService.Descriptor.FullName,
-        "Exchange",
-        MarshallerOf(Wire.ExchangeRequest.Parser),
-        MarshallerOf(Wire.ExchangeResponse.Parser));
+    /// <summary>Anything but a frame: a hello, terms, a close.</summary>
+    private const int PlainBytesMax = 1_024;
 
-    private static Marshaller<T> MarshallerOf<T>(MessageParser<T> parser)
-        where T : IMessage<T>
-    {
-        MessageParser<T> strict = parser.WithDiscardUnknownFields(true);
-        return new Marshaller<T>(Write, context => Read(strict, context.PayloadAsReadOnlySequence()));
-    }
+    private static readonly MessageParser<Wire.ExchangeRequest> Plain =
+        Wire.ExchangeRequest.Parser.WithDiscardUnknownFields(true);
 
-    private static void Write<T>(T message, SerializationContext context)
-        where T : IMessage<T>
+    private static readonly Marshaller<PeerEnvelope> Marshaller = new(Write, Read);
+
+    /// <summary>ExchangeRequest and ExchangeResponse are the same on the wire, and so are both ways here.</summary>
+    public static readonly Method<PeerEnvelope, PeerEnvelope> Method = new(
+        MethodType.DuplexStreaming, Wire.PeerService.Descriptor.FullName, "Exchange", Marshaller, Marshaller);
+
+    private static void Write(PeerEnvelope envelope, SerializationContext context)
     {
+        if (envelope.Outgoing is { } outgoing)
+        {
+            PeerFrameWriter.Write(outgoing, envelope.Part, context);
+            return;
+        }
+
+        Wire.ExchangeRequest message = new() { Message = envelope.Message };
         context.SetPayloadLength(message.CalculateSize());
         message.WriteTo(context.GetBufferWriter());
         context.Complete();
     }
 
-    private static T Read<T>(MessageParser<T> parser, ReadOnlySequence<byte> payload)
-        where T : IMessage<T>
+    private static PeerEnvelope Read(DeserializationContext context)
     {
-        if (payload.IsSingleSegment)
-        {
-            PeerScan.Check(payload.FirstSpan);
-            return parser.ParseFrom(payload);
-        }
-
-        byte[] joined = ArrayPool<byte>.Shared.Rent((int)payload.Length);
-        try
-        {
-            payload.CopyTo(joined);
-            PeerScan.Check(joined.AsSpan(0, (int)payload.Length));
-            return parser.ParseFrom(payload);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(joined);
-        }
+        ReadOnlySequence<byte> payload = context.PayloadAsReadOnlySequence();
+        if (PeerFrameReader.TryRead(payload) is { } frame) return new PeerEnvelope { Frame = frame };
+        if (payload.Length > PlainBytesMax)
+            throw PeerWire.Malformed("kind", $"{payload.Length} bytes", $"at most {PlainBytesMax}");
+        Wire.PeerMessage message = Plain.ParseFrom(payload).Message ?? new Wire.PeerMessage();
+        return message.KindCase == Wire.PeerMessage.KindOneofCase.Frame
+            ? throw PeerWire.Malformed("kind", "a frame among other things", "a frame alone")
+            : new PeerEnvelope { Message = message };
     }
 }
 

@@ -1,6 +1,5 @@
 using ChannelNode.Engine;
 using Grpc.Core;
-using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Grpc;
 
@@ -8,19 +7,12 @@ namespace ChannelNode.Grpc;
 internal sealed class PeerGrpcService(Node node, NodeIdentity identity)
 {
     public async Task Exchange(
-        IAsyncStreamReader<Wire.ExchangeRequest> requestStream,
-        IServerStreamWriter<Wire.ExchangeResponse> responseStream,
+        IAsyncStreamReader<PeerEnvelope> requestStream,
+        IServerStreamWriter<PeerEnvelope> responseStream,
         ServerCallContext context)
     {
-        PeerTransport transport = new(
-            node,
-            identity,
-            isCaller: false,
-            async cancel => await requestStream.MoveNext(cancel) ? Said(requestStream.Current.Message) : null,
-            (message, cancel) => responseStream.WriteAsync(new Wire.ExchangeResponse { Message = message }, cancel));
+        PeerTransport transport = new(node, identity, isCaller: false, requestStream, responseStream);
         PeerSession session = await transport.HandshakeAsync(null, context.CancellationToken);
         await transport.RunAsync(session, context.CancellationToken);
     }
-
-    private static Wire.PeerMessage Said(Wire.PeerMessage? message) => message ?? new Wire.PeerMessage();
 }

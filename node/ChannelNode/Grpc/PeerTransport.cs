@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using ChannelNode.Core;
 using ChannelNode.Engine;
-using Google.Protobuf;
+using Grpc.Core;
 using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Grpc;
@@ -24,13 +24,13 @@ internal sealed class PeerTransport(
     Node node,
     NodeIdentity identity,
     bool isCaller,
-    Func<CancellationToken, Task<Wire.PeerMessage?>> read,
-    Func<Wire.PeerMessage, CancellationToken, Task> write)
+    IAsyncStreamReader<PeerEnvelope> reader,
+    IAsyncStreamWriter<PeerEnvelope> writer)
 {
     public const uint ProtocolVersion = 2;
 
-    /// <summary>Bytes of payments in one frame before the next one is begun.</summary>
-    private const int PaymentBytesPerFrame = 512 * 1024;
+    /// <summary>A peer that reads nothing of a message for so long loses its session.</summary>
+    private static readonly TimeSpan ReadTimeout = TimeSpan.FromSeconds(30);
 
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
 
@@ -45,7 +45,7 @@ internal sealed class PeerTransport(
         try
         {
             Bytes32 ourNonce = Bytes32.Read(RandomNumberGenerator.GetBytes(Bytes32.Size));
-            await write(new Wire.PeerMessage { Hello = OurHello(ourNonce) }, limit.Token);
+            await WriteAsync(new Wire.PeerMessage { Hello = OurHello(ourNonce) }, limit.Token);
             (Party them, Bytes32 theirNonce) = CheckHello(await NextAsync(limit.Token), expected);
 
             // The caller proves itself first: a node signs nothing for someone who only knocks.
@@ -66,7 +66,7 @@ internal sealed class PeerTransport(
     private Task ProveAsync(Address to, Bytes32 ourNonce, Bytes32 theirNonce, CancellationToken cancel)
     {
         Signature proof = identity.SignHello(identity.Us.Owner, to, ourNonce, theirNonce);
-        return write(
+        return WriteAsync(
             new Wire.PeerMessage { HelloProof = new Wire.HelloProof { Signature = PeerWire.Write(proof) } }, cancel);
     }
 
@@ -151,41 +151,76 @@ internal sealed class PeerTransport(
 
     private async Task ReadAsync(PeerSession session, CancellationToken cancel)
     {
-        while (await read(cancel) is { } message)
+        Task<bool> next = reader.MoveNext(cancel);
+        while (await next)
         {
-            foreach (PeerMessage said in PeerWire.Read(message)) await session.ReceiveAsync(said, cancel);
+            if (reader.Current.Message is { } message)
+            {
+                await session.ReceiveAsync(PeerWire.Read(message), cancel);
+                next = reader.MoveNext(cancel);
+                continue;
+            }
+
+            PeerBatch batch = await session.RentBatchAsync(cancel);
+            await session.AddAsync(batch, reader.Current.Frame!, cancel);
+            next = reader.MoveNext(cancel);
+            while (batch.HasRoom && next.IsCompletedSuccessfully && next.Result && reader.Current.Frame is { } frame)
+            {
+                // What has arrived already waits together, and so is verified and committed together.
+                await session.AddAsync(batch, frame, cancel);
+                next = reader.MoveNext(cancel);
+            }
+
+            await session.ReceiveAsync(batch, cancel);
         }
     }
 
     private async Task WriteAsync(PeerSession session, CancellationToken cancel)
     {
-        foreach (PeerMessage greeting in session.Greeting) await write(PeerWire.Write(greeting), cancel);
+        foreach (PeerMessage greeting in session.Greeting) await WriteAsync(PeerWire.Write(greeting), cancel);
 
-        while (await session.Link.WaitToTakeAsync(cancel))
+        OutgoingFrame frame = new();
+        while (true)
         {
-            Wire.Frame frame = new();
-            int payments = 0;
-            while (payments < PaymentBytesPerFrame && session.Link.TryTake(out PeerMessage? message))
+            while (session.Link.TryTake(ref frame))
             {
-                if (message is PeerMessage.Update update) payments += update.Payments.Length;
-                if (PeerWire.TryAdd(frame, message)) continue;
-                frame = await FlushAsync(frame, cancel);
-                await write(PeerWire.Write(message), cancel);
+                session.Sign(frame);
+                PeerEnvelope envelope = new() { Outgoing = frame };
+                FramePart part = default;
+                while (PeerFrameWriter.TryNext(frame, ref part))
+                {
+                    envelope.Part = part;
+                    await WriteAsync(envelope, cancel);
+                }
+
+                foreach (PeerMessage message in frame.Messages) await WriteAsync(PeerWire.Write(message), cancel);
+                frame.Clear();
             }
 
-            await FlushAsync(frame, cancel);
+            await session.Link.WaitToTakeAsync(cancel);
         }
     }
 
-    private async Task<Wire.Frame> FlushAsync(Wire.Frame frame, CancellationToken cancel)
+    private Task WriteAsync(Wire.PeerMessage message, CancellationToken cancel) =>
+        WriteAsync(new PeerEnvelope { Message = message }, cancel);
+
+    private async Task WriteAsync(PeerEnvelope envelope, CancellationToken cancel)
     {
-        if (frame.CalculateSize() == 0) return frame;
-        await write(new Wire.PeerMessage { Frame = frame }, cancel);
-        return new Wire.Frame();
+        Task writing = writer.WriteAsync(envelope, cancel);
+        try
+        {
+            await (writing.IsCompleted ? writing : writing.WaitAsync(ReadTimeout, node.Clock.Time, cancel));
+        }
+        catch (TimeoutException error)
+        {
+            throw new RefusalException(Refusal.PeerOffline, "the peer reads too slowly", error);
+        }
     }
 
     private async Task<Wire.PeerMessage> NextAsync(CancellationToken cancel) =>
-        await read(cancel) ?? throw new RefusalException(Refusal.PeerOffline, "the peer ended the handshake");
+        await reader.MoveNext(cancel)
+            ? reader.Current.Message ?? throw PeerWire.Malformed("kind", "a frame", "a handshake")
+            : throw new RefusalException(Refusal.PeerOffline, "the peer ended the handshake");
 
     private static RefusalException Wrong(Refusal refusal, string field, object value, object expected) =>
         new(refusal, $"{field} is {value}, expected {expected}") { Field = field };

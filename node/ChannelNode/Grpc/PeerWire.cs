@@ -12,48 +12,21 @@ namespace ChannelNode.Grpc;
 /// </summary>
 internal static class PeerWire
 {
-    private const int AmountBytes = 16;
+    public const int AmountBytes = 16;
 
-    public static IEnumerable<PeerMessage> Read(Wire.PeerMessage message) => message.KindCase switch
+    public static PeerMessage Read(Wire.PeerMessage message) => message.KindCase switch
     {
-        Wire.PeerMessage.KindOneofCase.Frame => ReadFrame(message.Frame),
-        Wire.PeerMessage.KindOneofCase.ChannelReestablish => [Read(message.ChannelReestablish)],
+        Wire.PeerMessage.KindOneofCase.ChannelReestablish => Read(message.ChannelReestablish),
         Wire.PeerMessage.KindOneofCase.ChannelProposal =>
-            [new PeerMessage.Proposal(ReadTerms(message.ChannelProposal.Terms))],
-        Wire.PeerMessage.KindOneofCase.ChannelProposalReply =>
-        [
-            new PeerMessage.ProposalReply(
-                ReadChannel(message.ChannelProposalReply.ChannelId),
-                ReadOptionalSignature(message.ChannelProposalReply.Consent, "consent"),
-                ReadRefusal(message.ChannelProposalReply.Refusal)),
-        ],
-        Wire.PeerMessage.KindOneofCase.CloseProposal => [Read(message.CloseProposal)],
-        Wire.PeerMessage.KindOneofCase.CloseProposalReply => [Read(message.CloseProposalReply)],
+            new PeerMessage.Proposal(ReadTerms(message.ChannelProposal.Terms)),
+        Wire.PeerMessage.KindOneofCase.ChannelProposalReply => new PeerMessage.ProposalReply(
+            ReadChannel(message.ChannelProposalReply.ChannelId),
+            ReadOptionalSignature(message.ChannelProposalReply.Consent, "consent"),
+            ReadRefusal(message.ChannelProposalReply.Refusal)),
+        Wire.PeerMessage.KindOneofCase.CloseProposal => Read(message.CloseProposal),
+        Wire.PeerMessage.KindOneofCase.CloseProposalReply => Read(message.CloseProposalReply),
         _ => throw Malformed("kind", message.KindCase, "a message for an established session"),
     };
-
-    private static IEnumerable<PeerMessage> ReadFrame(Wire.Frame frame)
-    {
-        foreach (Wire.Acknowledgement said in frame.Acknowledgements)
-        {
-            yield return new PeerMessage.Acknowledgement(
-                ReadChannel(said.ChannelId), ReadAmount(said.Received, "received"));
-        }
-
-        foreach (Wire.UpdateRefusal said in frame.Refusals)
-        {
-            yield return new PeerMessage.UpdateRefusal(
-                ReadChannel(said.ChannelId), ReadAmount(said.Sent, "sent"), ReadRefusal(said.Reason));
-        }
-
-        foreach (Wire.Update said in frame.Updates)
-        {
-            BalanceUpdate balance = new(
-                ReadChannel(said.ChannelId), ReadAmount(said.Sent, "sent"), ReadAmount(said.Received, "received"));
-            yield return new PeerMessage.Update(
-                balance, ReadSignature(said.Signature, "signature"), said.Payments.Memory);
-        }
-    }
 
     private static PeerMessage.Reestablish Read(Wire.ChannelReestablish said) => new(
         ReadChannel(said.ChannelId), ReadAmount(said.Sent, "sent"), ReadAmount(said.Received, "received"));
@@ -74,7 +47,7 @@ internal static class PeerWire
         bytes.IsEmpty ? default : ReadSignature(bytes, field);
 
     /// <summary>A reason that this version does not know is still a refusal.</summary>
-    private static Refusal ReadRefusal(Wire.Refusal refusal) =>
+    public static Refusal ReadRefusal(Wire.Refusal refusal) =>
         Enum.IsDefined(refusal) ? (Refusal)refusal : Refusal.InvalidArgument;
 
     private static ChannelTerms ReadTerms(Wire.Terms? terms)
@@ -133,44 +106,7 @@ internal static class PeerWire
                 Refusal = (Wire.Refusal)said.Refusal,
             },
         },
-        _ => throw new ArgumentOutOfRangeException(nameof(message), message, "goes into a frame"),
-    };
-
-    /// <summary>Adds a message that travels in frames; false for one that travels alone.</summary>
-    public static bool TryAdd(Wire.Frame frame, PeerMessage message)
-    {
-        switch (message)
-        {
-            case PeerMessage.Update said:
-                frame.Updates.Add(Write(said));
-                return true;
-            case PeerMessage.Acknowledgement said:
-                frame.Acknowledgements.Add(new Wire.Acknowledgement
-                {
-                    ChannelId = Write(said.Channel),
-                    Received = Write(said.Received),
-                });
-                return true;
-            case PeerMessage.UpdateRefusal said:
-                frame.Refusals.Add(new Wire.UpdateRefusal
-                {
-                    ChannelId = Write(said.Channel),
-                    Sent = Write(said.Sent),
-                    Reason = (Wire.Refusal)said.Reason,
-                });
-                return true;
-            default:
-                return false;
-        }
-    }
-
-    private static Wire.Update Write(PeerMessage.Update said) => new()
-    {
-        ChannelId = Write(said.Balance.Channel),
-        Sent = Write(said.Balance.Sent),
-        Received = Write(said.Balance.Received),
-        Signature = Write(said.Signature),
-        Payments = UnsafeByteOperations.UnsafeWrap(said.Payments),
+        _ => throw new ArgumentOutOfRangeException(nameof(message), message, "not a message of its own"),
     };
 
     private static Wire.Terms Write(ChannelTerms terms) => new()
@@ -217,6 +153,6 @@ internal static class PeerWire
     private static ReadOnlySpan<byte> Exactly(ByteString bytes, int length, string field) =>
         bytes.Length == length ? bytes.Span : throw Malformed(field, $"{bytes.Length} bytes", $"{length} bytes");
 
-    private static RefusalException Malformed(string field, object value, string expected) =>
+    public static RefusalException Malformed(string field, object value, string expected) =>
         new(Refusal.InvalidArgument, $"{field} has {value}, expected {expected}") { Field = field };
 }

@@ -29,7 +29,7 @@ public sealed class PeerHandshakeTests(AnvilFixture anvil) : PeerFixture(anvil)
 
         await Peer.SayAsync(new Wire.PeerMessage { Frame = frame });
 
-        Refusals.AssertIs(await Peer.HearErrorAsync(), StatusCode.InvalidArgument, "INVALID_ARGUMENT", "updates");
+        Refusals.AssertIs(await Peer.HearErrorAsync(), StatusCode.InvalidArgument, "INVALID_ARGUMENT", "channel_id");
     }
 
     [Fact]

@@ -10,7 +10,7 @@ public sealed class InFlightPaymentsTests
     private static readonly ChannelSlot Slot = new(Sample.Channel(), default);
 
     private static AwaitedPayment Waiter(CancellationToken cancel = default) =>
-        new(Slot, 1, ReadOnlyMemory<byte>.Empty, "key", cancel);
+        new(Slot, 1, ReadOnlyMemory<byte>.Empty, "key", wantsReceipt: false, cancel);
 
     [Fact]
     public async Task Acknowledge_AnswersEverythingUpToTheTotal_AndNothingAboveIt()

@@ -19,6 +19,7 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
     private readonly PeerLink _link = new(Sample.PartyB.Signer, Sample.PartyB.Owner, 16);
     private readonly NodeClock _clock = new(TimeProvider.System);
     private readonly ChannelSlot _slot;
+    private readonly PeerSession _session;
 
     public PersistThenSpeakTests()
     {
@@ -27,9 +28,13 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
         ChainView view = new(_store, TimeProvider.System, TimeSpan.FromHours(1));
         view.Advance(new ChainBatch(null, 0, [], IsCaughtUp: true));
         NodeOptions options = new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero };
-        _ledger = new Ledger(
-            _store, view, new TestScheme(Sample.PartyA.Signer), options, NullLogger<Ledger>.Instance);
         _slot = new ChannelSlot(Sample.Channel(), Sample.Funded(1_000, 1_000)) { Link = _link, Established = true };
+        _ledger = new Ledger(
+            _store, view, _clock, options, NullLogger<Ledger>.Instance);
+        ChannelBook book = new(_store);
+        book.Add(_slot);
+        _session = new PeerSession(
+            _link, [], book, _ledger, new TestScheme(Sample.PartyA.Signer), _clock, null!, options, NullLogger.Instance);
     }
 
     public Task InitializeAsync() => Task.CompletedTask;
@@ -41,13 +46,18 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
         Directory.Delete(_folder, recursive: true);
     }
 
-    private async Task<T> HearAsync<T>()
-        where T : PeerMessage
+    private bool TryTake(out OutgoingFrame frame)
+    {
+        frame = new OutgoingFrame();
+        return _link.TryTake(ref frame);
+    }
+
+    private async Task<OutgoingFrame> HearAsync()
     {
         using CancellationTokenSource limit = new(TimeSpan.FromSeconds(10));
-        Assert.True(await _link.WaitToTakeAsync(limit.Token));
-        Assert.True(_link.TryTake(out PeerMessage? message));
-        return Assert.IsType<T>(message);
+        await _link.WaitToTakeAsync(limit.Token);
+        Assert.True(TryTake(out OutgoingFrame frame));
+        return frame;
     }
 
     [Fact]
@@ -58,16 +68,13 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
         _store.Committing = isDurable =>
         {
             durable = isDurable;
-            saidBefore = _link.TryTake(out _);
+            saidBefore = TryTake(out _);
             seenBefore = _slot.State.TheirSent != 0 || _ledger.ReceivedCursor != 0;
         };
-        PeerSession session = new(_link, [], null!, _ledger, null!, _clock, null!, 0, NullLogger.Instance);
 
-        await _ledger.EnqueueAsync(
-            new AcceptUpdate(_slot, Sample.Verified(Side.B, 30, 0), default, 0, 0, session, _clock),
-            CancellationToken.None);
+        await _session.HearAsync(Frames.Of(Frames.Update(Side.B, 30, 0)));
 
-        Assert.Equal((UInt128)30, (await HearAsync<PeerMessage.Acknowledgement>()).Received);
+        Assert.Equal((UInt128)30, (await HearAsync()).Acknowledgements[0].Received);
         Assert.Equal((true, false, false), (durable, saidBefore, seenBefore));
     }
 
@@ -76,16 +83,16 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
     {
         bool? durable = null;
         bool saidBefore = false;
-        AwaitedPayment payment = new(_slot, 20, default, "key", CancellationToken.None);
+        AwaitedPayment payment = new(_slot, 20, default, "key", false, CancellationToken.None);
         _store.Committing = isDurable =>
         {
             durable = isDurable;
-            saidBefore = _link.TryTake(out _) || payment.Task.IsCompleted;
+            saidBefore = TryTake(out _) || payment.Task.IsCompleted;
         };
 
         await _ledger.EnqueueAsync(payment, CancellationToken.None);
 
-        Assert.Equal((UInt128)20, (await HearAsync<PeerMessage.Update>()).Balance.Sent);
+        Assert.Equal((UInt128)20, (await HearAsync()).Updates[0].Balance.Sent);
         Assert.Equal((true, false), (durable, saidBefore));
         Assert.Equal((UInt128)20, _store.FindOutgoing("key")!.Total);
         Assert.False(payment.Task.IsCompleted); // Paid only when the peer says so.
@@ -94,13 +101,13 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
     [Fact]
     public async Task FailedDisk_SaysNothingAndStopsTheLedger()
     {
-        AwaitedPayment payment = new(_slot, 20, default, "key", CancellationToken.None);
+        AwaitedPayment payment = new(_slot, 20, default, "key", false, CancellationToken.None);
         _store.Committing = _ => throw new StoreException("the disk is gone");
 
         await _ledger.EnqueueAsync(payment, CancellationToken.None);
 
         await Assert.ThrowsAsync<StoreException>(() => _ledger.Completion.WaitAsync(TimeSpan.FromSeconds(10)));
-        Assert.False(_link.TryTake(out _));
+        Assert.False(TryTake(out _));
         Assert.False(payment.Task.IsCompleted); // It may be on disk: a refusal would promise that nothing was paid.
         await Assert.ThrowsAsync<RefusalException>(
             async () => await _ledger.EnqueueAsync(payment, CancellationToken.None));

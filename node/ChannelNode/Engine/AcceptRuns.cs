@@ -1,0 +1,146 @@
+using System.Buffers;
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// The writer's part of a batch: takes the runs <paramref name="from"/> to <paramref name="to"/> into their channels and
+/// journals their payments. The first part takes the acknowledgements too; the last one tells what was refused.
+/// </summary>
+internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast, PeerSession session) : LedgerCommand
+{
+    internal override int Weight => Math.Max(1, to - from);
+
+    internal override void Apply(LedgerTurn turn)
+    {
+        if (from == 0)
+        {
+            foreach (ref readonly HeardAcknowledgement heard in batch.Acknowledgements) Take(turn, heard);
+        }
+
+        foreach (ref UpdateRun run in batch.Runs[from..to])
+        {
+            if (run.Newest >= 0) Accept(turn, run);
+            for (int index = (run.Doubtful?.Count ?? 0) - 1; index >= 0; index--)
+            {
+                (int at, VerifiedUpdate verified) = run.Doubtful![index];
+                Refusal refusal = TryAccept(turn, run, at, at, verified);
+                if (refusal != Refusal.None) Refuse(run, at, refusal);
+            }
+        }
+    }
+
+    private void Take(LedgerTurn turn, in HeardAcknowledgement heard)
+    {
+        ChannelSlot slot = heard.Slot;
+        Refusal refusal = Updates.Acknowledge(slot.Working, heard.Received, out ChannelState next);
+        if (refusal != Refusal.None)
+        {
+            session.Link.End($"acknowledged {heard.Received} in {slot.Channel.Id}, where {slot.Working.Sent} was sent");
+            return;
+        }
+
+        if (heard.Receipt is not null) slot.NewestReceipt = heard.Receipt;
+        if (next.Acknowledged == slot.Working.Acknowledged) return;
+        slot.Working = next;
+        if (slot.PeerRefusal != Refusal.None && next.Acknowledged == next.Sent) slot.ClearRefusal();
+        turn.Touch(slot, durable: false);
+    }
+
+    private void Accept(LedgerTurn turn, in UpdateRun run)
+    {
+        Refusal refusal = TryAccept(turn, run, run.First, run.Newest, run.Verified);
+        if (refusal == Refusal.None) return;
+        Refuse(run, run.Newest, refusal);
+        for (int at = run.Newest; at != run.First;)
+        {
+            at = batch.Updates[at].Before;
+            // Payments that do not begin where the channel stands lead nowhere for the earlier ones either.
+            if (refusal != Refusal.PaymentsMismatch) refusal = FallBack(turn, run, at);
+            if (refusal == Refusal.None) return;
+            Refuse(run, at, refusal);
+        }
+    }
+
+    /// <summary>Rare: the channel has changed since its run was verified, and the newest update does not fit any more.</summary>
+    private Refusal FallBack(LedgerTurn turn, in UpdateRun run, int at)
+    {
+        BatchUpdate update = batch.Updates[at];
+        Channel channel = run.Slot.Channel;
+        Refusal refusal = Updates.Check(
+            channel, run.Slot.Working, new BalanceUpdate(channel.Id, update.Sent, update.Received));
+        if (refusal != Refusal.None) return refusal;
+        return batch.TryVerify(channel, at, out VerifiedUpdate verified)
+            ? TryAccept(turn, run, run.First, at, verified)
+            : Refusal.WrongSigner;
+    }
+
+    /// <summary>Takes the updates from <paramref name="at"/> to <paramref name="newest"/>, as far as they are new.</summary>
+    private Refusal TryAccept(LedgerTurn turn, in UpdateRun run, int at, int newest, in VerifiedUpdate verified)
+    {
+        ChannelSlot slot = run.Slot;
+        UInt128 before = slot.Working.TheirSent;
+        UInt128? start = null;
+        for (; at != newest && batch.Updates[at].Sent <= before; at = batch.Updates[at].After)
+            start = batch.Updates[at].Sent; // Known already.
+
+        ref readonly BatchUpdate first = ref batch.Updates[at];
+        if (first.Sent == before || start is null) start = first.PaymentCount == 0 ? before : first.Sent - first.PaymentSum;
+        Refusal refusal = Updates.Accept(
+            slot.Channel, slot.Working, verified, verified.Update.Sent - start.Value, out ChannelState next);
+        if (refusal == Refusal.None && !turn.ChainIsCurrent) refusal = Refusal.ChainUnavailable;
+        if (refusal != Refusal.None) return refusal;
+
+        if (next.TheirSent > before) Journal(turn, slot, before, at, newest);
+        if (slot.PeerRefusal != Refusal.None && next.Acknowledged == next.Sent) slot.ClearRefusal();
+        slot.Working = next;
+        slot.AcknowledgementDue = true;
+        slot.ReceiptDue |= run.WantsReceipt;
+        turn.Touch(slot, durable: true);
+        return Refusal.None;
+    }
+
+    private void Journal(LedgerTurn turn, ChannelSlot slot, UInt128 before, int at, int newest)
+    {
+        ref readonly BatchUpdate only = ref batch.Updates[at];
+        if (at == newest && only.PaymentCount > 0)
+        {
+            turn.PutReceived(slot.Channel.Id, only.PaymentCount, before, only.Payments);
+            return;
+        }
+
+        ArrayBufferWriter<byte> list = turn.Payments;
+        list.ResetWrittenCount();
+        int count = 0;
+        for (UInt128 total = before; ; at = batch.Updates[at].After)
+        {
+            ref readonly BatchUpdate update = ref batch.Updates[at];
+            if (update.PaymentCount > 0)
+            {
+                list.Write(update.Payments);
+                count += update.PaymentCount;
+            }
+            else if (update.Sent > total)
+            {
+                PaymentList.Write(list, update.Sent - total, default);
+                count++;
+            }
+
+            total = update.Sent;
+            if (at == newest) break;
+        }
+
+        turn.PutReceived(slot.Channel.Id, count, before, list.WrittenSpan);
+    }
+
+    private void Refuse(in UpdateRun run, int at, Refusal reason) =>
+        batch.Refuse(run.Slot.Channel.Id, batch.Updates[at].Sent, reason);
+
+    /// <summary>Refusals leave after the acknowledgements of what was taken before them.</summary>
+    internal override void Committed()
+    {
+        if (isLast) session.Finish(batch);
+    }
+
+    internal override void Abandon(Exception error) => session.Link.End("the node is stopping");
+}

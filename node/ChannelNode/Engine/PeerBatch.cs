@@ -1,0 +1,241 @@
+using System.Runtime.InteropServices;
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>What a peer's acknowledgement says, with its channel found and its receipt checked.</summary>
+internal readonly record struct HeardAcknowledgement(ChannelSlot Slot, UInt128 Received, SignedReceipt? Receipt);
+
+/// <summary>An update that is refused, to be told when the acknowledgements before it have been.</summary>
+internal readonly record struct RefusedUpdate(ChannelId Channel, UInt128 Sent, Refusal Reason);
+
+/// <summary>
+/// All that a peer has said and that waits together, grouped by channel: updates that follow one another are a run, of
+/// which only the newest needs its signature checked and its state written. Made and verified on the session's thread
+/// and by idle cores, decided by the ledger's writer (<see cref="AcceptRuns"/>), then used again. Where an update does
+/// not follow the one before it, a new run begins, so each is judged as if it had come alone.
+/// </summary>
+internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMax) : SharedWork
+{
+    /// <summary>What has arrived joins a batch up to here; one frame beyond it aside.</summary>
+    private const int UpdatesMax = 4_096;
+    private const int BytesMax = 512 * 1024;
+
+    /// <summary>Bytes of payments in one run, and so in one row of the journal; one update beyond it aside.</summary>
+    private const int RunPaymentBytesMax = 128 * 1024;
+
+    private readonly List<PeerFrame> _frames = [];
+    private readonly List<BatchUpdate> _updates = [];
+    private readonly List<UpdateRun> _runs = [];
+    private readonly List<HeardAcknowledgement> _acknowledgements = [];
+    private readonly List<RefusedUpdate> _refused = [];
+    private readonly Dictionary<ChannelId, int> _newestRuns = [];
+    private int _bytes;
+    private int _verifyFrom;
+
+    public bool HasRoom => _updates.Count < UpdatesMax && _bytes < BytesMax;
+
+    public Span<UpdateRun> Runs => CollectionsMarshal.AsSpan(_runs);
+
+    public ReadOnlySpan<BatchUpdate> Updates => CollectionsMarshal.AsSpan(_updates);
+
+    public ReadOnlySpan<HeardAcknowledgement> Acknowledgements => CollectionsMarshal.AsSpan(_acknowledgements);
+
+    public ReadOnlySpan<RefusedUpdate> Refused => CollectionsMarshal.AsSpan(_refused);
+
+    /// <summary>Takes the frame over, until <see cref="Clear"/>.</summary>
+    public void Add(PeerFrame frame, PeerChannels channels)
+    {
+        _frames.Add(frame);
+        _bytes += frame.Length;
+        foreach (ref readonly FrameAcknowledgement said in frame.Acknowledgements) Add(frame, said, channels);
+        foreach (ref readonly FrameUpdate said in frame.Updates) Add(frame, said, channels);
+    }
+
+    private void Add(PeerFrame frame, in FrameAcknowledgement said, PeerChannels channels)
+    {
+        if (channels.Find(frame.ChannelAt(said.Channel)) is not { } slot) return;
+        UInt128 received = frame.AmountAt(said.Received);
+        SignedReceipt? receipt = null;
+        if (said.Signature >= 0)
+        {
+            BalanceUpdate balance = new(slot.Channel.Id, frame.AmountAt(said.Sent), received);
+            Signature signature = frame.SignatureAt(said.Signature);
+            if (scheme.Verify(balance, signature, slot.Channel.Theirs.Signer))
+                receipt = new SignedReceipt(balance.Sent, balance.Received, signature);
+        }
+
+        _acknowledgements.Add(new HeardAcknowledgement(slot, received, receipt));
+    }
+
+    private void Add(PeerFrame frame, in FrameUpdate said, PeerChannels channels)
+    {
+        ChannelId id = frame.ChannelAt(said.Channel);
+        BatchUpdate update = new()
+        {
+            Frame = frame,
+            Said = said,
+            Sent = frame.AmountAt(said.Sent),
+            Received = frame.AmountAt(said.Received),
+        };
+        Refusal refusal = PaymentList.Check(
+            frame.PaymentsOf(said), paymentsPerUpdateMax, out update.PaymentCount, out update.PaymentSum);
+        if (refusal != Refusal.None)
+        {
+            Refuse(id, update.Sent, refusal);
+            return;
+        }
+
+        ref int newest = ref CollectionsMarshal.GetValueRefOrAddDefault(_newestRuns, id, out bool known);
+        if (known && TryFollow(ref update, ref Runs[newest])) return;
+        ChannelSlot? slot = known ? Runs[newest].Slot : channels.Find(id);
+        if (slot is null)
+        {
+            _newestRuns.Remove(id);
+            Refuse(id, update.Sent, Refusal.UnknownChannel);
+            return;
+        }
+
+        newest = _runs.Count;
+        _runs.Add(new UpdateRun(slot, _updates.Count, said));
+        _updates.Add(update);
+    }
+
+    /// <summary>Whether the payments lead from the run's newest update to this one, which then becomes the newest.</summary>
+    private bool TryFollow(ref BatchUpdate update, ref UpdateRun run)
+    {
+        ref BatchUpdate last = ref CollectionsMarshal.AsSpan(_updates)[run.Last];
+        if (update.Sent < last.Sent || update.Received < last.Received) return false;
+        if (update.Sent == last.Sent && update.Received == last.Received) (update.PaymentCount, update.PaymentSum) = (0, 0);
+        else if (update.PaymentCount > 0 && update.Sent - update.PaymentSum != last.Sent) return false;
+        if (run.PaymentBytes + update.Said.PaymentBytes > RunPaymentBytesMax) return false;
+
+        last.After = _updates.Count;
+        update.Before = run.Last;
+        run.Last = _updates.Count;
+        run.PaymentBytes += update.Said.PaymentBytes;
+        run.WantsReceipt |= update.Said.WantsReceipt;
+        _updates.Add(update);
+        return true;
+    }
+
+    /// <summary>Checks the signatures of runs, on this thread and idle cores; returns when all are checked.</summary>
+    public void Verify(int from, int count)
+    {
+        _verifyFrom = from;
+        DoAll(count);
+    }
+
+    /// <summary>
+    /// Goes back from the newest until one is rightly signed and, as the channel was committed last, acceptable: that one
+    /// stands for all before it. Rightly signed ones after it, which the writer will refuse unless the channel has
+    /// changed by then, are kept beside it. So the writer hardly ever checks a signature itself.
+    /// </summary>
+    protected override void Do(int piece)
+    {
+        ref UpdateRun run = ref Runs[_verifyFrom + piece];
+        Channel channel = run.Slot.Channel;
+        ChannelState committed = run.Slot.State;
+        for (int at = run.Last; ; at = _updates[at].Before)
+        {
+            if (!TryVerify(channel, at, out VerifiedUpdate verified))
+            {
+                Refuse(channel.Id, _updates[at].Sent, Refusal.WrongSigner);
+            }
+            else if (at == run.First
+                || Core.Updates.Check(channel, committed, verified.Update) == Refusal.None)
+            {
+                (run.Newest, run.Verified) = (at, verified);
+                return;
+            }
+            else
+            {
+                (run.Doubtful ??= []).Add((at, verified));
+            }
+
+            if (at == run.First) return;
+        }
+    }
+
+    public bool TryVerify(Channel channel, int at, out VerifiedUpdate verified)
+    {
+        BatchUpdate update = _updates[at];
+        return VerifiedUpdate.TryVerify(
+            scheme,
+            new BalanceUpdate(channel.Id, update.Sent, update.Received),
+            update.Frame.SignatureAt(update.Said.Signature),
+            channel.Theirs.Signer,
+            out verified);
+    }
+
+    /// <summary>From any thread: parts of a batch are verified while others are decided.</summary>
+    public void Refuse(ChannelId channel, UInt128 sent, Refusal reason)
+    {
+        lock (_refused) _refused.Add(new RefusedUpdate(channel, sent, reason));
+    }
+
+    /// <summary>Everything is decided and told.</summary>
+    public void Clear()
+    {
+        foreach (PeerFrame frame in _frames) frame.Return();
+        _frames.Clear();
+        _updates.Clear();
+        _runs.Clear();
+        _acknowledgements.Clear();
+        _refused.Clear();
+        _newestRuns.Clear();
+        _bytes = 0;
+    }
+}
+
+/// <summary>One update of a batch whose list of payments is well formed.</summary>
+internal struct BatchUpdate
+{
+    public required PeerFrame Frame { get; init; }
+
+    public required FrameUpdate Said { get; init; }
+
+    public required UInt128 Sent { get; init; }
+
+    public required UInt128 Received { get; init; }
+
+    public int PaymentCount;
+
+    public UInt128 PaymentSum;
+
+    /// <summary>Places in the batch of the updates before and after it in its run.</summary>
+    public int Before;
+
+    public int After;
+
+    public readonly ReadOnlySpan<byte> Payments => Frame.PaymentsOf(Said);
+}
+
+/// <summary>Updates of one channel that follow one another, from First to Last in their batch.</summary>
+internal struct UpdateRun(ChannelSlot slot, int first, in FrameUpdate said)
+{
+    public readonly ChannelSlot Slot = slot;
+
+    public readonly int First = first;
+
+    public int Last = first;
+
+    public int PaymentBytes = said.PaymentBytes;
+
+    public bool WantsReceipt = said.WantsReceipt;
+
+    /// <summary>The update that stands for the run; negative when none is rightly signed.</summary>
+    public int Newest = -1;
+
+    public VerifiedUpdate Verified;
+
+    /// <summary>Rightly signed ones after <see cref="Newest"/>, newest first.</summary>
+    public List<(int At, VerifiedUpdate Verified)>? Doubtful;
+}
+
+/// <summary>The channels that a peer may speak of: those whose other signer it is.</summary>
+internal sealed class PeerChannels(ChannelBook book, Address signer)
+{
+    public ChannelSlot? Find(ChannelId id) =>
+        book.Find(id) is { } slot && slot.Channel.Theirs.Signer == signer ? slot : null;
+}

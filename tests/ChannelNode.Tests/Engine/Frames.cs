@@ -1,0 +1,65 @@
+using System.Buffers;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Grpc;
+using ChannelNode.Tests.Core;
+using Google.Protobuf;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Tests.Engine;
+
+/// <summary>Frames of a peer as they come from the wire, with the test scheme's signatures.</summary>
+internal static class Frames
+{
+    public static PeerFrame Of(params Wire.Update[] updates) => Of(new Wire.Frame { Updates = { updates } });
+
+    public static PeerFrame Of(Wire.Frame frame)
+    {
+        byte[] bytes = new Wire.ExchangeRequest { Message = new Wire.PeerMessage { Frame = frame } }.ToByteArray();
+        return PeerFrameReader.TryRead(new ReadOnlySequence<byte>(bytes))!;
+    }
+
+    /// <summary>Of the sample channel; without amounts its whole step is one payment.</summary>
+    public static Wire.Update Update(Side side, UInt128 sent, UInt128 received, params UInt128[] amounts)
+    {
+        VerifiedUpdate verified = Sample.Verified(side, sent, received);
+        return new Wire.Update
+        {
+            ChannelId = ByteString.CopyFrom(Sample.Id.Value.ToArray()),
+            Sent = Bytes(sent),
+            Received = Bytes(received),
+            Signature = ByteString.CopyFrom(verified.Signature.ToArray()),
+            Payments = Payments(amounts),
+        };
+    }
+
+    public static ByteString Payments(params UInt128[] amounts)
+    {
+        ArrayBufferWriter<byte> list = new();
+        foreach (UInt128 amount in amounts) PaymentList.Write(list, amount, "item"u8);
+        return ByteString.CopyFrom(list.WrittenSpan);
+    }
+
+    public static Wire.Update WronglySigned(this Wire.Update update)
+    {
+        byte[] signature = update.Signature.ToByteArray();
+        signature[7] ^= 1;
+        update.Signature = ByteString.CopyFrom(signature);
+        return update;
+    }
+
+    /// <summary>As a session's reading does it: the frames wait together.</summary>
+    public static async Task HearAsync(this PeerSession session, params PeerFrame[] frames)
+    {
+        PeerBatch batch = await session.RentBatchAsync(CancellationToken.None);
+        foreach (PeerFrame frame in frames) await session.AddAsync(batch, frame, CancellationToken.None);
+        await session.ReceiveAsync(batch, CancellationToken.None);
+    }
+
+    private static ByteString Bytes(UInt128 amount)
+    {
+        var bytes = new byte[16];
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt128BigEndian(bytes, amount);
+        return ByteString.CopyFrom(bytes);
+    }
+}
