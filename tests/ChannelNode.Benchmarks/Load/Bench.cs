@@ -9,6 +9,9 @@ namespace ChannelNode.Benchmarks.Load;
 /// <summary>What the classes of one run share.</summary>
 internal sealed class Bench(LoadOptions options, RunReport report, Yardsticks yardsticks, Anvil anvil, string folder) : IAsyncDisposable
 {
+    /// <summary>Of all tapes of a run together.</summary>
+    private const long TapeBytesMax = 3L << 29;
+
     private Site? _site;
     private int _sites;
 
@@ -36,14 +39,26 @@ internal sealed class Bench(LoadOptions options, RunReport report, Yardsticks ya
 
     /// <summary>
     /// A warm-up as long as it takes to know the rate, drained; then tapes of as many updates as the node should manage
-    /// in the wanted time, and the clock from the first update to the last acknowledgement.
+    /// in the wanted time, and the clock from the first update to the last acknowledgement. Where that is more than
+    /// memory should hold, in several such runs, each drained, and the clock stands in between.
     /// </summary>
     public async Task<Measurement> MeasureAsync(
-        Site site, IReadOnlyList<TapePlan> plans, double expectedPerSecond, Func<IReadOnlyList<Lane>, Task> load)
+        Site site, IReadOnlyList<TapePlan> plans, double expectedPerSecond, Func<IReadOnlyList<Lane>, Task> load,
+        Func<Measurement, Task>? afterEach = null)
     {
-        long first = (long)(expectedPerSecond * options.WarmUpSeconds);
-        Measurement warmUp = await RunAsync(site, plans, first, load);
-        return await RunAsync(site, plans, (long)(warmUp.PerSecond * options.Seconds), load);
+        Measurement warmUp = await RunAsync(site, plans, (long)(expectedPerSecond * options.WarmUpSeconds), load);
+        if (afterEach is not null) await afterEach(warmUp);
+        double wanted = warmUp.PerSecond * options.Seconds;
+        long most = TapeBytesMax / plans[0].Bytes;
+        List<Measurement> runs = [];
+        for (double seconds = 0; seconds < 0.9 * options.Seconds; seconds = runs.Sum(run => run.Seconds))
+        {
+            runs.Add(await RunAsync(site, plans, (long)Math.Min(most, wanted), load));
+            wanted = runs[^1].PerSecond * Math.Max(0.2 * options.Seconds, options.Seconds - seconds - runs[^1].Seconds);
+            if (afterEach is not null) await afterEach(runs[^1]);
+        }
+
+        return Measurement.Sum(runs);
     }
 
     /// <summary>Tapes of <paramref name="updates"/> in all, then the load over them; the node's totals are checked after it.</summary>
@@ -81,6 +96,9 @@ internal sealed class Bench(LoadOptions options, RunReport report, Yardsticks ya
 /// <summary>The channels of one lane and what each of its updates carries.</summary>
 internal sealed record TapePlan(PeerStream Stream, IReadOnlyList<PaidChannel> Channels, ItemPlan Items)
 {
+    /// <summary>Of one update on the wire, about.</summary>
+    public int Bytes => 150 + Items.FieldBytes;
+
     /// <summary>Whole rounds, at least one.</summary>
     public Tape Make(long updates, TypedData typed) =>
         new(Channels, Math.Max(1, updates / Channels.Count) * Channels.Count, typed, Items);

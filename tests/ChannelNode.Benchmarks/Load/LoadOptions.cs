@@ -31,7 +31,7 @@ internal sealed record LoadOptions
     /// <summary>Of one measured run.</summary>
     public double Seconds => _seconds ?? (Quick ? 2.5 : 30);
 
-    public double WarmUpSeconds => Quick ? 1 : 5;
+    public double WarmUpSeconds => Quick ? 1.5 : 8;
 
     public bool Wants(string @class) => Only.Count == 0 ? !Sweep : Only.Contains(@class);
 

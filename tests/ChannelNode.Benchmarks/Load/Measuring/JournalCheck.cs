@@ -24,14 +24,13 @@ internal sealed class JournalCheck
         foreach (PaidChannel channel in channels) _channels.Add(channel.Id.ToString(), new Progress(channel.Id));
     }
 
-    /// <summary>Seconds that it took; throws at the first payment that is not as it should be.</summary>
-    public async Task<double> ReadAsync(NodeUnderTest node, long payments)
+    /// <summary>Reads up to the newest cursor, <paramref name="last"/>. Answers the seconds that it took; throws at the first payment that is not as it should be.</summary>
+    public async Task<double> ReadAsync(NodeUnderTest node, ulong last)
     {
         long start = Stopwatch.GetTimestamp();
         using CancellationTokenSource limit = new(TimeSpan.FromMinutes(5));
         using var call = node.Api.SubscribePayments(
             new Wire.SubscribePaymentsRequest { AfterCursor = _cursor, Runs = true }, cancellationToken: limit.Token);
-        ulong last = _cursor + (ulong)payments;
         while (_cursor < last && await call.ResponseStream.MoveNext(limit.Token))
         {
             foreach (Wire.ReceivedRun run in call.ResponseStream.Current.Runs) Take(run);

@@ -8,7 +8,7 @@ namespace ChannelNode.Benchmarks.Load.Report;
 internal sealed class RunReport : IDisposable
 {
     private const string RunHeader =
-        "     run                                          updates        s    updates/s     p50 ms     p99 ms   p99.9 ms  node us  load us  disk B  RSS MiB";
+        "     run                                          updates        s    updates/s     p50 ms     p99 ms   p99.9 ms  node us  load us  disk B  RSS MiB  others";
 
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -54,7 +54,7 @@ internal sealed class RunReport : IDisposable
         Say(string.Create(
             CultureInfo.InvariantCulture,
             $"{@class,4} {title,-38} {units,13:N0} {run.Seconds,8:N1} {units / run.Seconds,12:N0} {p50,10:N2} {p99,10:N2} {p999,10:N2} "
-            + $"{nodeUs,8:N2} {ownUs,8:N2} {run.DiskBytes / units,7:N1} {run.ResidentBytes >> 20,8:N0}"));
+            + $"{nodeUs,8:N2} {ownUs,8:N2} {run.DiskBytes / units,7:N1} {run.ResidentBytes >> 20,8:N0} {run.OtherShare,7:P0}"));
         Write("run", new
         {
             Class = @class,
@@ -70,6 +70,7 @@ internal sealed class RunReport : IDisposable
             DiskBytesEach = run.DiskBytes / units,
             WrittenBytesEach = run.WrittenBytes / units,
             run.ResidentBytes,
+            run.OtherShare,
         });
     }
 
