@@ -39,6 +39,7 @@ internal sealed class Node : IAsyncDisposable
         Operations = new Operations(Book, Peers, agreements, chain, View, scheme, Clock, us);
         _guardian = new Guardian(
             Book, Ledger, Operations, chain, View, scheme, Clock, logs.CreateLogger<Guardian>());
+        Ledger.Start();
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }
 
