@@ -202,7 +202,7 @@ public sealed class PaymentTests(AnvilFixture anvil) : IAsyncLifetime
     [Fact]
     public async Task PayerThatRestartsMidStream_PaysEachKeyOnce()
     {
-        Wire.Payment[] payments = [.. Enumerable.Range(0, 40_000).Select(number => Payment(_channel, number, "payer"))];
+        Wire.Payment[] payments = [.. Enumerable.Range(0, 30_000).Select(number => Payment(_channel, number, "payer"))];
         Task<Dictionary<ulong, Wire.PaymentResult>> streaming = StreamAsync(_alice, payments);
         await _bob.UntilAsync(_channel, channel => channel.Received != "0");
         await _alice.StopAsync();
