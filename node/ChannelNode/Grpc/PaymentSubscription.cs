@@ -34,6 +34,7 @@ internal static class PaymentSubscription
         {
             cancel.ThrowIfCancellationRequested();
             IReadOnlyList<JournalledRun> runs = node.Store.ReadReceived(afterCursor, PaymentsPerResponseMax);
+            if (runs.Count > 0 && runs[0].Run.FirstCursor > afterCursor + 1) throw Expired(afterCursor, runs[0].Run.FirstCursor);
             foreach (JournalledRun run in runs)
             {
                 if (only is null || run.Run.Channel == only) await TellAsync(node, run, afterCursor, responses, cancel);
@@ -43,6 +44,14 @@ internal static class PaymentSubscription
             if (runs.Count == 0) await node.Ledger.WhenReceivedAsync(afterCursor, cancel);
         }
     }
+
+    /// <summary>What was let go of must not be passed over in silence.</summary>
+    private static RefusalException Expired(ulong afterCursor, ulong oldestCursor) => new(
+        Refusal.CursorExpired,
+        $"after_cursor is {afterCursor}, expected at least {oldestCursor - 1}: {oldestCursor} is the oldest payment kept")
+    {
+        Field = "after_cursor",
+    };
 
     private static async Task TellAsync(
         Node node,
