@@ -79,4 +79,5 @@ public enum Refusal : byte
     TokenNotAccepted = 52,
     TooManyChannels = 53,
     TooManyPayments = 54,
+    CursorExpired = 55,
 }

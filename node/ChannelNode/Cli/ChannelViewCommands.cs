@@ -26,7 +26,8 @@ internal static class ChannelViewCommands
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
             var request = new ListChannelsRequest { Status = parsed.GetValue(status) };
-            ListChannelsResponse known = await node.Client.ListChannelsAsync(request, cancellationToken: cancel);
+            var known = new ListChannelsResponse();
+            await foreach (Channel found in node.ListAsync(request, cancel)) known.Channels.Add(found);
             if (terminal.Json) terminal.Document(known);
             else Show(known, terminal);
             return ExitCode.Done;

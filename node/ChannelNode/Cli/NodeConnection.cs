@@ -1,15 +1,16 @@
+using System.Runtime.CompilerServices;
 using ChannelNode.Core;
 using ChannelNode.Proto.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
+using Channel = ChannelNode.Proto.V1.Channel;
 
 namespace ChannelNode.Cli;
 
 /// <summary>The node that a command talks to.</summary>
 internal sealed class NodeConnection : IDisposable
 {
-    /// <summary>A list of some 100,000 channels.</summary>
-    private const int MessageBytesMax = 64 * 1024 * 1024;
+    private const int PageSize = 1_000;
 
     private readonly string _url;
     private readonly GrpcChannel _channel;
@@ -22,7 +23,6 @@ internal sealed class NodeConnection : IDisposable
             // The node speaks HTTP/2 without TLS, which no proxy forwards; one set for the web would only break this.
             HttpHandler = new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(5) },
             DisposeHttpClient = true,
-            MaxReceiveMessageSize = MessageBytesMax,
         });
         Client = new NodeService.NodeServiceClient(_channel);
     }
@@ -45,8 +45,7 @@ internal sealed class NodeConnection : IDisposable
     {
         if (ChannelId.TryParse(idOrPrefix, out ChannelId id)) return id.ToString();
         string prefix = Fields.WithHexPrefix(idOrPrefix);
-        ListChannelsResponse known = await Client.ListChannelsAsync(new ListChannelsRequest(), cancellationToken: cancel);
-        var found = known.Channels.Where(channel => channel.ChannelId.StartsWith(prefix, StringComparison.Ordinal)).ToList();
+        var found = await ListAsync(new ListChannelsRequest { ChannelIdPrefix = prefix }, cancel).ToListAsync(cancel);
         return found.Count switch
         {
             1 => found[0].ChannelId,
@@ -56,6 +55,20 @@ internal sealed class NodeConnection : IDisposable
                 ExitCode.WrongUsage, Failure.InvalidArgument,
                 $"channel: {found.Count} channels' ids begin with {prefix}; give more digits", "channel")),
         };
+    }
+
+    /// <summary>All pages of a list, one after the other.</summary>
+    public async IAsyncEnumerable<Channel> ListAsync(
+        ListChannelsRequest request, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        request.PageSize = PageSize;
+        do
+        {
+            ListChannelsResponse page = await Client.ListChannelsAsync(request, cancellationToken: cancel);
+            foreach (Channel channel in page.Channels) yield return channel;
+            request.PageToken = page.NextPageToken;
+        }
+        while (request.PageToken.Length > 0);
     }
 
     public void Dispose() => _channel.Dispose();

@@ -15,7 +15,7 @@ internal static class PaymentsCommand
     private static CliCommand Follow(CommandShell shell)
     {
         Option<ulong> after = Fields.Number(
-            "--after", "The newest cursor already handled; 0 for all", 0ul, ulong.MaxValue, (ulong?)0);
+            "--after", "The newest cursor already handled; all that is kept when not given", 0ul, ulong.MaxValue, (ulong?)null);
         Option<string> channel = Fields.ChannelOption("--channel", "Only this channel");
         Option<ulong> count = Fields.Number(
             "--count", "End after so many payments", 1ul, ulong.MaxValue, (ulong?)null);
@@ -28,12 +28,12 @@ internal static class PaymentsCommand
             "channelnode payments follow --after 1200 --json") { after, channel, count, untilIdle };
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
-            ulong last = ulong.MaxValue;
-            if (parsed.GetValue(untilIdle))
-                last = (await node.Client.GetInfoAsync(new GetInfoRequest(), cancellationToken: cancel)).ReceivedCursor;
+            GetInfoResponse info = await node.Client.GetInfoAsync(new GetInfoRequest(), cancellationToken: cancel);
+            ulong last = parsed.GetValue(untilIdle) ? info.ReceivedCursor : ulong.MaxValue;
+            ulong from = parsed.GetResult(after) is null ? info.DroppedCursor : parsed.GetValue(after);
             string? only = parsed.GetValue(channel) is { } given ? await node.ResolveAsync(given, cancel) : null;
             ulong wanted = parsed.GetValue(count) is > 0 and var limit ? limit : ulong.MaxValue;
-            return await FollowAsync(node, terminal, parsed.GetValue(after), last, wanted, only, cancel);
+            return await FollowAsync(node, terminal, from, last, wanted, only, cancel);
         });
     }
 

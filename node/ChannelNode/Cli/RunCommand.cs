@@ -101,6 +101,18 @@ internal static class RunCommand
         private readonly Option<uint> _closeDeadline = Fields.Number(
             "--close-deadline", "Seconds that a signed cooperative close may wait to be mined", 10u, 86_400u,
             Defaults.CloseDeadlineSeconds);
+        private readonly Option<uint> _receivedKeptHours = Fields.Number(
+            "--received-kept-hours", "Hours for which payments received can be asked for", 1u, 87_600u,
+            Defaults.ReceivedKeptHours);
+        private readonly Option<ulong> _receivedBytesMax = Fields.Number(
+            "--received-bytes-max", "Bytes of disk for payments received; beyond it the oldest go", 64UL << 20, 16UL << 40,
+            Defaults.ReceivedBytesMax);
+        private readonly Option<uint> _sentKeptHours = Fields.Number(
+            "--sent-kept-hours", "Hours for which an idempotency key protects at least", 1u, 8_760u,
+            Defaults.SentKeptHours);
+        private readonly Option<int> _channelsInMemoryMax = Fields.Number(
+            "--channels-in-memory-max", "Channels kept in memory, about a kilobyte each; the others are on disk", 1_024,
+            10_000_000, Defaults.ChannelsInMemoryMax);
         private readonly Option<int> _inFlightMax = Fields.Number(
             "--in-flight-max", "Payments of one channel that may wait for acknowledgement", 1, 16_384,
             Defaults.InFlightPaymentsPerChannelMax);
@@ -127,8 +139,9 @@ internal static class RunCommand
         [
             _dataDirectory, _keyFile, _rpcUrl, _contract, _chainId, _owner, _apiListen, _peerListen, _confirmations,
             _fromBlock, _pollMs, _disputeWindow, _disputeWindowMin, _acceptTokens, _unfundedPerPeerMax, _unfundedMax,
-            _chainSilence, _closeDeadline, _inFlightMax, _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax,
-            _peerBatchesMax, _peerQueueMax, _messageBytesMax,
+            _chainSilence, _closeDeadline, _receivedKeptHours, _receivedBytesMax, _sentKeptHours, _channelsInMemoryMax,
+            _inFlightMax, _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax, _peerQueueMax,
+            _messageBytesMax,
         ];
 
         public NodeOptions Read(ParseResult parsed) => new()
@@ -151,6 +164,10 @@ internal static class RunCommand
             UnfundedChannelsMax = parsed.GetValue(_unfundedMax),
             ChainSilenceSecondsMax = parsed.GetValue(_chainSilence),
             CloseDeadlineSeconds = parsed.GetValue(_closeDeadline),
+            ReceivedKeptHours = parsed.GetValue(_receivedKeptHours),
+            ReceivedBytesMax = parsed.GetValue(_receivedBytesMax),
+            SentKeptHours = parsed.GetValue(_sentKeptHours),
+            ChannelsInMemoryMax = parsed.GetValue(_channelsInMemoryMax),
             InFlightPaymentsPerChannelMax = parsed.GetValue(_inFlightMax),
             PaymentsPerUpdateMax = parsed.GetValue(_paymentsPerUpdateMax),
             PeerBatchesMax = parsed.GetValue(_peerBatchesMax),

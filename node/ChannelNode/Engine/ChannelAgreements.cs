@@ -74,8 +74,8 @@ internal sealed class ChannelAgreements(
         if (terms.DisputeWindowSeconds < options.DisputeWindowSecondsMin) return Refusal.DisputeWindowOutOfRange;
         if (terms.B != us || terms.A != new Party(link.Owner, link.Signer)) return Refusal.NotOurTerms;
         if (!terms.Token.IsZero && !options.AcceptedTokens.Contains(terms.Token)) return Refusal.TokenNotAccepted;
-        bool tooMany = book.UnfundedCount >= options.UnfundedChannelsMax
-            || book.UnfundedCountOf(link.Signer) >= options.UnfundedChannelsPerPeerMax;
+        bool tooMany = book.Unfunded.Count >= options.UnfundedChannelsMax
+            || book.Unfunded.CountOf(link.Signer) >= options.UnfundedChannelsPerPeerMax;
         return tooMany && book.Find(id) is null ? Refusal.TooManyChannels : Refusal.None;
     }
 
@@ -88,11 +88,11 @@ internal sealed class ChannelAgreements(
         PeerLink? link = links.Find(channel.Theirs.Signer);
         if (book.Find(channel.Id) is { } known)
         {
-            if (known.Link == link && known.Working == default) known.Established = link is not null;
+            if (known.Working == default) known.EstablishedOn = link;
             return known;
         }
 
-        ChannelSlot slot = new(channel, default) { Link = link, Established = link is not null };
+        ChannelSlot slot = new(channel, default, links) { EstablishedOn = link };
         turn.Batch.PutChannel(channel);
         turn.Touch(slot, durable: true);
         book.Add(slot);
@@ -108,6 +108,7 @@ internal sealed class ChannelAgreements(
     {
         PeerLink link = slot.Link ?? throw new RefusalException(
             Refusal.PeerOffline, $"peer {slot.Channel.Theirs.Signer} is not connected; a cooperative close needs it");
+        await EstablishAsync(link, slot, cancel);
         CooperativeClose close = await ledger.RunAsync(turn => PrepareClose(slot), cancel);
         try
         {
@@ -122,6 +123,21 @@ internal sealed class ChannelAgreements(
         finally
         {
             await ledger.RunAsync(turn => slot.CloseProposed = false, CancellationToken.None);
+        }
+    }
+
+    /// <summary>Only a peer that has told where the channel stands can be asked to close it there.</summary>
+    private async Task EstablishAsync(PeerLink link, ChannelSlot slot, CancellationToken cancel)
+    {
+        WhenEstablished established = new(slot);
+        await ledger.EnqueueAsync(established, cancel);
+        try
+        {
+            await established.Task.WaitAsync(AnswerTimeout, clock.Time, cancel);
+        }
+        catch (TimeoutException error)
+        {
+            throw new RefusalException(Refusal.PeerOffline, $"peer {link.Signer} did not answer", error);
         }
     }
 

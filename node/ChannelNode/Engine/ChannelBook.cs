@@ -3,53 +3,55 @@ using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
 
-/// <summary>All channels of the node, by id and by peer.</summary>
+/// <summary>
+/// The node's channels. All of them are on disk, those in use are in memory too: looking one up loads it, from any
+/// thread. Of one channel there is never more than one slot: whoever finds it finds the one that anybody else still
+/// holds, and it is loaded again only when nobody does.
+/// </summary>
 internal sealed class ChannelBook
 {
-    private readonly ConcurrentDictionary<ChannelId, ChannelSlot> _byId = new();
-    private readonly ConcurrentDictionary<Address, ConcurrentDictionary<ChannelId, ChannelSlot>> _byPeer = new();
-    private readonly ConcurrentDictionary<ChannelId, ChannelSlot> _watched = new();
-    private readonly ConcurrentDictionary<ChannelId, Address> _unfunded = new();
+    private readonly IChannelStore _store;
+    private readonly PeerLinks _links;
+    private readonly SlotTable _slots = new();
+    private readonly SlotCache _cache;
+    private readonly ConcurrentDictionary<ChannelId, ChannelSlot> _closing = new();
+    private readonly UnfundedChannels _unfunded = new();
+    private readonly Dictionary<Address, HashSet<ChannelSlot>> _unacknowledged = [];
 
-    public ChannelBook(IChannelStore store)
+    /// <summary>Loads only the channels in which something is pending, and puts that index right where it says too much.</summary>
+    public ChannelBook(IChannelStore store, PeerLinks links, int keptMax)
     {
-        foreach (StoredChannel stored in store.ReadChannels())
+        _store = store;
+        _links = links;
+        _cache = new SlotCache(keptMax);
+        IStoreBatch corrections = store.NewBatch();
+        foreach ((ChannelId id, Pending pending) in store.ReadPending())
         {
-            ChannelSlot slot = new(stored.Channel, stored.State);
-            if (stored.State.Sent > stored.State.Acknowledged)
-            {
-                foreach (OutgoingPayment payment in store.ReadOutgoing(stored.Channel.Id, stored.State.Acknowledged))
-                    slot.InFlight.Add(payment.Total, null);
-            }
-
-            Add(slot);
-        }
-    }
-
-    public int Count => _byId.Count;
-
-    public IEnumerable<ChannelSlot> All => _byId.Values;
-
-    public IEnumerable<Address> Peers => _byPeer.Keys;
-
-    /// <summary>Channels waiting for their first deposit, of all peers.</summary>
-    public int UnfundedCount => _unfunded.Count;
-
-    public int UnfundedCountOf(Address peer)
-    {
-        int count = 0;
-        foreach ((_, Address of) in _unfunded)
-        {
-            if (of == peer) count++;
+            ChannelSlot slot = Find(id) ?? throw new InvalidOperationException($"Channel {id} is indexed and not stored.");
+            if (slot.Pending != pending) corrections.PutPending(id, slot.Pending);
+            if (slot.Pending.HasFlag(Pending.Acknowledgement)) AddUnacknowledged(slot);
+            Watch(slot, slot.State);
         }
 
-        return count;
+        if (corrections.IsEmpty) corrections.Dispose();
+        else store.Commit(corrections, durable: false);
     }
+
+    /// <summary>Channels known, wherever they are.</summary>
+    public ulong Count => _store.ChannelCount;
+
+    public UnfundedChannels Unfunded => _unfunded;
 
     /// <summary>Channels that are closing or about to: the guardian's.</summary>
-    public IEnumerable<ChannelSlot> Watched => _watched.Values;
+    public IEnumerable<ChannelSlot> Watched => _closing.Values;
 
-    public ChannelSlot? Find(ChannelId id) => _byId.GetValueOrDefault(id);
+    /// <summary>The channel's one slot; null when the node does not know it. May read the disk.</summary>
+    public ChannelSlot? Find(ChannelId id)
+    {
+        ChannelSlot? slot = _slots.Find(id) ?? _slots.FindOrAdd(id, Load);
+        if (slot is not null) _cache.Use(slot);
+        return slot;
+    }
 
     public ChannelSlot Get(ChannelId id) =>
         Find(id) ?? throw new RefusalException(Refusal.UnknownChannel, $"channel_id {id} is not known to this node")
@@ -57,23 +59,85 @@ internal sealed class ChannelBook
             Field = "channel_id",
         };
 
-    public IEnumerable<ChannelSlot> With(Address peer) =>
-        _byPeer.TryGetValue(peer, out ConcurrentDictionary<ChannelId, ChannelSlot>? slots) ? slots.Values : [];
+    /// <summary>
+    /// At most <paramref name="countMax"/> channels behind an id (null: from the first), in the order of their ids, as
+    /// last committed. Brings none of them into memory.
+    /// </summary>
+    public IReadOnlyList<StoredChannel> Read(ChannelId? after, int countMax) => _store.ReadChannels(after, countMax);
 
+    /// <summary>What the channel's slot adds to what is stored; null for a channel that nobody uses.</summary>
+    public ChannelSlot? Peek(ChannelId id) => _slots.Find(id);
+
+    private ChannelSlot? Load(ChannelId id)
+    {
+        if (_store.FindChannel(id) is not { } stored) return null;
+        ChannelSlot slot = new(stored.Channel, stored.State, _links) { Pending = PendingOf.State(stored.State) };
+        if (stored.State.Sent == stored.State.Acknowledged) return slot;
+        foreach (OutgoingPayment payment in _store.ReadOutgoing(id, stored.State.Acknowledged))
+            slot.InFlight.Add(payment.Total, null);
+        return slot;
+    }
+
+    // Below: the ledger's writer alone.
+
+    /// <summary>A channel that is stored with the turn in progress.</summary>
     public void Add(ChannelSlot slot)
     {
-        _byId[slot.Channel.Id] = slot;
-        _byPeer.GetOrAdd(slot.Channel.Theirs.Signer, _ => new())[slot.Channel.Id] = slot;
+        _slots.FindOrAdd(slot.Channel.Id, _ => slot);
         Watch(slot, slot.State);
     }
+
+    /// <summary>Something changes in the channel: it stays in memory until that is on disk and nothing is under way.</summary>
+    public void Keep(ChannelSlot slot) => _cache.Keep(slot);
 
     /// <summary>Keeps the lists right; to be told of every state that the chain or a close changed.</summary>
     public void Watch(ChannelSlot slot, in ChannelState state)
     {
-        if (!state.EverFunded) _unfunded[slot.Channel.Id] = slot.Channel.Theirs.Signer;
-        else _unfunded.TryRemove(slot.Channel.Id, out _);
+        Pending pending = PendingOf.State(state);
+        _unfunded.Set(slot.Channel.Id, slot.Channel.Theirs.Signer, pending.HasFlag(Pending.Deposit));
+        if (pending.HasFlag(Pending.Close)) _closing[slot.Channel.Id] = slot;
+        else _closing.TryRemove(slot.Channel.Id, out _);
+    }
 
-        if (state.OnChain.IsClosing || state.CloseDeadlineSeconds != 0) _watched[slot.Channel.Id] = slot;
-        else _watched.TryRemove(slot.Channel.Id, out _);
+    /// <summary>Writes a channel's working state, and the index where that changes it.</summary>
+    public void Write(ChannelSlot slot, IStoreBatch batch)
+    {
+        batch.PutState(slot.Channel.Id, slot.Working);
+        Pending pending = PendingOf.State(slot.Working) | (slot.Pending & Pending.Acknowledgement);
+        if (pending == slot.Pending) return;
+        batch.PutPending(slot.Channel.Id, pending);
+        if ((pending & ~slot.Pending).HasFlag(Pending.Acknowledgement)) AddUnacknowledged(slot);
+        slot.Pending = pending;
+    }
+
+    /// <summary>The channels with a peer in which it may not have acknowledged all that this node signed.</summary>
+    public IEnumerable<ChannelSlot> UnacknowledgedBy(Address peer) =>
+        _unacknowledged.TryGetValue(peer, out HashSet<ChannelSlot>? slots)
+            ? slots.Where(slot => slot.Working.Sent > slot.Working.Acknowledged)
+            : [];
+
+    /// <summary>All channels in which a peer may not have acknowledged all that this node signed.</summary>
+    public IEnumerable<ChannelSlot> Unacknowledged => _unacknowledged.Keys.SelectMany(UnacknowledgedBy);
+
+    /// <summary>After a turn: lets go of channels that were not used for longest, above the limit and while idle.</summary>
+    public void Sweep(IStoreBatch nextBatch)
+    {
+        while (_cache.TakeIdle() is { } slot)
+        {
+            slot.Forget();
+            if (!slot.Pending.HasFlag(Pending.Acknowledgement)) continue;
+            slot.Pending &= ~Pending.Acknowledgement;
+            nextBatch.PutPending(slot.Channel.Id, slot.Pending);
+            HashSet<ChannelSlot> slots = _unacknowledged[slot.Channel.Theirs.Signer];
+            slots.Remove(slot);
+            if (slots.Count == 0) _unacknowledged.Remove(slot.Channel.Theirs.Signer);
+        }
+    }
+
+    private void AddUnacknowledged(ChannelSlot slot)
+    {
+        Address peer = slot.Channel.Theirs.Signer;
+        if (!_unacknowledged.TryGetValue(peer, out HashSet<ChannelSlot>? slots)) _unacknowledged[peer] = slots = [];
+        slots.Add(slot);
     }
 }

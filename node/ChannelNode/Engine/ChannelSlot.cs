@@ -7,11 +7,14 @@ namespace ChannelNode.Engine;
 /// A channel in memory. The ledger's writer owns everything but <see cref="State"/>, which is what the disk holds and
 /// may be read from any thread.
 /// </summary>
-internal sealed class ChannelSlot(Channel channel, ChannelState state)
+internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks links)
 {
     private sealed record Published(ChannelState State);
 
     private volatile Published _published = new(state);
+    private volatile PeerLink? _link;
+    private volatile bool _isUsed;
+    private volatile bool _isKept;
 
     public Channel Channel { get; } = channel;
 
@@ -21,17 +24,49 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state)
     /// <summary>Why the peer refused our newest update; None when it did not.</summary>
     public Refusal PeerRefusal { get; set; }
 
-    /// <summary>Whether payments can go out: the session is up and both have told where the channel stands.</summary>
-    public bool IsConnected => Link is not null && Established;
+    /// <summary>The peer's session that is up; null while it is away.</summary>
+    public PeerLink? Link
+    {
+        get
+        {
+            if (_link is { IsCurrent: true } link) return link;
+            return _link = links.Find(Channel.Theirs.Signer);
+        }
+    }
+
+    /// <summary>Somebody looked for it since the cache did.</summary>
+    public bool IsUsed
+    {
+        get => _isUsed;
+        set => _isUsed = value;
+    }
+
+    /// <summary>The cache holds it.</summary>
+    public bool IsKept
+    {
+        get => _isKept;
+        set => _isKept = value;
+    }
 
     // Below: the writer's alone.
 
     /// <summary>With everything of the turn in progress.</summary>
     public ChannelState Working = state;
 
-    public PeerLink? Link { get; set; }
+    /// <summary>What the store's index says is pending.</summary>
+    public Pending Pending { get; set; }
 
-    public bool Established { get; set; }
+    /// <summary>The session in which both have told where the channel stands.</summary>
+    public PeerLink? EstablishedOn { get; set; }
+
+    /// <summary>The session in which this node has asked the peer where the channel stands.</summary>
+    public PeerLink? AskedOn { get; set; }
+
+    /// <summary>Whether payments can go out: the session is up and both have told where the channel stands.</summary>
+    public bool IsEstablished => EstablishedOn is { } link && link == Link;
+
+    /// <summary>What waits for that.</summary>
+    public List<EstablishedCommand> Waiting { get; private set; } = [];
 
     public InFlightPayments InFlight { get; } = new();
 
@@ -83,10 +118,44 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state)
     /// <summary>While a close that we proposed is not answered, nothing is sent.</summary>
     public bool CloseProposed { get; set; }
 
+    /// <summary>
+    /// Everything that counts is on disk: nothing is under way, waits, is owed to the guardian, or was said by the peer
+    /// that the disk does not know. Loaded again, the channel would be the same.
+    /// </summary>
+    public bool IsIdle =>
+        !Touched && !AcknowledgementDue && !OfferAgainScheduled && !CloseProposed && ReofferAbove is null
+        && Working.Sent == Working.Acknowledged && InFlight.IsEmpty && Waiting.Count == 0 && ToTell.WrittenCount == 0
+        && PeerRefusal == Refusal.None && ClaimedByPeer <= Working.Sent && !Pending.HasFlag(Pending.Close)
+        && (AskedOn is null || AskedOn == EstablishedOn || AskedOn != Link);
+
     /// <summary>The peer takes our updates again.</summary>
     public void ClearRefusal()
     {
         PeerRefusal = Refusal.None;
+        RefusalsInARow = 0;
+    }
+
+    /// <summary>Those that waited; nobody waits any more.</summary>
+    public List<EstablishedCommand> TakeWaiting()
+    {
+        List<EstablishedCommand> waiting = Waiting;
+        Waiting = [];
+        return waiting;
+    }
+
+    /// <summary>
+    /// An idle channel is let go: what is not on disk is forgotten, whether or not somebody still holds the slot and brings
+    /// it back. One that was loaded again would not know it either.
+    /// </summary>
+    public void Forget()
+    {
+        EstablishedOn = null;
+        AskedOn = null;
+        ClaimedByPeer = UInt128.Zero;
+        NewestReceipt = null;
+        WantsReceipt = false;
+        AcknowledgementWaits = default;
+        UpdateWaits = default;
         RefusalsInARow = 0;
     }
 

@@ -169,7 +169,7 @@ internal sealed class Guardian(
                 Signature signature = scheme.Presentable(theirs, state.TheirSignature, slot.Channel.Theirs.Signer);
                 return chain.DisputeAsync(slot.Channel, theirs, signature, null, stopping);
             case ChannelDuty.Claim:
-                return chain.ClaimAsync([operations.Row(slot)], null, stopping);
+                return chain.ClaimAsync([operations.Row(slot.Channel, slot.State)], null, stopping);
             case ChannelDuty.Settle:
                 return chain.SettleAsync(slot.Channel, null, stopping);
             default:

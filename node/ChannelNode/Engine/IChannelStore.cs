@@ -16,7 +16,16 @@ internal sealed record StoreIdentity(ulong ChainId, Address Contract, Address Si
 /// </summary>
 internal interface IChannelStore : IDisposable
 {
-    IEnumerable<StoredChannel> ReadChannels();
+    /// <summary>Channels stored.</summary>
+    ulong ChannelCount { get; }
+
+    StoredChannel? FindChannel(ChannelId id);
+
+    /// <summary>At most <paramref name="countMax"/> channels behind an id (null: from the first), in order of their ids.</summary>
+    IReadOnlyList<StoredChannel> ReadChannels(ChannelId? after, int countMax);
+
+    /// <summary>The channels that something is pending in.</summary>
+    IReadOnlyDictionary<ChannelId, Pending> ReadPending();
 
     /// <summary>Null before the first block was followed.</summary>
     ChainCursor? ReadChainCursor();
@@ -27,7 +36,10 @@ internal interface IChannelStore : IDisposable
     /// <summary>The newest cursor of payments received; 0 before the first.</summary>
     ulong ReadReceivedCursor();
 
-    /// <summary>Null when the key was never paid with.</summary>
+    /// <summary>The newest cursor that is not kept any more; 0 while all are.</summary>
+    ulong ReadDroppedCursor();
+
+    /// <summary>Null when the key was never paid with, or so long ago that it is forgotten.</summary>
     OutgoingPayment? FindOutgoing(string idempotencyKey);
 
     /// <summary>Payments of a channel with a total above <paramref name="afterTotal"/>, in order.</summary>
@@ -38,6 +50,24 @@ internal interface IChannelStore : IDisposable
     /// payments or more. The first may begin at or before the cursor: a run has one row.
     /// </summary>
     IReadOnlyList<JournalledRun> ReadReceived(ulong afterCursor, int countMax);
+
+    /// <summary>
+    /// Lets go of payments received longer ago than <paramref name="keptFor"/>, and of the oldest while all are more than
+    /// <paramref name="bytesMax"/>; about an eighth more may stay, and the newest always does. Called beside commits, by
+    /// one thread at a time, as are the next three.
+    /// </summary>
+    void TrimReceived(TimeSpan keptFor, ulong bytesMax, long nowMs);
+
+    /// <summary>
+    /// Payments sent, and their keys, are kept in parts. True when the oldest holds none of the last
+    /// <paramref name="keptFor"/>: it can be dropped once what is under way was carried over.
+    /// </summary>
+    bool TrimSent(TimeSpan keptFor, long nowMs);
+
+    /// <summary>Adds to a batch the channel's payments above a total that lie in the oldest part, to be kept in the next.</summary>
+    void CarryOverSent(IStoreBatch batch, ChannelId channel, UInt128 afterTotal);
+
+    void DropOldestSent();
 
     IStoreBatch NewBatch();
 
@@ -57,6 +87,9 @@ internal interface IStoreBatch : IDisposable
     void PutChannel(Channel channel);
 
     void PutState(ChannelId channel, in ChannelState state);
+
+    /// <summary>Replaces what is stored as pending in a channel; None takes it off the index.</summary>
+    void PutPending(ChannelId channel, Pending pending);
 
     /// <summary>Stores the payment and, when it has one, its idempotency key.</summary>
     void PutOutgoing(OutgoingPayment payment);

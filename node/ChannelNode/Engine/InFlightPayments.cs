@@ -18,6 +18,8 @@ internal sealed class InFlightPayments
 
     public int Count => _entries.Count;
 
+    public bool IsEmpty => _entries.Count == 0 && _repeats.Count == 0;
+
     /// <summary>A new payment; a null waiter stands for one whose caller is gone, since before a restart.</summary>
     public void Add(UInt128 total, PaymentRequest? waiter) => _entries.Enqueue(new Entry(total, waiter));
 

@@ -12,12 +12,10 @@ internal sealed class Ledger : IAsyncDisposable
 {
     private readonly LedgerQueue _queue;
     private readonly IChannelStore _store;
-    private readonly ChainView _view;
-    private readonly NodeClock _clock;
     private readonly ILogger<Ledger> _log;
     private readonly int _batchMax;
-    private readonly int _inFlightMax;
-    private readonly Task _writer;
+    private readonly LedgerTurn _turn;
+    private Task _writer = Task.CompletedTask;
     private long _receivedCursor;
     private readonly Signal _received = new();
     private readonly HashSet<PeerLink> _spokenTo = [];
@@ -29,18 +27,29 @@ internal sealed class Ledger : IAsyncDisposable
     private const int PaymentsPerUpdateMax = 16_384;
 
     public Ledger(
-        IChannelStore store, ChainView view, NodeClock clock, NodeOptions options, ILogger<Ledger> log)
+        ChannelBook book, IChannelStore store, ChainView view, NodeClock clock, NodeOptions options, ILogger<Ledger> log)
     {
         _store = store;
-        _view = view;
-        _clock = clock;
         _log = log;
         _batchMax = options.CommitBatchMax;
-        _inFlightMax = options.InFlightPaymentsPerChannelMax;
         _receivedCursor = (long)store.ReadReceivedCursor();
         _queue = new LedgerQueue(options.LedgerQueueMax);
-        _writer = Task.Factory.StartNew(
-            RunWriter, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _turn = new LedgerTurn(book, store, view, clock, options.InFlightPaymentsPerChannelMax);
+    }
+
+    /// <summary>Starts the writer. Until then commands wait.</summary>
+    public void Start() => _writer = Task.Factory.StartNew(
+        RunWriter, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    /// <summary>
+    /// Instead of <see cref="Start"/>, for simulations: takes one turn on the caller's thread. False when nothing waits.
+    /// What a writer's thread would die of is thrown.
+    /// </summary>
+    internal bool TakeTurn()
+    {
+        if (_queue.IsEmpty) return false;
+        Turn(_turn);
+        return true;
     }
 
     /// <summary>Ends when the ledger stops; faulted when the disk or the code failed: the node must stop then.</summary>
@@ -79,22 +88,21 @@ internal sealed class Ledger : IAsyncDisposable
 
     private void RunWriter()
     {
-        LedgerTurn turn = new(_store, _view, _clock, _inFlightMax);
         try
         {
-            while (_queue.WaitToTake()) Turn(turn);
+            while (_queue.WaitToTake()) Turn(_turn);
         }
         catch (Exception error)
         {
             _log.LedgerFailed(error);
             _queue.Complete();
-            turn.Fail(error);
+            _turn.Fail(error);
             while (_queue.TryTake(out LedgerCommand? command)) command.Abandon(error);
             throw;
         }
         finally
         {
-            turn.Batch.Dispose();
+            _turn.Batch.Dispose();
         }
     }
 
@@ -167,7 +175,7 @@ internal sealed class Ledger : IAsyncDisposable
     /// <summary>Hands the slot's committed totals to the session, which signs them, with the payments that led there.</summary>
     private void Tell(ChannelSlot slot, ReadOnlySpan<byte> payments, bool anew)
     {
-        if (!slot.IsConnected) return; // Told again when the peer is back.
+        if (!slot.IsEstablished) return; // Told again when the peer is back.
         slot.Link!.Tell(slot, payments, slot.WantsReceipt, anew);
         _spokenTo.Add(slot.Link);
     }

@@ -17,6 +17,14 @@ internal sealed class LedgerQueue(int max)
     private bool _isComplete;
     private bool _writerSleeps;
 
+    public bool IsEmpty
+    {
+        get
+        {
+            lock (_waiting) return _waiting.Count == 0;
+        }
+    }
+
     /// <summary>Throws <see cref="RefusalException"/> with NotReady when the queue is complete.</summary>
     public async ValueTask EnqueueAsync(LedgerCommand command, CancellationToken cancel)
     {

@@ -22,8 +22,19 @@ internal abstract class LedgerCommand
     internal virtual void Fail(Exception error) { }
 }
 
+/// <summary>
+/// What can only be done once both sides have told, in this session, where the channel stands: applied again then, or
+/// refused when the session ends.
+/// </summary>
+internal abstract class EstablishedCommand : LedgerCommand
+{
+    /// <summary>Nothing of it was done. Called on the ledger's thread: must be quick and must not throw.</summary>
+    internal abstract void Refuse(Refusal refusal);
+}
+
 /// <summary>What one group commit gathers: the writes, the channels touched, the answers held back until then.</summary>
-internal sealed class LedgerTurn(IChannelStore store, ChainView view, NodeClock clock, int inFlightMax)
+internal sealed class LedgerTurn(
+    ChannelBook book, IChannelStore store, ChainView view, NodeClock clock, int inFlightMax)
 {
     private readonly Dictionary<string, OutgoingPayment> _keys = [];
     private readonly List<ChannelSlot> _touched = [];
@@ -60,6 +71,22 @@ internal sealed class LedgerTurn(IChannelStore store, ChainView view, NodeClock 
         if (slot.Touched) return;
         slot.Touched = true;
         _touched.Add(slot);
+        book.Keep(slot);
+    }
+
+    /// <summary>The command is applied again when the peer, which must be connected, has told where the channel stands.</summary>
+    public void WaitForPeer(ChannelSlot slot, EstablishedCommand command)
+    {
+        slot.Waiting.Add(command);
+        book.Keep(slot);
+        slot.Link!.Reestablishing.Ask(slot);
+    }
+
+    /// <summary>What waited for the peer goes on.</summary>
+    public void ApplyWaiting(ChannelSlot slot)
+    {
+        book.Keep(slot);
+        foreach (EstablishedCommand command in slot.TakeWaiting()) command.Apply(this);
     }
 
     /// <summary>For writes that belong to no channel's state.</summary>
@@ -97,7 +124,7 @@ internal sealed class LedgerTurn(IChannelStore store, ChainView view, NodeClock 
     /// <summary>Persist: every touched channel's row and everything else of the turn, in one write.</summary>
     public void Commit()
     {
-        foreach (ChannelSlot slot in _touched) Batch.PutState(slot.Channel.Id, slot.Working);
+        foreach (ChannelSlot slot in _touched) book.Write(slot, Batch);
         if (Batch.IsEmpty) return;
         store.Commit(Batch, Durable);
         Batch = store.NewBatch();
@@ -118,5 +145,6 @@ internal sealed class LedgerTurn(IChannelStore store, ChainView view, NodeClock 
         ReceivedCount = 0;
         Weight = 0;
         _acceptedAtMs = 0;
+        book.Sweep(Batch);
     }
 }

@@ -29,8 +29,11 @@ internal static partial class Log
     [LoggerMessage(7, LogLevel.Error, "Channel {Channel}: {Duty} failed and is tried again")]
     public static partial void DutyFailed(this ILogger log, ChannelId channel, ChannelDuty duty, Exception error);
 
-    [LoggerMessage(8, LogLevel.Information, "Peer {Peer} connected, {Channels} channels in common")]
+    [LoggerMessage(8, LogLevel.Information, "Peer {Peer} connected, {Channels} channels wait for its acknowledgement")]
     public static partial void PeerConnected(this ILogger log, Address peer, int channels);
+
+    [LoggerMessage(30, LogLevel.Critical, "Old payments could not be let go of")]
+    public static partial void RetentionFailed(this ILogger log, Exception error);
 
     [LoggerMessage(9, LogLevel.Information, "Peer {Peer} disconnected: {Reason}")]
     public static partial void PeerDisconnected(this ILogger log, Address peer, string reason);

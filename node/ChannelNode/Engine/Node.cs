@@ -7,8 +7,10 @@ namespace ChannelNode.Engine;
 internal sealed class Node : IAsyncDisposable
 {
     private readonly Guardian _guardian;
+    private readonly Retention _retention;
     private readonly CancellationTokenSource _stopping = new();
     private Task _guarding = Task.CompletedTask;
+    private Task _retaining = Task.CompletedTask;
 
     public Node(
         NodeOptions options,
@@ -24,10 +26,10 @@ internal sealed class Node : IAsyncDisposable
         Us = us;
         Store = store;
         Clock = new NodeClock(time);
-        Book = new ChannelBook(store);
-        View = new ChainView(store, time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
-        Ledger = new Ledger(store, View, Clock, options, logs.CreateLogger<Ledger>());
         PeerLinks links = new();
+        Book = new ChannelBook(store, links, options.ChannelsInMemoryMax);
+        View = new ChainView(store, time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
+        Ledger = new Ledger(Book, store, View, Clock, options, logs.CreateLogger<Ledger>());
         ChannelAgreements agreements = new(
             Book, Ledger, links, scheme, Clock, options, us, logs.CreateLogger<ChannelAgreements>());
         Peers = new Peers(Book, Ledger, links, scheme, Clock, agreements, store, options, logs.CreateLogger<Peers>())
@@ -37,6 +39,8 @@ internal sealed class Node : IAsyncDisposable
         Operations = new Operations(Book, Peers, agreements, chain, View, scheme, Clock, us);
         _guardian = new Guardian(
             Book, Ledger, Operations, chain, View, scheme, Clock, logs.CreateLogger<Guardian>());
+        Ledger.Start();
+        _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }
 
     public NodeOptions Options { get; }
@@ -64,7 +68,7 @@ internal sealed class Node : IAsyncDisposable
     public CancellationToken Stopping => _stopping.Token;
 
     /// <summary>Ends when the node can no longer do its work; faulted with the reason.</summary>
-    public Task Completion => Task.WhenAny(Ledger.Completion, _guarding).Unwrap();
+    public Task Completion => Task.WhenAny(Ledger.Completion, _guarding, _retaining).Unwrap();
 
     /// <summary>Follows the chain, and returns when everything that happened while the node was away is known.</summary>
     public async Task CatchUpAsync(CancellationToken cancel)
@@ -75,15 +79,19 @@ internal sealed class Node : IAsyncDisposable
         await current;
     }
 
-    /// <summary>Looks for the known peers; after the doors are open.</summary>
-    public void Start() => Peers.Start(_stopping.Token);
+    /// <summary>Looks for the known peers, and lets go of what is old; after the doors are open.</summary>
+    public void Start()
+    {
+        Peers.Start(_stopping.Token);
+        _retaining = Task.Run(() => _retention.RunAsync(_stopping.Token), CancellationToken.None);
+    }
 
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
         try
         {
-            await _guarding;
+            await Task.WhenAll(_guarding, _retaining);
         }
         catch (Exception)
         {

@@ -65,6 +65,25 @@ internal sealed record NodeOptions
     /// <summary>How long a signed cooperative close may wait to be mined. 10 to 86,400.</summary>
     public uint CloseDeadlineSeconds { get; init; } = 300;
 
+    /// <summary>How long payments received can be asked for. 1 to 87,600 hours.</summary>
+    public uint ReceivedKeptHours { get; init; } = 7 * 24;
+
+    /// <summary>
+    /// Disk that payments received may take; beyond it the oldest go, however young. 67,108,864 to 17,592,186,044,416.
+    /// </summary>
+    public ulong ReceivedBytesMax { get; init; } = 16UL << 30;
+
+    /// <summary>
+    /// How long, at least, an idempotency key protects; at most twice as long and an hour. A key never goes while its
+    /// payment is under way. 1 to 8,760 hours.
+    /// </summary>
+    public uint SentKeptHours { get; init; } = 24;
+
+    /// <summary>
+    /// Channels kept in memory, about a kilobyte each; one with something under way stays beyond it. 1,024 to 10,000,000.
+    /// </summary>
+    public int ChannelsInMemoryMax { get; init; } = 65_536;
+
     /// <summary>Payments of one channel waiting for acknowledgement. 1 to 16,384.</summary>
     public int InFlightPaymentsPerChannelMax { get; init; } = 16_384;
 

@@ -37,6 +37,9 @@ internal sealed class Operations(
     /// <summary>Rows of one claim: about 2 million gas, far below any block's.</summary>
     private const int ClaimRowsMax = 100;
 
+    /// <summary>Channels read at a time when all are looked through.</summary>
+    private const int ChannelsPerLook = 4_096;
+
     private const int LooksForAClose = 150;
 
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(100);
@@ -150,55 +153,81 @@ internal sealed class Operations(
     public async Task ClaimAsync(
         IReadOnlyList<ChannelId> channels, OperationWatcher watch, CancellationToken cancel)
     {
-        List<ChannelSlot> slots = channels.Count > 0
-            ? [.. channels.Select(id => Claimable(book.Get(id)))]
-            : [.. book.All.Where(slot => CheckClaim(slot) == Refusal.None)];
-        if (slots.Count == 0) throw new RefusalException(Refusal.NothingNew, "no one-way channel owes this node anything");
-
-        foreach (IGrouping<(Party, Address, uint), ChannelSlot> group in slots
-            .GroupBy(slot => (
-                slot.Channel.Ours, slot.Channel.Terms.Token, slot.Channel.Terms.DisputeWindowSeconds)))
+        if (channels.Count > 0)
         {
-            foreach (ChannelSlot[] rows in group.Chunk(ClaimRowsMax)) await ClaimGroupAsync(rows, watch, cancel);
+            await ClaimAsync([.. channels.Select(id => Claimable(book.Get(id)))], watch, cancel);
+            return;
+        }
+
+        bool found = false;
+        foreach (List<StoredChannel> owing in LookThrough())
+        {
+            found |= owing.Count > 0;
+            await ClaimAsync(owing, watch, cancel);
+        }
+
+        if (!found) throw new RefusalException(Refusal.NothingNew, "no one-way channel owes this node anything");
+    }
+
+    /// <summary>The channels that owe this node something: of a page of all channels at a time.</summary>
+    private IEnumerable<List<StoredChannel>> LookThrough()
+    {
+        ChannelId? after = null;
+        while (true)
+        {
+            IReadOnlyList<StoredChannel> page = book.Read(after, ChannelsPerLook);
+            if (page.Count == 0) yield break;
+            after = page[^1].Channel.Id;
+            yield return [.. page.Where(stored => CheckClaim(stored) == Refusal.None)];
+        }
+    }
+
+    private async Task ClaimAsync(List<StoredChannel> channels, OperationWatcher watch, CancellationToken cancel)
+    {
+        foreach (IGrouping<(Party, Address, uint), StoredChannel> group in channels
+            .GroupBy(stored => (
+                stored.Channel.Ours, stored.Channel.Terms.Token, stored.Channel.Terms.DisputeWindowSeconds)))
+        {
+            foreach (StoredChannel[] rows in group.Chunk(ClaimRowsMax)) await ClaimGroupAsync(rows, watch, cancel);
         }
     }
 
     private async Task ClaimGroupAsync(
-        IReadOnlyList<ChannelSlot> slots, OperationWatcher watch, CancellationToken cancel)
+        IReadOnlyList<StoredChannel> channels, OperationWatcher watch, CancellationToken cancel)
     {
         List<ClaimRow> rows = [];
-        foreach (ChannelSlot slot in slots) rows.Add(Row(slot));
-        ChannelId? name = slots.Count == 1 ? slots[0].Channel.Id : null;
+        foreach (StoredChannel stored in channels) rows.Add(Row(stored.Channel, stored.State));
+        ChannelId? name = channels.Count == 1 ? channels[0].Channel.Id : null;
         TransactionReceipt receipt = await chain.ClaimAsync(rows, Progress(name, watch), cancel);
         await view.WhenFollowedAsync(receipt.BlockNumber, cancel);
         watch(new OperationStep(
-            OperationStage.Confirmed, name, receipt.Hash, receipt, $"claimed from {slots.Count} channel(s)"));
+            OperationStage.Confirmed, name, receipt.Hash, receipt, $"claimed from {channels.Count} channel(s)"));
     }
 
-    public ClaimRow Row(ChannelSlot slot)
+    public ClaimRow Row(Channel channel, in ChannelState state)
     {
-        ChannelState state = slot.State;
-        BalanceUpdate update = new(slot.Channel.Id, state.TheirSent, state.TheirReceived);
+        BalanceUpdate update = new(channel.Id, state.TheirSent, state.TheirReceived);
         return new ClaimRow(
-            slot.Channel,
+            channel,
             state.TheirSent,
-            scheme.Presentable(update, state.TheirSignature, slot.Channel.Theirs.Signer));
+            scheme.Presentable(update, state.TheirSignature, channel.Theirs.Signer));
     }
 
-    private static ChannelSlot Claimable(ChannelSlot slot)
+    private static StoredChannel Claimable(ChannelSlot slot)
     {
-        Refusal refusal = CheckClaim(slot);
-        if (refusal == Refusal.None) return slot;
+        StoredChannel stored = new(slot.Channel, slot.State);
+        Refusal refusal = CheckClaim(stored);
+        if (refusal == Refusal.None) return stored;
         throw new RefusalException(refusal, $"channel_id {slot.Channel.Id} has nothing for this node to claim")
         {
             Field = "channel_ids",
         };
     }
 
-    private static Refusal CheckClaim(ChannelSlot slot)
+    private static Refusal CheckClaim(StoredChannel stored)
     {
-        if (!slot.Channel.Terms.OneWay || slot.Channel.OurSide != Side.B) return Refusal.OneWayChannel;
-        ChannelState state = slot.State;
+        if (!stored.Channel.Terms.OneWay || stored.Channel.OurSide != Side.B) return Refusal.OneWayChannel;
+        ChannelState state = stored.State;
         // A claim would raise the recorded total to that of the close, which could not be mined any more.
         if (state.CloseDeadlineSeconds != 0) return Refusal.CloseAgreed;
         return state.HasTheirUpdate ? state.OnChain.Claim(state.TheirSent, out _, out _) : Refusal.NothingNew;

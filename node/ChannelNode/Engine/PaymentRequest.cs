@@ -14,7 +14,8 @@ internal readonly record struct PaymentOutcome(Refusal Refusal, UInt128 Total, b
 
 /// <summary>A payment asked of this node. Answered once, when it is durable on the peer's disk or refused.</summary>
 internal abstract class PaymentRequest(
-    ChannelSlot slot, UInt128 amount, ReadOnlyMemory<byte> itemId, string idempotencyKey, bool wantsReceipt) : LedgerCommand
+    ChannelSlot slot, UInt128 amount, ReadOnlyMemory<byte> itemId, string idempotencyKey, bool wantsReceipt)
+    : EstablishedCommand
 {
     public const int IdempotencyKeyBytesMax = 64;
 
@@ -58,6 +59,13 @@ internal abstract class PaymentRequest(
             return;
         }
 
+        if (!Slot.IsEstablished)
+        {
+            // The first payment of this session: told where the channel stands, the peer's answer applies it again.
+            turn.WaitForPeer(Slot, this);
+            return;
+        }
+
         Slot.Working = next;
         Slot.WantsReceipt |= WantsReceipt;
         PaymentList.Write(Slot.ToTell, amount, itemId.Span);
@@ -79,10 +87,12 @@ internal abstract class PaymentRequest(
     private Refusal CheckPeer(LedgerTurn turn)
     {
         if (Slot.PeerRefusal != Refusal.None || Slot.StateLost) return Refusal.PeerRefusing;
-        if (!Slot.IsConnected) return Refusal.PeerOffline;
-        if (Slot.InFlight.Count >= turn.InFlightMax) return Refusal.TooManyInFlight;
+        if (Slot.Link is null) return Refusal.PeerOffline;
+        if (Slot.InFlight.Count + Slot.Waiting.Count >= turn.InFlightMax) return Refusal.TooManyInFlight;
         return turn.ChainIsCurrent ? Refusal.None : Refusal.ChainUnavailable;
     }
+
+    internal sealed override void Refuse(Refusal refusal) => Done(PaymentOutcome.Refused(refusal));
 
     internal sealed override void Abandon(Exception error) => Done(PaymentOutcome.Refused(Refusal.NotReady));
 }

@@ -18,8 +18,21 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     private readonly CancellationTokenSource _ended = new();
     private readonly Lock _saying = new();
     private OutgoingFrame _waiting = new() { Round = 1 };
+    private volatile bool _isCurrent;
 
     public Address Signer { get; } = signer;
+
+    /// <summary>Whether it is the peer's one session; <see cref="PeerLinks"/> says so.</summary>
+    public bool IsCurrent
+    {
+        get => _isCurrent;
+        set => _isCurrent = value;
+    }
+
+    /// <summary>The ledger's writer owns it.</summary>
+    public Reestablishing Reestablishing => _reestablishing ??= new Reestablishing(this);
+
+    private Reestablishing? _reestablishing;
 
     public Address Owner { get; } = owner;
 

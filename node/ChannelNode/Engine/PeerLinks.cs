@@ -16,10 +16,17 @@ internal sealed class PeerLinks
     public void Replace(PeerLink link)
     {
         PeerLink? older = Find(link.Signer);
+        link.IsCurrent = true;
         _links[link.Signer] = link;
-        older?.End("a newer session of this peer replaces it");
+        if (older is null) return;
+        older.IsCurrent = false;
+        older.End("a newer session of this peer replaces it");
     }
 
     /// <summary>Does nothing when another session has taken its place.</summary>
-    public void Remove(PeerLink link) => _links.TryRemove(KeyValuePair.Create(link.Signer, link));
+    public void Remove(PeerLink link)
+    {
+        link.IsCurrent = false;
+        _links.TryRemove(KeyValuePair.Create(link.Signer, link));
+    }
 }

@@ -24,7 +24,6 @@ internal sealed class PeerSession
 
     public PeerSession(
         PeerLink link,
-        IReadOnlyList<PeerMessage> greeting,
         ChannelBook book,
         Ledger ledger,
         ISignatureScheme scheme,
@@ -34,7 +33,6 @@ internal sealed class PeerSession
         ILogger log)
     {
         Link = link;
-        Greeting = greeting;
         _channels = new PeerChannels(book, link.Signer);
         _ledger = ledger;
         _scheme = scheme;
@@ -47,9 +45,6 @@ internal sealed class PeerSession
     }
 
     public PeerLink Link { get; }
-
-    /// <summary>Where every common channel stands: to be told before anything that waits in the link.</summary>
-    public IReadOnlyList<PeerMessage> Greeting { get; }
 
     /// <summary>An empty batch; waits while all of this session's wait for the ledger.</summary>
     public async ValueTask<PeerBatch> RentBatchAsync(CancellationToken cancel)

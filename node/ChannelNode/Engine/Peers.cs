@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 
 namespace ChannelNode.Engine;
 
-/// <summary>A peer that this node knows, and whether it is there.</summary>
+/// <summary>A peer that is connected or whose URL this node knows, and whether it is there.</summary>
 internal sealed record PeerStatus(Address Signer, string Url, bool Connected);
 
 /// <summary>Opens a session with the node at a URL and runs it in the background; answers once it is established.</summary>
@@ -37,7 +37,7 @@ internal sealed class Peers(
     public IReadOnlyList<PeerStatus> List()
     {
         SortedDictionary<string, PeerStatus> peers = [];
-        foreach (Address signer in _urls.Keys.Concat(links.Signers).Concat(book.Peers))
+        foreach (Address signer in _urls.Keys.Concat(links.Signers))
         {
             peers[signer.ToString()] = new PeerStatus(
                 signer, _urls.GetValueOrDefault(signer, string.Empty), IsConnected(signer));
@@ -79,14 +79,14 @@ internal sealed class Peers(
         return null;
     }
 
-    /// <summary>A session is established: tells the peer where every common channel stands.</summary>
+    /// <summary>A session is up: asks where the channels stand in which the peer has not acknowledged everything.</summary>
     public async Task<PeerSession> AttachAsync(PeerLink link, CancellationToken cancel)
     {
         try
         {
-            IReadOnlyList<PeerMessage> greeting = await ledger.RunAsync(turn => Join(link), cancel);
-            log.PeerConnected(link.Signer, greeting.Count);
-            return new PeerSession(link, greeting, book, ledger, scheme, clock, agreements, options, log);
+            int asked = await ledger.RunAsync(turn => Join(link), cancel);
+            log.PeerConnected(link.Signer, asked);
+            return new PeerSession(link, book, ledger, scheme, clock, agreements, options, log);
         }
         catch
         {
@@ -95,20 +95,17 @@ internal sealed class Peers(
         }
     }
 
-    private List<PeerMessage> Join(PeerLink link)
+    private int Join(PeerLink link)
     {
         links.Replace(link);
-        List<PeerMessage> greeting = [];
-        foreach (ChannelSlot slot in book.With(link.Signer))
+        int asked = 0;
+        foreach (ChannelSlot slot in book.UnacknowledgedBy(link.Signer))
         {
-            slot.Link = link;
-            slot.Established = false;
-            // Nothing of this turn may be told before its commit: what was committed is what the peer hears.
-            ChannelState committed = slot.State;
-            greeting.Add(new PeerMessage.Reestablish(slot.Channel.Id, committed.Sent, committed.TheirSent));
+            link.Reestablishing.Ask(slot);
+            asked++;
         }
 
-        return greeting;
+        return asked;
     }
 
     public async Task DetachAsync(PeerLink link, string reason)
@@ -130,13 +127,7 @@ internal sealed class Peers(
     private bool Leave(PeerLink link)
     {
         links.Remove(link);
-        foreach (ChannelSlot slot in book.With(link.Signer))
-        {
-            if (slot.Link != link) continue;
-            slot.Link = null;
-            slot.Established = false;
-        }
-
+        link.Reestablishing.End();
         return true;
     }
 

@@ -55,13 +55,13 @@ internal sealed class TakeReestablish(
 {
     internal override void Apply(LedgerTurn turn)
     {
-        if (slot.Link != link || slot.Established) return;
-        slot.Established = true;
+        if (slot.Link != link || !link.Reestablishing.Take(slot)) return;
         slot.ClaimedByPeer = received;
         slot.ClearRefusal();
         if (slot.StateLost)
         {
             log.StateLost(slot.Channel.Id, received, slot.Working.Sent);
+            turn.ApplyWaiting(slot);
             return;
         }
 
@@ -71,6 +71,7 @@ internal sealed class TakeReestablish(
         slot.Working = next;
         if (received < next.Sent) slot.ReofferAbove = received;
         turn.Touch(slot, durable: false);
+        turn.ApplyWaiting(slot);
     }
 
     internal override void Abandon(Exception error) { }

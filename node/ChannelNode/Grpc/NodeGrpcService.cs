@@ -25,6 +25,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             BlockTimeSeconds = node.Clock.ChainSeconds,
             Channels = (uint)node.Book.Count,
             ReceivedCursor = node.Ledger.ReceivedCursor,
+            DroppedCursor = node.Store.ReadDroppedCursor(),
             PeerListen = node.PeerListen,
         };
         foreach (PeerStatus peer in node.Peers.List())
@@ -41,24 +42,12 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
     }
 
     public override Task<Wire.ListChannelsResponse> ListChannels(
-        Wire.ListChannelsRequest request, ServerCallContext context)
-    {
-        if (!Enum.IsDefined(request.Status))
-            throw Fields.Invalid("status", ((int)request.Status).ToString(), "0 to 5");
-        Wire.ListChannelsResponse response = new();
-        foreach (ChannelSlot slot in node.Book.All.OrderBy(slot => slot.Channel.Id))
-        {
-            Wire.Channel channel = NodeWire.Write(slot);
-            if (request.Status is Wire.ChannelStatus.Unspecified || request.Status == channel.Status)
-                response.Channels.Add(channel);
-        }
-
-        return Task.FromResult(response);
-    }
+        Wire.ListChannelsRequest request, ServerCallContext context) =>
+        Task.FromResult(ChannelPages.Read(node, request));
 
     public override Task<Wire.GetChannelResponse> GetChannel(
         Wire.GetChannelRequest request, ServerCallContext context) =>
-        Task.FromResult(new Wire.GetChannelResponse { Channel = NodeWire.Write(Find(request.ChannelId)) });
+        Task.FromResult(new Wire.GetChannelResponse { Channel = ChannelPages.Write(node, Find(request.ChannelId)) });
 
     public override Task OpenChannel(
         Wire.OpenChannelRequest request,

@@ -7,16 +7,16 @@ namespace ChannelNode.Grpc;
 /// <summary>The engine's state in NodeService's words.</summary>
 internal static class NodeWire
 {
-    public static Wire.Channel Write(ChannelSlot slot)
+    /// <param name="peerConnected">Whether a session with the peer is up.</param>
+    /// <param name="peerRefusal">Why the peer refused this node's newest update.</param>
+    public static Wire.Channel Write(Channel channel, in ChannelState state, bool peerConnected, Refusal peerRefusal)
     {
-        Channel channel = slot.Channel;
-        ChannelState state = slot.State;
         return new Wire.Channel
         {
             ChannelId = channel.Id.ToString(),
-            Status = (Wire.ChannelStatus)(state.Status + 1),
+            Status = Write(state.Status),
             Peer = channel.Theirs.Signer.ToString(),
-            PeerConnected = slot.IsConnected,
+            PeerConnected = peerConnected,
             OurSide = channel.OurSide == Side.A ? "a" : "b",
             Token = channel.Terms.Token.ToString(),
             DisputeWindowSeconds = channel.Terms.DisputeWindowSeconds,
@@ -32,11 +32,13 @@ internal static class NodeWire
             OurRecordedSent = state.OnChain.SentOf(channel.OurSide).ToString(),
             TheirRecordedSent = state.OnChain.SentOf(channel.TheirSide).ToString(),
             ClosesAtSeconds = state.OnChain.ClosesAtSeconds,
-            PeerRefusal = (Wire.Refusal)slot.PeerRefusal,
+            PeerRefusal = (Wire.Refusal)peerRefusal,
             OurOwner = channel.Ours.Owner.ToString(),
             TheirOwner = channel.Theirs.Owner.ToString(),
         };
     }
+
+    public static Wire.ChannelStatus Write(ChannelStatus status) => (Wire.ChannelStatus)(status + 1);
 
     public static Wire.Progress Write(OperationStep step) => new()
     {

@@ -41,6 +41,7 @@ internal sealed class PaymentSubscription(
         {
             cancel.ThrowIfCancellationRequested();
             IReadOnlyList<JournalledRun> runs = node.Store.ReadReceived(afterCursor, PaymentsPerRead);
+            if (runs.Count > 0 && runs[0].Run.FirstCursor > afterCursor + 1) throw Expired(afterCursor, runs[0].Run.FirstCursor);
             foreach (JournalledRun run in runs)
             {
                 if (only is null || run.Run.Channel == only) await AddAsync(run, afterCursor, cancel);
@@ -51,6 +52,14 @@ internal sealed class PaymentSubscription(
             if (runs.Count == 0) await node.Ledger.WhenReceivedAsync(afterCursor, cancel);
         }
     }
+
+    /// <summary>What was let go of must not be passed over in silence.</summary>
+    private static RefusalException Expired(ulong afterCursor, ulong oldestCursor) => new(
+        Refusal.CursorExpired,
+        $"after_cursor is {afterCursor}, expected at least {oldestCursor - 1}: {oldestCursor} is the oldest payment kept")
+    {
+        Field = "after_cursor",
+    };
 
     private async ValueTask AddAsync(JournalledRun journalled, ulong afterCursor, CancellationToken cancel)
     {

@@ -177,8 +177,6 @@ internal sealed class PeerTransport(
 
     private async Task WriteAsync(PeerSession session, CancellationToken cancel)
     {
-        foreach (PeerMessage greeting in session.Greeting) await WriteAsync(PeerWire.Write(greeting), cancel);
-
         OutgoingFrame frame = new();
         while (true)
         {

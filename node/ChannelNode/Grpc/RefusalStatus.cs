@@ -47,7 +47,7 @@ internal static class RefusalStatus
             or Refusal.SameSigner or Refusal.OwnerIsContract or Refusal.DisputeWindowOutOfRange => Code.InvalidArgument,
         Refusal.UnknownChannel or Refusal.UnknownPeer => Code.NotFound,
         Refusal.IdempotencyKeyReused => Code.AlreadyExists,
-        Refusal.CursorUnknown => Code.OutOfRange,
+        Refusal.CursorUnknown or Refusal.CursorExpired => Code.OutOfRange,
         Refusal.TooManyInFlight => Code.ResourceExhausted,
         Refusal.WrongIdentity => Code.Unauthenticated,
         Refusal.WrongSigner or Refusal.NotParty => Code.PermissionDenied,

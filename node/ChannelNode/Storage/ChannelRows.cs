@@ -1,109 +1,182 @@
 using ChannelNode.Core;
+using ChannelNode.Engine;
 
 namespace ChannelNode.Storage;
 
 /// <summary>
-/// A channel's terms, under its id (32 bytes). Numbers are big-endian.
+/// A channel's terms, under its id (32 bytes). Numbers are big-endian. Our signer is the database's own and is not
+/// repeated; what is the rule rather than the exception is one bit.
 /// <code>
-/// offset size field              offset size field
-///      0    1 version = 1           101    4 dispute window, seconds
-///      1   20 owner of side A       105    1 one-way (0 or 1)
-///     21   20 signer of side A      106   32 salt
-///     41   20 owner of side B       138    1 our side (0 = A, 1 = B)
-///     61   20 signer of side B      139      end
-///     81   20 token
+/// offset size field
+///      0    1 version = 2
+///      1    1 flags: 1 one-way, 2 we are side B, 4 our owner is our signer, 8 their owner is their signer, 16 ether
+///      2    4 dispute window, seconds
+///      6   32 salt
+///     38   20 their signer
+///          20 our owner, without flag 4
+///          20 their owner, without flag 8
+///          20 token, without flag 16
 /// </code>
 /// </summary>
 internal static class TermsRow
 {
-    public const int Size = 139;
+    public const int SizeMax = 118;
 
-    private const byte Version = 1;
+    private const byte Version = 2;
 
-    public static void Write(ref RowWriter row, Channel channel)
+    [Flags]
+    private enum Fields : byte
     {
-        ChannelTerms terms = channel.Terms;
-        row.Byte(Version);
-        row.Address(terms.A.Owner);
-        row.Address(terms.A.Signer);
-        row.Address(terms.B.Owner);
-        row.Address(terms.B.Signer);
-        row.Address(terms.Token);
-        row.UInt32(terms.DisputeWindowSeconds);
-        row.Flag(terms.OneWay);
-        row.Bytes32(terms.Salt);
-        row.Flag(channel.OurSide == Side.B);
+        OneWay = 1,
+        WeAreB = 2,
+        OurOwnerIsSigner = 4,
+        TheirOwnerIsSigner = 8,
+        Ether = 16,
+        All = 31,
     }
 
-    public static Channel Read(ChannelId id, ReadOnlySpan<byte> source)
+    /// <summary>Throws for a channel whose signer on our side is not <paramref name="ourSigner"/>.</summary>
+    public static void Write(ref RowWriter row, Channel channel, Address ourSigner)
+    {
+        ChannelTerms terms = channel.Terms;
+        (Party ours, Party theirs) = (channel.Ours, channel.Theirs);
+        if (ours.Signer != ourSigner)
+            throw new ArgumentException($"Signer {ours.Signer} of {channel.Id} is not the database's, {ourSigner}.");
+
+        Fields fields = (terms.OneWay ? Fields.OneWay : 0)
+            | (channel.OurSide == Side.B ? Fields.WeAreB : 0)
+            | (ours.Owner == ours.Signer ? Fields.OurOwnerIsSigner : 0)
+            | (theirs.Owner == theirs.Signer ? Fields.TheirOwnerIsSigner : 0)
+            | (terms.Token.IsZero ? Fields.Ether : 0);
+        row.Byte(Version);
+        row.Byte((byte)fields);
+        row.UInt32(terms.DisputeWindowSeconds);
+        row.Bytes32(terms.Salt);
+        row.Address(theirs.Signer);
+        if (!fields.HasFlag(Fields.OurOwnerIsSigner)) row.Address(ours.Owner);
+        if (!fields.HasFlag(Fields.TheirOwnerIsSigner)) row.Address(theirs.Owner);
+        if (!fields.HasFlag(Fields.Ether)) row.Address(terms.Token);
+    }
+
+    public static Channel Read(ChannelId id, ReadOnlySpan<byte> source, Address ourSigner)
     {
         var row = new RowReader("channel terms", source, Version);
-        var a = new Party(row.Address(), row.Address());
-        var b = new Party(row.Address(), row.Address());
-        var terms = new ChannelTerms(a, b, row.Address(), row.UInt32(), row.Flag(), row.Bytes32());
-        Side ourSide = row.Flag() ? Side.B : Side.A;
+        var fields = (Fields)row.Flags((byte)Fields.All);
+        uint disputeWindowSeconds = row.UInt32();
+        Bytes32 salt = row.Bytes32();
+        Address theirSigner = row.Address();
+        var ours = new Party(fields.HasFlag(Fields.OurOwnerIsSigner) ? ourSigner : row.Address(), ourSigner);
+        var theirs = new Party(fields.HasFlag(Fields.TheirOwnerIsSigner) ? theirSigner : row.Address(), theirSigner);
+        Address token = fields.HasFlag(Fields.Ether) ? Address.Zero : row.Address();
         row.End();
+
+        (Side ourSide, Party a, Party b) = fields.HasFlag(Fields.WeAreB) ? (Side.B, theirs, ours) : (Side.A, ours, theirs);
+        var terms = new ChannelTerms(a, b, token, disputeWindowSeconds, fields.HasFlag(Fields.OneWay), salt);
         return new Channel(id, terms, ourSide);
     }
 }
 
 /// <summary>
-/// Where a channel stands, under its id (32 bytes). Totals and amounts are 16 bytes, big-endian.
+/// Where a channel stands, under its id (32 bytes). It is written with every update, so it holds nothing that is not
+/// needed. An amount is a byte of length, at most 16, then that many bytes, big-endian, the first of them not zero.
 /// <code>
-/// offset size field              offset size field
-///      0    1 version = 1           101   16 their sent
-///      1   16 on chain: pot A       117   16 their received
-///     17   16 on chain: sent A      133   65 their signature (r, s, v; zeros for none)
-///     33   16 on chain: pot B       198   16 agreed close: sent A
-///     49   16 on chain: sent B      214   16 agreed close: sent B
-///     65    4 on chain: closes at   230    8 agreed close: deadline, seconds (0 for none)
-///     69   16 sent                  238    1 ever funded (0 or 1)
-///     85   16 acknowledged          239      end
+/// size field
+///    1 version = 2
+///    1 flags: 1 ever funded, 2 closing on chain, 4 their signature, 8 agreed close, 16 all that we sent is acknowledged
+///      amounts: on chain pot A, sent A, pot B, sent B; sent; their sent; their received
+///      amount: acknowledged, without flag 16
+///    4 closes at, Unix seconds, with flag 2
+///   65 their signature (r, s, v), with flag 4
+///      amounts: agreed close sent A, sent B, with flag 8
+///    8 agreed close deadline, Unix seconds, with flag 8
 /// </code>
 /// </summary>
 internal static class StateRow
 {
-    public const int Size = 239;
+    public const int SizeMax = 2 + 10 * RowWriter.AmountSizeMax + 4 + Signature.Size + 8;
 
-    private const byte Version = 1;
+    private const byte Version = 2;
+
+    [Flags]
+    private enum Fields : byte
+    {
+        EverFunded = 1,
+        Closing = 2,
+        Signature = 4,
+        Close = 8,
+        AllAcknowledged = 16,
+        All = 31,
+    }
 
     public static void Write(ref RowWriter row, in ChannelState state)
     {
+        Fields fields = FieldsOf(state);
         row.Byte(Version);
-        row.UInt128(state.OnChain.PotA);
-        row.UInt128(state.OnChain.SentA);
-        row.UInt128(state.OnChain.PotB);
-        row.UInt128(state.OnChain.SentB);
-        row.UInt32(state.OnChain.ClosesAtSeconds);
-        row.UInt128(state.Sent);
-        row.UInt128(state.Acknowledged);
-        row.UInt128(state.TheirSent);
-        row.UInt128(state.TheirReceived);
-        row.Signature(state.TheirSignature);
-        row.UInt128(state.CloseSentA);
-        row.UInt128(state.CloseSentB);
+        row.Byte((byte)fields);
+        row.Amount(state.OnChain.PotA);
+        row.Amount(state.OnChain.SentA);
+        row.Amount(state.OnChain.PotB);
+        row.Amount(state.OnChain.SentB);
+        row.Amount(state.Sent);
+        row.Amount(state.TheirSent);
+        row.Amount(state.TheirReceived);
+        if ((fields & Fields.AllAcknowledged) == 0) row.Amount(state.Acknowledged);
+        if ((fields & Fields.Closing) != 0) row.UInt32(state.OnChain.ClosesAtSeconds);
+        if ((fields & Fields.Signature) != 0) row.Signature(state.TheirSignature);
+        if ((fields & Fields.Close) == 0) return;
+        row.Amount(state.CloseSentA);
+        row.Amount(state.CloseSentB);
         row.UInt64(state.CloseDeadlineSeconds);
-        row.Flag(state.EverFunded);
+    }
+
+    private static Fields FieldsOf(in ChannelState state)
+    {
+        bool close = state.CloseDeadlineSeconds != 0 || state.CloseSentA != 0 || state.CloseSentB != 0;
+        return (state.EverFunded ? Fields.EverFunded : 0)
+            | (state.OnChain.ClosesAtSeconds != 0 ? Fields.Closing : 0)
+            | (state.TheirSignature != default ? Fields.Signature : 0)
+            | (close ? Fields.Close : 0)
+            | (state.Acknowledged == state.Sent ? Fields.AllAcknowledged : 0);
     }
 
     public static ChannelState Read(ReadOnlySpan<byte> source)
     {
         // The initializers run in the order in which they stand, which is that of the row.
         var row = new RowReader("channel state", source, Version);
+        var fields = (Fields)row.Flags((byte)Fields.All);
+        var pots = new Pots(row.Amount(), row.Amount(), row.Amount(), row.Amount(), 0);
+        UInt128 sent = row.Amount();
+        bool close = fields.HasFlag(Fields.Close);
         var state = new ChannelState
         {
-            OnChain = new Pots(row.UInt128(), row.UInt128(), row.UInt128(), row.UInt128(), row.UInt32()),
-            Sent = row.UInt128(),
-            Acknowledged = row.UInt128(),
-            TheirSent = row.UInt128(),
-            TheirReceived = row.UInt128(),
-            TheirSignature = row.Signature(),
-            CloseSentA = row.UInt128(),
-            CloseSentB = row.UInt128(),
-            CloseDeadlineSeconds = row.UInt64(),
-            EverFunded = row.Flag(),
+            EverFunded = fields.HasFlag(Fields.EverFunded),
+            Sent = sent,
+            TheirSent = row.Amount(),
+            TheirReceived = row.Amount(),
+            Acknowledged = fields.HasFlag(Fields.AllAcknowledged) ? sent : row.Amount(),
+            OnChain = pots with { ClosesAtSeconds = fields.HasFlag(Fields.Closing) ? row.UInt32() : 0 },
+            TheirSignature = fields.HasFlag(Fields.Signature) ? row.Signature() : default,
+            CloseSentA = close ? row.Amount() : 0,
+            CloseSentB = close ? row.Amount() : 0,
+            CloseDeadlineSeconds = close ? row.UInt64() : 0,
         };
         row.End();
         return state;
+    }
+}
+
+/// <summary>What is pending in a channel, under its id (32 bytes): version = 1, then <see cref="Pending"/>'s flags.</summary>
+internal static class PendingRow
+{
+    private const byte Version = 1;
+
+    public static byte[] Write(Pending pending) => [Version, (byte)pending];
+
+    public static Pending Read(ReadOnlySpan<byte> source)
+    {
+        var row = new RowReader("pending", source, Version);
+        var pending = (Pending)row.Flags((byte)Pending.All);
+        row.End();
+        return pending;
     }
 }

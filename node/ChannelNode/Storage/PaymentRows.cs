@@ -6,64 +6,69 @@ using ChannelNode.Engine;
 namespace ChannelNode.Storage;
 
 /// <summary>
-/// A payment made, under channel id (32 bytes) and lifetime total (16, big-endian), so that a channel's payments lie
-/// together in the order in which they were made. The same 48 bytes, after a version byte, are what an idempotency
-/// key (UTF-8) points at in its own column family.
+/// A payment made, under 'p' (1 byte), channel id (32 bytes) and lifetime total (16, big-endian), so that a channel's
+/// payments lie together in the order in which they were made.
 /// <code>
-/// offset size field
-///      0    1 version = 1
-///      1   16 amount
-///     17    1 length i of the item id
-///     18    i item id
-///   18+i    1 length k of the idempotency key
-///   19+i    k idempotency key, UTF-8
+/// size field
+///    1 version = 2
+///    a amount: a byte of length, then that many bytes, big-endian
+///    1 length i of the item id
+///    i item id
+///    k idempotency key, UTF-8, to the row's end
 /// </code>
 /// </summary>
 internal static class OutgoingRow
 {
-    public const int KeySize = 48;
+    public const int KeySize = 1 + Bytes32.Size + 16;
 
-    public const int SizeMax = 1 + 16 + 1 + byte.MaxValue + 1 + byte.MaxValue;
+    public const int SizeMax = 1 + RowWriter.AmountSizeMax + 1 + byte.MaxValue + byte.MaxValue;
 
-    private const byte Version = 1;
+    private const byte KeyMark = (byte)'p';
+
+    private const byte Version = 2;
 
     public static void WriteKey(Span<byte> target, ChannelId channel, UInt128 total)
     {
-        channel.Write(target);
-        BinaryPrimitives.WriteUInt128BigEndian(target[Bytes32.Size..], total);
+        target[0] = KeyMark;
+        channel.Write(target[1..]);
+        BinaryPrimitives.WriteUInt128BigEndian(target[(1 + Bytes32.Size)..], total);
     }
 
     /// <summary>The idempotency key must have been measured before: longer than 255 bytes throws.</summary>
     public static void Write(ref RowWriter row, OutgoingPayment payment, ReadOnlySpan<byte> idempotencyKey)
     {
         row.Byte(Version);
-        row.UInt128(payment.Amount);
+        row.Amount(payment.Amount);
         row.ShortBytes(payment.ItemId.Span);
-        row.ShortBytes(idempotencyKey);
+        row.Bytes(idempotencyKey);
     }
 
     public static OutgoingPayment Read(ReadOnlySpan<byte> key, ReadOnlySpan<byte> source)
     {
-        var place = new RowReader("outgoing payment key", key);
+        var place = new RowReader("outgoing payment key", key, KeyMark);
         var channel = new ChannelId(place.Bytes32());
         UInt128 total = place.UInt128();
         place.End();
 
         var row = new RowReader("outgoing payment", source, Version);
-        UInt128 amount = row.UInt128();
+        UInt128 amount = row.Amount();
         byte[] itemId = row.ShortBytes().ToArray();
-        string idempotencyKey = Encoding.UTF8.GetString(row.ShortBytes());
-        row.End();
+        string idempotencyKey = Encoding.UTF8.GetString(row.Rest());
         return new OutgoingPayment(channel, total, amount, itemId, idempotencyKey);
     }
 }
 
-/// <summary>Where the payment of an idempotency key lies: a version byte, then the key of its row.</summary>
+/// <summary>
+/// Where the payment of an idempotency key lies, under 'k' (1 byte) and the key (UTF-8), in the same column family as
+/// the payment: a version byte, then the key of its row.
+/// </summary>
 internal static class IdempotencyRow
 {
     public const int Size = 1 + OutgoingRow.KeySize;
 
-    private const byte Version = 1;
+    public const byte KeyMark = (byte)'k';
+
+    private const byte Version = 2;
 
     public static void Write(ref RowWriter row, ReadOnlySpan<byte> outgoingKey)
     {

@@ -1,4 +1,3 @@
-using System.Text;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using RocksDbSharp;
@@ -7,12 +6,10 @@ namespace ChannelNode.Storage;
 
 /// <summary>
 /// The node's memory in one RocksDB database. Every <see cref="Commit"/> is one batch over all column families and so
-/// one record of the write-ahead log: after a crash it is there whole or not at all. Rows are never deleted.
+/// one record of the write-ahead log: after a crash it is there whole or not at all.
 /// </summary>
 internal sealed class RocksChannelStore : IChannelStore
 {
-    private const int RowsPerRead = 256;
-
     private readonly StoreGate _gate = new(nameof(RocksChannelStore));
 
     private readonly WriteOptions _synced = new WriteOptions().SetSync(true);
@@ -23,10 +20,24 @@ internal sealed class RocksChannelStore : IChannelStore
 
     private readonly StoreFamilies _families;
 
-    private RocksChannelStore(RocksDb database)
+    private readonly ReceivedJournal _received;
+
+    private readonly SentPayments _sent;
+
+    private readonly Address _ourSigner;
+
+    private ulong _channelCount;
+
+    private RocksChannelStore(OpenedDatabase opened, Address ourSigner)
     {
-        _database = database;
-        _families = StoreFamilies.Of(database);
+        _database = opened.Database;
+        _families = StoreFamilies.Of(opened);
+        _received = new ReceivedJournal(_database, _families.Received);
+        _sent = new SentPayments(_database, _families.Sent);
+        _ourSigner = ourSigner;
+
+        // Called an estimate for what is overwritten and deleted. Terms never are: it is the number.
+        _channelCount = ulong.Parse(_database.GetProperty("rocksdb.estimate-num-keys", _families.Channels));
     }
 
     /// <summary>
@@ -41,7 +52,7 @@ internal sealed class RocksChannelStore : IChannelStore
     internal static RocksChannelStore Open(string directory, StoreIdentity identity, DbOptions options)
     {
         directory = Path.GetFullPath(directory);
-        var store = new RocksChannelStore(StoreOpening.Open(directory, options));
+        var store = new RocksChannelStore(StoreOpening.Open(directory, options), identity.Signer);
         try
         {
             store.Claim(directory, identity);
@@ -67,30 +78,64 @@ internal sealed class RocksChannelStore : IChannelStore
             using Iterator rows = _database.NewIterator(family).SeekToFirst();
             if (rows.HasRow()) throw new StoreException($"The database in {directory} does not say whose it is.");
         }
-        var batch = new StoreBatch(_families);
+        var batch = new StoreBatch(_families, _ourSigner);
         batch.PutIdentity(identity);
         Commit(batch, durable: true);
     }
 
-    public IEnumerable<StoredChannel> ReadChannels()
+    public ulong ChannelCount => Interlocked.Read(ref _channelCount);
+
+    public StoredChannel? FindChannel(ChannelId id)
+    {
+        Span<byte> key = stackalloc byte[Bytes32.Size];
+        id.Write(key);
+        using StoreGate.Pass pass = _gate.Enter();
+        byte[]? terms = _database.Get(key, _families.Channels);
+        if (terms is null) return null;
+        byte[] state = _database.Get(key, _families.States) ?? throw Torn();
+        return new StoredChannel(TermsRow.Read(id, terms, _ourSigner), StateRow.Read(state));
+    }
+
+    public IReadOnlyList<StoredChannel> ReadChannels(ChannelId? after, int countMax)
     {
         using StoreGate.Pass pass = _gate.Enter();
         using Snapshot snapshot = _database.CreateSnapshot();
         ReadOptions together = new ReadOptions().SetSnapshot(snapshot);
-        using Iterator terms = _database.NewIterator(_families.Channels, together).SeekToFirst();
-        using Iterator states = _database.NewIterator(_families.States, together).SeekToFirst();
+        using Iterator terms = SeekBehind(after, _database.NewIterator(_families.Channels, together));
+        using Iterator states = SeekBehind(after, _database.NewIterator(_families.States, together));
 
         var channels = new List<StoredChannel>();
-        for (; terms.HasRow() && states.HasRow(); terms.Next(), states.Next())
+        for (; channels.Count < countMax && terms.HasRow() && states.HasRow(); terms.Next(), states.Next())
         {
-            if (!terms.GetKeySpan().SequenceEqual(states.GetKeySpan())) break;
+            if (!terms.GetKeySpan().SequenceEqual(states.GetKeySpan())) throw Torn();
             ChannelId id = ChannelId.Read(terms.GetKeySpan());
-            Channel channel = TermsRow.Read(id, terms.GetValueSpan());
+            Channel channel = TermsRow.Read(id, terms.GetValueSpan(), _ourSigner);
             channels.Add(new StoredChannel(channel, StateRow.Read(states.GetValueSpan())));
         }
-        if (terms.HasRow() || states.HasRow())
-            throw new StoreException("The database is corrupt: a channel has terms without a state, or a state without terms.");
+        if (channels.Count < countMax && (terms.HasRow() || states.HasRow())) throw Torn();
         return channels;
+    }
+
+    private static Iterator SeekBehind(ChannelId? after, Iterator rows)
+    {
+        if (after is null) return rows.SeekToFirst();
+        Span<byte> key = stackalloc byte[Bytes32.Size];
+        after.Value.Write(key);
+        rows.Seek(key);
+        return rows.HasRow() && rows.GetKeySpan().SequenceEqual(key) ? rows.Next() : rows;
+    }
+
+    private static StoreException Torn() =>
+        new("The database is corrupt: a channel has terms without a state, or a state without terms.");
+
+    public IReadOnlyDictionary<ChannelId, Pending> ReadPending()
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        using Iterator rows = _database.NewIterator(_families.Pending).SeekToFirst();
+        var pending = new Dictionary<ChannelId, Pending>();
+        for (; rows.HasRow(); rows.Next())
+            pending.Add(ChannelId.Read(rows.GetKeySpan()), PendingRow.Read(rows.GetValueSpan()));
+        return pending;
     }
 
     public ChainCursor? ReadChainCursor()
@@ -113,80 +158,69 @@ internal sealed class RocksChannelStore : IChannelStore
     public ulong ReadReceivedCursor()
     {
         using StoreGate.Pass pass = _gate.Enter();
-        using Iterator rows = _database.NewIterator(_families.Received).SeekToLast();
-        return rows.HasRow() ? ReceivedRow.ReadHead(rows.GetKeySpan(), rows.GetValueSpan(), out _).LastCursor : 0;
+        return _received.LastCursor();
     }
 
-    public OutgoingPayment? FindOutgoing(string idempotencyKey)
+    public ulong ReadDroppedCursor()
     {
-        // Nothing is stored under a key that is empty or too long to store.
-        Span<byte> key = stackalloc byte[byte.MaxValue];
-        if (!Encoding.UTF8.TryGetBytes(idempotencyKey, key, out int length) || length == 0) return null;
-
         using StoreGate.Pass pass = _gate.Enter();
-        byte[]? pointer = _database.Get(key[..length], _families.Keys);
-        if (pointer is null) return null;
-        ReadOnlySpan<byte> place = IdempotencyRow.Read(pointer);
-        byte[] row = _database.Get(place, _families.Outgoing)
-            ?? throw new StoreException("The database is corrupt: an idempotency key points at no payment.");
-        return OutgoingRow.Read(place, row);
-    }
-
-    /// <summary>
-    /// Read a few hundred at a time: an enumeration that is given up half-way holds nothing, and rows of a channel
-    /// are only ever added behind those already given.
-    /// </summary>
-    public IEnumerable<OutgoingPayment> ReadOutgoing(ChannelId channel, UInt128 afterTotal)
-    {
-        while (true)
-        {
-            List<OutgoingPayment> rows = ReadOutgoingRows(channel, afterTotal);
-            foreach (OutgoingPayment payment in rows) yield return payment;
-            if (rows.Count < RowsPerRead) yield break;
-            afterTotal = rows[^1].Total;
-        }
-    }
-
-    private List<OutgoingPayment> ReadOutgoingRows(ChannelId channel, UInt128 afterTotal)
-    {
-        var payments = new List<OutgoingPayment>();
-        if (afterTotal == UInt128.MaxValue) return payments;
-
-        Span<byte> from = stackalloc byte[OutgoingRow.KeySize];
-        OutgoingRow.WriteKey(from, channel, afterTotal + 1);
-        ReadOnlySpan<byte> prefix = from[..Bytes32.Size];
-        using StoreGate.Pass pass = _gate.Enter();
-        using Iterator rows = _database.NewIterator(_families.Outgoing).Seek(from);
-        for (; rows.HasRow() && payments.Count < RowsPerRead; rows.Next())
-        {
-            ReadOnlySpan<byte> key = rows.GetKeySpan();
-            if (!key.StartsWith(prefix)) break;
-            payments.Add(OutgoingRow.Read(key, rows.GetValueSpan()));
-        }
-        return payments;
+        return _received.DroppedCursor();
     }
 
     public IReadOnlyList<JournalledRun> ReadReceived(ulong afterCursor, int countMax)
     {
-        var runs = new List<JournalledRun>();
-        var from = new RowWriter(stackalloc byte[ReceivedRow.KeySize]);
-        from.UInt64(afterCursor);
         using StoreGate.Pass pass = _gate.Enter();
-        using Iterator rows = _database.NewIterator(_families.Received).SeekForPrev(from.Row);
-        // The run that begins at or before the cursor may end at it, or go on after it.
-        if (!rows.HasRow()) rows.SeekToFirst();
-        for (long count = 0; rows.HasRow() && count < countMax; rows.Next())
-        {
-            ReceivedRun run = ReceivedRow.ReadHead(rows.GetKeySpan(), rows.GetValueSpan(), out ReadOnlySpan<byte> payments);
-            if (run.LastCursor <= afterCursor) continue;
-            runs.Add(new JournalledRun(run, payments.ToArray()));
-            count += (long)(run.LastCursor - Math.Max(afterCursor, run.FirstCursor - 1));
-        }
-
-        return runs;
+        return _received.Read(afterCursor, countMax);
     }
 
-    public IStoreBatch NewBatch() => new StoreBatch(_families);
+    public void TrimReceived(TimeSpan keptFor, ulong bytesMax, long nowMs)
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        _received.Trim(keptFor, bytesMax, nowMs);
+    }
+
+    public OutgoingPayment? FindOutgoing(string idempotencyKey)
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        return _sent.Find(idempotencyKey);
+    }
+
+    public IEnumerable<OutgoingPayment> ReadOutgoing(ChannelId channel, UInt128 afterTotal)
+    {
+        while (true)
+        {
+            List<OutgoingPayment> payments = ReadSent(channel, afterTotal);
+            foreach (OutgoingPayment payment in payments) yield return payment;
+            if (SentPayments.IsWhole(payments)) yield break;
+            afterTotal = payments[^1].Total;
+        }
+    }
+
+    private List<OutgoingPayment> ReadSent(ChannelId channel, UInt128 afterTotal)
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        return _sent.Read(channel, afterTotal);
+    }
+
+    public bool TrimSent(TimeSpan keptFor, long nowMs)
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        return _sent.Trim(keptFor, nowMs);
+    }
+
+    public void CarryOverSent(IStoreBatch batch, ChannelId channel, UInt128 afterTotal)
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        _sent.CarryOver((StoreBatch)batch, channel, afterTotal);
+    }
+
+    public void DropOldestSent()
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        _sent.DropOldest();
+    }
+
+    public IStoreBatch NewBatch() => new StoreBatch(_families, _ourSigner);
 
     public void Commit(IStoreBatch batch, bool durable)
     {
@@ -195,6 +229,7 @@ internal sealed class RocksChannelStore : IChannelStore
         try
         {
             _database.Write(writes.Writes, durable ? _synced : _buffered);
+            Interlocked.Add(ref _channelCount, writes.NewChannels);
         }
         catch (RocksDbSharpException e)
         {

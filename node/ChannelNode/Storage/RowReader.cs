@@ -30,12 +30,14 @@ internal ref struct RowReader
 
     public byte Byte() => Take(1)[0];
 
-    public bool Flag() => Byte() switch
+    /// <summary>A byte of flags, of which only those <paramref name="known"/> may be set.</summary>
+    public byte Flags(byte known)
     {
-        0 => false,
-        1 => true,
-        byte other => throw new StoreException($"A {_kind} row is corrupt: {other} where only 0 or 1 can stand."),
-    };
+        byte flags = Byte();
+        return (flags & ~known) == 0
+            ? flags
+            : throw new StoreException($"A {_kind} row is corrupt: it has flags {flags}, of which {known} are known.");
+    }
 
     public uint UInt32() => BinaryPrimitives.ReadUInt32BigEndian(Take(sizeof(uint)));
 
@@ -44,6 +46,19 @@ internal ref struct RowReader
     public long Int64() => BinaryPrimitives.ReadInt64BigEndian(Take(sizeof(long)));
 
     public UInt128 UInt128() => BinaryPrimitives.ReadUInt128BigEndian(Take(16));
+
+    /// <summary>A byte of length, then that many bytes: as <see cref="RowWriter.Amount"/> leaves them, no others.</summary>
+    public UInt128 Amount()
+    {
+        int size = Byte();
+        ReadOnlySpan<byte> field = Take(size);
+        if (size > 16 || (size > 0 && field[0] == 0))
+            throw new StoreException($"A {_kind} row is corrupt: an amount of {size} bytes that is not in its shortest form.");
+        Span<byte> whole = stackalloc byte[16];
+        whole.Clear();
+        field.CopyTo(whole[(16 - size)..]);
+        return BinaryPrimitives.ReadUInt128BigEndian(whole);
+    }
 
     public Address Address() => Core.Address.Read(Take(Core.Address.Size));
 

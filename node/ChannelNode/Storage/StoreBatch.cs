@@ -7,13 +7,19 @@ using RocksDbSharp;
 namespace ChannelNode.Storage;
 
 /// <summary>Writes that wait in native memory; rows are made on the stack on their way there.</summary>
-internal sealed class StoreBatch(StoreFamilies families) : IStoreBatch
+internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IStoreBatch
 {
     private const int SmallRowBytes = 512;
 
     private readonly WriteBatch _writes = new();
 
+    // The parts that were the newest when the batch first wrote to them: a batch waits long for its first row, never
+    // long after it.
+    private Segment? _received, _sent;
+
     public bool IsEmpty { get; private set; } = true;
+
+    public uint NewChannels { get; private set; }
 
     /// <summary>For the store that commits it.</summary>
     public WriteBatch Writes => _writes;
@@ -22,34 +28,53 @@ internal sealed class StoreBatch(StoreFamilies families) : IStoreBatch
     {
         Span<byte> key = stackalloc byte[Bytes32.Size];
         channel.Id.Write(key);
-        var row = new RowWriter(stackalloc byte[TermsRow.Size]);
-        TermsRow.Write(ref row, channel);
+        var row = new RowWriter(stackalloc byte[TermsRow.SizeMax]);
+        TermsRow.Write(ref row, channel, ourSigner);
         Put(families.Channels, key, row.Row);
+        NewChannels++;
     }
 
     public void PutState(ChannelId channel, in ChannelState state)
     {
         Span<byte> key = stackalloc byte[Bytes32.Size];
         channel.Write(key);
-        var row = new RowWriter(stackalloc byte[StateRow.Size]);
+        var row = new RowWriter(stackalloc byte[StateRow.SizeMax]);
         StateRow.Write(ref row, state);
         Put(families.States, key, row.Row);
     }
 
-    public void PutOutgoing(OutgoingPayment payment)
+    public void PutPending(ChannelId channel, Pending pending)
     {
-        Span<byte> idempotencyKey = stackalloc byte[byte.MaxValue];
-        idempotencyKey = idempotencyKey[..Encoding.UTF8.GetBytes(payment.IdempotencyKey, idempotencyKey)];
+        Span<byte> key = stackalloc byte[Bytes32.Size];
+        channel.Write(key);
+        if (pending != Pending.None)
+        {
+            Put(families.Pending, key, PendingRow.Write(pending));
+            return;
+        }
+
+        _writes.Delete(key, families.Pending);
+        IsEmpty = false;
+    }
+
+    public void PutOutgoing(OutgoingPayment payment) => PutOutgoing(_sent ??= families.Sent.Newest, payment);
+
+    /// <summary>Into a given part of the payments sent.</summary>
+    public void PutOutgoing(Segment part, OutgoingPayment payment)
+    {
+        Span<byte> idempotencyKey = stackalloc byte[1 + byte.MaxValue];
+        idempotencyKey[0] = IdempotencyRow.KeyMark;
+        idempotencyKey = idempotencyKey[..(1 + Encoding.UTF8.GetBytes(payment.IdempotencyKey, idempotencyKey[1..]))];
         Span<byte> key = stackalloc byte[OutgoingRow.KeySize];
         OutgoingRow.WriteKey(key, payment.Channel, payment.Total);
         var row = new RowWriter(stackalloc byte[OutgoingRow.SizeMax]);
-        OutgoingRow.Write(ref row, payment, idempotencyKey);
-        Put(families.Outgoing, key, row.Row);
-        if (idempotencyKey.IsEmpty) return;
+        OutgoingRow.Write(ref row, payment, idempotencyKey[1..]);
+        Put(part.Family, key, row.Row);
+        if (idempotencyKey.Length == 1) return;
 
         var pointer = new RowWriter(stackalloc byte[IdempotencyRow.Size]);
         IdempotencyRow.Write(ref pointer, key);
-        Put(families.Keys, idempotencyKey, pointer.Row);
+        Put(part.Family, idempotencyKey, pointer.Row);
     }
 
     public void PutReceived(in ReceivedRun run, ReadOnlySpan<byte> payments)
@@ -63,7 +88,7 @@ internal sealed class StoreBatch(StoreFamilies families) : IStoreBatch
             var row = new RowWriter(rented ?? stackalloc byte[SmallRowBytes]);
             ReceivedRow.WriteHead(ref row, run);
             row.Bytes(payments);
-            Put(families.Received, key.Row, row.Row);
+            Put((_received ??= families.Received.Newest).Family, key.Row, row.Row);
         }
         finally
         {

@@ -7,20 +7,21 @@ internal sealed record StoreFamilies(
     ColumnFamilyHandle Meta,
     ColumnFamilyHandle Channels,
     ColumnFamilyHandle States,
-    ColumnFamilyHandle Outgoing,
-    ColumnFamilyHandle Keys,
-    ColumnFamilyHandle Received,
-    ColumnFamilyHandle Peers)
+    ColumnFamilyHandle Pending,
+    ColumnFamilyHandle Peers,
+    SegmentSeries Received,
+    SegmentSeries Sent)
 {
-    public static StoreFamilies Of(RocksDb database) => new(
-        database.GetColumnFamily(StoreSchema.Meta),
-        database.GetColumnFamily(StoreSchema.Channels),
-        database.GetColumnFamily(StoreSchema.States),
-        database.GetColumnFamily(StoreSchema.Outgoing),
-        database.GetColumnFamily(StoreSchema.Keys),
-        database.GetColumnFamily(StoreSchema.Received),
-        database.GetColumnFamily(StoreSchema.Peers));
+    public static StoreFamilies Of(OpenedDatabase opened) => new(
+        opened.Database.GetColumnFamily(StoreSchema.Meta),
+        opened.Database.GetColumnFamily(StoreSchema.Channels),
+        opened.Database.GetColumnFamily(StoreSchema.States),
+        opened.Database.GetColumnFamily(StoreSchema.Pending),
+        opened.Database.GetColumnFamily(StoreSchema.Peers),
+        new SegmentSeries(opened.Database, StoreSchema.Received, opened.Schema.JournalOptions, opened.Families),
+        new SegmentSeries(opened.Database, StoreSchema.Sent, opened.Schema.SentOptions, opened.Families));
 
     /// <summary>All that hold a node's data; an empty database has nothing in any of them.</summary>
-    public ColumnFamilyHandle[] Data => [Meta, Channels, States, Outgoing, Keys, Received, Peers];
+    public IEnumerable<ColumnFamilyHandle> Data =>
+        [Meta, Channels, States, Pending, Peers, .. Received.All.Concat(Sent.All).Select(part => part.Family)];
 }

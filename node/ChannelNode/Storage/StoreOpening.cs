@@ -2,15 +2,21 @@ using RocksDbSharp;
 
 namespace ChannelNode.Storage;
 
+/// <summary>An open database, how it is laid out, and the names of all its column families.</summary>
+internal sealed record OpenedDatabase(RocksDb Database, StoreSchema Schema, IReadOnlyList<string> Families);
+
 /// <summary>Makes the folder and opens the database in it, turning RocksDB's words into the operator's.</summary>
 internal static class StoreOpening
 {
-    public static RocksDb Open(string directory, DbOptions options)
+    public static OpenedDatabase Open(string directory, DbOptions options)
     {
         MakeFolder(directory);
         try
         {
-            return RocksDb.Open(options, directory, StoreSchema.Families(StoreSchema.NewCache()));
+            // RocksDB insists on all families that there are; those of another schema are refused later, by its name.
+            if (!RocksDb.TryListColumnFamilies(options, directory, out string[] there)) there = [];
+            var schema = new StoreSchema();
+            return new OpenedDatabase(RocksDb.Open(options, directory, schema.Families(there)), schema, there);
         }
         catch (RocksDbSharpException e) when (IsLocked(e))
         {

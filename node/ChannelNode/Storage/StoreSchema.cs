@@ -5,26 +5,29 @@ namespace ChannelNode.Storage;
 /// <summary>
 /// The column families and how RocksDB treats them. A later program may read an older schema, never the reverse.
 /// <code>
-/// family    key                              row
-/// default   (unused, RocksDB insists on it)
-/// meta      "identity", "chain"              IdentityRow, ChainCursorRow
-/// channels  channel id                       TermsRow
-/// states    channel id                       StateRow
-/// outgoing  channel id, lifetime total       OutgoingRow
-/// keys      idempotency key, UTF-8           IdempotencyRow
-/// received  cursor of the first payment      ReceivedRow
-/// peers     signer                           PeerRow
+/// family       key                              row
+/// default      (unused, RocksDB insists on it)
+/// meta         "identity", "chain"              IdentityRow, ChainCursorRow
+/// channels     channel id                       TermsRow
+/// states       channel id                       StateRow
+/// pending      channel id                       PendingRow; only of channels that something is pending in
+/// peers        signer                           PeerRow
+/// received@ms  first cursor                     ReceivedRow
+/// sent@ms      'p', channel id, lifetime total  OutgoingRow
+///              'k', idempotency key, UTF-8      IdempotencyRow
 /// </code>
+/// Of the last two there are several, named after the Unix time in milliseconds at which they were begun: a
+/// <see cref="SegmentSeries"/>.
 /// </summary>
-internal static class StoreSchema
+internal sealed class StoreSchema
 {
     public const string Meta = "meta";
     public const string Channels = "channels";
     public const string States = "states";
-    public const string Outgoing = "outgoing";
-    public const string Keys = "keys";
-    public const string Received = "received";
+    public const string Pending = "pending";
     public const string Peers = "peers";
+    public const string Received = "received";
+    public const string Sent = "sent";
 
     private const ulong BlockCacheBytes = 32 << 20;
     private const ulong BusyMemtableBytes = 16 << 20;
@@ -48,23 +51,45 @@ internal static class StoreSchema
         .SetKeepLogFileNum(4)
         .SetStatsDumpPeriodSec(0);
 
-    public static ColumnFamilies Families(Cache cache)
+    private readonly ColumnFamilyOptions _calm;
+    private readonly ColumnFamilyOptions _channels;
+    private readonly ColumnFamilyOptions _states;
+
+    public StoreSchema()
     {
-        ColumnFamilyOptions calm = Family(cache, CalmMemtableBytes, bloom: false);
-        ColumnFamilyOptions busy = Family(cache, BusyMemtableBytes, bloom: false);
-        return new ColumnFamilies(calm)
-        {
-            { Meta, calm },
-            { Channels, calm },
-            { States, busy },
-            { Outgoing, busy },
-            { Keys, Family(cache, BusyMemtableBytes, bloom: true) },
-            { Received, busy },
-            { Peers, calm },
-        };
+        Cache cache = Cache.CreateLru(BlockCacheBytes);
+        _calm = Family(cache, CalmMemtableBytes, bloom: false);
+        _channels = Family(cache, CalmMemtableBytes, bloom: true);
+        _states = Family(cache, BusyMemtableBytes, bloom: true);
+        JournalOptions = Family(cache, BusyMemtableBytes, bloom: false);
+        SentOptions = Family(cache, BusyMemtableBytes, bloom: true);
     }
 
-    public static Cache NewCache() => Cache.CreateLru(BlockCacheBytes);
+    public ColumnFamilyOptions JournalOptions { get; }
+
+    public ColumnFamilyOptions SentOptions { get; }
+
+    /// <summary>Ours, made where they are missing, and whatever else there is.</summary>
+    public ColumnFamilies Families(IEnumerable<string> there)
+    {
+        var families = new ColumnFamilies(_calm)
+        {
+            { Meta, _calm },
+            { Channels, _channels },
+            { States, _states },
+            { Pending, _calm },
+            { Peers, _calm },
+        };
+        foreach (string name in there)
+        {
+            if (name is "default" or Meta or Channels or States or Pending or Peers) continue;
+            families.Add(
+                name,
+                SegmentSeries.IsOf(Received, name) ? JournalOptions : SegmentSeries.IsOf(Sent, name) ? SentOptions : _calm);
+        }
+
+        return families;
+    }
 
     /// <summary>
     /// <paramref name="bloom"/> where most look-ups are for keys that are not there: 10 bits each spare the disk 99 of

@@ -39,7 +39,26 @@ public sealed class ChannelCommandTests
 
         CliRun run = await CliRun.AskAsync(node, "channel", "list", "--json");
 
-        Assert.Equal("{ \"channels\": [ " + ChannelJson + " ] }\n", run.Output);
+        Assert.Equal("{ \"channels\": [ " + ChannelJson + " ], \"nextPageToken\": \"\" }\n", run.Output);
+    }
+
+    [Fact]
+    public async Task List_WalksAllPages()
+    {
+        List<string> tokens = [];
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.List = request =>
+        {
+            tokens.Add(request.PageToken);
+            return tokens.Count == 1
+                ? new ListChannelsResponse { Channels = { FakeNode.Channel(FakeNode.IdA) }, NextPageToken = "next" }
+                : new ListChannelsResponse { Channels = { FakeNode.Channel(FakeNode.IdB) } };
+        });
+
+        CliRun run = await CliRun.AskAsync(node, "channel", "list");
+
+        Assert.Equal(["", "next"], tokens);
+        Assert.Contains(FakeNode.IdA, run.Output);
+        Assert.Contains(FakeNode.IdB, run.Output);
     }
 
     [Theory]

@@ -97,8 +97,14 @@ internal sealed class FakeNode : IAsyncDisposable
         public override Task<GetInfoResponse> GetInfo(GetInfoRequest request, ServerCallContext context) =>
             Task.FromResult(answers.Info());
 
-        public override Task<ListChannelsResponse> ListChannels(ListChannelsRequest request, ServerCallContext context) =>
-            Task.FromResult(answers.List(request));
+        public override Task<ListChannelsResponse> ListChannels(ListChannelsRequest request, ServerCallContext context)
+        {
+            ListChannelsResponse page = answers.List(request);
+            ListChannelsResponse fitting = new() { NextPageToken = page.NextPageToken };
+            fitting.Channels.AddRange(page.Channels.Where(
+                channel => channel.ChannelId.StartsWith(request.ChannelIdPrefix, StringComparison.Ordinal)));
+            return Task.FromResult(fitting);
+        }
 
         public override Task<GetChannelResponse> GetChannel(GetChannelRequest request, ServerCallContext context) =>
             Task.FromResult(new GetChannelResponse { Channel = answers.Get(request.ChannelId) });

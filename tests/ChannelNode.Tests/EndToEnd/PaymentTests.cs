@@ -1,6 +1,7 @@
 using ChannelNode.Core;
 using ChannelNode.Signing;
 using Google.Protobuf;
+using Grpc.Core;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
 
@@ -193,6 +194,26 @@ public sealed class PaymentTests(AnvilFixture anvil) : IAsyncLifetime
             first.Take(300).Concat(rest).Select(payment => payment.ItemId.ToStringUtf8()));
         Assert.Equal(Enumerable.Range(1, 1_000).Select(number => (ulong)number), first.Take(300).Concat(rest).Select(p => p.Cursor));
     }
+
+    [Fact]
+    public async Task CursorOlderThanWhatIsKept_IsToldTheOldestKept()
+    {
+        await StreamAsync(_alice, [.. Enumerable.Range(0, 5).Select(number => Payment(_channel, number, "old"))]);
+        LetGo(_bob, hours: 1);
+        await StreamAsync(_alice, [.. Enumerable.Range(5, 3).Select(number => Payment(_channel, number, "new"))]);
+        LetGo(_bob, hours: 2);
+
+        await Refusals.AssertRefusedAsync(
+            () => ReceivedAsync(_bob, 4, 1), StatusCode.OutOfRange, "CURSOR_EXPIRED", "after_cursor");
+        ulong dropped = (await _bob.Api.GetInfoAsync(new Wire.GetInfoRequest())).DroppedCursor;
+        Assert.Equal(5ul, dropped);
+        List<Wire.ReceivedPayment> kept = await ReceivedAsync(_bob, dropped, 3);
+        Assert.Equal(["item-5", "item-6", "item-7"], kept.Select(payment => payment.ItemId.ToStringUtf8()));
+    }
+
+    /// <summary>As if so many hours had passed, of which one is kept.</summary>
+    private static void LetGo(TestNode node, int hours) => node.Host.Node.Store.TrimReceived(
+        TimeSpan.FromHours(1), ulong.MaxValue, node.Host.Node.Clock.NowMs + hours * 3_600_000L);
 
     [Fact]
     public async Task PeerThatGoesAwayMidStream_GetsEveryPaymentOnceWhenTheCallerTriesAgain()

@@ -7,7 +7,7 @@ namespace ChannelNode.Tests.Engine;
 
 public sealed class InFlightPaymentsTests
 {
-    private static readonly ChannelSlot Slot = new(Sample.Channel(), default);
+    private static readonly ChannelSlot Slot = new(Sample.Channel(), default, new PeerLinks());
 
     private static AwaitedPayment Waiter(CancellationToken cancel = default) =>
         new(Slot, 1, ReadOnlyMemory<byte>.Empty, "key", wantsReceipt: false, cancel);

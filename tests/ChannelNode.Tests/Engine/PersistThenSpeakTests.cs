@@ -28,13 +28,15 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
         ChainView view = new(_store, TimeProvider.System, TimeSpan.FromHours(1));
         view.Advance(new ChainBatch(null, 0, [], IsCaughtUp: true));
         NodeOptions options = new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero };
-        _slot = new ChannelSlot(Sample.Channel(), Sample.Funded(1_000, 1_000)) { Link = _link, Established = true };
-        _ledger = new Ledger(
-            _store, view, _clock, options, NullLogger<Ledger>.Instance);
-        ChannelBook book = new(_store);
+        PeerLinks links = new();
+        links.Replace(_link);
+        ChannelBook book = new(_store, links, 1_024);
+        _slot = new ChannelSlot(Sample.Channel(), Sample.Funded(1_000, 1_000), links) { EstablishedOn = _link };
+        _ledger = new Ledger(book, _store, view, _clock, options, NullLogger<Ledger>.Instance);
         book.Add(_slot);
+        _ledger.Start();
         _session = new PeerSession(
-            _link, [], book, _ledger, new TestScheme(Sample.PartyA.Signer), _clock, null!, options, NullLogger.Instance);
+            _link, book, _ledger, new TestScheme(Sample.PartyA.Signer), _clock, null!, options, NullLogger.Instance);
     }
 
     public Task InitializeAsync() => Task.CompletedTask;
@@ -118,11 +120,30 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
     {
         public Action<bool>? Committing { get; set; }
 
-        public IEnumerable<StoredChannel> ReadChannels() => store.ReadChannels();
+        public ulong ChannelCount => store.ChannelCount;
+
+        public StoredChannel? FindChannel(ChannelId id) => store.FindChannel(id);
+
+        public IReadOnlyList<StoredChannel> ReadChannels(ChannelId? after, int countMax) =>
+            store.ReadChannels(after, countMax);
+
+        public IReadOnlyDictionary<ChannelId, Pending> ReadPending() => store.ReadPending();
 
         public ChainCursor? ReadChainCursor() => store.ReadChainCursor();
 
         public IReadOnlyDictionary<Address, string> ReadPeerUrls() => store.ReadPeerUrls();
+
+        public ulong ReadDroppedCursor() => store.ReadDroppedCursor();
+
+        public void TrimReceived(TimeSpan keptFor, ulong bytesMax, long nowMs) =>
+            store.TrimReceived(keptFor, bytesMax, nowMs);
+
+        public bool TrimSent(TimeSpan keptFor, long nowMs) => store.TrimSent(keptFor, nowMs);
+
+        public void CarryOverSent(IStoreBatch batch, ChannelId channel, UInt128 afterTotal) =>
+            store.CarryOverSent(batch, channel, afterTotal);
+
+        public void DropOldestSent() => store.DropOldestSent();
 
         public ulong ReadReceivedCursor() => store.ReadReceivedCursor();
 

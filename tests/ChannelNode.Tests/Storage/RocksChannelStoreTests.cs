@@ -88,12 +88,96 @@ public sealed class RocksChannelStoreTests : IDisposable
     }
 
     [Fact]
+    public void Channel_IsFoundByItsIdOnly()
+    {
+        using RocksChannelStore store = _folder.Open();
+        store.Write(batch =>
+        {
+            batch.PutChannel(ChannelOf(1));
+            batch.PutState(IdOf(1), new ChannelState { Sent = 3 });
+        });
+
+        Assert.Equal(new StoredChannel(ChannelOf(1), new ChannelState { Sent = 3 }), store.FindChannel(IdOf(1)));
+        Assert.Null(store.FindChannel(IdOf(2)));
+    }
+
+    [Fact]
+    public void Pages_OfChannels_MissAndRepeatNone()
+    {
+        using RocksChannelStore store = _folder.Open();
+        store.Write(batch =>
+        {
+            for (int i = 0; i < 256; i++)
+            {
+                batch.PutChannel(ChannelOf((byte)i));
+                batch.PutState(IdOf((byte)i), new ChannelState { Sent = (UInt128)i });
+            }
+        });
+
+        List<int> seen = [];
+        IReadOnlyList<StoredChannel> page = store.ReadChannels(null, 100);
+        for (; page.Count > 0; page = store.ReadChannels(page[^1].Channel.Id, 100))
+            seen.AddRange(page.Select(channel => (int)channel.State.Sent));
+
+        Assert.Equal(Enumerable.Range(0, 256), seen);
+        Assert.Equal(IdOf(4), Assert.Single(store.ReadChannels(IdOf(3), 1)).Channel.Id);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void ChannelCount_IsExactAfterReopening(bool durable)
+    {
+        for (int life = 1; life <= 3; life++)
+        {
+            using RocksChannelStore store = _folder.Open();
+            Assert.Equal((ulong)(life - 1) * 2, store.ChannelCount);
+            store.Write(
+                batch =>
+                {
+                    batch.PutChannel(ChannelOf((byte)(2 * life)));
+                    batch.PutChannel(ChannelOf((byte)(2 * life + 1)));
+                    batch.PutState(IdOf((byte)(2 * life)), default);
+                    batch.PutState(IdOf((byte)(2 * life + 1)), default);
+                },
+                durable);
+            Assert.Equal((ulong)life * 2, store.ChannelCount);
+        }
+    }
+
+    [Fact]
+    public void Pending_IsReplacedAndTakenOff()
+    {
+        using RocksChannelStore store = _folder.Open();
+        store.Write(batch =>
+        {
+            batch.PutPending(IdOf(1), Pending.Deposit);
+            batch.PutPending(IdOf(2), Pending.Close | Pending.Acknowledgement);
+            batch.PutPending(IdOf(3), Pending.Close);
+        });
+        store.Write(batch =>
+        {
+            batch.PutPending(IdOf(1), Pending.Acknowledgement);
+            batch.PutPending(IdOf(3), Pending.None);
+        });
+
+        Assert.Equal(
+            new Dictionary<ChannelId, Pending>
+            {
+                [IdOf(1)] = Pending.Acknowledgement,
+                [IdOf(2)] = Pending.Close | Pending.Acknowledgement,
+            },
+            store.ReadPending());
+    }
+
+    [Fact]
     public void TermsWithoutState_AreRefusedAsCorrupt()
     {
         using RocksChannelStore store = _folder.Open();
         store.Write(batch => batch.PutChannel(ChannelOf(1)));
 
         Assert.Throws<StoreException>(() => store.ReadChannels());
+        Assert.Throws<StoreException>(() => store.FindChannel(IdOf(1)));
     }
 
     [Fact]

@@ -8,27 +8,37 @@ namespace ChannelNode.Tests.Storage;
 /// <summary>Rows as they lie on disks: a change here needs a new version byte, not a new fixture.</summary>
 public sealed class RowFixtureTests
 {
-    private static readonly string Zeros16 = new('0', 32);
-    private static readonly string Max16 = "0000" + new string('f', 28);
+    private static readonly string Max14 = "0e" + new string('f', 28);
+    private static readonly Address OurSigner = StoreFolder.AddressOf(0x44);
 
     private static readonly Channel Counting = new(
         StoreFolder.IdOf(0xEE),
         new ChannelTerms(
             new Party(StoreFolder.AddressOf(0x11), StoreFolder.AddressOf(0x22)),
-            new Party(StoreFolder.AddressOf(0x33), StoreFolder.AddressOf(0x44)),
+            new Party(StoreFolder.AddressOf(0x33), OurSigner),
             StoreFolder.AddressOf(0x55), 0x00015180, true, StoreFolder.Bytes32Of(0x66)),
         Side.B);
 
     private static readonly string CountingHex =
-        "01" + Repeat("11", 20) + Repeat("22", 20) + Repeat("33", 20) + Repeat("44", 20) + Repeat("55", 20)
-        + "00015180" + "01" + Repeat("66", 32) + "01";
+        "02" + "03" + "00015180" + Repeat("66", 32) + Repeat("22", 20) + Repeat("33", 20) + Repeat("11", 20) + Repeat("55", 20);
+
+    /// <summary>Duplex, in ether, both owners their own signers, we are side A: the shortest.</summary>
+    private static readonly Channel Plain = new(
+        StoreFolder.IdOf(0xEE),
+        new ChannelTerms(
+            new Party(OurSigner, OurSigner),
+            new Party(StoreFolder.AddressOf(0x22), StoreFolder.AddressOf(0x22)),
+            Address.Zero, 10, false, StoreFolder.Bytes32Of(0x66)),
+        Side.A);
+
+    private static readonly string PlainHex = "02" + "1c" + "0000000a" + Repeat("66", 32) + Repeat("22", 20);
 
     private static readonly ChannelState Distinct = new()
     {
         OnChain = new Pots(0x1001, 0x1002, 0x1003, 0x1004, 0x6553F100),
         Sent = 0x1005,
-        Acknowledged = 0x1006,
-        TheirSent = 0x1007,
+        Acknowledged = 0x06,
+        TheirSent = 0x100700,
         TheirReceived = 0x1008,
         TheirSignature = new Signature(StoreFolder.Bytes32Of(0xAA), StoreFolder.Bytes32Of(0xBB), 28),
         CloseSentA = 0x1009,
@@ -38,9 +48,8 @@ public sealed class RowFixtureTests
     };
 
     private static readonly string DistinctHex =
-        "01" + Low("1001") + Low("1002") + Low("1003") + Low("1004") + "6553f100"
-        + Low("1005") + Low("1006") + Low("1007") + Low("1008") + Repeat("aa", 32) + Repeat("bb", 32) + "1c"
-        + Low("1009") + Low("100a") + "0000000102030405" + "01";
+        "02" + "0f" + "021001" + "021002" + "021003" + "021004" + "021005" + "03100700" + "021008" + "0106"
+        + "6553f100" + Repeat("aa", 32) + Repeat("bb", 32) + "1c" + "021009" + "02100a" + "0000000102030405";
 
     private static readonly ChannelState Largest = new()
     {
@@ -57,15 +66,29 @@ public sealed class RowFixtureTests
     };
 
     private static readonly string LargestHex =
-        "01" + Repeat(Max16, 4) + "ffffffff" + Repeat(Max16, 4) + Repeat("ff", 65) + Repeat(Max16, 2)
-        + "ffffffffffffffff" + "01";
+        "02" + "1f" + Repeat(Max14, 7) + "ffffffff" + Repeat("ff", 65) + Repeat(Max14, 2) + "ffffffffffffffff";
 
     [Fact]
     public void Terms_LieAsDocumented()
     {
         Assert.Equal(CountingHex, TermsHex(Counting));
-        Assert.Equal(Counting, TermsRow.Read(Counting.Id, Convert.FromHexString(CountingHex)));
+        Assert.Equal(Counting, TermsRow.Read(Counting.Id, Convert.FromHexString(CountingHex), OurSigner));
     }
+
+    [Fact]
+    public void TermsThatLeaveOutWhatIsTheRule_LieAsDocumented()
+    {
+        Assert.Equal(PlainHex, TermsHex(Plain));
+        Assert.Equal(Plain, TermsRow.Read(Plain.Id, Convert.FromHexString(PlainHex), OurSigner));
+    }
+
+    [Fact]
+    public void TermsOfAnotherSigner_AreNotWritten() =>
+        Assert.Throws<ArgumentException>(() =>
+        {
+            var row = new RowWriter(new byte[TermsRow.SizeMax]);
+            TermsRow.Write(ref row, Counting, StoreFolder.AddressOf(0x45));
+        });
 
     [Fact]
     public void StateWithDistinctFields_LiesAsDocumented()
@@ -77,7 +100,7 @@ public sealed class RowFixtureTests
     [Fact]
     public void StateOfZeros_LiesAsDocumented()
     {
-        string hex = "01" + Repeat("00", 238);
+        string hex = "02" + "10" + Repeat("00", 7);
         Assert.Equal(hex, StateHex(default));
         Assert.Equal(default, StateRow.Read(Convert.FromHexString(hex)));
     }
@@ -89,12 +112,40 @@ public sealed class RowFixtureTests
         Assert.Equal(Largest, StateRow.Read(Convert.FromHexString(LargestHex)));
     }
 
+    [Theory]
+    [InlineData("10" + "ffffffffffffffffffffffffffffffff")]
+    [InlineData("01" + "01")]
+    [InlineData("00")]
+    public void Amount_IsReadAsWritten(string hex)
+    {
+        UInt128 amount = new RowReader("test", Convert.FromHexString(hex)).Amount();
+        var row = new RowWriter(new byte[RowWriter.AmountSizeMax]);
+        row.Amount(amount);
+        Assert.Equal(hex, Convert.ToHexStringLower(row.Row));
+    }
+
+    [Theory]
+    [InlineData("0100")]
+    [InlineData("020001")]
+    [InlineData("11" + "0100000000000000000000000000000000")]
+    [InlineData("0201")]
+    public void AmountInAnotherForm_Throws(string hex) => Assert.Throws<StoreException>(
+        () => new RowReader("test", Convert.FromHexString(hex)).Amount());
+
+    [Fact]
+    public void Pending_LiesAsDocumented()
+    {
+        Assert.Equal("0105", Convert.ToHexStringLower(PendingRow.Write(Pending.Deposit | Pending.Acknowledgement)));
+        Assert.Equal(Pending.Close, PendingRow.Read([1, 2]));
+        Assert.Throws<StoreException>(() => PendingRow.Read([1, 8]));
+    }
+
     [Fact]
     public void OutgoingPayment_LiesAsDocumented()
     {
         var payment = new OutgoingPayment(StoreFolder.IdOf(0xEE), 0x0102, 0x1001, new byte[] { 0xA1, 0xA2 }, "clé");
-        string key = Repeat("ee", 32) + Low("0102");
-        string hex = "01" + Low("1001") + "02" + "a1a2" + "04" + "636cc3a9";
+        string key = "70" + Repeat("ee", 32) + Low("0102");
+        string hex = "02" + "021001" + "02" + "a1a2" + "636cc3a9";
         var row = new RowWriter(new byte[OutgoingRow.SizeMax]);
         OutgoingRow.Write(ref row, payment, "clé"u8);
         Assert.Equal(hex, Convert.ToHexStringLower(row.Row));
@@ -125,7 +176,7 @@ public sealed class RowFixtureTests
         var identity = new RowWriter(new byte[IdentityRow.Size]);
         IdentityRow.Write(ref identity, new StoreIdentity(0x7A69, StoreFolder.AddressOf(0xC0), StoreFolder.AddressOf(0x51)));
         Assert.Equal(
-            "00000002" + "0000000000007a69" + Repeat("c0", 20) + Repeat("51", 20),
+            "00000003" + "0000000000007a69" + Repeat("c0", 20) + Repeat("51", 20),
             Convert.ToHexStringLower(identity.Row));
 
         var cursor = new RowWriter(new byte[ChainCursorRow.Size]);
@@ -141,7 +192,7 @@ public sealed class RowFixtureTests
         OutgoingRow.WriteKey(place, StoreFolder.IdOf(0xEE), 0x0102);
         var pointer = new RowWriter(new byte[IdempotencyRow.Size]);
         IdempotencyRow.Write(ref pointer, place);
-        Assert.Equal("01" + Repeat("ee", 32) + Low("0102"), Convert.ToHexStringLower(pointer.Row));
+        Assert.Equal("02" + "70" + Repeat("ee", 32) + Low("0102"), Convert.ToHexStringLower(pointer.Row));
         Assert.Equal(place, IdempotencyRow.Read(pointer.Row).ToArray());
         Assert.Equal("0168743a", Convert.ToHexStringLower(PeerRow.Write("ht:")));
         Assert.Equal("ht:", PeerRow.Read(PeerRow.Write("ht:")));
@@ -150,12 +201,12 @@ public sealed class RowFixtureTests
     [Theory]
     [InlineData(1, "too short")]
     [InlineData(0, "too short")]
-    [InlineData(238, "too short")]
-    [InlineData(240, "too long")]
+    [InlineData(-1, "too short")]
+    [InlineData(+1, "too long")]
     public void StateOfWrongLength_Throws(int length, string complaint)
     {
         byte[] row = Convert.FromHexString(DistinctHex);
-        Array.Resize(ref row, length);
+        Array.Resize(ref row, length is 0 or 1 && complaint == "too short" ? length : row.Length + length);
         Assert.Contains(complaint, Assert.Throws<StoreException>(() => StateRow.Read(row)).Message);
     }
 
@@ -174,30 +225,31 @@ public sealed class RowFixtureTests
     }
 
     [Fact]
-    public void FlagThatIsNeitherZeroNorOne_Throws()
+    public void FlagThatIsNotKnown_Throws()
     {
         byte[] state = Convert.FromHexString(DistinctHex);
-        state[238] = 2;
+        state[1] |= 32;
         Assert.Throws<StoreException>(() => StateRow.Read(state));
         byte[] terms = Convert.FromHexString(CountingHex);
-        terms[138] = 2;
-        Assert.Throws<StoreException>(() => TermsRow.Read(Counting.Id, terms));
+        terms[1] |= 128;
+        Assert.Throws<StoreException>(() => TermsRow.Read(Counting.Id, terms, OurSigner));
     }
 
     [Fact]
     public void LengthsThatDoNotFitTheRow_Throw()
     {
-        Assert.Throws<StoreException>(() => OutgoingRow.Read(new byte[48], Convert.FromHexString("01" + Zeros16 + "05a1")));
-        Assert.Throws<StoreException>(() => OutgoingRow.Read(new byte[47], Convert.FromHexString("01" + Zeros16 + "0000")));
-        Assert.Throws<StoreException>(() => IdempotencyRow.Read(Convert.FromHexString("01" + Repeat("ee", 47))).Length);
+        Assert.Throws<StoreException>(() => OutgoingRow.Read(Place(49), Convert.FromHexString("02" + "00" + "05a1")));
+        Assert.Throws<StoreException>(() => OutgoingRow.Read(Place(48), Convert.FromHexString("02" + "00" + "00")));
+        Assert.Throws<StoreException>(() => IdempotencyRow.Read(Convert.FromHexString("02" + Repeat("ee", 48))).Length);
         Assert.Throws<StoreException>(() => ChainCursorRow.Read(Convert.FromHexString("01" + Repeat("ee", 41))));
     }
 
     private static IEnumerable<Action<byte[]>> Readers() =>
     [
-        row => TermsRow.Read(Counting.Id, row),
+        row => TermsRow.Read(Counting.Id, row, OurSigner),
         row => StateRow.Read(row),
-        row => OutgoingRow.Read(new byte[48], row),
+        row => PendingRow.Read(row),
+        row => OutgoingRow.Read(Place(OutgoingRow.KeySize), row),
         row => ReceivedRow.Read(new byte[8], row),
         row => _ = IdempotencyRow.Read(row).Length,
         row => ChainCursorRow.Read(row),
@@ -206,17 +258,20 @@ public sealed class RowFixtureTests
 
     private static string TermsHex(Channel channel)
     {
-        var row = new RowWriter(new byte[TermsRow.Size]);
-        TermsRow.Write(ref row, channel);
+        var row = new RowWriter(new byte[TermsRow.SizeMax]);
+        TermsRow.Write(ref row, channel, OurSigner);
         return Convert.ToHexStringLower(row.Row);
     }
 
     private static string StateHex(in ChannelState state)
     {
-        var row = new RowWriter(new byte[StateRow.Size]);
+        var row = new RowWriter(new byte[StateRow.SizeMax]);
         StateRow.Write(ref row, state);
         return Convert.ToHexStringLower(row.Row);
     }
+
+    /// <summary>A key of a payment sent, of any length.</summary>
+    private static byte[] Place(int size) => [(byte)'p', .. new byte[size - 1]];
 
     private static string Low(string digits) => digits.PadLeft(32, '0');
 

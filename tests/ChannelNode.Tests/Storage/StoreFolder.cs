@@ -10,6 +10,8 @@ public sealed class StoreFolder : IDisposable
 {
     internal static readonly StoreIdentity Identity = new(31337, AddressOf(0xC0), AddressOf(0x51));
 
+    private static readonly Party Ours = new(AddressOf(1), Identity.Signer);
+
     public StoreFolder() => Directory.CreateDirectory(Root);
 
     public string Root { get; } = Path.Combine(Path.GetTempPath(), "channelnode-store-" + Guid.NewGuid().ToString("N"));
@@ -32,8 +34,9 @@ public sealed class StoreFolder : IDisposable
     internal static Channel ChannelOf(byte fill, Side ourSide = Side.A) => new(
         IdOf(fill),
         new ChannelTerms(
-            new Party(AddressOf(1), AddressOf(2)), new Party(AddressOf(3), AddressOf(4)), AddressOf(5), 86_400, false,
-            Bytes32Of(fill)),
+            ourSide == Side.A ? Ours : new Party(AddressOf(3), AddressOf(4)),
+            ourSide == Side.B ? Ours : new Party(AddressOf(3), AddressOf(4)),
+            AddressOf(5), 86_400, false, Bytes32Of(fill)),
         ourSide);
 
     internal static OutgoingPayment Outgoing(byte channel, UInt128 total, string key = "") =>
@@ -55,6 +58,8 @@ public sealed class StoreFolder : IDisposable
 
 internal static class StoreWrites
 {
+    public static IReadOnlyList<StoredChannel> ReadChannels(this IChannelStore store) => store.ReadChannels(null, int.MaxValue);
+
     public static void PutReceived(this IStoreBatch batch, ReceivedRun run) =>
         batch.PutReceived(run, StoreFolder.Payments(run.Count));
 

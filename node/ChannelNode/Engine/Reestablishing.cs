@@ -1,0 +1,69 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// Asks a peer, in one session, where channels stand: those in which it has not acknowledged everything as soon as it
+/// is there, any other when it is used first. So many at once, the others in turn: a node with a million channels
+/// with one peer asks about the few that matter. The ledger's writer owns it.
+/// </summary>
+internal sealed class Reestablishing(PeerLink link)
+{
+    private const int UnderWayMax = 256;
+
+    private readonly HashSet<ChannelSlot> _underWay = [];
+    private readonly Queue<ChannelSlot> _next = new();
+
+    /// <summary>Asks once in a session.</summary>
+    public void Ask(ChannelSlot slot)
+    {
+        if (slot.AskedOn == link) return;
+        slot.AskedOn = link;
+        _next.Enqueue(slot);
+        AskNext();
+    }
+
+    /// <summary>
+    /// The peer has told where the channel stands. When it was not asked it wants to know the same, and is told. True
+    /// when that establishes the channel in this session.
+    /// </summary>
+    public bool Take(ChannelSlot slot)
+    {
+        if (_underWay.Remove(slot)) AskNext();
+        else Tell(slot);
+        if (slot.IsEstablished) return false;
+        slot.EstablishedOn = link;
+        return true;
+    }
+
+    /// <summary>The session is over: what waited for an answer is refused, unless a newer session was asked.</summary>
+    public void End()
+    {
+        foreach (ChannelSlot slot in _underWay.Concat(_next))
+        {
+            if (slot.AskedOn != link) continue;
+            slot.AskedOn = null;
+            foreach (EstablishedCommand waiting in slot.TakeWaiting()) waiting.Refuse(Refusal.PeerOffline);
+        }
+
+        _underWay.Clear();
+        _next.Clear();
+    }
+
+    private void AskNext()
+    {
+        while (_underWay.Count < UnderWayMax && _next.TryDequeue(out ChannelSlot? slot))
+        {
+            if (slot.IsEstablished) continue; // The peer was first.
+            _underWay.Add(slot);
+            Tell(slot);
+        }
+    }
+
+    /// <summary>Nothing of the turn in progress may be told before its commit: what was committed is what the peer hears.</summary>
+    private void Tell(ChannelSlot slot)
+    {
+        ChannelState committed = slot.State;
+        link.Send(new PeerMessage.Reestablish(slot.Channel.Id, committed.Sent, committed.TheirSent));
+    }
+}

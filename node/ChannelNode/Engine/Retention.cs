@@ -1,0 +1,54 @@
+using Microsoft.Extensions.Logging;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// Lets go of payments that need not be kept: received ones by age and size, sent ones and their idempotency keys by
+/// age, but never while they are under way. Runs beside the ledger; a disk that fails here stops the node too.
+/// </summary>
+internal sealed class Retention(
+    ChannelBook book, Ledger ledger, IChannelStore store, NodeClock clock, NodeOptions options, ILogger<Retention> log)
+{
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(2);
+
+    private readonly TimeSpan _receivedKeptFor = TimeSpan.FromHours(options.ReceivedKeptHours);
+    private readonly TimeSpan _sentKeptFor = TimeSpan.FromHours(options.SentKeptHours);
+
+    public async Task RunAsync(CancellationToken stopping)
+    {
+        using PeriodicTimer timer = new(LookEvery, clock.Time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stopping)) await LookAsync(stopping);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // Stopping.
+        }
+        catch (Exception error)
+        {
+            log.RetentionFailed(error);
+            throw;
+        }
+    }
+
+    /// <summary>One look at what can go.</summary>
+    public async Task LookAsync(CancellationToken cancel)
+    {
+        store.TrimReceived(_receivedKeptFor, options.ReceivedBytesMax, clock.NowMs);
+        while (store.TrimSent(_sentKeptFor, clock.NowMs))
+        {
+            // On disk in the next part before the oldest goes. What is signed later is in a newer one anyway.
+            await ledger.RunAsync(CarryOver, cancel);
+            store.DropOldestSent();
+        }
+    }
+
+    private bool CarryOver(LedgerTurn turn)
+    {
+        foreach (ChannelSlot slot in book.Unacknowledged)
+            store.CarryOverSent(turn.Batch, slot.Channel.Id, slot.Working.Acknowledged);
+        turn.RequireDurable();
+        return true;
+    }
+}
