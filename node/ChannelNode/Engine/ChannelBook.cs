@@ -135,6 +135,7 @@ internal sealed class ChannelBook
     {
         while (_cache.TakeIdle() is { } slot)
         {
+            slot.Forget();
             if (!slot.Pending.HasFlag(Pending.Acknowledgement)) continue;
             slot.Pending &= ~Pending.Acknowledgement;
             nextBatch.PutPending(slot.Channel.Id, slot.Pending);

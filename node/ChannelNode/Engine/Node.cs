@@ -42,6 +42,7 @@ internal sealed class Node : IAsyncDisposable
         Credits = new Credits(Book, chain, View, options, us);
         _guardian = new Guardian(
             Book, Ledger, Operations, chain, View, scheme, Clock, logs.CreateLogger<Guardian>());
+        Ledger.Start();
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }
 
