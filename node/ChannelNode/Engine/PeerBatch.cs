@@ -142,8 +142,7 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
             {
                 Refuse(channel.Id, _updates[at].Sent, Refusal.WrongSigner);
             }
-            else if (at == run.First
-                || Core.Updates.Check(channel, committed, verified.Update) == Refusal.None)
+            else if (at == run.First || !MayPassWithoutIt(Core.Updates.Check(channel, committed, verified.Update)))
             {
                 (run.Newest, run.Verified) = (at, verified);
                 return;
@@ -156,6 +155,10 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
             if (at == run.First) return;
         }
     }
+
+    /// <summary>Whether what an update is refused for may not hold of the one before it.</summary>
+    private static bool MayPassWithoutIt(Refusal refusal) =>
+        refusal is Refusal.AmountTooLarge or Refusal.ReceivedNotSent or Refusal.InsufficientBalance;
 
     public bool TryVerify(Channel channel, int at, out VerifiedUpdate verified)
     {

@@ -130,8 +130,8 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         ServerCallContext context)
     {
         ChannelId? only = request.ChannelId.Length == 0 ? null : Find(request.ChannelId).Channel.Id;
-        return PaymentSubscription.RunAsync(
-            node, request.AfterCursor, only, responseStream, context.CancellationToken);
+        return new PaymentSubscription(node, only, request.Runs, responseStream)
+            .RunAsync(request.AfterCursor, context.CancellationToken);
     }
 
     public override Task CloseChannel(

@@ -1,5 +1,7 @@
-using Grpc.Core;
+using ChannelNode.Core;
+using ChannelNode.Signing;
 using Google.Protobuf;
+using Grpc.Core;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
 
@@ -138,6 +140,40 @@ public sealed class PaymentTests(AnvilFixture anvil) : IAsyncLifetime
 
         Assert.Single(answers, answer => !answer.Repeated);
         Assert.Equal("7", (await _alice.ChannelAsync(_channel)).Sent);
+    }
+
+    [Fact]
+    public async Task SixteenPayersOfOneChannelAtOnce_AddUpExactly()
+    {
+        Task<Dictionary<ulong, Wire.PaymentResult>>[] payers = [.. Enumerable.Range(0, 16).Select(payer => StreamAsync(
+            _alice, [.. Enumerable.Range(0, 250).Select(number => Payment(_channel, number, $"payer-{payer}"))]))];
+        Dictionary<ulong, Wire.PaymentResult>[] results = await Task.WhenAll(payers);
+
+        Wire.PaymentResult[] all = [.. results.SelectMany(payer => payer.Values)];
+        Assert.All(all, result => Assert.Equal(Wire.Refusal.Unspecified, result.Refusal));
+        Assert.Equal(4_000, all.Select(result => result.TotalSent).Distinct().Count());
+        List<Wire.ReceivedPayment> received = await ReceivedAsync(_bob, 0, 4_000);
+        string total = received.Sum(payment => long.Parse(payment.Amount)).ToString();
+        Assert.Equal(total, (await _bob.ChannelAsync(_channel)).Received);
+        Assert.Equal(total, (await _alice.ChannelAsync(_channel)).Sent);
+        Assert.Equal(total, received[^1].TotalReceived);
+    }
+
+    [Fact]
+    public async Task PaymentWithReceipt_BringsThePeersSignatureOverItsTotal()
+    {
+        Wire.Payment payment = Payment(_channel, 7, "receipt");
+        payment.Receipt = true;
+
+        Wire.PayResponse answer = await _alice.Api.PayAsync(new Wire.PayRequest { Payment = payment });
+
+        Assert.Equal(answer.TotalSent, answer.Receipt.Received);
+        Assert.True(ChannelId.TryParse(_channel, out ChannelId id));
+        BalanceUpdate update = new(id, UInt128.Parse(answer.Receipt.Sent), UInt128.Parse(answer.Receipt.Received));
+        Signature signature = Signature.Read(Convert.FromHexString(answer.Receipt.Signature[2..]));
+        using PrivateKey anyone = PrivateKey.Generate();
+        Assert.True(new SignatureScheme(anyone, _chain.ChainId, _chain.Contract).Verify(update, signature, _bob.Signer));
+        Assert.Null((await _alice.Api.PayAsync(new Wire.PayRequest { Payment = Payment(_channel, 8, "none") })).Receipt);
     }
 
     [Fact]

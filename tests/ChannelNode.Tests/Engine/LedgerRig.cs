@@ -22,12 +22,14 @@ internal sealed class LedgerRig : IAsyncDisposable
         View = new ChainView(Store, TimeProvider.System, TimeSpan.FromHours(1));
         View.Advance(new ChainBatch(null, 0, [], IsCaughtUp: true));
         NodeClock clock = new(TimeProvider.System);
-        Ledger = new Ledger(Store, View, clock, options, NullLogger<Ledger>.Instance);
-        ChannelBook book = new(Store);
+        PeerLinks links = new();
+        links.Replace(Link);
+        ChannelBook book = new(Store, links, options.ChannelsInMemoryMax);
+        Ledger = new Ledger(book, Store, View, clock, options, NullLogger<Ledger>.Instance);
+        Ledger.Start();
+        Slot = new ChannelSlot(Sample.Channel(), Sample.Funded(1_000, 1_000), links) { EstablishedOn = Link };
         book.Add(Slot);
-        Slot.Link = Link;
-        Slot.Established = true;
-        Session = new PeerSession(Link, [], book, Ledger, Scheme, clock, null!, options, NullLogger.Instance);
+        Session = new PeerSession(Link, book, Ledger, Scheme, clock, null!, options, NullLogger.Instance);
     }
 
     public RocksChannelStore Store { get; }
@@ -42,7 +44,7 @@ internal sealed class LedgerRig : IAsyncDisposable
 
     public CountingScheme Scheme { get; } = new(new TestScheme(Sample.PartyA.Signer));
 
-    public ChannelSlot Slot { get; } = new(Sample.Channel(), Sample.Funded(1_000, 1_000));
+    public ChannelSlot Slot { get; }
 
     /// <summary>Takes the frames as if they had waited together; answers with all that is said to the peer then.</summary>
     public async Task<OutgoingFrame> AnswerAsync(params PeerFrame[] frames)
