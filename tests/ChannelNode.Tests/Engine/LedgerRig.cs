@@ -101,6 +101,8 @@ internal sealed class CountingScheme(ISignatureScheme scheme) : ISignatureScheme
 
     public Signature Sign(in CooperativeClose close) => scheme.Sign(close);
 
+    public Signature SignConsent(in BalanceUpdate update) => scheme.SignConsent(update);
+
     public Signature Presentable(in BalanceUpdate update, in Signature signature, Address signer) =>
         scheme.Presentable(update, signature, signer);
 
