@@ -31,8 +31,9 @@ internal sealed class SimulatedNode
         NodeClock clock = new(time);
         _book = new ChannelBook(Store, _links, channelsInMemoryMax);
         Ledger = new Ledger(_book, Store, _view, clock, Options, NullLogger<Ledger>.Instance);
+        // Without a chain there is nothing to relay.
         ChannelAgreements agreements = new(
-            _book, Ledger, _links, _scheme, clock, Options, us, NullLogger<ChannelAgreements>.Instance);
+            _book, Ledger, _links, _scheme, clock, Options, null!, us, NullLogger<ChannelAgreements>.Instance);
         _peers = new Peers(
             _book, Ledger, _links, _scheme, clock, agreements, Store, Options, NullLogger<Peers>.Instance)
         {
