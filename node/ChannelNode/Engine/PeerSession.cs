@@ -72,7 +72,7 @@ internal sealed class PeerSession
         do
         {
             int count = Math.Min(RunsPerPart, runs - from);
-            batch.Verify(from, count);
+            while (!batch.Verify(from, count)) await default(BackOfTheQueue);
             bool isLast = from + count == runs;
             await _ledger.EnqueueAsync(new AcceptRuns(batch, from, from + count, isLast, this), cancel);
             from += count;

@@ -62,6 +62,18 @@ public sealed class CoalescingTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ManyWronglySignedOnes_CostTheGoodOneBeforeThemNothing()
+    {
+        Wire.Update[] bad = [.. Enumerable.Range(11, 100).Select(sent => Pays((UInt128)sent, 1).WronglySigned())];
+
+        OutgoingFrame said = await _rig.AnswerAsync(Of([Pays(10, 10), .. bad]));
+
+        Assert.Equal((UInt128)10, said.Acknowledgements[0].Received);
+        Assert.Equal(100, said.Refusals.Count(refusal => refusal.Reason == Refusal.WrongSigner));
+        Assert.Equal((int[][])[[10]], _rig.Journal());
+    }
+
+    [Fact]
     public async Task OverspendingNewest_IsRefusedByName_AndTheWriterChecksNoSignature()
     {
         await AssertAsync(
