@@ -148,6 +148,19 @@ public sealed class KilledPayeeTests(AnvilFixture anvil)
     /// <summary>The payee tells where it stands: at what it acknowledged at least. From there the payer goes on.</summary>
     private async Task CheckStandsAsync(RawPeer payer)
     {
+        foreach (ChannelId id in _ids)
+        {
+            await payer.SayAsync(new Wire.PeerMessage
+            {
+                ChannelReestablish = new Wire.ChannelReestablish
+                {
+                    ChannelId = Google.Protobuf.ByteString.CopyFrom(id.Value.ToArray()),
+                    Sent = RawPeer.Bytes(_sent[_ids.IndexOf(id)]),
+                    Received = RawPeer.Bytes(0),
+                },
+            });
+        }
+
         for (int told = 0; told < Channels;)
         {
             if ((await payer.HearAsync()).ChannelReestablish is not { } stands) continue;

@@ -25,10 +25,10 @@ internal sealed class LedgerRig : IAsyncDisposable
         PeerLinks links = new();
         links.Replace(Link);
         ChannelBook book = new(Store, links, options.ChannelsInMemoryMax);
-        Ledger = new Ledger(book, Store, View, clock, options, NullLogger<Ledger>.Instance);
-        Ledger.Start();
         Slot = new ChannelSlot(Sample.Channel(), Sample.Funded(1_000, 1_000), links) { EstablishedOn = Link };
+        Ledger = new Ledger(book, Store, View, clock, options, NullLogger<Ledger>.Instance);
         book.Add(Slot);
+        Ledger.Start();
         Session = new PeerSession(Link, book, Ledger, Scheme, clock, null!, options, NullLogger.Instance);
     }
 
