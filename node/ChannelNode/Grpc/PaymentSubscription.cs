@@ -41,9 +41,9 @@ internal sealed class PaymentSubscription(
         {
             cancel.ThrowIfCancellationRequested();
             IReadOnlyList<JournalledRun> runs = node.Store.ReadReceived(afterCursor, PaymentsPerRead);
-            if (runs.Count > 0 && runs[0].Run.FirstCursor > afterCursor + 1) throw Expired(afterCursor, runs[0].Run.FirstCursor);
             foreach (JournalledRun run in runs)
             {
+                if (run.Run.FirstCursor > afterCursor + 1) throw Expired(afterCursor, run.Run.FirstCursor);
                 if (only is null || run.Run.Channel == only) await AddAsync(run, afterCursor, cancel);
                 afterCursor = run.Run.LastCursor;
             }

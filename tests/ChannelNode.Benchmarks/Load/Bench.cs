@@ -33,7 +33,7 @@ internal sealed class Bench(LoadOptions options, RunReport report, Yardsticks ya
     public async Task<Site> SiteAsync() => _site ??= await NewSiteAsync();
 
     /// <summary>A node with an empty database; the caller ends it.</summary>
-    public Task<Site> NewSiteAsync() => Site.StartAsync(NewFolder(), anvil);
+    public Task<Site> NewSiteAsync(params string[] moreFlags) => Site.StartAsync(NewFolder(), anvil, moreFlags);
 
     public string NewFolder() => Path.Combine(folder, $"node-{++_sites}");
 

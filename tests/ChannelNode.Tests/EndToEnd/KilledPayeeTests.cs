@@ -145,9 +145,22 @@ public sealed class KilledPayeeTests(AnvilFixture anvil)
         return frame;
     }
 
-    /// <summary>The payee tells where it stands: at what it acknowledged at least. From there the payer goes on.</summary>
+    /// <summary>The payee is asked where it stands: at what it acknowledged at least. From there the payer goes on.</summary>
     private async Task CheckStandsAsync(RawPeer payer)
     {
+        for (int index = 0; index < Channels; index++)
+        {
+            await payer.SayAsync(new Wire.PeerMessage
+            {
+                ChannelReestablish = new Wire.ChannelReestablish
+                {
+                    ChannelId = Google.Protobuf.ByteString.CopyFrom(_ids[index].Value.ToArray()),
+                    Sent = RawPeer.Bytes(_sent[index]),
+                    Received = RawPeer.Bytes(0),
+                },
+            });
+        }
+
         for (int told = 0; told < Channels;)
         {
             if ((await payer.HearAsync()).ChannelReestablish is not { } stands) continue;

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using ChannelNode.Benchmarks.Load.Report;
 
 namespace ChannelNode.Benchmarks.Load.Classes;
 
@@ -9,9 +10,10 @@ internal static class Rivals
 {
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
-    public static async Task RunAsync(Bench bench)
+    /// <summary><paramref name="nodeCpuUs"/>: the node's CPU for each update of class 1; 0 where that was not measured.</summary>
+    public static async Task RunAsync(LoadOptions options, RunReport report, double nodeCpuUs)
     {
-        string seconds = bench.Options.Quick ? "1" : "10";
+        string seconds = options.Quick ? "1" : "10";
         ProcessStartInfo start = new("node") { RedirectStandardOutput = true };
         start.ArgumentList.Add(Repository.PathOf("tests/ChannelNode.Benchmarks/js/rivals.mjs"));
         start.ArgumentList.Add(seconds);
@@ -19,12 +21,12 @@ internal static class Rivals
         while (await process.StandardOutput.ReadLineAsync() is { } line)
         {
             Rival rival = JsonSerializer.Deserialize<Rival>(line, Json)!;
-            string ratio = bench.DistinctCpuUs == 0
+            string ratio = nodeCpuUs == 0
                 ? ""
-                : string.Create(CultureInfo.InvariantCulture, $"; this node, durable: {1e6 / bench.DistinctCpuUs:N0}, {1e6 / bench.DistinctCpuUs / rival.PerSecond:N0} times as many");
-            bench.Report.Say(string.Create(
+                : string.Create(CultureInfo.InvariantCulture, $"; this node, durable: {1e6 / nodeCpuUs:N0}, {1e6 / nodeCpuUs / rival.PerSecond:N0} times as many");
+            report.Say(string.Create(
                 CultureInfo.InvariantCulture, $"     {rival.Package}: {rival.PerSecond:N0} updates/s for each core, in memory{ratio}"));
-            bench.Report.Write("rival", new { rival.Name, rival.Package, PerSecondAndCore = rival.PerSecond });
+            report.Write("rival", new { rival.Name, rival.Package, PerSecondAndCore = rival.PerSecond });
         }
 
         await process.WaitForExitAsync();

@@ -78,7 +78,7 @@ internal sealed class RunReport : IDisposable
     {
         Say("");
         Say("     class                                              bar                              here          figure       ratio");
-        foreach (Bar bar in _bars)
+        foreach (Bar bar in _bars.OrderBy(bar => int.Parse(bar.Class, CultureInfo.InvariantCulture)))
         {
             Say(string.Create(
                 CultureInfo.InvariantCulture,

@@ -44,7 +44,7 @@ internal sealed partial class NodeUnderTest : IAsyncDisposable
         return new NodeUnderTest(folder, anvil, key.Address);
     }
 
-    public async Task StartAsync()
+    public async Task StartAsync(params string[] moreFlags)
     {
         _process = await ChildProcess.StartAsync(
             "the node", line => ReadyLine().IsMatch(line),
@@ -52,7 +52,7 @@ internal sealed partial class NodeUnderTest : IAsyncDisposable
                 "dotnet", Path.Combine(AppContext.BaseDirectory, "channelnode.dll"), "run",
                 "--data-dir", DataFolder, "--key-file", Path.Combine(_folder, "key"),
                 "--rpc-url", _anvil.Url, "--contract", _anvil.Contract.ToString(),
-                "--api-listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", .. Flags,
+                "--api-listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", .. Flags, .. moreFlags,
             ]);
         await _process.WhenReadyAsync(StartLimit);
         Match ready = ReadyLine().Match(_process.ReadyLine);

@@ -21,10 +21,10 @@ internal sealed class Site : IAsyncDisposable
 
     public PeerContext Context => new(Node.PeerUrl, Anvil.ChainId, _anvil.Contract);
 
-    public static async Task<Site> StartAsync(string folder, Anvil anvil)
+    public static async Task<Site> StartAsync(string folder, Anvil anvil, params string[] moreFlags)
     {
         NodeUnderTest node = await NodeUnderTest.CreateAsync(folder, anvil);
-        await node.StartAsync();
+        await node.StartAsync(moreFlags);
         return new Site(node, anvil);
     }
 

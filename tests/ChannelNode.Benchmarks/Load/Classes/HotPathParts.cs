@@ -12,20 +12,20 @@ using Perfolizer.Horology;
 namespace ChannelNode.Benchmarks.Load.Classes;
 
 /// <summary>Class 11: what the parts of the hot path allocate, by BenchmarkDotNet in this process.</summary>
-internal static class ChannelDoors
+internal static class HotPathParts
 {
-    public static void Run(Bench bench)
+    public static void Run(LoadOptions options, RunReport report, string folder)
     {
         Job job = Job.Default.WithToolchain(InProcessEmitToolchain.DontLogOutput)
             .WithWarmupCount(1)
-            .WithIterationCount(bench.Options.Quick ? 3 : 10)
-            .WithIterationTime(TimeInterval.FromMilliseconds(bench.Options.Quick ? 50 : 250));
+            .WithIterationCount(options.Quick ? 3 : 10)
+            .WithIterationTime(TimeInterval.FromMilliseconds(options.Quick ? 50 : 250));
         ManualConfig config = ManualConfig.CreateEmpty()
             .AddJob(job)
             .AddColumnProvider(DefaultColumnProviders.Instance)
             .AddDiagnoser(MemoryDiagnoser.Default)
             .AddLogger(NullLogger.Instance)
-            .WithArtifactsPath(bench.NewFolder());
+            .WithArtifactsPath(Path.Combine(folder, "parts"));
         Summary[] summaries = [BenchmarkRunner.Run<UpdateBenchmarks>(config), BenchmarkRunner.Run<FrameBenchmarks>(config)];
         string[] hotPath = [.. UpdateBenchmarks.HotPath, .. FrameBenchmarks.HotPath];
         foreach (BenchmarkReport part in summaries.SelectMany(summary => summary.Reports))
@@ -33,10 +33,10 @@ internal static class ChannelDoors
             string name = part.BenchmarkCase.Descriptor.WorkloadMethod.Name;
             double nanoseconds = part.ResultStatistics?.Median ?? double.NaN;
             long bytes = part.GcStats.GetBytesAllocatedPerOperation(part.BenchmarkCase) ?? -1;
-            bench.Report.Say($"  11 {name,-38} {nanoseconds,12:N0} ns   {bytes,6:N0} bytes allocated");
-            bench.Report.Write("part", new { Class = "11", Name = name, Nanoseconds = nanoseconds, AllocatedBytes = bytes });
+            report.Say($"  11 {name,-38} {nanoseconds,12:N0} ns   {bytes,6:N0} bytes allocated");
+            report.Write("part", new { Class = "11", Name = name, Nanoseconds = nanoseconds, AllocatedBytes = bytes });
             if (!hotPath.Contains(name)) continue;
-            bench.Report.Add(new Bar(
+            report.Add(new Bar(
                 "11", $"{name}: allocated for each update", "0 bytes", 0, bytes < 0 ? double.NaN : bytes, "bytes", 1, AtLeast: false));
         }
     }
