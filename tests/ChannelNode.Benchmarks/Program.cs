@@ -9,6 +9,7 @@ switch (args)
         return await LoadProgram.RunAsync(rest);
     case ["parts", .. var rest]:
         BenchmarkRunner.Run<UpdateBenchmarks>(args: rest);
+        BenchmarkRunner.Run<FrameBenchmarks>(args: rest);
         return 0;
     default:
         Console.Error.WriteLine($"usage: {LoadOptions.Usage}\n       parts [arguments of BenchmarkDotNet]");

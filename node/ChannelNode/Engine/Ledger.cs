@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Threading.Channels;
 using ChannelNode.Core;
 using Microsoft.Extensions.Logging;
 
@@ -11,7 +10,7 @@ namespace ChannelNode.Engine;
 /// </summary>
 internal sealed class Ledger : IAsyncDisposable
 {
-    private readonly Channel<LedgerCommand> _queue;
+    private readonly LedgerQueue _queue;
     private readonly IChannelStore _store;
     private readonly ILogger<Ledger> _log;
     private readonly int _batchMax;
@@ -34,8 +33,7 @@ internal sealed class Ledger : IAsyncDisposable
         _log = log;
         _batchMax = options.CommitBatchMax;
         _receivedCursor = (long)store.ReadReceivedCursor();
-        _queue = System.Threading.Channels.Channel.CreateBounded<LedgerCommand>(
-            new BoundedChannelOptions(options.LedgerQueueMax) { SingleReader = true });
+        _queue = new LedgerQueue(options.LedgerQueueMax);
         _turn = new LedgerTurn(book, store, view, clock, options.InFlightPaymentsPerChannelMax);
     }
 
@@ -49,7 +47,7 @@ internal sealed class Ledger : IAsyncDisposable
     /// </summary>
     internal bool TakeTurn()
     {
-        if (!_queue.Reader.TryPeek(out _)) return false;
+        if (_queue.IsEmpty) return false;
         Turn(_turn);
         return true;
     }
@@ -61,17 +59,7 @@ internal sealed class Ledger : IAsyncDisposable
     public ulong ReceivedCursor => (ulong)Interlocked.Read(ref _receivedCursor);
 
     /// <summary>Queues a command; waits while the queue is full.</summary>
-    public async ValueTask EnqueueAsync(LedgerCommand command, CancellationToken cancel)
-    {
-        try
-        {
-            await _queue.Writer.WriteAsync(command, cancel);
-        }
-        catch (ChannelClosedException)
-        {
-            throw new RefusalException(Refusal.NotReady, "the node is stopping");
-        }
-    }
+    public ValueTask EnqueueAsync(LedgerCommand command, CancellationToken cancel) => _queue.EnqueueAsync(command, cancel);
 
     /// <summary>Runs a decision on the writer; the result is given once it is on disk.</summary>
     public async Task<T> RunAsync<T>(Func<LedgerTurn, T> decide, CancellationToken cancel)
@@ -87,7 +75,7 @@ internal sealed class Ledger : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _queue.Writer.TryComplete();
+        _queue.Complete();
         try
         {
             await _writer;
@@ -102,14 +90,14 @@ internal sealed class Ledger : IAsyncDisposable
     {
         try
         {
-            while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult()) Turn(_turn);
+            while (_queue.WaitToTake()) Turn(_turn);
         }
         catch (Exception error)
         {
             _log.LedgerFailed(error);
-            _queue.Writer.TryComplete(error);
+            _queue.Complete();
             _turn.Fail(error);
-            while (_queue.Reader.TryRead(out LedgerCommand? command)) command.Abandon(error);
+            while (_queue.TryTake(out LedgerCommand? command)) command.Abandon(error);
             throw;
         }
         finally
@@ -122,7 +110,7 @@ internal sealed class Ledger : IAsyncDisposable
     {
         while (turn.Weight < _batchMax && turn.ReceivedCount < ReceivedPerTurnMax)
         {
-            if (!_queue.Reader.TryRead(out LedgerCommand? command)) break;
+            if (!_queue.TryTake(out LedgerCommand? command)) break;
             turn.Run(command);
         }
 

@@ -87,7 +87,9 @@ public sealed class PeerReestablishTests(AnvilFixture anvil) : PeerFixture(anvil
         await Peer.HearAsync();
         Wire.UpdateRefusal unknown = new()
         {
-            ChannelId = Bytes(id), Sent = RawPeer.Bytes(0), Reason = Wire.Refusal.UnknownChannel,
+            ChannelId = Bytes(id),
+            Sent = RawPeer.Bytes(0),
+            Reason = Wire.Refusal.UnknownChannel,
         };
         await Peer.SayAsync(new Wire.PeerMessage { Frame = new Wire.Frame { Refusals = { unknown } } });
 

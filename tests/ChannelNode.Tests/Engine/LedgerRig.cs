@@ -24,11 +24,11 @@ internal sealed class LedgerRig : IAsyncDisposable
         NodeClock clock = new(TimeProvider.System);
         PeerLinks links = new();
         links.Replace(Link);
-        ChannelBook book = new(Store, links, options.ChannelsInMemoryMax);
-        Ledger = new Ledger(book, Store, View, clock, options, NullLogger<Ledger>.Instance);
-        Ledger.Start();
+        ChannelBook book = new(Store, links, 1_024);
         Slot = new ChannelSlot(Sample.Channel(), Sample.Funded(1_000, 1_000), links) { EstablishedOn = Link };
+        Ledger = new Ledger(book, Store, View, clock, options, NullLogger<Ledger>.Instance);
         book.Add(Slot);
+        Ledger.Start();
         Session = new PeerSession(Link, book, Ledger, Scheme, clock, null!, options, NullLogger.Instance);
     }
 

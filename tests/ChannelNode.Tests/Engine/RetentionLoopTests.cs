@@ -16,7 +16,11 @@ public sealed class RetentionLoopTests : IAsyncLifetime
 
     private static readonly NodeOptions Options = new()
     {
-        DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero, SentKeptHours = 1,
+        DataDirectory = "",
+        KeyFile = "",
+        RpcUrl = "",
+        Contract = Address.Zero,
+        SentKeptHours = 1,
     };
 
     private readonly StoreFolder _folder = new();

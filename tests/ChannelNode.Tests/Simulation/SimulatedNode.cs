@@ -10,7 +10,10 @@ internal sealed class SimulatedNode
 {
     private static readonly NodeOptions Options = new()
     {
-        DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero,
+        DataDirectory = "",
+        KeyFile = "",
+        RpcUrl = "",
+        Contract = Address.Zero,
     };
 
     private readonly ChainView _view;

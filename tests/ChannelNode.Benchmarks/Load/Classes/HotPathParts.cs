@@ -26,15 +26,16 @@ internal static class HotPathParts
             .AddDiagnoser(MemoryDiagnoser.Default)
             .AddLogger(NullLogger.Instance)
             .WithArtifactsPath(Path.Combine(folder, "parts"));
-        Summary summary = BenchmarkRunner.Run<UpdateBenchmarks>(config);
-        foreach (BenchmarkReport part in summary.Reports)
+        Summary[] summaries = [BenchmarkRunner.Run<UpdateBenchmarks>(config), BenchmarkRunner.Run<FrameBenchmarks>(config)];
+        string[] hotPath = [.. UpdateBenchmarks.HotPath, .. FrameBenchmarks.HotPath];
+        foreach (BenchmarkReport part in summaries.SelectMany(summary => summary.Reports))
         {
             string name = part.BenchmarkCase.Descriptor.WorkloadMethod.Name;
             double nanoseconds = part.ResultStatistics?.Median ?? double.NaN;
             long bytes = part.GcStats.GetBytesAllocatedPerOperation(part.BenchmarkCase) ?? -1;
             report.Say($"  11 {name,-38} {nanoseconds,12:N0} ns   {bytes,6:N0} bytes allocated");
             report.Write("part", new { Class = "11", Name = name, Nanoseconds = nanoseconds, AllocatedBytes = bytes });
-            if (!UpdateBenchmarks.HotPath.Contains(name)) continue;
+            if (!hotPath.Contains(name)) continue;
             report.Add(new Bar(
                 "11", $"{name}: allocated for each update", "0 bytes", 0, bytes < 0 ? double.NaN : bytes, "bytes", 1, AtLeast: false));
         }
