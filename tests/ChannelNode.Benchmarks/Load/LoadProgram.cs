@@ -9,6 +9,8 @@ namespace ChannelNode.Benchmarks.Load;
 /// <summary>Measures the whole: a real chain, the real node as its own process, peers that pay it over gRPC.</summary>
 internal static class LoadProgram
 {
+    private static volatile bool _isAbandoned;
+
     public static async Task<int> RunAsync(IReadOnlyList<string> arguments)
     {
         if (LoadOptions.Parse(arguments) is not { } options)
@@ -26,6 +28,10 @@ internal static class LoadProgram
         {
             await RunAsync(options, report, folder);
         }
+        catch when (_isAbandoned)
+        {
+            await Task.Delay(Timeout.Infinite); // The end is near.
+        }
         finally
         {
             Directory.Delete(folder, recursive: true);
@@ -34,10 +40,20 @@ internal static class LoadProgram
         return options.Check && !report.AllMet ? 1 : 0;
     }
 
+    /// <summary>Leaves no process and no file behind.</summary>
     private static void Abandon(string folder)
     {
+        _isAbandoned = true;
         ChildProcess.StopAll();
-        Directory.Delete(folder, recursive: true);
+        try
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+        catch (IOException)
+        {
+            // The run itself was removing a part of it.
+        }
+
         Environment.Exit(130);
     }
 

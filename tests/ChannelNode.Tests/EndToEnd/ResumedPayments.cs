@@ -6,13 +6,14 @@ namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>
 /// An application that pays numbered items, each under a key of its own, and asks again for whatever it does not know to
-/// be paid. It outlives the node that it pays by.
+/// be paid, each time in another order. It outlives the node that it pays by.
 /// </summary>
 internal sealed class ResumedPayments(string channel, int count)
 {
     private const int PaymentsPerRequest = 200;
 
     private readonly ulong[] _totals = new ulong[count];
+    private readonly Random _random = new(count);
 
     public bool AllPaid => !_totals.Contains(0ul);
 
@@ -27,6 +28,7 @@ internal sealed class ResumedPayments(string channel, int count)
     public async Task StreamAsync(NodeProcess payer, int pauseMs)
     {
         int[] left = [.. Enumerable.Range(0, count).Where(number => _totals[number] == 0)];
+        _random.Shuffle(left); // A node that has forgotten some would sign the same totals for others now.
         using var call = payer.Api.StreamPayments();
         Task writing = WriteAsync(call.RequestStream, left, pauseMs);
         try

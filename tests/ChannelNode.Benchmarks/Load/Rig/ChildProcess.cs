@@ -17,6 +17,7 @@ internal sealed class ChildProcess : IAsyncDisposable
     private static readonly List<ChildProcess> Running = [];
 
     private readonly Process _shell;
+    private Task? _stopping;
     private readonly StringBuilder _output = new();
     private readonly string _name;
     private readonly Func<string, bool> _isReady;
@@ -105,13 +106,17 @@ internal sealed class ChildProcess : IAsyncDisposable
         foreach (ChildProcess child in running) child.DisposeAsync().AsTask().Wait();
     }
 
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
         lock (Running)
         {
-            if (!Running.Remove(this)) return;
+            Running.Remove(this);
+            return new ValueTask(_stopping ??= StopAsync());
         }
+    }
 
+    private async Task StopAsync()
+    {
         _shell.StandardInput.Close();
         using CancellationTokenSource limit = new(StopLimit);
         try
