@@ -6,6 +6,8 @@ import {GaslessTest} from "./support/GaslessTest.sol";
 import {HostileToken, SilentFallbackToken} from "./support/Hostile.sol";
 
 contract DepositWithAuthorizationTest is GaslessTest {
+    bytes32 private constant SALT = "salt";
+
     function test_DepositWithAuthorization_TakesFromThePayer() public {
         IPaymentChannels.Channel memory channel = inGasless(duplex());
         IPaymentChannels.Authorization memory authorization = authorize(channel, B, 70, "salt");
@@ -38,8 +40,8 @@ contract DepositWithAuthorizationTest is GaslessTest {
 
     function test_AuthorizationNonce_IsBoundToChannelSideAndSalt() public view {
         bytes32 id = channels.channelId(duplex());
-        bytes32 nonce = channels.authorizationNonce(id, A, "salt");
-        vm.assertEq(nonce, keccak256(abi.encode(id, uint256(0), bytes32("salt"))));
+        bytes32 nonce = channels.authorizationNonce(id, A, SALT);
+        vm.assertEq(nonce, keccak256(abi.encode(id, uint256(0), SALT)));
         vm.assertTrue(nonce != channels.authorizationNonce(channels.channelId(oneWay()), A, "salt"), "channel");
         vm.assertTrue(nonce != channels.authorizationNonce(id, B, "salt"), "side");
         vm.assertTrue(nonce != channels.authorizationNonce(id, A, "pepper"), "salt");

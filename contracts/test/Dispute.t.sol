@@ -329,6 +329,8 @@ contract DisputeTest is ChannelTest {
         vm.prank(key == KEY_A ? signerB : signerA);
         try channels.dispute(channel, update(sent, received), signature, "") {}
         catch (bytes memory reason) {
+            // An error without arguments has four bytes.
+            // forge-lint: disable-next-line(unsafe-typecast)
             vm.assertEq(bytes32(reason), bytes32(IPaymentChannels.NothingNew.selector));
         }
         (uint128 newA, uint128 newSentA, uint128 newB, uint128 newSentB,) = channels.sides(id);

@@ -245,6 +245,8 @@ contract RefusalOrderTest is ChannelTest {
         vm.expectRevert(refusal);
         channels.depositWithPermit(channel, side, amount, permit);
         // The authorization fails at the token; all that comes before is the same.
+        // The first four bytes of a revert are its error.
+        // forge-lint: disable-next-line(unsafe-typecast)
         if (bytes4(refusal) == IPaymentChannels.TokenTransferMismatch.selector) return;
         IPaymentChannels.Authorization memory authorization;
         authorization.from = address(this);

@@ -152,8 +152,15 @@ internal sealed class NodeHost : IAsyncDisposable
     private async Task<string> ServeAsync(
         string flag, string listen, NodeOptions options, NodeIdentity identity, ILoggerFactory logs, Action<WebApplication> map)
     {
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
+        // Nothing comes from files or variables beside the node's own options, and no folder is watched for changes.
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore();
+        builder.WebHost.UseSockets(sockets =>
+        {
+            // A read of nothing first would only spare idle sessions a buffer, and costs every message a system call.
+            sockets.WaitForDataBeforeAllocatingBuffer = false;
+            sockets.UnsafePreferInlineScheduling = true;
+        });
         builder.Services.AddSingleton(logs);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {

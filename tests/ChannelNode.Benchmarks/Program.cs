@@ -1,4 +1,17 @@
 using BenchmarkDotNet.Running;
 using ChannelNode.Benchmarks;
+using ChannelNode.Benchmarks.Load;
 
-BenchmarkRunner.Run<UpdateBenchmarks>(args: args);
+// load: the whole node under traffic. parts: what one update costs in its parts, by BenchmarkDotNet.
+switch (args)
+{
+    case ["load", .. var rest]:
+        return await LoadProgram.RunAsync(rest);
+    case ["parts", .. var rest]:
+        BenchmarkRunner.Run<UpdateBenchmarks>(args: rest);
+        BenchmarkRunner.Run<FrameBenchmarks>(args: rest);
+        return 0;
+    default:
+        Console.Error.WriteLine($"usage: {LoadOptions.Usage}\n       parts [arguments of BenchmarkDotNet]");
+        return 2;
+}

@@ -8,6 +8,9 @@ namespace ChannelNode.Benchmarks;
 [MemoryDiagnoser]
 public class UpdateBenchmarks
 {
+    /// <summary>Those that stand between a peer's frame and the commit.</summary>
+    public static readonly string[] HotPath = [nameof(Verify), nameof(Accept)];
+
     private readonly PrivateKey _ours = PrivateKey.Generate();
     private readonly PrivateKey _theirs = PrivateKey.Generate();
     private SignatureScheme _scheme = null!;

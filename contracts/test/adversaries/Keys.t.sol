@@ -53,6 +53,8 @@ contract KeysTest is ChannelTest {
             abi.encodePacked(r, s, v + 2),
             abi.encodePacked(good, hex"00"),
             abi.encodePacked(r, s, v, r, s, v),
+            // A byte short on purpose.
+            // forge-lint: disable-next-line(unsafe-typecast)
             abi.encodePacked(r, bytes31(s)),
             new bytes(65),
             new bytes(64)

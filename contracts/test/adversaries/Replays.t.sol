@@ -99,6 +99,11 @@ contract ReplaysTest is GaslessTest {
         vm.expectPartialRevert(IPaymentChannels.WrongSigner.selector);
         vm.prank(ownerB);
         channels.dispute(channel, update(0, 50), byB, consent);
+        // An update of B with the same totals is no consent of B to A's.
+        bytes memory byA = signUpdate(KEY_A, channel, 0, 50);
+        vm.expectPartialRevert(IPaymentChannels.WrongSigner.selector);
+        vm.prank(stranger);
+        channels.dispute(channel, update(0, 50), byA, byB);
         bytes memory closeA = signClose(KEY_A, channel, 50, 0, DEADLINE);
         bytes memory closeB = signClose(KEY_B, channel, 50, 0, DEADLINE);
         vm.expectPartialRevert(IPaymentChannels.WrongSigner.selector);

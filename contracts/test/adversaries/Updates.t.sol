@@ -85,6 +85,8 @@ contract UpdatesTest is ChannelTest {
             vm.prank(byA ? ownerB : ownerA);
             try channels.dispute(channel, update(sent, received), signature, "") {}
             catch (bytes memory reason) {
+                // An error without arguments has four bytes.
+                // forge-lint: disable-next-line(unsafe-typecast)
                 vm.assertEq(bytes32(reason), bytes32(IPaymentChannels.NothingNew.selector));
             }
             assertConserved(channel, potA, potB);

@@ -38,6 +38,9 @@ contract HookToken is GaslessToken {
 
 /// @title An owner that calls back whenever money comes or goes
 contract Reenterer {
+    event CallingBack();
+    event CalledBack(bool success);
+
     address private immutable TARGET;
     bytes private _call;
     uint256 private _value;
@@ -74,8 +77,10 @@ contract Reenterer {
         if (!_armed) return;
         _armed = false;
         ++reached;
+        emit CallingBack();
         (bool success,) = TARGET.call{value: _value}(_call);
         if (success) ++succeeded;
+        emit CalledBack(success);
     }
 
     receive() external payable {

@@ -14,5 +14,7 @@ internal static class ChannelCommand
             ChannelClosingCommands.StartClose(shell),
             ChannelClosingCommands.Settle(shell),
             ChannelClosingCommands.Claim(shell),
+            CreditCommands.List(shell),
+            CreditCommands.Withdraw(shell),
         };
 }

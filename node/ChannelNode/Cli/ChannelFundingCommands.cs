@@ -19,11 +19,12 @@ internal static class ChannelFundingCommands
             ChannelTerms.DisputeWindowSecondsMin, ChannelTerms.DisputeWindowSecondsMax, (uint?)null);
         var oneWay = new Option<bool>("--one-way") { Description = "This node pays, the peer only receives" };
         Option<string> salt = Fields.Bytes32("--salt", "Part of the terms; the same one never opens a second channel");
+        Option<bool> gasless = Gasless();
         var command = new CliCommand(
             "open", "Agrees terms with a peer, makes the first deposit and waits until the channel is usable.",
             "channelnode channel open --peer http://127.0.0.1:9812 --amount 1000000000000000000")
         {
-            peer, peerSigner, amount, token, window, oneWay, salt,
+            peer, peerSigner, amount, token, window, oneWay, salt, gasless,
         };
         command.Validators.Add(result =>
         {
@@ -41,6 +42,7 @@ internal static class ChannelFundingCommands
                 DisputeWindowSeconds = parsed.GetValue(window),
                 OneWay = parsed.GetValue(oneWay),
                 Salt = parsed.GetValue(salt) ?? "",
+                Gasless = parsed.GetValue(gasless),
             };
             return terminal.FollowAsync(
                 node.Client.OpenChannel(request, cancellationToken: cancel), step => step.Progress, cancel);
@@ -49,26 +51,55 @@ internal static class ChannelFundingCommands
 
     public static CliCommand Deposit(CommandShell shell)
     {
-        Argument<string> channel = Fields.Channel();
-        Option<UInt128> amount = Fields.Amount("--amount", "What to add to this node's side");
+        Argument<string[]> channels = Fields.Channels("Channels, by id or the first 6 or more hex digits of it");
+        channels.Arity = ArgumentArity.OneOrMore;
+        Option<UInt128> amount = Fields.Amount("--amount", "What to add to this node's side of each");
         amount.Required = true;
         Option<string> key = Fields.Text("--key", "Idempotency key: the same one deposits once, however often it is asked", 1, 64);
+        Option<bool> gasless = Gasless();
         var command = new CliCommand(
             "deposit",
-            "Adds to this node's side of a channel; opens again one that was paid out. Without a key each call deposits.",
-            "channelnode channel deposit 0x1a2b3c --amount 1000000000000000000 --key top-up-7") { channel, amount, key };
+            "Adds to this node's side of channels; opens again those that were paid out. Without a key each call deposits.",
+            "channelnode channel deposit 0x1a2b3c --amount 1000000000000000000 --key top-up-7")
+        { channels, amount, key, gasless };
+        command.Validators.Add(result =>
+        {
+            bool isMany = result.GetResult(channels) is { Tokens.Count: > 1 };
+            if (result.GetValue(gasless) && isMany)
+                result.AddError("--gasless: a peer relays deposits one by one; give one channel");
+            if (result.GetResult(key) is null) return;
+            if (isMany) result.AddError("--key: remembers one deposit; give one channel");
+            if (result.GetValue(gasless)) result.AddError("--key: a deposit that the peer sends is not remembered");
+        });
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
-            var request = new DepositChannelRequest
+            var ids = new List<string>();
+            foreach (string channel in parsed.GetValue(channels)!) ids.Add(await node.ResolveAsync(channel, cancel));
+            string each = parsed.GetValue(amount).ToString();
+            if (ids.Count == 1)
             {
-                ChannelId = await node.ResolveAsync(parsed.GetValue(channel)!, cancel),
-                Amount = parsed.GetValue(amount).ToString(),
-                IdempotencyKey = parsed.GetValue(key) ?? "",
-            };
+                var one = new DepositChannelRequest
+                {
+                    ChannelId = ids[0],
+                    Amount = each,
+                    Gasless = parsed.GetValue(gasless),
+                    IdempotencyKey = parsed.GetValue(key) ?? "",
+                };
+                return await terminal.FollowAsync(
+                    node.Client.DepositChannel(one, cancellationToken: cancel), step => step.Progress, cancel);
+            }
+
+            var many = new DepositChannelsRequest();
+            foreach (string id in ids) many.Deposits.Add(new ChannelDeposit { ChannelId = id, Amount = each });
             return await terminal.FollowAsync(
-                node.Client.DepositChannel(request, cancellationToken: cancel), step => step.Progress, cancel);
+                node.Client.DepositChannels(many, cancellationToken: cancel), step => step.Progress, cancel);
         });
     }
+
+    private static Option<bool> Gasless() => new("--gasless")
+    {
+        Description = "Only sign the deposit (a token with EIP-3009) and have the peer send it: this node needs no ether",
+    };
 
     private static string Written(Address address) => address.IsZero ? "" : address.ToString();
 }

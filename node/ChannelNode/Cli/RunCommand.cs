@@ -90,6 +90,9 @@ internal static class RunCommand
             Defaults.DisputeWindowSecondsMin);
         private readonly Option<Address[]> _acceptTokens = Fields.Addresses(
             "--accept-token", "A token in which peers may open channels; may be given several times. Ether always is");
+        private readonly Option<int> _relayDeposits = Fields.Number(
+            "--relay-deposits", "Deposits that peers have signed and this node sends at its own gas, in any hour; 0 sends none",
+            0, 10_000, Defaults.RelayDepositsPerHour);
         private readonly Option<int> _unfundedPerPeerMax = Fields.Number(
             "--unfunded-per-peer-max", "Channels of one peer that may wait for their first deposit", 1, 10_000,
             Defaults.UnfundedChannelsPerPeerMax);
@@ -162,9 +165,10 @@ internal static class RunCommand
         public IEnumerable<Option> All() =>
         [
             _dataDirectory, _keyFile, _rpcUrl, _contract, _chainId, _owner, _apiListen, _peerListen, _confirmations,
-            _fromBlock, _pollMs, _disputeWindow, _disputeWindowMin, _acceptTokens, _unfundedPerPeerMax, _unfundedMax,
-            _chainSilence, _closeDeadline, _gasBudget, _disputeReserve, _feeMax, _disputeFeeMax, _replaceAfter,
-            _jobsKeptHours, _claimLook, _claimFrom, _claimFromGasTimes, _receivedKeptHours, _receivedBytesMax, _sentKeptHours, _channelsInMemoryMax,
+            _fromBlock, _pollMs, _disputeWindow, _disputeWindowMin, _acceptTokens, _relayDeposits, _unfundedPerPeerMax,
+            _unfundedMax, _chainSilence, _closeDeadline, _gasBudget, _disputeReserve, _feeMax, _disputeFeeMax,
+            _replaceAfter, _jobsKeptHours, _claimLook, _claimFrom, _claimFromGasTimes, _receivedKeptHours,
+            _receivedBytesMax, _sentKeptHours, _channelsInMemoryMax,
             _inFlightMax, _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax, _peerQueueMax,
             _messageBytesMax,
         ];
@@ -185,6 +189,7 @@ internal static class RunCommand
             DisputeWindowSeconds = parsed.GetValue(_disputeWindow),
             DisputeWindowSecondsMin = parsed.GetValue(_disputeWindowMin),
             AcceptedTokens = parsed.GetValue(_acceptTokens) is { Length: > 0 } tokens ? tokens : [],
+            RelayDepositsPerHour = parsed.GetValue(_relayDeposits),
             UnfundedChannelsPerPeerMax = parsed.GetValue(_unfundedPerPeerMax),
             UnfundedChannelsMax = parsed.GetValue(_unfundedMax),
             ChainSilenceSecondsMax = parsed.GetValue(_chainSilence),

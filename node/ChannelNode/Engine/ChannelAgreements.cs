@@ -5,7 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace ChannelNode.Engine;
 
 /// <summary>
-/// What needs both nodes' consent: terms of a new channel and cooperative closes, both as asker and as answerer.
+/// What needs both nodes' consent: terms of a new channel, relayed deposits and cooperative closes, as asker and as
+/// answerer.
 /// </summary>
 internal sealed class ChannelAgreements(
     ChannelBook book,
@@ -14,6 +15,7 @@ internal sealed class ChannelAgreements(
     ISignatureScheme scheme,
     NodeClock clock,
     NodeOptions options,
+    DepositRelay relay,
     Party us,
     ILogger<ChannelAgreements> log)
 {
@@ -22,10 +24,16 @@ internal sealed class ChannelAgreements(
 
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(15);
 
-    /// <summary>A close is told by its deadline from an earlier one whose answer came too late; terms have none.</summary>
-    private readonly record struct Question(Address Peer, ChannelId Channel, ulong DeadlineSeconds);
+    /// <summary>
+    /// A close is told by its deadline from an earlier one whose answer came too late, an authorization by its end;
+    /// terms have none.
+    /// </summary>
+    private readonly record struct Question(Address Peer, ChannelId Channel, Type Answer, ulong DeadlineSeconds);
 
     private readonly ConcurrentDictionary<Question, TaskCompletionSource<PeerMessage>> _asked = new();
+
+    /// <summary>Deposits that peers ask this node to relay.</summary>
+    public DepositRelay Relay => relay;
 
     /// <summary>Offers terms in which this node is side A; they are stored on both sides when this returns.</summary>
     public async Task<ChannelSlot> ProposeAsync(PeerLink link, ChannelTerms terms, CancellationToken cancel)
@@ -97,6 +105,18 @@ internal sealed class ChannelAgreements(
         turn.Touch(slot, durable: true);
         book.Add(slot);
         return slot;
+    }
+
+    /// <summary>
+    /// Has the peer send a deposit into this node's side. PeerOffline when it did not answer: it may send it all the
+    /// same, as long as the authorization holds.
+    /// </summary>
+    public async Task AskRelayAsync(
+        PeerLink link, ChannelId channel, UInt128 amount, DepositAuthorization authorization, CancellationToken cancel)
+    {
+        PeerMessage.DepositAuthorizationReply reply = await AskAsync<PeerMessage.DepositAuthorizationReply>(
+            link, channel, new PeerMessage.DepositAuthorization(channel, amount, authorization), cancel);
+        ThrowIf(reply.Refusal, "the peer does not relay this deposit");
     }
 
     /// <summary>
@@ -200,8 +220,10 @@ internal sealed class ChannelAgreements(
     {
         Question question = reply switch
         {
-            PeerMessage.ProposalReply proposal => new(link.Signer, proposal.Channel, 0),
-            PeerMessage.CloseReply close => new(link.Signer, close.Channel, close.DeadlineSeconds),
+            PeerMessage.ProposalReply proposal => new(link.Signer, proposal.Channel, reply.GetType(), 0),
+            PeerMessage.CloseReply close => new(link.Signer, close.Channel, reply.GetType(), close.DeadlineSeconds),
+            PeerMessage.DepositAuthorizationReply deposit =>
+                new(link.Signer, deposit.Channel, reply.GetType(), deposit.ValidBeforeSeconds),
             _ => throw new ArgumentOutOfRangeException(nameof(reply), reply, "not a reply"),
         };
         if (_asked.TryRemove(question, out TaskCompletionSource<PeerMessage>? asked))
@@ -214,8 +236,13 @@ internal sealed class ChannelAgreements(
         where TReply : PeerMessage
     {
         TaskCompletionSource<PeerMessage> asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        ulong deadlineSeconds = question is PeerMessage.CloseProposal proposal ? proposal.Close.DeadlineSeconds : 0;
-        Question key = new(link.Signer, channel, deadlineSeconds);
+        ulong deadlineSeconds = question switch
+        {
+            PeerMessage.CloseProposal proposal => proposal.Close.DeadlineSeconds,
+            PeerMessage.DepositAuthorization deposit => deposit.Authorization.ValidBeforeSeconds,
+            _ => 0,
+        };
+        Question key = new(link.Signer, channel, typeof(TReply), deadlineSeconds);
         if (!_asked.TryAdd(key, asked))
             throw new RefusalException(Refusal.NotReady, "an earlier question about this channel is not answered yet");
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel, link.Ended);

@@ -65,6 +65,17 @@ internal sealed class ChannelBook
     /// </summary>
     public IReadOnlyList<StoredChannel> Read(ChannelId? after, int countMax) => _store.ReadChannels(after, countMax);
 
+    /// <summary>All channels, a page at a time, as <see cref="Read"/> gives them.</summary>
+    public IEnumerable<IReadOnlyList<StoredChannel>> Pages(int countMax)
+    {
+        ChannelId? after = null;
+        while (Read(after, countMax) is { Count: > 0 } page)
+        {
+            yield return page;
+            after = page[^1].Channel.Id;
+        }
+    }
+
     /// <summary>What the channel's slot adds to what is stored; null for a channel that nobody uses.</summary>
     public ChannelSlot? Peek(ChannelId id) => _slots.Find(id);
 
@@ -124,6 +135,7 @@ internal sealed class ChannelBook
     {
         while (_cache.TakeIdle() is { } slot)
         {
+            slot.Forget();
             if (!slot.Pending.HasFlag(Pending.Acknowledgement)) continue;
             slot.Pending &= ~Pending.Acknowledgement;
             nextBatch.PutPending(slot.Channel.Id, slot.Pending);

@@ -149,6 +149,22 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
         return waiting;
     }
 
+    /// <summary>
+    /// An idle channel is let go: what is not on disk is forgotten, whether or not somebody still holds the slot and brings
+    /// it back. One that was loaded again would not know it either.
+    /// </summary>
+    public void Forget()
+    {
+        EstablishedOn = null;
+        AskedOn = null;
+        ClaimedByPeer = UInt128.Zero;
+        NewestReceipt = null;
+        WantsReceipt = false;
+        AcknowledgementWaits = default;
+        UpdateWaits = default;
+        RefusalsInARow = 0;
+    }
+
     /// <summary>Makes the committed state visible.</summary>
     public void Publish() => _published = new Published(Working);
 }

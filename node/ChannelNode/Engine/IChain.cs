@@ -41,9 +41,10 @@ internal interface IChain : IAsyncDisposable
 {
     /// <summary>
     /// Throws InsufficientFunds when the node's account does not hold <paramref name="amount"/> of a token, zero for
-    /// ether, now; gas comes on top.
+    /// ether, now; gas comes on top. For a deposit that somebody else is to relay no gas does, but
+    /// TokenWithoutAuthorization is thrown where that cannot be signed.
     /// </summary>
-    Task RequireFundsAsync(Address token, UInt128 amount, CancellationToken cancel);
+    Task RequireFundsAsync(Address token, UInt128 amount, bool relayed, CancellationToken cancel);
 
     /// <summary>For <paramref name="side"/>, from the node's account.</summary>
     ChainCall Deposit(Channel channel, Side side, UInt128 amount);

@@ -14,6 +14,10 @@ internal enum JobKind : byte
 
     /// <summary>Takes the place of a nonce that a stranger's transaction left blocked or empty.</summary>
     Unblock = 7,
+
+    /// <summary>A deposit that a peer has signed.</summary>
+    RelayDeposit = 8,
+    WithdrawCredit = 9,
 }
 
 /// <summary>How far a job is. Stored: append, never renumber.</summary>

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Threading.Channels;
 using ChannelNode.Core;
 using Microsoft.Extensions.Logging;
 
@@ -11,15 +10,12 @@ namespace ChannelNode.Engine;
 /// </summary>
 internal sealed class Ledger : IAsyncDisposable
 {
-    private readonly Channel<LedgerCommand> _queue;
-    private readonly ChannelBook _book;
+    private readonly LedgerQueue _queue;
     private readonly IChannelStore _store;
-    private readonly ChainView _view;
-    private readonly NodeClock _clock;
     private readonly ILogger<Ledger> _log;
     private readonly int _batchMax;
-    private readonly int _inFlightMax;
-    private readonly Task _writer;
+    private readonly LedgerTurn _turn;
+    private Task _writer = Task.CompletedTask;
     private long _receivedCursor;
     private readonly Signal _received = new();
     private readonly HashSet<PeerLink> _spokenTo = [];
@@ -33,18 +29,27 @@ internal sealed class Ledger : IAsyncDisposable
     public Ledger(
         ChannelBook book, IChannelStore store, ChainView view, NodeClock clock, NodeOptions options, ILogger<Ledger> log)
     {
-        _book = book;
         _store = store;
-        _view = view;
-        _clock = clock;
         _log = log;
         _batchMax = options.CommitBatchMax;
-        _inFlightMax = options.InFlightPaymentsPerChannelMax;
         _receivedCursor = (long)store.ReadReceivedCursor();
-        _queue = System.Threading.Channels.Channel.CreateBounded<LedgerCommand>(
-            new BoundedChannelOptions(options.LedgerQueueMax) { SingleReader = true });
-        _writer = Task.Factory.StartNew(
-            RunWriter, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _queue = new LedgerQueue(options.LedgerQueueMax);
+        _turn = new LedgerTurn(book, store, view, clock, options.InFlightPaymentsPerChannelMax);
+    }
+
+    /// <summary>Starts the writer. Until then commands wait.</summary>
+    public void Start() => _writer = Task.Factory.StartNew(
+        RunWriter, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    /// <summary>
+    /// Instead of <see cref="Start"/>, for simulations: takes one turn on the caller's thread. False when nothing waits.
+    /// What a writer's thread would die of is thrown.
+    /// </summary>
+    internal bool TakeTurn()
+    {
+        if (_queue.IsEmpty) return false;
+        Turn(_turn);
+        return true;
     }
 
     /// <summary>Ends when the ledger stops; faulted when the disk or the code failed: the node must stop then.</summary>
@@ -54,17 +59,7 @@ internal sealed class Ledger : IAsyncDisposable
     public ulong ReceivedCursor => (ulong)Interlocked.Read(ref _receivedCursor);
 
     /// <summary>Queues a command; waits while the queue is full.</summary>
-    public async ValueTask EnqueueAsync(LedgerCommand command, CancellationToken cancel)
-    {
-        try
-        {
-            await _queue.Writer.WriteAsync(command, cancel);
-        }
-        catch (ChannelClosedException)
-        {
-            throw new RefusalException(Refusal.NotReady, "the node is stopping");
-        }
-    }
+    public ValueTask EnqueueAsync(LedgerCommand command, CancellationToken cancel) => _queue.EnqueueAsync(command, cancel);
 
     /// <summary>Runs a decision on the writer; the result is given once it is on disk.</summary>
     public async Task<T> RunAsync<T>(Func<LedgerTurn, T> decide, CancellationToken cancel)
@@ -80,7 +75,7 @@ internal sealed class Ledger : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _queue.Writer.TryComplete();
+        _queue.Complete();
         try
         {
             await _writer;
@@ -93,22 +88,21 @@ internal sealed class Ledger : IAsyncDisposable
 
     private void RunWriter()
     {
-        LedgerTurn turn = new(_book, _store, _view, _clock, _inFlightMax);
         try
         {
-            while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult()) Turn(turn);
+            while (_queue.WaitToTake()) Turn(_turn);
         }
         catch (Exception error)
         {
             _log.LedgerFailed(error);
-            _queue.Writer.TryComplete(error);
-            turn.Fail(error);
-            while (_queue.Reader.TryRead(out LedgerCommand? command)) command.Abandon(error);
+            _queue.Complete();
+            _turn.Fail(error);
+            while (_queue.TryTake(out LedgerCommand? command)) command.Abandon(error);
             throw;
         }
         finally
         {
-            turn.Batch.Dispose();
+            _turn.Batch.Dispose();
         }
     }
 
@@ -116,7 +110,7 @@ internal sealed class Ledger : IAsyncDisposable
     {
         while (turn.Weight < _batchMax && turn.ReceivedCount < ReceivedPerTurnMax)
         {
-            if (!_queue.Reader.TryRead(out LedgerCommand? command)) break;
+            if (!_queue.TryTake(out LedgerCommand? command)) break;
             turn.Run(command);
         }
 

@@ -63,6 +63,14 @@ internal static partial class Log
     [LoggerMessage(16, LogLevel.Critical, "Following the chain failed and stops the node: it would be blind")]
     public static partial void GuardianFailed(this ILogger log, Exception error);
 
+    [LoggerMessage(17, LogLevel.Information, "Channel {Channel}: relayed a deposit of {Amount} for {Peer}, for {GasUsed} gas")]
+    public static partial void DepositRelayed(
+        this ILogger log, ChannelId channel, UInt128 amount, Address peer, ulong gasUsed);
+
+    [LoggerMessage(18, LogLevel.Warning, "Channel {Channel}: a deposit of {Amount} for {Peer} is not relayed: {Reason}")]
+    public static partial void DepositNotRelayed(
+        this ILogger log, ChannelId channel, UInt128 amount, Address peer, string reason);
+
     [LoggerMessage(14, LogLevel.Information, "Channel {Channel} with {Peer}: terms accepted")]
     public static partial void ChannelAccepted(this ILogger log, ChannelId channel, Address peer);
 

@@ -34,13 +34,14 @@ internal sealed class Node : IAsyncDisposable
         Book = new ChannelBook(store, links, options.ChannelsInMemoryMax);
         View = new ChainView(store, time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
         Ledger = new Ledger(Book, store, View, Clock, options, logs.CreateLogger<Ledger>());
+        Jobs = new JobBook(store, Ledger, Clock, options, logs.CreateLogger<JobBook>());
+        DepositRelay relay = new(Book, Jobs, chain, Clock, options, logs.CreateLogger<DepositRelay>(), _stopping.Token);
         ChannelAgreements agreements = new(
-            Book, Ledger, links, scheme, Clock, options, us, logs.CreateLogger<ChannelAgreements>());
+            Book, Ledger, links, scheme, Clock, options, relay, us, logs.CreateLogger<ChannelAgreements>());
         Peers = new Peers(Book, Ledger, links, scheme, Clock, agreements, store, options, logs.CreateLogger<Peers>())
         {
             Dial = dial,
         };
-        Jobs = new JobBook(store, Ledger, Clock, options, logs.CreateLogger<JobBook>());
         _runner = new JobRunner(
             Jobs,
             new JobObserver(Jobs, chain, options, logs.CreateLogger<JobObserver>()),
@@ -48,10 +49,13 @@ internal sealed class Node : IAsyncDisposable
             chain,
             options,
             logs.CreateLogger<JobRunner>());
-        Operations = new Operations(Book, Peers, agreements, Jobs, chain, View, scheme, Clock, us);
+        Operations = new Operations(Book, agreements, Jobs, chain, View, scheme, Clock);
+        Funding = new Funding(Peers, agreements, Jobs, Operations, chain, View, Clock, us);
+        Credits = new Credits(Book, Operations, chain, options, us);
         _guardian = new Guardian(
             Book, Ledger, Jobs, Operations, chain, View, scheme, Clock, logs.CreateLogger<Guardian>());
         _claims = new Claims(Jobs, Operations, View, chain, options, Clock, logs.CreateLogger<Claims>());
+        Ledger.Start();
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }
 
@@ -77,6 +81,10 @@ internal sealed class Node : IAsyncDisposable
     public Peers Peers { get; }
 
     public Operations Operations { get; }
+
+    public Funding Funding { get; }
+
+    public Credits Credits { get; }
 
     /// <summary>Cancelled when the node stops: jobs that outlive their caller end with it.</summary>
     public CancellationToken Stopping => _stopping.Token;

@@ -50,6 +50,12 @@ internal sealed record NodeOptions
     /// <summary>Tokens in which peers may open channels with this node. Ether always is.</summary>
     public IReadOnlyList<Address> AcceptedTokens { get; init; } = [];
 
+    /// <summary>
+    /// Deposits that peers have signed and this node relays at the cost of its own gas, in any hour. 0 to 10,000; 0
+    /// relays none. Anyone may use them up: what they cost at most is the limit, about 100,000 gas each.
+    /// </summary>
+    public int RelayDepositsPerHour { get; init; }
+
     /// <summary>Channels of one peer that may wait for their first deposit. 1 to 10,000.</summary>
     public int UnfundedChannelsPerPeerMax { get; init; } = 100;
 

@@ -19,21 +19,15 @@ internal sealed record OperationStep(
 /// <summary>Takes the steps of a job as they happen.</summary>
 internal delegate void OperationWatcher(OperationStep step);
 
-/// <summary>What an operator asks for when opening a channel.</summary>
-internal sealed record OpenChannelOrder(
-    string PeerUrl, Address? Peer, Address Token, UInt128 Amount, uint DisputeWindowSeconds, bool OneWay, Bytes32 Salt);
-
-/// <summary>What operators do on chain: open, deposit, close, start a close, settle, claim.</summary>
+/// <summary>What operators do on chain to be paid: close, start a close, settle, claim.</summary>
 internal sealed class Operations(
     ChannelBook book,
-    Peers peers,
     ChannelAgreements agreements,
     JobBook jobs,
     IChain chain,
     ChainView view,
     ISignatureScheme scheme,
-    NodeClock clock,
-    Party us)
+    NodeClock clock)
 {
     /// <summary>Rows of one claim: about 2 million gas, far below any block's.</summary>
     private const int ClaimRowsMax = 100;
@@ -44,56 +38,6 @@ internal sealed class Operations(
     private const int LooksForAClose = 150;
 
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(100);
-
-    public async Task OpenAsync(OpenChannelOrder order, OperationWatcher watch, CancellationToken cancel)
-    {
-        Check(default(Pots).Deposit(order.OneWay, Side.A, order.Amount, out _), "amount", order.Amount);
-        await chain.RequireFundsAsync(order.Token, order.Amount, cancel);
-        watch(new OperationStep(OperationStage.Agreeing, null, null, null, "asking the peer for its consent"));
-        PeerLink link = await peers.ConnectAsync(order.PeerUrl, order.Peer, cancel);
-        ChannelTerms terms = new(
-            us, new Party(link.Owner, link.Signer), order.Token, order.DisputeWindowSeconds, order.OneWay, order.Salt);
-        ChannelSlot slot = await agreements.ProposeAsync(link, terms, cancel);
-        watch(new OperationStep(OperationStage.Agreed, slot.Channel.Id, null, null, "terms stored on both sides"));
-        try
-        {
-            // Asked again with the same salt: the same channel and the same first deposit.
-            await DepositAsync(slot, order.Amount, $"open/{slot.Channel.Id}", watch, cancel);
-        }
-        catch (RefusalException refusal)
-        {
-            throw new RefusalException(
-                refusal.Refusal,
-                $"{refusal.Message}; the terms are stored on both sides: a deposit into {slot.Channel.Id} opens the channel",
-                refusal)
-            {
-                Field = refusal.Field,
-            };
-        }
-    }
-
-    /// <param name="key">The same key deposits once, as long as it is remembered; an empty one is like no other.</param>
-    public Task DepositAsync(
-        ChannelSlot slot, UInt128 amount, OperationWatcher watch, string key, CancellationToken cancel) =>
-        DepositAsync(
-            slot, amount, $"deposit/{slot.Channel.Id}/{(key.Length == 0 ? Guid.NewGuid().ToString("N") : key)}", watch, cancel);
-
-    private async Task DepositAsync(
-        ChannelSlot slot, UInt128 amount, string purpose, OperationWatcher watch, CancellationToken cancel)
-    {
-        ChannelState before = slot.State;
-        Side side = slot.Channel.OurSide;
-        if (!jobs.IsKnown(purpose))
-        {
-            Check(before.OnChain.Deposit(slot.Channel.Terms.OneWay, side, amount, out _), "amount", amount);
-            if (before.CloseDeadlineSeconds != 0)
-                throw new RefusalException(Refusal.CloseAgreed, "a cooperative close of this channel waits to be mined");
-        }
-
-        JobOrder order = new(
-            JobKind.Deposit, purpose, [slot.Channel.Id], chain.Deposit(slot.Channel, side, amount), Once: true);
-        await RunAsync(slot, order, watch, cancel);
-    }
 
     /// <summary>With the peer's consent, or not at all.</summary>
     public async Task CloseAsync(ChannelSlot slot, OperationWatcher watch, CancellationToken cancel)
@@ -147,6 +91,16 @@ internal sealed class Operations(
         await RunAsync(slot, order, watch, cancel);
     }
 
+    /// <summary>
+    /// All that anyone else needs to dispute for this node while it is away: the peer's newest update, its signature, and
+    /// this node's consent. Null where there is nothing to present. Whoever has it can only serve this node with it.
+    /// </summary>
+    public (BalanceUpdate Update, Signature Signature, Signature Consent)? ForWatchtower(ChannelSlot slot)
+    {
+        (BalanceUpdate? update, Signature signature) = BestUpdate(slot, slot.State);
+        return update is { } best ? (best, signature, scheme.SignConsent(best)) : null;
+    }
+
     /// <summary>What the peer signed last, where presenting it counts; one-way channels claim instead.</summary>
     private (BalanceUpdate? Update, Signature Signature) BestUpdate(ChannelSlot slot, in ChannelState state)
     {
@@ -187,17 +141,8 @@ internal sealed class Operations(
     }
 
     /// <summary>The channels that owe this node something: of a page of all channels at a time.</summary>
-    public IEnumerable<List<StoredChannel>> LookThrough()
-    {
-        ChannelId? after = null;
-        while (true)
-        {
-            IReadOnlyList<StoredChannel> page = book.Read(after, ChannelsPerLook);
-            if (page.Count == 0) yield break;
-            after = page[^1].Channel.Id;
-            yield return [.. page.Where(stored => CheckClaim(stored) == Refusal.None)];
-        }
-    }
+    public IEnumerable<List<StoredChannel>> LookThrough() => book.Pages(ChannelsPerLook)
+        .Select(page => page.Where(stored => CheckClaim(stored) == Refusal.None).ToList());
 
     private async Task ClaimAsync(List<StoredChannel> channels, OperationWatcher watch, CancellationToken cancel)
     {
@@ -214,11 +159,7 @@ internal sealed class Operations(
         IReadOnlyList<StoredChannel> channels, OperationWatcher watch, CancellationToken cancel)
     {
         ChannelId? name = channels.Count == 1 ? channels[0].Channel.Id : null;
-        JobEntry job = await jobs.SubmitAsync(ClaimOrder(channels, 0), cancel);
-        TransactionReceipt receipt = await JobBook.WhenDoneAsync(job, Progress(name, watch), cancel);
-        await view.WhenFollowedAsync(receipt.BlockNumber, cancel);
-        watch(new OperationStep(
-            OperationStage.Confirmed, name, receipt.Hash, receipt, $"claimed from {channels.Count} channel(s)"));
+        await RunAsync(name, ClaimOrder(channels, 0), $"claimed from {channels.Count} channel(s)", watch, cancel);
     }
 
     /// <summary>A claim of rows that belong together. The same rows at the same totals are the same claim.</summary>
@@ -262,17 +203,21 @@ internal sealed class Operations(
         return state.HasTheirUpdate ? state.OnChain.Claim(state.TheirSent, out _, out _) : Refusal.NothingNew;
     }
 
-    /// <summary>Tells the job's steps, and ends when the node's own view of the channel has taken the event over.</summary>
-    private async Task RunAsync(ChannelSlot slot, JobOrder order, OperationWatcher watch, CancellationToken cancel)
+    public Task RunAsync(ChannelSlot slot, JobOrder order, OperationWatcher watch, CancellationToken cancel) =>
+        RunAsync(slot.Channel.Id, order, "confirmed, and this node shows it", watch, cancel);
+
+    /// <summary>Tells the job's steps, and ends when the node's own view of the chain has taken its events over.</summary>
+    public async Task RunAsync(
+        ChannelId? channel, JobOrder order, string note, OperationWatcher watch, CancellationToken cancel)
     {
         JobEntry job = await jobs.SubmitAsync(order, cancel);
-        TransactionReceipt receipt = await JobBook.WhenDoneAsync(job, Progress(slot.Channel.Id, watch), cancel);
+        TransactionReceipt receipt = await JobBook.WhenDoneAsync(job, Progress(channel, watch), cancel);
         await view.WhenFollowedAsync(receipt.BlockNumber, cancel);
-        watch(new OperationStep(
-            OperationStage.Confirmed, slot.Channel.Id, receipt.Hash, receipt, "confirmed, and this node shows it"));
+        watch(new OperationStep(OperationStage.Confirmed, channel, receipt.Hash, receipt, note));
     }
 
-    private static StepProgress Progress(ChannelId? channel, OperationWatcher watch) => new(channel, watch);
+    private static IProgress<TransactionStep> Progress(ChannelId? channel, OperationWatcher watch) =>
+        new StepProgress(channel, watch);
 
     /// <summary>Unlike <see cref="Progress{T}"/>, tells on the caller's thread, so steps keep their order.</summary>
     private sealed class StepProgress(ChannelId? channel, OperationWatcher watch) : IProgress<TransactionStep>
@@ -285,7 +230,7 @@ internal sealed class Operations(
             step.Receipt is null ? "transaction sent" : $"mined in block {step.Receipt.BlockNumber}"));
     }
 
-    private static void Check<T>(Refusal refusal, string field, T value)
+    public static void Check<T>(Refusal refusal, string field, T value)
     {
         if (refusal != Refusal.None)
             throw new RefusalException(refusal, $"{field} {value}: {Explain(refusal)}") { Field = field };
@@ -298,6 +243,7 @@ internal sealed class Operations(
         Refusal.OneWayChannel => "side b of a one-way channel cannot be funded",
         Refusal.ChannelClosing => "the channel is closing on chain",
         Refusal.NothingToClose => "the channel is empty",
+        Refusal.UnknownChannel => "nothing was ever deposited into this channel",
         Refusal.NotClosing => "the channel is not closing",
         Refusal.WindowOpen => "the dispute window is still open",
         _ => refusal.ToString(),

@@ -24,6 +24,7 @@ internal sealed class OutgoingFrame : SharedWork
     private readonly List<OutgoingUpdate> _updates = [];
     private readonly List<ArrayBufferWriter<byte>> _buffers = [];
     private ISignatureScheme? _signing;
+    private bool _hasReceipts;
 
     /// <summary>Tells the present use of the frame from its earlier ones.</summary>
     public long Round { get; set; }
@@ -41,9 +42,18 @@ internal sealed class OutgoingFrame : SharedWork
 
     public bool IsEmpty => _acknowledgements.Count + _updates.Count + Refusals.Count + Messages.Count == 0;
 
-    /// <summary>Answers the acknowledgement's place, for <see cref="Acknowledgements"/>.</summary>
+    /// <summary>A newer acknowledgement takes the place of an older one.</summary>
+    public void Replace(int place, in OutgoingAcknowledgement newer)
+    {
+        ref OutgoingAcknowledgement older = ref Acknowledgements[place];
+        older = newer with { IsReceipt = newer.IsReceipt || older.IsReceipt };
+        _hasReceipts |= newer.IsReceipt;
+    }
+
+    /// <summary>Answers the acknowledgement's place.</summary>
     public int Add(in OutgoingAcknowledgement acknowledgement)
     {
+        _hasReceipts |= acknowledgement.IsReceipt;
         _acknowledgements.Add(acknowledgement);
         return _acknowledgements.Count - 1;
     }
@@ -76,7 +86,7 @@ internal sealed class OutgoingFrame : SharedWork
     public void Sign(ISignatureScheme scheme)
     {
         _signing = scheme;
-        DoAll(_updates.Count + _acknowledgements.Count);
+        DoAll(_updates.Count + (_hasReceipts ? _acknowledgements.Count : 0));
     }
 
     protected override void Do(int piece)
@@ -101,5 +111,6 @@ internal sealed class OutgoingFrame : SharedWork
         Refusals.Clear();
         Messages.Clear();
         PaymentBytes = 0;
+        _hasReceipts = false;
     }
 }

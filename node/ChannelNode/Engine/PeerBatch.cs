@@ -24,6 +24,8 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
     /// <summary>Bytes of payments in one run, and so in one row of the journal; one update beyond it aside.</summary>
     private const int RunPaymentBytesMax = 128 * 1024;
 
+    private const int VerificationsPerGo = 4;
+
     private readonly List<PeerFrame> _frames = [];
     private readonly List<BatchUpdate> _updates = [];
     private readonly List<UpdateRun> _runs = [];
@@ -32,6 +34,7 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
     private readonly Dictionary<ChannelId, int> _newestRuns = [];
     private int _bytes;
     private int _verifyFrom;
+    private volatile bool _isUnfinished;
 
     public bool HasRoom => _updates.Count < UpdatesMax && _bytes < BytesMax;
 
@@ -119,11 +122,15 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
         return true;
     }
 
-    /// <summary>Checks the signatures of runs, on this thread and idle cores; returns when all are checked.</summary>
-    public void Verify(int from, int count)
+    /// <summary>
+    /// Checks the signatures of runs, on this thread and idle cores. False when there is more to do: runs with many bad
+    /// updates take several goes, so that whoever sends such things holds up nobody but itself.
+    /// </summary>
+    public bool Verify(int from, int count)
     {
-        _verifyFrom = from;
+        (_verifyFrom, _isUnfinished) = (from, false);
         DoAll(count);
+        return !_isUnfinished;
     }
 
     /// <summary>
@@ -134,28 +141,40 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
     protected override void Do(int piece)
     {
         ref UpdateRun run = ref Runs[_verifyFrom + piece];
-        Channel channel = run.Slot.Channel;
-        ChannelState committed = run.Slot.State;
-        for (int at = run.Last; ; at = _updates[at].Before)
+        if (run.IsVerified) return;
+        if (run.At < 0) run.At = run.Last;
+        for (int left = VerificationsPerGo; left > 0; left--)
         {
-            if (!TryVerify(channel, at, out VerifiedUpdate verified))
-            {
-                Refuse(channel.Id, _updates[at].Sent, Refusal.WrongSigner);
-            }
-            else if (at == run.First
-                || Core.Updates.Check(channel, committed, verified.Update) == Refusal.None)
-            {
-                (run.Newest, run.Verified) = (at, verified);
-                return;
-            }
-            else
-            {
-                (run.Doubtful ??= []).Add((at, verified));
-            }
-
-            if (at == run.First) return;
+            run.IsVerified = TryStand(ref run, run.At) || run.At == run.First;
+            if (run.IsVerified) return;
+            run.At = _updates[run.At].Before;
         }
+
+        _isUnfinished = true;
     }
+
+    private bool TryStand(ref UpdateRun run, int at)
+    {
+        Channel channel = run.Slot.Channel;
+        if (!TryVerify(channel, at, out VerifiedUpdate verified))
+        {
+            Refuse(channel.Id, _updates[at].Sent, Refusal.WrongSigner);
+            return false;
+        }
+
+        if (at != run.First && MayPassWithoutIt(Core.Updates.Check(channel, run.Slot.State, verified.Update)))
+        {
+            (run.Doubtful ??= []).Add((at, verified));
+            return false;
+        }
+
+        (run.Newest, run.Verified) = (at, verified);
+        return true;
+    }
+
+    /// <summary>Whether what an update is refused for may not hold of the one before it.</summary>
+    private static bool MayPassWithoutIt(Refusal refusal) =>
+        refusal is Refusal.AmountTooLarge or Refusal.ReceivedNotSent or Refusal.InsufficientBalance;
 
     public bool TryVerify(Channel channel, int at, out VerifiedUpdate verified)
     {
@@ -223,6 +242,11 @@ internal struct UpdateRun(ChannelSlot slot, int first, in FrameUpdate said)
     public int PaymentBytes = said.PaymentBytes;
 
     public bool WantsReceipt = said.WantsReceipt;
+
+    /// <summary>The update to be looked at next, going back; negative before the newest.</summary>
+    public int At = -1;
+
+    public bool IsVerified;
 
     /// <summary>The update that stands for the run; negative when none is rightly signed.</summary>
     public int Newest = -1;

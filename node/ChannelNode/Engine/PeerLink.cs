@@ -68,8 +68,7 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
             OutgoingAcknowledgement said = new(slot.Channel.Id, state.TheirSent, state.Sent, withReceipt, default);
             if (slot.AcknowledgementWaits.IsIn(this, _waiting, out int place))
             {
-                ref OutgoingAcknowledgement older = ref _waiting.Acknowledgements[place];
-                older = said with { IsReceipt = withReceipt || older.IsReceipt };
+                _waiting.Replace(place, said);
                 return;
             }
 

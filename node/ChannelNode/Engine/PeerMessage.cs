@@ -17,6 +17,14 @@ internal abstract record PeerMessage
     /// <summary>With consent: the answerer's signature under the channel's update of nothing sent and nothing received.</summary>
     public sealed record ProposalReply(ChannelId Channel, Signature Consent, Refusal Refusal) : PeerMessage;
 
+    /// <summary>Asks the peer to relay a deposit into the sender's side of the channel.</summary>
+    public sealed record DepositAuthorization(
+        ChannelId Channel, UInt128 Amount, Engine.DepositAuthorization Authorization) : PeerMessage;
+
+    /// <summary>Without a refusal: the deposit is sent to the chain.</summary>
+    public sealed record DepositAuthorizationReply(
+        ChannelId Channel, ulong ValidBeforeSeconds, Refusal Refusal) : PeerMessage;
+
     public sealed record CloseProposal(CooperativeClose Close) : PeerMessage;
 
     public sealed record CloseReply(

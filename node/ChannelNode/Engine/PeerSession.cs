@@ -72,7 +72,7 @@ internal sealed class PeerSession
         do
         {
             int count = Math.Min(RunsPerPart, runs - from);
-            batch.Verify(from, count);
+            while (!batch.Verify(from, count)) await default(BackOfTheQueue);
             bool isLast = from + count == runs;
             await _ledger.EnqueueAsync(new AcceptRuns(batch, from, from + count, isLast, this), cancel);
             from += count;
@@ -101,15 +101,24 @@ internal sealed class PeerSession
     /// <summary>Handles one message that does not travel in frames; waits while the ledger's queue is full.</summary>
     public ValueTask ReceiveAsync(PeerMessage message, CancellationToken cancel) => message switch
     {
-        PeerMessage.Reestablish said => _channels.Find(said.Channel) is { } slot
-            ? _ledger.EnqueueAsync(new TakeReestablish(slot, said.Received, Link, _log), cancel)
-            : ValueTask.CompletedTask,
+        PeerMessage.Reestablish said => ReestablishAsync(said, cancel),
         PeerMessage.Proposal proposal => _agreements.AnswerProposalAsync(Link, proposal.Terms, cancel),
         PeerMessage.ProposalReply reply => _agreements.TakeReply(Link, reply),
+        PeerMessage.DepositAuthorization asked => _agreements.Relay.Answer(Link, asked),
+        PeerMessage.DepositAuthorizationReply reply => _agreements.TakeReply(Link, reply),
         PeerMessage.CloseProposal proposal => _agreements.AnswerCloseAsync(Link, proposal.Close, cancel),
         PeerMessage.CloseReply reply => _agreements.TakeReply(Link, reply),
         _ => throw new ArgumentOutOfRangeException(nameof(message), message, "not a message of a peer"),
     };
+
+    private ValueTask ReestablishAsync(PeerMessage.Reestablish said, CancellationToken cancel)
+    {
+        if (_channels.Find(said.Channel) is { } slot)
+            return _ledger.EnqueueAsync(new TakeReestablish(slot, said.Received, Link, _log), cancel);
+        Link.Refuse([new RefusedUpdate(said.Channel, said.Sent, Refusal.UnknownChannel)]);
+        Link.Wake();
+        return ValueTask.CompletedTask;
+    }
 
     private TakeRefusal Refused(ChannelSlot slot, UInt128 sent, Refusal reason) =>
         new(slot, sent, reason, delayMs => _ = OfferAgainAsync(slot, delayMs), _log);

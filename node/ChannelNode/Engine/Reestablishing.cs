@@ -36,6 +36,15 @@ internal sealed class Reestablishing(PeerLink link)
         return true;
     }
 
+    /// <summary>The peer does not know the channel. Whoever uses it next asks again.</summary>
+    public void Refuse(ChannelSlot slot)
+    {
+        if (!_underWay.Remove(slot)) return;
+        slot.AskedOn = null;
+        foreach (EstablishedCommand waiting in slot.TakeWaiting()) waiting.Refuse(Refusal.PeerRefusing);
+        AskNext();
+    }
+
     /// <summary>The session is over: what waited for an answer is refused, unless a newer session was asked.</summary>
     public void End()
     {

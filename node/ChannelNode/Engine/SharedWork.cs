@@ -10,7 +10,8 @@ internal abstract class SharedWork : IThreadPoolWorkItem
     /// <summary>Fewer are done before a helper has woken up.</summary>
     private const int PiecesPerHelper = 8;
 
-    private static readonly int HelpersMax = Environment.ProcessorCount - 1;
+    /// <summary>Threads that work at anything of this kind now: where they are as many as cores, help helps nobody.</summary>
+    private static int _busy;
 
     /// <summary>Number of pieces in the upper half, claimed ones in the lower: a late helper can never mix two rounds.</summary>
     private long _claims;
@@ -22,12 +23,19 @@ internal abstract class SharedWork : IThreadPoolWorkItem
     /// <summary>Does pieces 0 to <paramref name="count"/> - 1.</summary>
     protected void DoAll(int count)
     {
-        if (count == 0) return;
+        if (count < 2 * PiecesPerHelper)
+        {
+            for (int piece = 0; piece < count; piece++) Do(piece);
+            return;
+        }
+
         _done = 0;
         Volatile.Write(ref _claims, (long)count << 32);
-        int helpers = Math.Min(HelpersMax, count / PiecesPerHelper);
-        for (int helper = 0; helper < helpers; helper++) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        int idle = Environment.ProcessorCount - Interlocked.Increment(ref _busy);
+        for (int helpers = Math.Min(idle, count / PiecesPerHelper); helpers > 0; helpers--)
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
         Work();
+        Interlocked.Decrement(ref _busy);
         SpinWait spinner = default;
         while (Volatile.Read(ref _done) < count) spinner.SpinOnce(sleep1Threshold: -1);
         Volatile.Write(ref _claims, 0);

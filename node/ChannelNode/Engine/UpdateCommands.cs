@@ -15,6 +15,12 @@ internal sealed class TakeRefusal(
 
     internal override void Apply(LedgerTurn turn)
     {
+        if (reason == Refusal.UnknownChannel && slot.AskedOn is { } asked && !slot.IsEstablished)
+        {
+            asked.Reestablishing.Refuse(slot);
+            return;
+        }
+
         if (sent <= slot.Working.Acknowledged || sent > slot.Working.Sent) return;
         if (slot.PeerRefusal == Refusal.None) log.UpdateRefused(slot.Channel.Id, sent, reason);
         slot.PeerRefusal = reason;

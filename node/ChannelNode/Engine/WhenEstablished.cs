@@ -17,7 +17,10 @@ internal sealed class WhenEstablished(ChannelSlot slot) : EstablishedCommand
     }
 
     internal override void Refuse(Refusal refusal) => _done.TrySetException(new RefusalException(
-        refusal, $"peer {slot.Channel.Theirs.Signer} is not connected; a cooperative close needs it"));
+        refusal,
+        refusal == Refusal.PeerOffline
+            ? $"peer {slot.Channel.Theirs.Signer} is not connected; a cooperative close needs it"
+            : $"peer {slot.Channel.Theirs.Signer} does not know the channel"));
 
     internal override void Abandon(Exception error) =>
         _done.TrySetException(new RefusalException(Refusal.NotReady, "the node is stopping", error));

@@ -63,7 +63,8 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             request.OneWay,
             request.Salt.Length == 0
                 ? Bytes32.Read(RandomNumberGenerator.GetBytes(Bytes32.Size))
-                : Fields.ReadBytes32(request.Salt, "salt"));
+                : Fields.ReadBytes32(request.Salt, "salt"),
+            request.Gasless);
         if (order.DisputeWindowSeconds is < ChannelTerms.DisputeWindowSecondsMin or > ChannelTerms.DisputeWindowSecondsMax)
         {
             throw new RefusalException(
@@ -76,7 +77,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         }
 
         return _progress.RunAsync(
-            (watch, cancel) => node.Operations.OpenAsync(order, watch, cancel),
+            (watch, cancel) => node.Funding.OpenAsync(order, watch, cancel),
             progress => new Wire.OpenChannelResponse { Progress = progress },
             responseStream,
             context.CancellationToken);
@@ -94,8 +95,53 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         if (form != Refusal.None)
             throw new RefusalException(form, "idempotency_key has more than 64 bytes") { Field = "idempotency_key" };
         return _progress.RunAsync(
-            (watch, cancel) => node.Operations.DepositAsync(slot, amount, watch, key, cancel),
+            (watch, cancel) => node.Funding.DepositAsync(slot, amount, request.Gasless, key, watch, cancel),
             progress => new Wire.DepositChannelResponse { Progress = progress },
+            responseStream,
+            context.CancellationToken);
+    }
+
+    public override Task DepositChannels(
+        Wire.DepositChannelsRequest request,
+        IServerStreamWriter<Wire.DepositChannelsResponse> responseStream,
+        ServerCallContext context)
+    {
+        if (request.Deposits.Count == 0) throw Fields.Invalid("deposits", string.Empty, "at least one deposit");
+        List<(ChannelSlot, UInt128)> deposits = [];
+        foreach (Wire.ChannelDeposit deposit in request.Deposits)
+            deposits.Add((Find(deposit.ChannelId), Fields.ReadAmount(deposit.Amount)));
+        return _progress.RunAsync(
+            (watch, cancel) => node.Funding.DepositManyAsync(deposits, watch, cancel),
+            progress => new Wire.DepositChannelsResponse { Progress = progress },
+            responseStream,
+            context.CancellationToken);
+    }
+
+    public override async Task<Wire.ListCreditsResponse> ListCredits(
+        Wire.ListCreditsRequest request, ServerCallContext context)
+    {
+        Wire.ListCreditsResponse response = new();
+        foreach (Credit credit in await node.Credits.ListAsync(context.CancellationToken))
+        {
+            response.Credits.Add(new Wire.Credit
+            {
+                Token = credit.Token.ToString(),
+                Amount = credit.Amount.ToString(),
+            });
+        }
+
+        return response;
+    }
+
+    public override Task WithdrawCredit(
+        Wire.WithdrawCreditRequest request,
+        IServerStreamWriter<Wire.WithdrawCreditResponse> responseStream,
+        ServerCallContext context)
+    {
+        Address token = Fields.ReadAddress(request.Token, "token", emptyIsZero: true);
+        return _progress.RunAsync(
+            (watch, cancel) => node.Credits.WithdrawAsync(token, watch, cancel),
+            progress => new Wire.WithdrawCreditResponse { Progress = progress },
             responseStream,
             context.CancellationToken);
     }
@@ -134,8 +180,8 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         ServerCallContext context)
     {
         ChannelId? only = request.ChannelId.Length == 0 ? null : Find(request.ChannelId).Channel.Id;
-        return PaymentSubscription.RunAsync(
-            node, request.AfterCursor, only, responseStream, context.CancellationToken);
+        return new PaymentSubscription(node, only, request.Runs, responseStream)
+            .RunAsync(request.AfterCursor, context.CancellationToken);
     }
 
     public override Task CloseChannel(

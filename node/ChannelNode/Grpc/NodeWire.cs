@@ -1,6 +1,5 @@
 using ChannelNode.Core;
 using ChannelNode.Engine;
-using Google.Protobuf;
 using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Grpc;
@@ -60,16 +59,4 @@ internal static class NodeWire
         Received = receipt.Received.ToString(),
         Signature = receipt.Signature.ToString(),
     };
-
-    public static Wire.ReceivedPayment Write(
-        in ReceivedRun run, ulong cursor, IncomingPayment payment, UInt128 total, ChannelBook book) => new()
-        {
-            Cursor = cursor,
-            ChannelId = run.Channel.ToString(),
-            Amount = payment.Amount.ToString(),
-            ItemId = UnsafeByteOperations.UnsafeWrap(payment.ItemId),
-            TotalReceived = total.ToString(),
-            AcceptedAtMs = run.AcceptedAtMs,
-            Token = book.Get(run.Channel).Channel.Terms.Token.ToString(),
-        };
 }

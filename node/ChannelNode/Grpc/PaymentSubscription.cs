@@ -1,5 +1,6 @@
 using ChannelNode.Core;
 using ChannelNode.Engine;
+using Google.Protobuf;
 using Grpc.Core;
 using Wire = ChannelNode.Proto.V1;
 
@@ -9,16 +10,22 @@ namespace ChannelNode.Grpc;
 /// One SubscribePayments call. Everything told is read back from disk in the order of its cursor, so a subscriber sees
 /// the same whether it was there or came later.
 /// </summary>
-internal static class PaymentSubscription
+internal sealed class PaymentSubscription(
+    Node node, ChannelId? only, bool asRuns, IServerStreamWriter<Wire.SubscribePaymentsResponse> responses)
 {
-    private const int PaymentsPerResponseMax = 1_024;
+    private const int PaymentsPerRead = 16_384;
+    private const int PaymentsPerResponse = 1_024;
+    private const int RunBytesPerResponse = 512 * 1024;
 
-    public static async Task RunAsync(
-        Node node,
-        ulong afterCursor,
-        ChannelId? only,
-        IServerStreamWriter<Wire.SubscribePaymentsResponse> responses,
-        CancellationToken cancel)
+    private Wire.SubscribePaymentsResponse _response = new();
+    private int _runBytes;
+
+    // Neighbours in the journal are often of one channel, whose names need not be written again.
+    private ChannelId _channel;
+    private string _channelName = string.Empty;
+    private string _tokenName = string.Empty;
+
+    public async Task RunAsync(ulong afterCursor, CancellationToken cancel)
     {
         if (afterCursor > node.Ledger.ReceivedCursor)
         {
@@ -33,14 +40,15 @@ internal static class PaymentSubscription
         while (true)
         {
             cancel.ThrowIfCancellationRequested();
-            IReadOnlyList<JournalledRun> runs = node.Store.ReadReceived(afterCursor, PaymentsPerResponseMax);
-            if (runs.Count > 0 && runs[0].Run.FirstCursor > afterCursor + 1) throw Expired(afterCursor, runs[0].Run.FirstCursor);
+            IReadOnlyList<JournalledRun> runs = node.Store.ReadReceived(afterCursor, PaymentsPerRead);
             foreach (JournalledRun run in runs)
             {
-                if (only is null || run.Run.Channel == only) await TellAsync(node, run, afterCursor, responses, cancel);
+                if (run.Run.FirstCursor > afterCursor + 1) throw Expired(afterCursor, run.Run.FirstCursor);
+                if (only is null || run.Run.Channel == only) await AddAsync(run, afterCursor, cancel);
                 afterCursor = run.Run.LastCursor;
             }
 
+            await FlushAsync(cancel);
             if (runs.Count == 0) await node.Ledger.WhenReceivedAsync(afterCursor, cancel);
         }
     }
@@ -53,25 +61,69 @@ internal static class PaymentSubscription
         Field = "after_cursor",
     };
 
-    private static async Task TellAsync(
-        Node node,
-        JournalledRun journalled,
-        ulong afterCursor,
-        IServerStreamWriter<Wire.SubscribePaymentsResponse> responses,
-        CancellationToken cancel)
+    private async ValueTask AddAsync(JournalledRun journalled, ulong afterCursor, CancellationToken cancel)
     {
-        Wire.SubscribePaymentsResponse response = new();
+        Name(journalled.Run.Channel);
         ulong cursor = journalled.Run.FirstCursor;
         UInt128 total = journalled.Run.TotalBefore;
-        for (ReadOnlyMemory<byte> rest = journalled.Payments; !rest.IsEmpty; cursor++)
+        ReadOnlyMemory<byte> rest = journalled.Payments;
+        for (; cursor <= afterCursor; cursor++) total += PaymentList.Take(ref rest).Amount; // Told already.
+        if (asRuns)
+        {
+            Add(journalled.Run with { FirstCursor = cursor, TotalBefore = total }, (uint)(journalled.Run.LastCursor - cursor + 1), rest);
+            if (_runBytes >= RunBytesPerResponse) await FlushAsync(cancel);
+            return;
+        }
+
+        for (; !rest.IsEmpty; cursor++)
         {
             IncomingPayment payment = PaymentList.Take(ref rest);
             total += payment.Amount;
-            if (cursor <= afterCursor) continue;
-            response.Payments.Add(NodeWire.Write(journalled.Run, cursor, payment, total, node.Book));
-            if (response.Payments.Count < PaymentsPerResponseMax && !rest.IsEmpty) continue;
-            await responses.WriteAsync(response, cancel);
-            response = new();
+            Add(journalled.Run, cursor, payment, total);
+            if (_response.Payments.Count == PaymentsPerResponse) await FlushAsync(cancel);
         }
+    }
+
+    private void Add(in ReceivedRun run, uint count, ReadOnlyMemory<byte> payments)
+    {
+        _runBytes += payments.Length;
+        _response.Runs.Add(new Wire.ReceivedRun
+        {
+            FirstCursor = run.FirstCursor,
+            Count = count,
+            ChannelId = _channelName,
+            Token = _tokenName,
+            TotalBefore = run.TotalBefore.ToString(),
+            AcceptedAtMs = run.AcceptedAtMs,
+            Payments = UnsafeByteOperations.UnsafeWrap(payments),
+        });
+    }
+
+    private void Add(in ReceivedRun run, ulong cursor, IncomingPayment payment, UInt128 total) =>
+        _response.Payments.Add(new Wire.ReceivedPayment
+        {
+            Cursor = cursor,
+            ChannelId = _channelName,
+            Amount = payment.Amount.ToString(),
+            ItemId = UnsafeByteOperations.UnsafeWrap(payment.ItemId),
+            TotalReceived = total.ToString(),
+            AcceptedAtMs = run.AcceptedAtMs,
+            Token = _tokenName,
+        });
+
+    private void Name(ChannelId channel)
+    {
+        if (channel == _channel && _channelName.Length > 0) return;
+        _channel = channel;
+        _channelName = channel.ToString();
+        _tokenName = node.Book.Get(channel).Channel.Terms.Token.ToString();
+    }
+
+    private async ValueTask FlushAsync(CancellationToken cancel)
+    {
+        if (_response.Payments.Count + _response.Runs.Count == 0) return;
+        await responses.WriteAsync(_response, cancel);
+        _response = new Wire.SubscribePaymentsResponse();
+        _runBytes = 0;
     }
 }

@@ -23,6 +23,11 @@ internal static class PeerWire
             ReadChannel(message.ChannelProposalReply.ChannelId),
             ReadOptionalSignature(message.ChannelProposalReply.Consent, "consent"),
             ReadRefusal(message.ChannelProposalReply.Refusal)),
+        Wire.PeerMessage.KindOneofCase.DepositAuthorization => Read(message.DepositAuthorization),
+        Wire.PeerMessage.KindOneofCase.DepositAuthorizationReply => new PeerMessage.DepositAuthorizationReply(
+            ReadChannel(message.DepositAuthorizationReply.ChannelId),
+            message.DepositAuthorizationReply.ValidBeforeSeconds,
+            ReadRefusal(message.DepositAuthorizationReply.Refusal)),
         Wire.PeerMessage.KindOneofCase.CloseProposal => Read(message.CloseProposal),
         Wire.PeerMessage.KindOneofCase.CloseProposalReply => Read(message.CloseProposalReply),
         _ => throw Malformed("kind", message.KindCase, "a message for an established session"),
@@ -30,6 +35,16 @@ internal static class PeerWire
 
     private static PeerMessage.Reestablish Read(Wire.ChannelReestablish said) => new(
         ReadChannel(said.ChannelId), ReadAmount(said.Sent, "sent"), ReadAmount(said.Received, "received"));
+
+    private static PeerMessage.DepositAuthorization Read(Wire.DepositAuthorization said) => new(
+        ReadChannel(said.ChannelId),
+        ReadAmount(said.Amount, "amount"),
+        new DepositAuthorization(
+            ReadAddress(said.From, "from"),
+            said.ValidAfterSeconds,
+            said.ValidBeforeSeconds,
+            ReadBytes32(said.Salt, "salt"),
+            ReadSignature(said.Signature, "signature")));
 
     private static PeerMessage.CloseProposal Read(Wire.CloseProposal said) => new(new CooperativeClose(
         ReadChannel(said.ChannelId),
@@ -83,6 +98,28 @@ internal static class PeerWire
             {
                 ChannelId = Write(said.Channel),
                 Consent = said.Refusal == Refusal.None ? Write(said.Consent) : ByteString.Empty,
+                Refusal = (Wire.Refusal)said.Refusal,
+            },
+        },
+        PeerMessage.DepositAuthorization said => new Wire.PeerMessage
+        {
+            DepositAuthorization = new Wire.DepositAuthorization
+            {
+                ChannelId = Write(said.Channel),
+                Amount = Write(said.Amount),
+                From = Write(said.Authorization.From),
+                ValidAfterSeconds = said.Authorization.ValidAfterSeconds,
+                ValidBeforeSeconds = said.Authorization.ValidBeforeSeconds,
+                Salt = Write(said.Authorization.Salt),
+                Signature = Write(said.Authorization.Signature),
+            },
+        },
+        PeerMessage.DepositAuthorizationReply said => new Wire.PeerMessage
+        {
+            DepositAuthorizationReply = new Wire.DepositAuthorizationReply
+            {
+                ChannelId = Write(said.Channel),
+                ValidBeforeSeconds = said.ValidBeforeSeconds,
                 Refusal = (Wire.Refusal)said.Refusal,
             },
         },

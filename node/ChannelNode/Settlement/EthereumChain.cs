@@ -55,8 +55,9 @@ internal sealed class EthereumChain : IChain
         }
     }
 
-    public async Task RequireFundsAsync(Address token, UInt128 amount, CancellationToken cancel)
+    public async Task RequireFundsAsync(Address token, UInt128 amount, bool relayed, CancellationToken cancel)
     {
+        if (relayed) await _tokens.RequireAuthorizationsAsync(token, cancel);
         if (!token.IsZero)
         {
             await _tokens.RequireAsync(token, amount, cancel);
@@ -106,7 +107,13 @@ internal sealed class EthereumChain : IChain
             "relayed deposit", PaymentChannelsCalls.DepositWithAuthorization(channel.Terms, side, amount, authorization));
 
     public ChainCall Close(Channel channel, CooperativeClose close, Signature signatureA, Signature signatureB) => Calling(
-        "close", PaymentChannelsCalls.Close(channel.Terms, close, signatureA.ToArray(), signatureB.ToArray()));
+        "close",
+        PaymentChannelsCalls.Close(
+            channel.Terms, close, SignatureOf(channel.Terms.A, signatureA), SignatureOf(channel.Terms.B, signatureB)));
+
+    /// <summary>A party that is the sender itself needs no signature, which spares gas.</summary>
+    private ReadOnlySpan<byte> SignatureOf(Party party, Signature signature) =>
+        party.Signer == _transactions.Account || party.Owner == _transactions.Account ? [] : signature.ToArray();
 
     public ChainCall StartClose(Channel channel, BalanceUpdate? update, Signature signature) => Calling(
         "startClose",

@@ -34,6 +34,9 @@ internal sealed class TokenAccount(
             $"deposit needs {needed} of token {token}, and {account} has {available}");
     }
 
+    /// <summary>TokenWithoutAuthorization where nothing can be signed in this token; also for ether.</summary>
+    public Task RequireAuthorizationsAsync(Address token, CancellationToken cancel) => DomainAsync(token, cancel);
+
     /// <summary>Signs a deposit for someone else to relay. TokenWithoutAuthorization where the token cannot take it.</summary>
     public async Task<DepositAuthorization> AuthorizeAsync(
         Channel channel, Side side, UInt128 amount, ulong validBeforeSeconds, CancellationToken cancel)
@@ -41,18 +44,20 @@ internal sealed class TokenAccount(
         Address token = channel.Terms.Token;
         Bytes32 salt = Bytes32.Read(RandomNumberGenerator.GetBytes(Bytes32.Size));
         Bytes32 nonce = PaymentChannelsCalls.AuthorizationNonce(channel.Id, side, salt);
-        bool isKnown = !token.IsZero
-            && await TryAskAsync(token, TokenCalls.AuthorizationState(account, nonce), cancel) is not null;
-        if (!isKnown || await TryAskAsync(token, TokenCalls.DomainSeparator, cancel) is not { } domain)
-        {
-            throw new RefusalException(
-                Refusal.TokenWithoutAuthorization,
-                $"{(token.IsZero ? "ether" : $"token {token}")} takes no signed authorizations (EIP-3009)");
-        }
-
         Bytes32 digest = TokenSignatures.ReceiveWithAuthorization(
-            domain, account, contract, amount, 0, validBeforeSeconds, nonce);
+            await DomainAsync(token, cancel), account, contract, amount, 0, validBeforeSeconds, nonce);
         return new DepositAuthorization(account, 0, validBeforeSeconds, salt, sign(digest));
+    }
+
+    /// <summary>The hash of the domain of a token that knows authorizations.</summary>
+    private async Task<Bytes32> DomainAsync(Address token, CancellationToken cancel)
+    {
+        bool isKnown = !token.IsZero
+            && await TryAskAsync(token, TokenCalls.AuthorizationState(account, default), cancel) is not null;
+        if (isKnown && await TryAskAsync(token, TokenCalls.DomainSeparator, cancel) is { } domain) return domain;
+        throw new RefusalException(
+            Refusal.TokenWithoutAuthorization,
+            $"{(token.IsZero ? "ether" : $"token {token}")} takes no signed authorizations (EIP-3009)");
     }
 
     /// <summary>

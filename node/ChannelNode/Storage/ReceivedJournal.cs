@@ -15,6 +15,8 @@ internal sealed class ReceivedJournal(RocksDb database, SegmentSeries segments)
         Segment[] parts = segments.All;
         for (int index = parts.Length - 1; index >= 0; index--)
         {
+            if (!parts[index].TryEnter(out StoreGate.Pass pass)) continue;
+            using StoreGate.Pass inside = pass;
             using Iterator rows = database.NewIterator(parts[index].Family).SeekToLast();
             if (rows.HasRow()) return Head(rows, out _).LastCursor;
         }
@@ -50,6 +52,8 @@ internal sealed class ReceivedJournal(RocksDb database, SegmentSeries segments)
 
     private void Read(Segment part, ulong afterCursor, int countMax, List<JournalledRun> runs, ref long count)
     {
+        if (!part.TryEnter(out StoreGate.Pass pass)) return;
+        using StoreGate.Pass inside = pass;
         var from = new RowWriter(stackalloc byte[ReceivedRow.KeySize]);
         from.UInt64(afterCursor);
         using Iterator rows = database.NewIterator(part.Family).SeekForPrev(from.Row);
@@ -83,8 +87,9 @@ internal sealed class ReceivedJournal(RocksDb database, SegmentSeries segments)
 
     private ulong FirstCursorOf(Segment part)
     {
-        if (part.FirstCursor == 0)
+        if (part.FirstCursor == 0 && part.TryEnter(out StoreGate.Pass pass))
         {
+            using StoreGate.Pass inside = pass;
             using Iterator rows = database.NewIterator(part.Family).SeekToFirst();
             if (rows.HasRow()) part.FirstCursor = ReceivedRow.ReadKey(rows.GetKeySpan());
         }

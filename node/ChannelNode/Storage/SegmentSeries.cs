@@ -6,6 +6,7 @@ namespace ChannelNode.Storage;
 /// <summary>One part of a series: a column family of its own. Its name says when it was begun.</summary>
 internal sealed class Segment(string name, long startedAtMs, ColumnFamilyHandle family)
 {
+    private readonly StoreGate _gate = new(name);
     private long _firstCursor;
 
     public string Name => name;
@@ -13,6 +14,15 @@ internal sealed class Segment(string name, long startedAtMs, ColumnFamilyHandle 
     public long StartedAtMs => startedAtMs;
 
     public ColumnFamilyHandle Family => family;
+
+    /// <summary>For whoever reads in it; false when it was dropped.</summary>
+    public bool TryEnter(out StoreGate.Pass pass) => _gate.TryEnter(out pass);
+
+    /// <summary>Waits for those who read in it. Its files go with the handle, not before.</summary>
+    public void Close()
+    {
+        if (_gate.Close()) ((IDisposable)family).Dispose();
+    }
 
     /// <summary>The first row's, which never changes; 0 while it was not looked for, or there is none.</summary>
     public ulong FirstCursor
@@ -70,13 +80,14 @@ internal sealed class SegmentSeries
         _segments = [.. _segments ?? [], new Segment(name, startedAtMs, _database.CreateColumnFamily(_options, name))];
     }
 
-    /// <summary>Drops the oldest part of several. Whoever reads in it just now goes on reading.</summary>
+    /// <summary>Drops the oldest part of several, when those who read in it just now are done.</summary>
     public void DropOldest()
     {
         Segment[] segments = _segments;
         if (segments.Length < 2) throw new InvalidOperationException($"The only part of {_name} is not to be dropped.");
         _segments = segments[1..];
         _database.DropColumnFamily(segments[0].Name);
+        segments[0].Close();
     }
 
     /// <summary>What a part holds, in files and in memory.</summary>

@@ -23,6 +23,8 @@ internal sealed class SentPayments(RocksDb database, SegmentSeries segments)
         Segment[] parts = segments.All;
         for (int index = parts.Length - 1; index >= 0; index--)
         {
+            if (!parts[index].TryEnter(out StoreGate.Pass pass)) continue;
+            using StoreGate.Pass inside = pass;
             byte[]? pointer = database.Get(key[..(1 + length)], parts[index].Family);
             if (pointer is null) continue;
             ReadOnlySpan<byte> place = IdempotencyRow.Read(pointer);
@@ -54,7 +56,8 @@ internal sealed class SentPayments(RocksDb database, SegmentSeries segments)
 
     private void Read(Segment part, ChannelId channel, UInt128 afterTotal, List<OutgoingPayment> payments)
     {
-        if (afterTotal == UInt128.MaxValue) return;
+        if (afterTotal == UInt128.MaxValue || !part.TryEnter(out StoreGate.Pass pass)) return;
+        using StoreGate.Pass inside = pass;
         Span<byte> from = stackalloc byte[OutgoingRow.KeySize];
         OutgoingRow.WriteKey(from, channel, afterTotal + 1);
         ReadOnlySpan<byte> prefix = from[..^16];

@@ -10,12 +10,16 @@ internal sealed class StoreGate(string name)
 
     private volatile bool _closed;
 
-    public Pass Enter()
+    public Pass Enter() => TryEnter(out Pass pass) ? pass : throw new ObjectDisposedException(name);
+
+    /// <summary>False when it is closed; otherwise the pass must be disposed of.</summary>
+    public bool TryEnter(out Pass pass)
     {
         Interlocked.Increment(ref _inside);
-        if (!_closed) return new Pass(this);
+        pass = new Pass(this);
+        if (!_closed) return true;
         Interlocked.Decrement(ref _inside);
-        throw new ObjectDisposedException(name);
+        return false;
     }
 
     /// <summary>False when it was closed before.</summary>

@@ -31,10 +31,20 @@ internal sealed class StoreSchema
     public const string Received = "received";
     public const string Sent = "sent";
 
-    private const ulong BlockCacheBytes = 32 << 20;
-    private const ulong BusyMemtableBytes = 16 << 20;
+    private const ulong BlockCacheBytes = 64 << 20;
+    private const ulong BusyMemtableBytes = 32 << 20;
+    private const ulong ChannelsMemtableBytes = 8 << 20;
     private const ulong CalmMemtableBytes = 1 << 20;
-    private const ulong MemtablesBytesMax = 96 << 20;
+    private const ulong MemtablesBytesMax = 128 << 20;
+
+    /// <summary>Rows read one by one: little is read and unpacked for each.</summary>
+    private const ulong SmallBlockBytes = 4 << 10;
+
+    /// <summary>Rows read in their order.</summary>
+    private const ulong LargeBlockBytes = 16 << 10;
+
+    /// <summary>Files leave for the disk bit by bit: a log's sync must not wait for a whole file of another kind.</summary>
+    private const ulong SyncBytes = 1 << 20;
     private const ulong WalBytesMax = 256 << 20;
     private const ulong InfoLogBytesMax = 4 << 20;
 
@@ -48,6 +58,7 @@ internal sealed class StoreSchema
         .SetMaxTotalWalSize(WalBytesMax)
         .SetDbWriteBufferSize(MemtablesBytesMax)
         .SetMaxOpenFiles(512)
+        .SetBytesPerSync(SyncBytes)
         .SetInfoLogLevel(InfoLogLevel.Warn)
         .SetMaxLogFileSize(InfoLogBytesMax)
         .SetKeepLogFileNum(4)
@@ -60,11 +71,11 @@ internal sealed class StoreSchema
     public StoreSchema()
     {
         Cache cache = Cache.CreateLru(BlockCacheBytes);
-        _calm = Family(cache, CalmMemtableBytes, bloom: false);
-        _channels = Family(cache, CalmMemtableBytes, bloom: true);
-        _states = Family(cache, BusyMemtableBytes, bloom: true);
-        JournalOptions = Family(cache, BusyMemtableBytes, bloom: false);
-        SentOptions = Family(cache, BusyMemtableBytes, bloom: true);
+        _calm = Family(cache, CalmMemtableBytes);
+        _channels = WithBloom(cache, ChannelsMemtableBytes);
+        _states = WithBloom(cache, BusyMemtableBytes);
+        JournalOptions = Family(cache, BusyMemtableBytes);
+        SentOptions = WithBloom(cache, BusyMemtableBytes);
     }
 
     public ColumnFamilyOptions JournalOptions { get; }
@@ -95,21 +106,33 @@ internal sealed class StoreSchema
     }
 
     /// <summary>
-    /// <paramref name="bloom"/> where most look-ups are for keys that are not there: 10 bits each spare the disk 99 of
-    /// 100 of them.
+    /// For look-ups one by one, of which many are for keys that are not there: 10 bits each spare the disk 99 of 100 of
+    /// those.
     /// </summary>
-    private static ColumnFamilyOptions Family(Cache cache, ulong memtableBytes, bool bloom)
+    private static ColumnFamilyOptions WithBloom(Cache cache, ulong memtableBytes)
     {
-        BlockBasedTableOptions table = new BlockBasedTableOptions()
-            .SetBlockCache(cache)
-            .SetBlockSize(16 << 10)
-            .SetCacheIndexAndFilterBlocks(true)
-            .SetPinL0FilterAndIndexBlocksInCache(true);
-        if (bloom) table.SetFilterPolicy(BloomFilterPolicy.Create(10, false));
-        return new ColumnFamilyOptions()
+        // In parts of a few kilobytes. In one piece a file's filter is larger than what one shard of the cache holds, and
+        // would be read anew for every look-up.
+        BlockBasedTableOptions table = Table(cache, SmallBlockBytes)
+            .SetFilterPolicy(BloomFilterPolicy.Create(10, false))
+            .SetIndexType(BlockBasedTableIndexType.TwoLevelIndex);
+        Native.Instance.rocksdb_block_based_options_set_partition_filters(table.Handle, 1);
+        return Family(memtableBytes, table);
+    }
+
+    private static ColumnFamilyOptions Family(Cache cache, ulong memtableBytes) =>
+        Family(memtableBytes, Table(cache, LargeBlockBytes));
+
+    private static BlockBasedTableOptions Table(Cache cache, ulong blockBytes) => new BlockBasedTableOptions()
+        .SetBlockCache(cache)
+        .SetBlockSize(blockBytes)
+        .SetCacheIndexAndFilterBlocks(true)
+        .SetPinL0FilterAndIndexBlocksInCache(true);
+
+    private static ColumnFamilyOptions Family(ulong memtableBytes, BlockBasedTableOptions table) =>
+        new ColumnFamilyOptions()
             .SetWriteBufferSize(memtableBytes)
             .SetMaxWriteBufferNumber(3)
             .SetCompression(Compression.Lz4)
             .SetBlockBasedTableFactory(table);
-    }
 }

@@ -166,7 +166,7 @@ public sealed class ChannelCommandTests
         CliRun run = await CliRun.AskAsync(
             node, "channel", "open", "--peer", "http://127.0.0.1:9802", "--peer-signer", "00000000000000000000000000000000000000BB",
             "--amount", "1000", "--token", "0x00000000000000000000000000000000000000ee", "--window", "60", "--one-way",
-            "--salt", new string('7', 64));
+            "--salt", new string('7', 64), "--gasless");
 
         Assert.Equal(
             new OpenChannelRequest
@@ -178,6 +178,7 @@ public sealed class ChannelCommandTests
                 DisputeWindowSeconds = 60,
                 OneWay = true,
                 Salt = "0x" + new string('7', 64),
+                Gasless = true,
             },
             asked);
         Assert.Equal(
@@ -239,6 +240,83 @@ public sealed class ChannelCommandTests
 
         Assert.Equal(ExitCode.Done, run.ExitCode);
         Assert.Equal(new ClaimChannelsRequest(), asked);
+    }
+
+    [Fact]
+    public async Task Deposit_IntoManyChannels_IsOneJob()
+    {
+        IMessage? asked = null;
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Job = request =>
+        {
+            asked = request;
+            return [];
+        });
+
+        CliRun run = await CliRun.AskAsync(node, "channel", "deposit", FakeNode.IdA, FakeNode.IdB, "--amount", "5");
+
+        Assert.Equal(ExitCode.Done, run.ExitCode);
+        Assert.Equal(
+            new DepositChannelsRequest
+            {
+                Deposits =
+                {
+                    new ChannelDeposit { ChannelId = FakeNode.IdA, Amount = "5" },
+                    new ChannelDeposit { ChannelId = FakeNode.IdB, Amount = "5" },
+                },
+            },
+            asked);
+    }
+
+    [Fact]
+    public async Task Deposit_Gasless_IsOfOneChannel()
+    {
+        IMessage? asked = null;
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Job = request =>
+        {
+            asked = request;
+            return [];
+        });
+
+        await CliRun.AskAsync(node, "channel", "deposit", FakeNode.IdA, "--amount", "5", "--gasless");
+        Assert.Equal(new DepositChannelRequest { ChannelId = FakeNode.IdA, Amount = "5", Gasless = true }, asked);
+
+        CliRun run = await CliRun.AskAsync(
+            node, "channel", "deposit", FakeNode.IdA, FakeNode.IdB, "--amount", "5", "--gasless");
+        Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
+        Assert.Contains("--gasless", run.Error);
+    }
+
+    [Theory]
+    [InlineData(FakeNode.IdB)]
+    [InlineData("--gasless")]
+    public async Task Deposit_WithKey_IsOfOneChannelAndOfThisNodesOwn(string other)
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Job = _ => []);
+
+        CliRun run = await CliRun.AskAsync(
+            node, "channel", "deposit", FakeNode.IdA, other, "--amount", "5", "--key", "top-up-7");
+
+        Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
+        Assert.Contains("--key", run.Error);
+    }
+
+    [Fact]
+    public async Task Credits_AreListedAndWithdrawn()
+    {
+        IMessage? asked = null;
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Job = request =>
+        {
+            asked = request;
+            return [];
+        });
+
+        CliRun listed = await CliRun.AskAsync(node, "channel", "credits");
+        CliRun withdrawn = await CliRun.AskAsync(
+            node, "channel", "withdraw-credit", "--token", "0x00000000000000000000000000000000000000ee");
+
+        Assert.Contains("700", listed.Output);
+        Assert.Equal(ExitCode.Done, withdrawn.ExitCode);
+        Assert.Equal(new WithdrawCreditRequest { Token = "0x00000000000000000000000000000000000000ee" }, asked);
     }
 
     [Fact]

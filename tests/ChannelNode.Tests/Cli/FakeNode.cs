@@ -133,6 +133,26 @@ internal sealed class FakeNode : IAsyncDisposable
                 await responses.WriteAsync(new DepositChannelResponse { Progress = step });
         }
 
+        public override async Task DepositChannels(
+            DepositChannelsRequest request, IServerStreamWriter<DepositChannelsResponse> responses, ServerCallContext context)
+        {
+            foreach (Progress step in answers.Job(request))
+                await responses.WriteAsync(new DepositChannelsResponse { Progress = step });
+        }
+
+        public override Task<ListCreditsResponse> ListCredits(ListCreditsRequest request, ServerCallContext context) =>
+            Task.FromResult(new ListCreditsResponse
+            {
+                Credits = { new Credit { Token = "0x0000000000000000000000000000000000000000", Amount = "700" } },
+            });
+
+        public override async Task WithdrawCredit(
+            WithdrawCreditRequest request, IServerStreamWriter<WithdrawCreditResponse> responses, ServerCallContext context)
+        {
+            foreach (Progress step in answers.Job(request))
+                await responses.WriteAsync(new WithdrawCreditResponse { Progress = step });
+        }
+
         public override async Task CloseChannel(
             CloseChannelRequest request, IServerStreamWriter<CloseChannelResponse> responses, ServerCallContext context)
         {

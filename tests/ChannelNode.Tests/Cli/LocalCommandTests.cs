@@ -80,8 +80,8 @@ public sealed class LocalCommandTests
         [
             [], ["run"], ["key"], ["key", "new"], ["contract"], ["contract", "deploy"], ["info"], ["channel"],
             ["channel", "open"], ["channel", "list"], ["channel", "show"], ["channel", "deposit"], ["channel", "close"],
-            ["channel", "start-close"], ["channel", "settle"], ["channel", "claim"], ["pay"], ["payments"],
-            ["payments", "follow"],
+            ["channel", "start-close"], ["channel", "settle"], ["channel", "claim"],
+            ["channel", "credits"], ["channel", "withdraw-credit"], ["pay"], ["payments"], ["payments", "follow"],
         ];
         foreach (string[] command in commands)
         {

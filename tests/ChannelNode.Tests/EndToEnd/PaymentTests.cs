@@ -1,4 +1,7 @@
+using ChannelNode.Core;
+using ChannelNode.Signing;
 using Google.Protobuf;
+using Grpc.Core;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
 
@@ -140,6 +143,40 @@ public sealed class PaymentTests(AnvilFixture anvil) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task SixteenPayersOfOneChannelAtOnce_AddUpExactly()
+    {
+        Task<Dictionary<ulong, Wire.PaymentResult>>[] payers = [.. Enumerable.Range(0, 16).Select(payer => StreamAsync(
+            _alice, [.. Enumerable.Range(0, 250).Select(number => Payment(_channel, number, $"payer-{payer}"))]))];
+        Dictionary<ulong, Wire.PaymentResult>[] results = await Task.WhenAll(payers);
+
+        Wire.PaymentResult[] all = [.. results.SelectMany(payer => payer.Values)];
+        Assert.All(all, result => Assert.Equal(Wire.Refusal.Unspecified, result.Refusal));
+        Assert.Equal(4_000, all.Select(result => result.TotalSent).Distinct().Count());
+        List<Wire.ReceivedPayment> received = await ReceivedAsync(_bob, 0, 4_000);
+        string total = received.Sum(payment => long.Parse(payment.Amount)).ToString();
+        Assert.Equal(total, (await _bob.ChannelAsync(_channel)).Received);
+        Assert.Equal(total, (await _alice.ChannelAsync(_channel)).Sent);
+        Assert.Equal(total, received[^1].TotalReceived);
+    }
+
+    [Fact]
+    public async Task PaymentWithReceipt_BringsThePeersSignatureOverItsTotal()
+    {
+        Wire.Payment payment = Payment(_channel, 7, "receipt");
+        payment.Receipt = true;
+
+        Wire.PayResponse answer = await _alice.Api.PayAsync(new Wire.PayRequest { Payment = payment });
+
+        Assert.Equal(answer.TotalSent, answer.Receipt.Received);
+        Assert.True(ChannelId.TryParse(_channel, out ChannelId id));
+        BalanceUpdate update = new(id, UInt128.Parse(answer.Receipt.Sent), UInt128.Parse(answer.Receipt.Received));
+        Signature signature = Signature.Read(Convert.FromHexString(answer.Receipt.Signature[2..]));
+        using PrivateKey anyone = PrivateKey.Generate();
+        Assert.True(new SignatureScheme(anyone, _chain.ChainId, _chain.Contract).Verify(update, signature, _bob.Signer));
+        Assert.Null((await _alice.Api.PayAsync(new Wire.PayRequest { Payment = Payment(_channel, 8, "none") })).Receipt);
+    }
+
+    [Fact]
     public async Task Subscriber_ResumesFromItsCursorWithoutMissingOrRepeating()
     {
         await StreamAsync(_alice, [.. Enumerable.Range(0, 500).Select(number => Payment(_channel, number, "a"))]);
@@ -157,6 +194,26 @@ public sealed class PaymentTests(AnvilFixture anvil) : IAsyncLifetime
             first.Take(300).Concat(rest).Select(payment => payment.ItemId.ToStringUtf8()));
         Assert.Equal(Enumerable.Range(1, 1_000).Select(number => (ulong)number), first.Take(300).Concat(rest).Select(p => p.Cursor));
     }
+
+    [Fact]
+    public async Task CursorOlderThanWhatIsKept_IsToldTheOldestKept()
+    {
+        await StreamAsync(_alice, [.. Enumerable.Range(0, 5).Select(number => Payment(_channel, number, "old"))]);
+        LetGo(_bob, hours: 1);
+        await StreamAsync(_alice, [.. Enumerable.Range(5, 3).Select(number => Payment(_channel, number, "new"))]);
+        LetGo(_bob, hours: 2);
+
+        await Refusals.AssertRefusedAsync(
+            () => ReceivedAsync(_bob, 4, 1), StatusCode.OutOfRange, "CURSOR_EXPIRED", "after_cursor");
+        ulong dropped = (await _bob.Api.GetInfoAsync(new Wire.GetInfoRequest())).DroppedCursor;
+        Assert.Equal(5ul, dropped);
+        List<Wire.ReceivedPayment> kept = await ReceivedAsync(_bob, dropped, 3);
+        Assert.Equal(["item-5", "item-6", "item-7"], kept.Select(payment => payment.ItemId.ToStringUtf8()));
+    }
+
+    /// <summary>As if so many hours had passed, of which one is kept.</summary>
+    private static void LetGo(TestNode node, int hours) => node.Host.Node.Store.TrimReceived(
+        TimeSpan.FromHours(1), ulong.MaxValue, node.Host.Node.Clock.NowMs + hours * 3_600_000L);
 
     [Fact]
     public async Task PeerThatGoesAwayMidStream_GetsEveryPaymentOnceWhenTheCallerTriesAgain()
@@ -181,7 +238,7 @@ public sealed class PaymentTests(AnvilFixture anvil) : IAsyncLifetime
     [Fact]
     public async Task PayerThatRestartsMidStream_PaysEachKeyOnce()
     {
-        Wire.Payment[] payments = [.. Enumerable.Range(0, 40_000).Select(number => Payment(_channel, number, "payer"))];
+        Wire.Payment[] payments = [.. Enumerable.Range(0, 30_000).Select(number => Payment(_channel, number, "payer"))];
         Task<Dictionary<ulong, Wire.PaymentResult>> streaming = StreamAsync(_alice, payments);
         await _bob.UntilAsync(_channel, channel => channel.Received != "0");
         await _alice.StopAsync();

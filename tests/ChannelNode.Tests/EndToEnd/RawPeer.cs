@@ -117,35 +117,28 @@ internal sealed class RawPeer : IAsyncDisposable
         return terms;
     }
 
-    /// <summary>A signed update with one payment for each amount.</summary>
-    public Wire.Update Update(ChannelId channel, UInt128 sent, UInt128 received, params UInt128[] amounts)
-    {
-        BalanceUpdate balance = new(channel, sent, received);
-        Wire.Update update = new()
-        {
-            ChannelId = Bytes(channel.Value.ToArray()),
-            Sent = Bytes(sent),
-            Received = Bytes(received),
-            Signature = Bytes(Scheme.Sign(balance).ToArray()),
-            Payments = Payments(amounts),
-        };
-        return update;
-    }
+    /// <summary>A signed update with one payment for each amount, each with the item id "item".</summary>
+    public Wire.Update Update(ChannelId channel, UInt128 sent, UInt128 received, params UInt128[] amounts) =>
+        Update(channel, sent, received, ByteString.CopyFrom([.. amounts.SelectMany(amount => Payment(amount, "item"u8.ToArray()))]));
 
-    /// <summary>A list of payments, each with the item id "item".</summary>
-    private static ByteString Payments(ReadOnlySpan<UInt128> amounts)
+    /// <summary>A signed update with a list of payments as it travels.</summary>
+    public Wire.Update Update(ChannelId channel, UInt128 sent, UInt128 received, ByteString payments) => new()
     {
-        using MemoryStream list = new();
-        foreach (UInt128 amount in amounts)
-        {
-            UInt128 rest = amount;
-            for (; rest >= 0x80; rest >>= 7) list.WriteByte((byte)((byte)rest | 0x80));
-            list.WriteByte((byte)rest);
-            list.WriteByte(4);
-            list.Write("item"u8);
-        }
+        ChannelId = Bytes(channel.Value.ToArray()),
+        Sent = Bytes(sent),
+        Received = Bytes(received),
+        Signature = Bytes(Scheme.Sign(new BalanceUpdate(channel, sent, received)).ToArray()),
+        Payments = payments,
+    };
 
-        return ByteString.CopyFrom(list.ToArray());
+    /// <summary>One payment of a list.</summary>
+    public static ByteString Payment(UInt128 amount, byte[] itemId)
+    {
+        List<byte> list = [];
+        for (; amount >= 0x80; amount >>= 7) list.Add((byte)((byte)amount | 0x80));
+        list.Add((byte)amount);
+        list.Add((byte)itemId.Length);
+        return ByteString.CopyFrom([.. list, .. itemId]);
     }
 
     public static Wire.Terms Write(ChannelTerms terms) => new()

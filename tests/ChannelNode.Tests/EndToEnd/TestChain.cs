@@ -49,9 +49,19 @@ internal sealed class TestChain : IAsyncDisposable
     public Task DepositAsync(Channel channel, Side side, UInt128 amount) =>
         _chain.DepositAsync(channel, side, amount, null, Limit);
 
+    /// <summary>By a key that is no party of the channel.</summary>
+    public Task DisputeForAsync(Channel channel, BalanceUpdate update, Signature signature, Signature consent) =>
+        _chain.DisputeForAsync(channel, update, signature, consent, null, Limit);
+
     public Task<Address> TokenAsync() => _anvil.TokenAsync();
 
+    /// <summary>One that takes permits and authorizations.</summary>
+    public Task<Address> DollarAsync() => _anvil.DollarAsync();
+
     public Task MintAsync(Address to, UInt128 amount) => _anvil.MintAsync(to, amount);
+
+    public async Task MintDollarsAsync(Address to, UInt128 amount) =>
+        await _anvil.MintAsync(await _anvil.DollarAsync(), to, amount);
 
     public Task<UInt128> EtherOfAsync(Address owner) => _chain.EtherBalanceAsync(owner, Limit);
 

@@ -25,12 +25,14 @@ internal sealed class TestNode : IAsyncDisposable
 
     public string PeerUrl => Host.PeerUrl;
 
-    /// <summary>A node with a fresh funded key and an empty database.</summary>
-    public static async Task<TestNode> StartAsync(TestChain chain, Func<NodeOptions, NodeOptions>? change = null)
+    /// <summary>A node with a fresh key, funded unless it is to do without ether, and an empty database.</summary>
+    public static async Task<TestNode> StartAsync(
+        TestChain chain, Func<NodeOptions, NodeOptions>? change = null, bool funded = true)
     {
         string folder = Directory.CreateTempSubdirectory("channelnode-").FullName;
         string keyFile = Path.Combine(folder, "key");
-        using (PrivateKey key = KeyFile.Create(keyFile)) await chain.FundAsync(key.Address);
+        using (PrivateKey key = KeyFile.Create(keyFile))
+            if (funded) await chain.FundAsync(key.Address);
         NodeOptions options = new()
         {
             DataDirectory = Path.Combine(folder, "data"),
@@ -61,15 +63,17 @@ internal sealed class TestNode : IAsyncDisposable
         await Host.DisposeAsync();
     }
 
-    public async Task<string> OpenAsync(TestNode peer, string amount, bool oneWay = false, string token = "")
+    public async Task<string> OpenAsync(
+        TestNode peer, string amount, bool oneWay = false, string token = "", bool gasless = false)
     {
-        string id = await OpenAsync(peer.PeerUrl, amount, oneWay, token);
+        string id = await OpenAsync(peer.PeerUrl, amount, oneWay, token, gasless);
         await peer.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Open);
         return id;
     }
 
     /// <summary>Returns when this node takes it for open; the peer may see it later.</summary>
-    public async Task<string> OpenAsync(string peerUrl, string amount, bool oneWay = false, string token = "")
+    public async Task<string> OpenAsync(
+        string peerUrl, string amount, bool oneWay = false, string token = "", bool gasless = false)
     {
         using var call = Api.OpenChannel(new Wire.OpenChannelRequest
         {
@@ -77,6 +81,7 @@ internal sealed class TestNode : IAsyncDisposable
             Amount = amount,
             OneWay = oneWay,
             Token = token,
+            Gasless = gasless,
         });
         string id = string.Empty;
         while (await call.ResponseStream.MoveNext(TestChain.Limit)) id = call.ResponseStream.Current.Progress.ChannelId;

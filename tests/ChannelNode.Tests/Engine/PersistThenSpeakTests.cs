@@ -34,6 +34,7 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
         _slot = new ChannelSlot(Sample.Channel(), Sample.Funded(1_000, 1_000), links) { EstablishedOn = _link };
         _ledger = new Ledger(book, _store, view, _clock, options, NullLogger<Ledger>.Instance);
         book.Add(_slot);
+        _ledger.Start();
         _session = new PeerSession(
             _link, book, _ledger, new TestScheme(Sample.PartyA.Signer), _clock, null!, options, NullLogger.Instance);
     }

@@ -86,6 +86,25 @@ public sealed class EthereumChainTests(AnvilFixture anvil)
         Assert.Equal((UInt128)700, await bench.Alice.EtherBalanceAsync(bench.BobOwner, default));
     }
 
+    [Fact]
+    public async Task Close_BySomeoneWhoIsAParty_LeavesItsOwnSignatureOut()
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "http");
+        await using EthereumChain other = await ChainBench.ConnectAsync(anvil.HttpUrl, bench.Contract, anvil.Keys[2]);
+        Channel first = await bench.FundAsync(), second = await bench.FundAsync();
+        CooperativeClose one = new(first.Id, 301, 101, await anvil.NowSecondsAsync() + 300), two = one with { Channel = second.Id };
+        foreach (Address owner in (Address[])[bench.AliceOwner, bench.BobOwner])
+            await anvil.RpcAsync<object?>("anvil_setBalance", owner.ToString(), "0x1");
+
+        TransactionReceipt byBob = await bench.Bob.CloseAsync(
+            first, one, bench.AliceSigns.Sign(one), default, null, default);
+        TransactionReceipt byAnother = await other.CloseAsync(
+            second, two, bench.AliceSigns.Sign(two), bench.BobSigns.Sign(two), null, default);
+
+        Assert.Equal(new Pots(0, 301, 0, 101, 0), await bench.PotsAsync(first));
+        Assert.InRange(byBob.GasUsed, 0UL, byAnother.GasUsed - 3_000);
+    }
+
     [Theory, MemberData(nameof(Transports))]
     public async Task OldUpdate_IsDisputedAndSettledByTheNewerOne(string transport)
     {

@@ -111,6 +111,8 @@ public sealed class RetentionTests : IDisposable
 
         ulong kept = 100 - store.ReadDroppedCursor();
         Assert.InRange(kept, 10ul, 18ul);
+        long bytes = Directory.GetFiles(_folder.Database, "*.sst").Sum(file => new FileInfo(file).Length);
+        Assert.InRange(bytes, 0, (long)bytesMax + (4 << 20));
         AssertEveryKeptCursorResumes(store);
     }
 

@@ -21,6 +21,7 @@ internal static class Calls
         Step.Close it => Close(world, before, it, nowSeconds),
         Step.Settle => Make(world, 0, PaymentChannelsCalls.Settle(before.Terms)),
         Step.Claim it => Claim(world, before, it),
+        Step.Multicall it => Multicall(world, before, it, nowSeconds),
         Step.WithdrawCredit => Make(world, 0, PaymentChannelsCalls.WithdrawCredit(before.Terms.Token)),
         _ => null,
     };
@@ -122,6 +123,22 @@ internal static class Calls
         }
 
         return Make(world, 0, PaymentChannelsCalls.Claim(before.Terms, rows));
+    }
+
+    /// <summary>An array of bytes is their tuple with its length before it.</summary>
+    private static Call Multicall(World world, Model before, Step.Multicall it, ulong nowSeconds)
+    {
+        Model model = before.Copy();
+        var calls = new AbiWriter(it.Calls.Length);
+        foreach (Step step in it.Calls)
+        {
+            calls.Bytes(Of(world, model, step, nowSeconds)!.Data.Span);
+            model.Do(step, nowSeconds);
+        }
+
+        byte[] start = new AbiWriter(2).Number(AbiWriter.Word).Number((UInt128)it.Calls.Length)
+            .ToArray(ContractArtifact.PaymentChannels.Selector("multicall"));
+        return Make(world, 0, calls.ToArray(start));
     }
 
     private static byte[] ProveUpdate(

@@ -15,6 +15,7 @@ namespace ChannelNode.Tests.Settlement.Comparison;
 public sealed class ContractComparisonTests(AnvilFixture anvil, ITestOutputHelper output)
 {
     private const int AtOnce = 8;
+    private const int MinedScripts = 40;
 
     private static readonly int Scripts = FromEnvironment("CHANNELNODE_TEST_SCRIPTS", 1_000);
     private static readonly int FirstSeed = FromEnvironment("CHANNELNODE_TEST_SEED", 1);
@@ -28,8 +29,25 @@ public sealed class ContractComparisonTests(AnvilFixture anvil, ITestOutputHelpe
         long began = Stopwatch.GetTimestamp();
         await Parallel.ForAsync(
             FirstSeed, FirstSeed + Scripts, new ParallelOptions { MaxDegreeOfParallelism = AtOnce },
-            async (seed, cancel) => await RequireSameAsync(world, seed, start));
+            async (seed, cancel) => await RequireSameAsync(
+                world, blocks => Chains.SimulateAsync(anvil, blocks), new Generator(world, seed).Draw(start), seed, start));
         output.WriteLine($"{Scripts} scripts in {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s");
+    }
+
+    /// <summary>A simulation is as good as blocks: some scripts are mined, and end in the same.</summary>
+    [Fact]
+    public async Task SomeScripts_AreMined_AndDoTheSame()
+    {
+        await using AnvilFixture own = await AnvilFixture.StartAsync("--base-fee", "0");
+        using World world = await World.OpenAsync(own);
+        ulong start = await own.NowSecondsAsync() + 1_000;
+        for (int seed = FirstSeed; seed < FirstSeed + MinedScripts; seed++)
+        {
+            // A block is later than the one before it.
+            Script script = new Generator(world, seed).Draw(start);
+            script = script with { Steps = [.. script.Steps.Select(step => step with { AfterSeconds = step.AfterSeconds + 1 })] };
+            await RequireSameAsync(world, blocks => Chains.MineAsync(own, blocks), script, seed, start);
+        }
     }
 
     /// <summary>What no script may come without: else the comparison would compare little.</summary>
@@ -72,6 +90,7 @@ public sealed class ContractComparisonTests(AnvilFixture anvil, ITestOutputHelpe
         .. Of("Close", Refusal.None, Refusal.CloseExpired, Refusal.AmountTooLarge, Refusal.UnknownChannel,
             Refusal.OneWayChannel, Refusal.CloseNotAdvancing, Refusal.InvalidSignature, Refusal.WrongSigner,
             Refusal.InsufficientBalance),
+        .. Of("Multicall", Refusal.None, Refusal.WrongValue, Refusal.NotClosing, Refusal.CloseNotAdvancing),
         .. Of("Settle", Refusal.None, Refusal.NotClosing, Refusal.WindowOpen),
         .. Of("WithdrawCredit", Refusal.None, Refusal.NoCredit, Refusal.TransferFailed),
         .. Of("skipped", Refusal.AmountTooLarge, Refusal.UnknownChannel, Refusal.NothingNew, Refusal.InsufficientBalance,
@@ -82,26 +101,25 @@ public sealed class ContractComparisonTests(AnvilFixture anvil, ITestOutputHelpe
     private static IEnumerable<string> Of(string what, params Refusal[] refusals) =>
         refusals.Select(refusal => $"{what} {refusal}");
 
-    private async Task RequireSameAsync(World world, int seed, ulong start)
+    private async Task RequireSameAsync(
+        World world, ScriptChain chain, Script script, int seed, ulong start)
     {
-        Script script = new Generator(world, seed).Draw(start);
-        var run = new Run(world, script, start);
+        var run = new Run(world, chain, script, start);
         if (await run.CompareAsync() is null) return;
 
-        Script shortest = await ShrinkAsync(world, script, start);
-        run = new Run(world, shortest, start);
+        run = new Run(world, chain, await ShrinkAsync(world, chain, script, start), start);
         Difference? difference = await run.CompareAsync();
         output.WriteLine($"seed {seed}: they differ at {difference}\n{run.Tell()}");
         Assert.Fail($"seed {seed}: contract and core differ at {difference}; the script is in the test's output");
     }
 
     /// <summary>Leaves out every step without which they still differ.</summary>
-    private static async Task<Script> ShrinkAsync(World world, Script script, ulong start)
+    private static async Task<Script> ShrinkAsync(World world, ScriptChain chain, Script script, ulong start)
     {
         for (int i = script.Steps.Count - 1; i >= 0; i--)
         {
             Script shorter = script with { Steps = [.. script.Steps.Where((_, index) => index != i)] };
-            if (await new Run(world, shorter, start).CompareAsync() is not null) script = shorter;
+            if (await new Run(world, chain, shorter, start).CompareAsync() is not null) script = shorter;
         }
 
         return script;

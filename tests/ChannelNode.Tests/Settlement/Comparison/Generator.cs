@@ -71,8 +71,9 @@ internal sealed class Generator(World world, int seed)
             return Chance(2) ? new Step.Refuse(after, creditor, false) : new Step.WithdrawCredit(after, creditor);
         if (_model.Pots.IsEmpty && !Chance(4)) return Deposit(after);
         if (_model.Pots.IsClosing && Chance(2)) return Chance(3) ? new Step.Settle(after, Anyone()) : Dispute(after);
-        return _random.Next(14) switch
+        return _random.Next(15) switch
         {
+            14 => Multicall(after),
             0 or 1 or 2 => Deposit(after),
             3 or 4 => StartClose(after),
             5 or 6 => Dispute(after),
@@ -82,6 +83,28 @@ internal sealed class Generator(World world, int seed)
             12 => new Step.Refuse(after, Pick(Actor.OwnerA, Actor.OwnerB, Actor.SignerA), Chance(2)),
             _ => new Step.WithdrawCredit(after, Pick(Actor.OwnerA, Actor.OwnerB, Actor.SignerA, Actor.Outsider)),
         };
+    }
+
+    private Step.Multicall Multicall(uint after)
+    {
+        var calls = new List<Step>();
+        Actor by = Anyone();
+        int count = _random.Next(4);
+        while (calls.Count < count)
+        {
+            // What it is of its own; who calls, and when, is the same for all.
+            Step call = _random.Next(6) switch
+            {
+                0 => StartClose(0),
+                1 => Dispute(0),
+                2 => Close(0),
+                3 => Claim(0),
+                _ => Deposit(0),
+            };
+            calls.Add(call with { By = by });
+        }
+
+        return new Step.Multicall(after, by, [.. calls]);
     }
 
     /// <summary>Whose payout could not be pushed.</summary>

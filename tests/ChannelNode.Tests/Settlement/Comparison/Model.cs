@@ -27,13 +27,16 @@ internal sealed record Outcome(Refusal Refusal, IReadOnlyList<ChainEvent> Events
 /// </summary>
 internal sealed class Model(World world, ChannelTerms terms)
 {
-    private readonly Dictionary<Address, UInt128> _credits = [];
-    private readonly HashSet<Address> _withoutAllowance = [world[Actor.Outsider].Address];
-    private readonly HashSet<Address> _refusing = [];
-    private readonly HashSet<(Side, ulong)> _usedAuthorizations = [];
-    private readonly Dictionary<Address, ulong> _permitNonces = [];
-    private readonly Dictionary<Address, Int128> _paid = [];
+    private Dictionary<Address, UInt128> _credits = [];
+    private HashSet<Address> _withoutAllowance = [world[Actor.Outsider].Address];
+    private HashSet<Address> _refusing = [];
+    private HashSet<(Side, ulong)> _usedAuthorizations = [];
+    private Dictionary<Address, ulong> _permitNonces = [];
+    private Dictionary<Address, Int128> _paid = [];
     private Pots _pots;
+
+    /// <summary>Ether comes with a call, and none with those within a multicall.</summary>
+    private bool _withinMulticall;
 
     public ChannelTerms Terms => terms;
 
@@ -60,13 +63,15 @@ internal sealed class Model(World world, ChannelTerms terms)
         Step.Settle => Settle(nowSeconds),
         Step.Claim it => Claim(it),
         Step.WithdrawCredit it => WithdrawCredit(it),
+        Step.Multicall it => Multicall(it, nowSeconds),
         Step.Refuse it => Refuse(it),
         _ => throw new ArgumentOutOfRangeException(nameof(step), step, "no step"),
     };
 
     private Outcome Deposit(Step.Deposit it)
     {
-        if (it.ExtraValue > 0 || terms.Token.IsZero && it.Amount > Amounts.Max) return Outcome.Of(Refusal.WrongValue);
+        bool isWrong = IsWrongValue(it.ExtraValue, it.Amount) || terms.Token.IsZero && it.Amount > Amounts.Max;
+        if (isWrong) return Outcome.Of(Refusal.WrongValue);
         Refusal refusal = Fund(_pots, it.Side, it.Amount, out Pots next);
         if (refusal == Refusal.None && !CanPull(it.By)) refusal = Refusal.TransferFailed;
         return refusal == Refusal.None ? Funded(it.By, next, [(it.Side, it.Amount)]) : Outcome.Of(refusal);
@@ -86,7 +91,8 @@ internal sealed class Model(World world, ChannelTerms terms)
             events.Add(new ChainEvent.Deposited(Id, it.Sides[i], next.PotOf(it.Sides[i])));
         }
 
-        if (it.ExtraValue > 0) return Outcome.Of(Refusal.WrongValue);
+        if (IsWrongValue(it.ExtraValue, deposits.Aggregate(UInt128.Zero, (sum, one) => sum + one.Item2)))
+            return Outcome.Of(Refusal.WrongValue);
         if (deposits.Count > 0 && !CanPull(it.By)) return Outcome.Of(Refusal.TransferFailed);
         Funded(it.By, next, deposits);
         return Outcome.Of([.. events]);
@@ -125,6 +131,10 @@ internal sealed class Model(World world, ChannelTerms terms)
         Refusal refusal = terms.Check(world.Contract);
         return refusal != Refusal.None ? refusal : pots.Deposit(terms.OneWay, side, amount, out next);
     }
+
+    private bool IsWrongValue(uint extra, UInt128 needed) => _withinMulticall
+        ? terms.Token.IsZero && needed != UInt128.Zero
+        : extra > 0;
 
     private bool CanPull(Actor by) => terms.Token.IsZero || !_withoutAllowance.Contains(AddressOf(by));
 
@@ -242,6 +252,38 @@ internal sealed class Model(World world, ChannelTerms terms)
         _credits.Remove(by);
         Gain(by, (Int128)amount);
         return Outcome.None;
+    }
+
+    private Outcome Multicall(Step.Multicall it, ulong nowSeconds)
+    {
+        Model tried = Copy();
+        tried._withinMulticall = true;
+        var events = new List<ChainEvent>();
+        var skipped = new List<Refusal>();
+        foreach (Step call in it.Calls)
+        {
+            Outcome outcome = tried.Do(call, nowSeconds);
+            if (outcome.Refusal != Refusal.None) return outcome;
+            events.AddRange(outcome.Events);
+            skipped.AddRange(outcome.Skipped);
+        }
+
+        Become(tried);
+        return new Outcome(Refusal.None, events, skipped);
+    }
+
+    public Model Copy()
+    {
+        var copy = new Model(world, terms);
+        copy.Become(this);
+        return copy;
+    }
+
+    private void Become(Model other)
+    {
+        (_credits, _withoutAllowance, _refusing) = (new(other._credits), [.. other._withoutAllowance], [.. other._refusing]);
+        (_usedAuthorizations, _permitNonces, _paid) = ([.. other._usedAuthorizations], new(other._permitNonces), new(other._paid));
+        _pots = other._pots;
     }
 
     private Outcome Refuse(Step.Refuse it)

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using ChannelNode.Core;
+using ChannelNode.Engine;
 using ChannelNode.Settlement;
 
 namespace ChannelNode.Tests.Settlement.Comparison;
@@ -8,17 +9,13 @@ namespace ChannelNode.Tests.Settlement.Comparison;
 /// <summary>Where contract and core first differ; the index of a step, or one beyond the last for what is left at the end.</summary>
 internal sealed record Difference(int Step, string Text);
 
-/// <summary>
-/// One script on the contract and on the core. The chain executes it in one request (eth_simulateV1): each step is a
-/// block of its own at its own time, from whoever calls, on the chain's state, of which nothing remains.
-/// </summary>
-internal sealed class Run(World world, Script script, ulong startSeconds)
+/// <summary>One script on the contract and on the core: each step is a block of its own, at its own time.</summary>
+internal sealed class Run(World world, ScriptChain chain, Script script, ulong startSeconds)
 {
     private static readonly UInt128 Wealth = UInt128.One << 120;
 
-    /// <summary>Answers an account's wei: at a place that holds nothing else, for the time of a simulation.</summary>
-    private static readonly (string Place, string Code) Probe =
-        ("0x00000000000000000000000000000000ba1a9ce0", "0x5f35315f5260205ff3");
+    /// <summary>Answers an account's wei.</summary>
+    private static readonly (Address Place, string Code) Probe = (new Address(0xba1a9ce, 0, 1), "0x5f35315f5260205ff3");
 
     private const string RevertingCode = "0x5f5ffd";
 
@@ -30,7 +27,7 @@ internal sealed class Run(World world, Script script, ulong startSeconds)
 
     public async Task<Difference?> CompareAsync()
     {
-        var blocks = new List<object> { SetUp() };
+        var blocks = new List<ScriptBlock> { SetUp() };
         var expected = new List<(Outcome Outcome, Pots Pots)>();
         ulong now = startSeconds;
         foreach (Step step in script.Steps)
@@ -40,12 +37,10 @@ internal sealed class Run(World world, Script script, ulong startSeconds)
             expected.Add((_model.Do(step, now), _model.Pots));
         }
 
-        blocks.Add(new { calls = Remains().Select(remains => remains.Call).ToArray() });
-        JsonElement answer = await world.Anvil.RpcAsync<JsonElement>(
-            "eth_simulateV1", new { blockStateCalls = blocks, validation = false }, "latest");
-        JsonElement[] answered = [.. answer.EnumerateArray()];
-        RequireSetUp(answered[0]);
-        return Compare(expected, answered) ?? CompareRemains(answered[^1]);
+        blocks.Add(new ScriptBlock(now + 1, [], [.. Remains().Select(remains => remains.Call)]));
+        IReadOnlyList<IReadOnlyList<ScriptResult>> results = await chain(blocks);
+        if (!results[0].All(result => result.Succeeded)) throw new InvalidOperationException("the script could not be set up");
+        return Compare(expected, results) ?? CompareRemains(results[^1]);
     }
 
     /// <summary>Step by step, what was expected and what came.</summary>
@@ -65,26 +60,21 @@ internal sealed class Run(World world, Script script, ulong startSeconds)
     }
 
     /// <summary>All are rich; all but the outsider let the contract take it.</summary>
-    private object SetUp()
+    private ScriptBlock SetUp()
     {
-        var overrides = new Dictionary<string, object> { [Probe.Place] = new { code = Probe.Code } };
-        var calls = new List<object>();
+        var changes = new List<(Address, UInt128?, string?)> { (Probe.Place, null, Probe.Code) };
+        var calls = new List<ScriptCall>();
+        Address token = script.Terms.Token;
         foreach (Actor actor in Enum.GetValues<Actor>())
         {
             Address account = world[actor].Address;
-            overrides[account.ToString()] = new { balance = Quantity.Format(Wealth) };
-            if (script.Terms.Token.IsZero) continue;
-            calls.Add(CallOf(account, script.Terms.Token, 0, EndToEnd.AnvilFixture.MintCall(account, Wealth)));
-            if (actor != Actor.Outsider)
-                calls.Add(CallOf(account, script.Terms.Token, 0, Approval()));
+            changes.Add((account, Wealth, "0x"));
+            if (token.IsZero) continue;
+            calls.Add(Send(account, new Call(token, 0, EndToEnd.AnvilFixture.MintCall(account, Wealth))));
+            if (actor != Actor.Outsider) calls.Add(Send(account, new Call(token, 0, Approval())));
         }
 
-        return new
-        {
-            stateOverrides = overrides,
-            blockOverrides = new { time = Quantity.Format(startSeconds) },
-            calls,
-        };
+        return new ScriptBlock(startSeconds, changes, calls);
     }
 
     /// <summary>Of more than any 128 bits: an allowance that does not shrink.</summary>
@@ -95,38 +85,29 @@ internal sealed class Run(World world, Script script, ulong startSeconds)
         return data;
     }
 
-    private object Block(Step step, ulong now)
+    private ScriptBlock Block(Step step, ulong now)
     {
-        var overrides = new Dictionary<string, object>();
-        if (step is Step.Refuse refuse)
-            overrides[world[refuse.By].Address.ToString()] = new { code = refuse.Refuses ? RevertingCode : "0x" };
-        var calls = new List<object>();
-        if (Calls.Of(world, _model, step, now) is { } call)
-            calls.Add(CallOf(world[step.By].Address, call.To!.Value, call.Value, call.Data.Span));
-        calls.Add(CallOf(Address.Zero, world.Contract, 0, PaymentChannelsCalls.Sides(_model.Id)));
-        return new
-        {
-            stateOverrides = overrides,
-            blockOverrides = new { time = Quantity.Format(now) },
-            calls,
-        };
+        List<(Address, UInt128?, string?)> changes = step is Step.Refuse refuse
+            ? [(world[refuse.By].Address, null, refuse.Refuses ? RevertingCode : "0x")]
+            : [];
+        var calls = new List<ScriptCall>();
+        if (Calls.Of(world, _model, step, now) is { } call) calls.Add(Send(world[step.By].Address, call));
+        calls.Add(Ask(world.Contract, PaymentChannelsCalls.Sides(_model.Id)));
+        return new ScriptBlock(now, changes, calls);
     }
 
-    private static object CallOf(Address from, Address to, UInt128 value, ReadOnlySpan<byte> data) => new
-    {
-        from = from.ToString(),
-        to = to.ToString(),
-        value = Quantity.Format(value),
-        data = Hex.Format(data),
-    };
+    private static ScriptCall Send(Address from, Call call) => new(from, call, Asks: false);
 
-    private Difference? Compare(List<(Outcome Outcome, Pots Pots)> expected, JsonElement[] answered)
+    private static ScriptCall Ask(Address to, byte[] data) => new(Address.Zero, new Call(to, 0, data), Asks: true);
+
+    private Difference? Compare(
+        List<(Outcome Outcome, Pots Pots)> expected, IReadOnlyList<IReadOnlyList<ScriptResult>> results)
     {
         for (int i = 0; i < expected.Count; i++)
         {
-            JsonElement[] results = [.. answered[i + 1].GetProperty("calls").EnumerateArray()];
-            Outcome given = results.Length == 2 ? Read(results[0]) : Outcome.None;
-            Pots pots = PaymentChannelsCalls.ReadSides(Returned(results[^1]));
+            IReadOnlyList<ScriptResult> here = results[i + 1];
+            Outcome given = here.Count == 2 ? Read(here[0]) : Outcome.None;
+            Pots pots = PaymentChannelsCalls.ReadSides(here[^1].Data);
             _steps.Add((expected[i].Outcome, given, pots));
             if (!expected[i].Outcome.Equals(given))
                 return new Difference(i, $"core: {expected[i].Outcome}, contract: {given}");
@@ -136,17 +117,13 @@ internal sealed class Run(World world, Script script, ulong startSeconds)
         return null;
     }
 
-    private Outcome Read(JsonElement result)
+    private Outcome Read(ScriptResult result)
     {
-        if (result.GetProperty("status").GetString() != "0x1")
-        {
-            RevertReason reason = RevertReason.Decode(Returned(result));
-            return Outcome.Of(reason.Refusal);
-        }
+        if (!result.Succeeded) return Outcome.Of(RevertReason.Decode(result.Data).Refusal);
 
         var events = new List<ChainEvent>();
         var skipped = new List<Refusal>();
-        foreach (JsonElement log in result.GetProperty("logs").EnumerateArray())
+        foreach (JsonElement log in result.Logs)
         {
             if (Quantity.ToAddress(log.GetProperty("address").GetString(), "log") != world.Contract) continue;
             Bytes32[] topics =
@@ -160,20 +137,20 @@ internal sealed class Run(World world, Script script, ulong startSeconds)
     }
 
     /// <summary>What every account holds and what waits for it, in the end.</summary>
-    private IEnumerable<(string Name, object Call, UInt128 Expected)> Remains()
+    private IEnumerable<(string Name, ScriptCall Call, UInt128 Expected)> Remains()
     {
         Address token = script.Terms.Token;
         foreach (Address account in Accounts)
         {
             UInt128 before = account == world.Contract ? 0 : Wealth;
             Int128 gain = account == world.Contract ? Held() : _model.GainOf(account);
-            object call = token.IsZero
-                ? new { to = Probe.Place, data = Hex.Format(new AbiWriter(1).Account(account).ToArray([])) }
-                : CallOf(Address.Zero, token, 0, TokenCalls.BalanceOf(account));
+            ScriptCall call = token.IsZero
+                ? Ask(Probe.Place, new AbiWriter(1).Account(account).ToArray([]))
+                : Ask(token, TokenCalls.BalanceOf(account));
             yield return ($"balance of {account}", call, (UInt128)((Int128)before + gain));
             yield return (
                 $"credit of {account}",
-                CallOf(Address.Zero, world.Contract, 0, PaymentChannelsCalls.CreditOf(account, token)),
+                Ask(world.Contract, PaymentChannelsCalls.CreditOf(account, token)),
                 _model.CreditOf(account));
         }
     }
@@ -182,27 +159,15 @@ internal sealed class Run(World world, Script script, ulong startSeconds)
     private Int128 Held() => (Int128)Accounts.Aggregate(
         _model.Pots.PotA + _model.Pots.PotB, (sum, account) => sum + _model.CreditOf(account));
 
-    private Difference? CompareRemains(JsonElement answered)
+    private Difference? CompareRemains(IReadOnlyList<ScriptResult> results)
     {
-        foreach (((string name, object _, UInt128 expected), JsonElement result)
-            in Remains().Zip(answered.GetProperty("calls").EnumerateArray()))
+        foreach (((string name, ScriptCall _, UInt128 expected), ScriptResult result) in Remains().Zip(results))
         {
-            UInt128 given = TokenCalls.ReadAmount(Returned(result));
+            UInt128 given = TokenCalls.ReadAmount(result.Data);
             if (expected != given)
                 return new Difference(script.Steps.Count, $"{name}: core {expected}, contract {given}");
         }
 
         return null;
     }
-
-    private static void RequireSetUp(JsonElement answered)
-    {
-        foreach (JsonElement result in answered.GetProperty("calls").EnumerateArray())
-        {
-            if (result.GetProperty("status").GetString() != "0x1")
-                throw new InvalidOperationException($"the script could not be set up: {result}");
-        }
-    }
-
-    private static byte[] Returned(JsonElement result) => Hex.Parse(result.GetProperty("returnData").GetString())!;
 }

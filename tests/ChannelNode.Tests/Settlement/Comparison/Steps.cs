@@ -83,6 +83,13 @@ internal abstract record Step(uint AfterSeconds, Actor By)
 
     public sealed record WithdrawCredit(uint AfterSeconds, Actor By) : Step(AfterSeconds, By);
 
+    /// <summary>Several calls in one, of the same caller, all or none; without ether.</summary>
+    public sealed record Multicall(uint AfterSeconds, Actor By, Step[] Calls) : Step(AfterSeconds, By)
+    {
+        public override string ToString() =>
+            $"Multicall {{ AfterSeconds = {AfterSeconds}, By = {By}, [{string.Join(", ", Calls.AsEnumerable())}] }}";
+    }
+
     /// <summary>No call: from now on the caller takes no ether, or does again.</summary>
     public sealed record Refuse(uint AfterSeconds, Actor By, bool Refuses) : Step(AfterSeconds, By);
 }

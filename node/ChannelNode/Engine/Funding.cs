@@ -1,0 +1,149 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>What an operator asks for when opening a channel. <paramref name="Gasless"/>: the peer relays the deposit.</summary>
+internal sealed record OpenChannelOrder(
+    string PeerUrl, Address? Peer, Address Token, UInt128 Amount, uint DisputeWindowSeconds, bool OneWay, Bytes32 Salt,
+    bool Gasless = false);
+
+/// <summary>How operators put money into channels: open, deposit, deposit into many.</summary>
+internal sealed class Funding(
+    Peers peers, ChannelAgreements agreements, JobBook jobs, Operations operations, IChain chain, ChainView view,
+    NodeClock clock, Party us)
+{
+    /// <summary>Deposits of one transaction: about 3 million gas, far below any block's.</summary>
+    private const int DepositsMax = 100;
+
+    /// <summary>How long a peer may take to have a deposit mined that it relays.</summary>
+    private const ulong RelaySeconds = 300;
+
+    public async Task OpenAsync(OpenChannelOrder order, OperationWatcher watch, CancellationToken cancel)
+    {
+        Operations.Check(default(Pots).Deposit(order.OneWay, Side.A, order.Amount, out _), "amount", order.Amount);
+        await chain.RequireFundsAsync(order.Token, order.Amount, order.Gasless, cancel);
+        watch(new OperationStep(OperationStage.Agreeing, null, null, null, "asking the peer for its consent"));
+        PeerLink link = await peers.ConnectAsync(order.PeerUrl, order.Peer, cancel);
+        ChannelTerms terms = new(
+            us, new Party(link.Owner, link.Signer), order.Token, order.DisputeWindowSeconds, order.OneWay, order.Salt);
+        ChannelSlot slot = await agreements.ProposeAsync(link, terms, cancel);
+        watch(new OperationStep(OperationStage.Agreed, slot.Channel.Id, null, null, "terms stored on both sides"));
+        try
+        {
+            // Asked again with the same salt: the same channel and, unless the peer sends it, the same first deposit.
+            if (order.Gasless) await DepositByPeerAsync(slot, order.Amount, watch, cancel);
+            else await DepositOnceAsync(slot, order.Amount, $"open/{slot.Channel.Id}", watch, cancel);
+        }
+        catch (RefusalException refusal)
+        {
+            throw new RefusalException(
+                refusal.Refusal,
+                $"{refusal.Message}; the terms are stored on both sides: a deposit into {slot.Channel.Id} opens the channel",
+                refusal)
+            {
+                Field = refusal.Field,
+            };
+        }
+    }
+
+    /// <param name="key">
+    /// The same key deposits once, as long as it is remembered; an empty one is like no other. None for a gasless deposit,
+    /// which no job of this node remembers.
+    /// </param>
+    public Task DepositAsync(
+        ChannelSlot slot, UInt128 amount, bool gasless, string key, OperationWatcher watch, CancellationToken cancel)
+    {
+        if (!gasless)
+            return DepositOnceAsync(slot, amount, $"deposit/{slot.Channel.Id}/{KeyOr(key)}", watch, cancel);
+        if (key.Length == 0) return DepositByPeerAsync(slot, amount, watch, cancel);
+        throw new RefusalException(Refusal.InvalidArgument, "a gasless deposit takes no idempotency_key: the peer sends it")
+        { Field = "idempotency_key" };
+    }
+
+    private static string KeyOr(string key) => key.Length == 0 ? Guid.NewGuid().ToString("N") : key;
+
+    private async Task DepositOnceAsync(
+        ChannelSlot slot, UInt128 amount, string purpose, OperationWatcher watch, CancellationToken cancel)
+    {
+        if (!jobs.IsKnown(purpose)) RequireOpen(slot, amount, "amount");
+        JobOrder order = new(
+            JobKind.Deposit, purpose, [slot.Channel.Id], chain.Deposit(slot.Channel, slot.Channel.OurSide, amount), Once: true);
+        await operations.RunAsync(slot, order, watch, cancel);
+    }
+
+    /// <summary>Into many channels: those of one token in one transaction, up to a hundred.</summary>
+    public async Task DepositManyAsync(
+        IReadOnlyList<(ChannelSlot Slot, UInt128 Amount)> deposits, OperationWatcher watch, CancellationToken cancel)
+    {
+        HashSet<ChannelSlot> named = [];
+        foreach ((ChannelSlot slot, UInt128 amount) in deposits)
+        {
+            if (!named.Add(slot))
+            {
+                throw new RefusalException(Refusal.InvalidArgument, $"channel {slot.Channel.Id} is named twice")
+                { Field = "deposits" };
+            }
+
+            RequireOpen(slot, amount, "deposits");
+        }
+
+        foreach (IGrouping<Address, (ChannelSlot Slot, UInt128 Amount)> group in deposits
+            .GroupBy(deposit => deposit.Slot.Channel.Terms.Token))
+        {
+            foreach ((ChannelSlot Slot, UInt128 Amount)[] some in group.Chunk(DepositsMax))
+                await DepositTogetherAsync(some, watch, cancel);
+        }
+    }
+
+    private async Task DepositTogetherAsync(
+        IReadOnlyList<(ChannelSlot Slot, UInt128 Amount)> deposits, OperationWatcher watch, CancellationToken cancel)
+    {
+        List<ChannelDeposit> rows = [];
+        foreach ((ChannelSlot slot, UInt128 amount) in deposits)
+            rows.Add(new ChannelDeposit(slot.Channel, slot.Channel.OurSide, amount));
+        JobOrder order = new(
+            JobKind.Deposit, $"deposits/{KeyOr("")}", [.. rows.Select(row => row.Channel.Id)], chain.DepositMany(rows));
+        await operations.RunAsync(null, order, $"deposited into {rows.Count} channel(s)", watch, cancel);
+    }
+
+    /// <summary>
+    /// Without gas of ours: we sign, the peer sends. No answer is no refusal, since the peer can send it as long as the
+    /// authorization holds; so then the chain tells, at the latest when its time is over.
+    /// </summary>
+    private async Task DepositByPeerAsync(
+        ChannelSlot slot, UInt128 amount, OperationWatcher watch, CancellationToken cancel)
+    {
+        RequireOpen(slot, amount, "amount");
+        Channel channel = slot.Channel;
+        PeerLink link = slot.Link ?? throw new RefusalException(
+            Refusal.PeerOffline, $"peer {channel.Theirs.Signer} is not connected; it is to relay the deposit");
+        await chain.RequireFundsAsync(channel.Terms.Token, amount, relayed: true, cancel);
+        DepositAuthorization authorization = await chain.AuthorizeDepositAsync(
+            channel, channel.OurSide, amount, clock.NowSeconds + RelaySeconds, cancel);
+        watch(new OperationStep(OperationStage.Agreeing, channel.Id, null, null, "asking the peer to relay the deposit"));
+        string note = "the peer relays the deposit";
+        try
+        {
+            await agreements.AskRelayAsync(link, channel.Id, amount, authorization, cancel);
+        }
+        catch (RefusalException silent) when (silent.Refusal == Refusal.PeerOffline)
+        {
+            note = "the peer did not answer and may relay it all the same: waiting for the chain to tell";
+        }
+
+        watch(new OperationStep(OperationStage.Agreed, channel.Id, null, null, note));
+        ulong block = await chain.WhenAuthorizationUsedAsync(channel, channel.OurSide, authorization, cancel);
+        await view.WhenFollowedAsync(block, cancel);
+        watch(new OperationStep(
+            OperationStage.Confirmed, channel.Id, null, null, "confirmed, and this node shows it"));
+    }
+
+    private static void RequireOpen(ChannelSlot slot, UInt128 amount, string field)
+    {
+        ChannelState state = slot.State;
+        Operations.Check(
+            state.OnChain.Deposit(slot.Channel.Terms.OneWay, slot.Channel.OurSide, amount, out _), field, amount);
+        if (state.CloseDeadlineSeconds != 0)
+            throw new RefusalException(Refusal.CloseAgreed, "a cooperative close of this channel waits to be mined");
+    }
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Measures the node on this machine against what the machine can do: a real chain, the real node as a process of its
+# own, peers with updates signed beforehand, and every acknowledgement durable. Prints each bar, the figure and whether
+# it is met. Stop other work first: both cores and the disk count.
+#
+#   scripts/bench.sh                all classes, runs of 30 s: about 20 minutes
+#   scripts/bench.sh --quick        a look in under a minute
+#   scripts/bench.sh --json FILE    also every figure as JSON lines
+#   scripts/bench.sh --check        exits with 1 when a bar is missed
+#   scripts/bench.sh --only 1,4     some classes: 1 (with 2) to 11, rivals
+#   scripts/bench.sh --plot         draws latency against load and throughput against channels, into
+#                                   tests/ChannelNode.Benchmarks/results, with the figures that they were made from
+set -euo pipefail
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+benchmarks="$root/tests/ChannelNode.Benchmarks"
+program="$benchmarks/bin/Release/net10.0/ChannelNode.Benchmarks.dll"
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
+# Nothing may outlive the script: neither build servers, nor the pipes for debuggers that a killed process leaves in /tmp.
+export UseSharedCompilation=false MSBUILDDISABLENODEREUSE=1 DOTNET_EnableDiagnostics="${DOTNET_EnableDiagnostics:-0}"
+
+say() { printf 'bench: %s\n' "$*"; }
+usage() { sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+
+# Runs a command whose output matters only when it fails.
+quietly() {
+  local log status=0
+  log="$(mktemp)"
+  "$@" >"$log" 2>&1 || status=$?
+  ((status == 0)) || cat "$log" >&2
+  rm -f "$log"
+  return "$status"
+}
+
+# The lock file that the installed packages came from is kept beside them.
+install_packages() {
+  cmp -s "$benchmarks/js/package-lock.json" "$benchmarks/js/node_modules/.installed-lock.json" && return
+  say "installing the packages to compare with (npm ci)"
+  (cd "$benchmarks/js" && quietly npm ci --no-progress)
+  cp "$benchmarks/js/package-lock.json" "$benchmarks/js/node_modules/.installed-lock.json"
+}
+
+build() {
+  say "compiling"
+  quietly dotnet build "$benchmarks" -c Release -v quiet --nologo
+}
+
+plot() {
+  local results="$benchmarks/results"
+  mkdir -p "$results"
+  dotnet "$program" load --sweep --json "$results/sweep.jsonl" "$@"
+  node "$benchmarks/js/plot.mjs" "$results/sweep.jsonl" "$results"
+  say "drawn into $results"
+}
+
+arguments=()
+draw=no
+while (($# > 0)); do
+  case "$1" in
+    --quick | --check) arguments+=("$1"); shift ;;
+    --json | --only) arguments+=("$1" "${2:?$1 needs a value}"); shift 2 ;;
+    --plot) draw=yes; shift ;;
+    -h | --help) usage; exit 0 ;;
+    *) echo "unknown argument: $1" >&2; usage >&2; exit 2 ;;
+  esac
+done
+
+"$root/scripts/setup.sh"
+install_packages
+build
+if [[ "$draw" == yes ]]; then
+  plot ${arguments[@]+"${arguments[@]}"}
+else
+  dotnet "$program" load ${arguments[@]+"${arguments[@]}"}
+fi

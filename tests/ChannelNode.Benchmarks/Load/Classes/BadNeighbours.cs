@@ -1,0 +1,117 @@
+using ChannelNode.Benchmarks.Load.Measuring;
+using ChannelNode.Benchmarks.Load.Report;
+using ChannelNode.Benchmarks.Load.Rig;
+using ChannelNode.Benchmarks.Load.Traffic;
+using ChannelNode.Core;
+using Grpc.Core;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Benchmarks.Load.Classes;
+
+/// <summary>
+/// Class 10: what an honest peer at a modest rate notices of others: one that sends and reads nothing, one that floods
+/// with updates that must be verified and are wrong, and a channel whose payer closes with an old state.
+/// </summary>
+internal sealed class BadNeighbours(Bench bench)
+{
+    private const int HonestChannels = 32;
+    private const double HonestPerSecond = 400;
+    private const int FloodChannels = 64;
+    private const int FloodFrame = 256;
+
+    private readonly CancellationTokenSource _over = new();
+
+    public static Task RunAsync(Bench bench) => new BadNeighbours(bench).MeasureAsync();
+
+    private async Task MeasureAsync()
+    {
+        Site site = await bench.SiteAsync();
+        PayingPeer honest = (await site.OpenAsync(1, HonestChannels))[0];
+        PayingPeer stalled = (await site.OpenAsync([new PeerStream(new LoadKey(), site.Context, windowBytes: 65_535)], 1))[0];
+        PayingPeer flooding = (await site.OpenAsync(
+            [new PeerStream(new LoadKey(), site.Context) { MayBeRefused = true }], FloodChannels))[0];
+        PayingPeer closing = (await site.OpenAsync([new PeerStream(new LoadKey(), site.Context)], 1, disputeWindowSeconds: 30))[0];
+        await bench.RunAsync(
+            site, [new TapePlan(closing.Stream, closing.Channels, ItemPlan.OnePayment)], 100, lanes => ClosedLoop.RunAsync(lanes, 10, 10));
+
+        await PayAsync(site, honest, bench.Options.WarmUpSeconds);
+        Measurement alone = await PayAsync(site, honest, bench.Options.Seconds);
+        Task[] neighbours = [StallAsync(site, stalled), SubscribeAndStallAsync(site), FloodAsync(site, flooding)];
+        await bench.Anvil.StartCloseAsync(closing.Channels[0]);
+        Measurement among = await PayAsync(site, honest, bench.Options.Seconds);
+        Wire.Channel disputed = await site.Node.ChannelAsync(closing.Channels[0].Id);
+        await _over.CancelAsync();
+        await Task.WhenAll(neighbours);
+        Report(alone, among, flooding.Stream.Refusals / among.Seconds, disputed);
+    }
+
+    private void Report(Measurement alone, Measurement among, double refusedPerSecond, Wire.Channel disputed)
+    {
+        bench.Report.Add("10", "an honest peer by itself", alone);
+        bench.Report.Add("10", "among bad neighbours", among);
+        bench.Report.Say(
+            $"     meanwhile the flood had {refusedPerSecond:N0} wrong updates/s refused; the disputed channel is {disputed.Status}, "
+            + $"{disputed.TheirRecordedSent} of 100 recorded");
+        double before = alone.Latencies.PercentileMs(0.99);
+        bench.Report.Add(new Bar(
+            "10", "an honest peer's p99 among bad neighbours", "less than 2 x its own", 2 * before,
+            among.Latencies.PercentileMs(0.99), "ms", before, AtLeast: false));
+    }
+
+    private Task<Measurement> PayAsync(Site site, PayingPeer honest, double seconds) => bench.RunAsync(
+        site,
+        [new TapePlan(honest.Stream, honest.Channels, ItemPlan.OnePayment)],
+        (long)(HonestPerSecond * seconds),
+        lanes => OpenLoop.RunAsync(lanes, HonestPerSecond));
+
+    /// <summary>Pays on and reads no acknowledgement, until the node has had enough of it.</summary>
+    private async Task StallAsync(Site site, PayingPeer peer)
+    {
+        const int frame = 16;
+        using Tape tape = new(peer.Channels, 200_000, site.Context.Typed);
+        peer.Stream.Stall();
+        try
+        {
+            for (long sent = 0; sent + frame <= tape.Count && !_over.IsCancellationRequested; sent += frame)
+            {
+                await peer.Stream.SayAsync(tape, sent, frame).WaitAsync(_over.Token);
+                await Task.Delay(5);
+            }
+        }
+        catch (Exception ended) when (ended is InvalidOperationException or OperationCanceledException)
+        {
+            // The node ended its session, or the run is over.
+        }
+    }
+
+    private async Task SubscribeAndStallAsync(Site site)
+    {
+        using var call = site.Node.Api.SubscribePayments(new Wire.SubscribePaymentsRequest());
+        try
+        {
+            await call.ResponseStream.MoveNext(_over.Token);
+            await Task.Delay(Timeout.Infinite, _over.Token);
+        }
+        catch (Exception ended) when (ended is RpcException or OperationCanceledException)
+        {
+            // The run is over.
+        }
+    }
+
+    /// <summary>Well-formed signatures, all by another key: each has to be verified to be refused. As fast as the node takes them.</summary>
+    private async Task FloodAsync(Site site, PayingPeer peer)
+    {
+        LoadKey another = new();
+        PaidChannel[] forged = [.. peer.Channels.Select(channel => new PaidChannel(another, channel.Terms, channel.Id))];
+        using Tape tape = new(forged, 64 * FloodFrame, site.Context.Typed);
+        try
+        {
+            for (long sent = 0; !_over.IsCancellationRequested; sent += FloodFrame)
+                await peer.Stream.SayAsync(tape, sent % tape.Count, FloodFrame).WaitAsync(_over.Token);
+        }
+        catch (Exception ended) when (ended is InvalidOperationException or OperationCanceledException)
+        {
+            // The node ended its session, or the run is over.
+        }
+    }
+}

@@ -1,0 +1,63 @@
+using ChannelNode.Benchmarks.Load.Measuring;
+using ChannelNode.Benchmarks.Load.Report;
+using ChannelNode.Benchmarks.Load.Rig;
+using ChannelNode.Benchmarks.Load.Traffic;
+
+namespace ChannelNode.Benchmarks.Load.Classes;
+
+/// <summary>
+/// Classes 1 and 2, and 7 over the same channels: no channel ever has two updates waiting, so the node has to verify
+/// every single one.
+/// </summary>
+internal sealed class DistinctChannels(Bench bench)
+{
+    private const int Peers = 8;
+    private const int ChannelsPerLane = 64;
+
+    private readonly int _lanesPerPeer = bench.Options.Quick ? 2 : 4;
+    private IReadOnlyList<PayingPeer> _peers = [];
+
+    public IReadOnlyList<PayingPeer> PeersOpened => _peers;
+
+    public async Task RunAsync()
+    {
+        Site site = await bench.SiteAsync();
+        _peers = await site.OpenAsync(Peers, _lanesPerPeer * ChannelsPerLane);
+        TapePlan[] plans =
+        [
+            .. _peers.SelectMany(peer => peer.Channels.Chunk(ChannelsPerLane)
+                .Select(some => new TapePlan(peer.Stream, some, ItemPlan.OnePayment))),
+        ];
+        double verifies = bench.Yardsticks.VerifiesPerSecond, cpuUs = bench.Yardsticks.VerifyCpuUs;
+        Measurement run = await bench.MeasureAsync(
+            site, plans, verifies, lanes => ClosedLoop.RunAsync(lanes, ChannelsPerLane, ChannelsPerLane));
+        (bench.DistinctPerSecond, bench.DistinctCpuUs) = (run.PerSecond, run.NodeCpuUs);
+        bench.Report.Add("1", $"{Peers} streams x {_peers[0].Channels.Count} channels, each verified", run);
+        if (!bench.Options.Wants("1")) return;
+        bench.Report.Add(new Bar(
+            "1", "distinct channels, each update verified", "at least 1.2 V", 1.2 * verifies, run.PerSecond, "/s", verifies, AtLeast: true));
+        bench.Report.Add(new Bar(
+            "2", "node CPU per verified update", "at most 1.25 verifies", 1.25 * cpuUs, run.NodeCpuUs, "us", cpuUs, AtLeast: false));
+    }
+
+    /// <summary>Class 7: half of class 1's rate, by schedule.</summary>
+    public async Task RunHalfAsync()
+    {
+        Measurement run = await RunAtAsync(0.5);
+        double sync = bench.Yardsticks.SyncMs;
+        bench.Report.Add("7", "half of class 1's rate, open loop", run);
+        bench.Report.Add(new Bar(
+            "7", "latency at half load, open loop: p99", "at most 12 F", 12 * sync, run.Latencies.PercentileMs(0.99), "ms", sync, AtLeast: false));
+    }
+
+    /// <summary>A share of class 1's rate, by schedule, over the same channels.</summary>
+    public async Task<Measurement> RunAtAsync(double share)
+    {
+        Site site = await bench.SiteAsync();
+        double perSecond = share * bench.DistinctPerSecond;
+        TapePlan[] plans = [.. _peers.Select(peer => new TapePlan(peer.Stream, peer.Channels, ItemPlan.OnePayment))];
+        await bench.RunAsync(site, plans, (long)(perSecond * 0.5), lanes => OpenLoop.RunAsync(lanes, perSecond));
+        return await bench.RunAsync(
+            site, plans, (long)(perSecond * bench.Options.Seconds), lanes => OpenLoop.RunAsync(lanes, perSecond));
+    }
+}

@@ -1,0 +1,39 @@
+using ChannelNode.Benchmarks.Load.Measuring;
+using ChannelNode.Benchmarks.Load.Report;
+using ChannelNode.Benchmarks.Load.Rig;
+using ChannelNode.Benchmarks.Load.Traffic;
+
+namespace ChannelNode.Benchmarks.Load.Classes;
+
+/// <summary>Class 6: nothing else to do, one payment, then a pause.</summary>
+internal static class IdleLatency
+{
+    private const int PauseMs = 5;
+
+    public static async Task RunAsync(Bench bench)
+    {
+        Site site = await bench.SiteAsync();
+        PayingPeer peer = (await site.OpenAsync(1, 1))[0];
+        double sync = bench.Yardsticks.SyncMs;
+        TapePlan[] plans = [new TapePlan(peer.Stream, peer.Channels, ItemPlan.OnePayment)];
+        double perSecond = 1_000 / (PauseMs + 1 + (2 * sync));
+        await bench.RunAsync(site, plans, (long)(perSecond * bench.Options.WarmUpSeconds), PayAsync);
+        Measurement run = await bench.RunAsync(site, plans, (long)(perSecond * bench.Options.Seconds), PayAsync);
+        bench.Report.Add("6", "one payment at a time, at idle", run);
+        bench.Report.Add(new Bar(
+            "6", "latency of one payment at idle: p50", "at most 2 F", 2 * sync, run.Latencies.PercentileMs(0.5), "ms", sync, AtLeast: false));
+        bench.Report.Add(new Bar(
+            "6", "latency of one payment at idle: p99", "at most 6 F", 6 * sync, run.Latencies.PercentileMs(0.99), "ms", sync, AtLeast: false));
+    }
+
+    private static async Task PayAsync(IReadOnlyList<Lane> lanes)
+    {
+        Lane lane = lanes[0];
+        while (!lane.IsDone)
+        {
+            await lane.SendAsync(1);
+            while (lane.Waiting > 0) await lane.Stream.WhenAnsweredAsync();
+            await Task.Delay(PauseMs);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+using System.Globalization;
+
+namespace ChannelNode.Benchmarks.Load;
+
+/// <summary>What the command line of the load program says.</summary>
+internal sealed record LoadOptions
+{
+    public const string Usage = """
+        load [--quick] [--only CLASS[,CLASS...]] [--seconds N] [--json FILE] [--check] [--sweep]
+
+          --quick   a look in under a minute: short runs, class 8 with 100,000 channels, class 9 with 2,000,000 updates
+          --only    some of: 1 (with 2), 3, 4, 5, 6, 7 (runs 1 first), 8, 9, 10, 11, rivals
+          --seconds of one measured run; 30, or 2.5 with --quick
+          --json    writes every figure as JSON lines
+          --check   exits with 1 when a bar is missed
+          --sweep   only the points of the plots: latency against load, throughput against channels
+        """;
+
+    private double? _seconds;
+
+    public bool Quick { get; private init; }
+
+    public bool Check { get; private init; }
+
+    public bool Sweep { get; private init; }
+
+    public string? Json { get; private init; }
+
+    public IReadOnlySet<string> Only { get; private init; } = new HashSet<string>();
+
+    /// <summary>Of one measured run.</summary>
+    public double Seconds => _seconds ?? (Quick ? 2.5 : 30);
+
+    public double WarmUpSeconds => Quick ? 1.5 : 8;
+
+    public bool Wants(string @class) => Only.Count == 0 ? !Sweep : Only.Contains(@class);
+
+    /// <summary>Null when the arguments are not understood.</summary>
+    public static LoadOptions? Parse(IReadOnlyList<string> arguments)
+    {
+        LoadOptions options = new();
+        for (int index = 0; index < arguments.Count; index++)
+        {
+            string? value = index + 1 < arguments.Count ? arguments[index + 1] : null;
+            switch (arguments[index])
+            {
+                case "--quick": options = options with { Quick = true }; break;
+                case "--check": options = options with { Check = true }; break;
+                case "--sweep": options = options with { Sweep = true }; break;
+                case "--seconds" when double.TryParse(value, CultureInfo.InvariantCulture, out double seconds) && seconds > 0:
+                    options = options with { _seconds = seconds };
+                    index++;
+                    break;
+                case "--json" when value is not null: options = options with { Json = arguments[++index] }; break;
+                case "--only" when value is not null:
+                    options = options with { Only = new HashSet<string>(arguments[++index].Split(',')) };
+                    break;
+                default: return null;
+            }
+        }
+
+        return options;
+    }
+}

@@ -1,0 +1,143 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using ChannelNode.Benchmarks.Load.Traffic;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Microsoft.Win32.SafeHandles;
+using RocksDbSharp;
+
+namespace ChannelNode.Benchmarks.Load.Measuring;
+
+/// <summary>What this machine can do, measured by the run that is measured by it.</summary>
+/// <param name="VerifiesPerSecond">V: libsecp256k1 verifications a second in a loop on one core, by the clock on the wall.</param>
+/// <param name="VerifyCpuUs">CPU of one of them, microseconds of its thread.</param>
+/// <param name="VerifiesPerSecondAllCores">The same loop on all cores at once: cores of one machine slow each other down.</param>
+/// <param name="SyncMs">F: median of a RocksDB write of 256 bytes with its log synced, milliseconds.</param>
+/// <param name="SyncP99Ms">99 of 100 of them took at most this.</param>
+/// <param name="FileSyncMs">Median of writing 256 bytes to a file and fdatasync, for comparison.</param>
+internal sealed partial record Yardsticks(
+    double VerifiesPerSecond, double VerifyCpuUs, double VerifiesPerSecondAllCores, double SyncMs, double SyncP99Ms, double FileSyncMs)
+{
+    private const int WriteBytes = 256;
+
+    /// <summary><paramref name="folder"/>: on the file system that the node's database will be on.</summary>
+    public static Yardsticks Measure(string folder, bool quick)
+    {
+        TimeSpan slice = TimeSpan.FromMilliseconds(quick ? 150 : 500);
+        VerifyLoop loop = new();
+        loop.Run(slice); // Warm-up: code and clock.
+        (double rate, double cpuUs)[] slices = [.. Enumerable.Range(0, 5).Select(_ => loop.Run(slice))];
+        double all = 0;
+        Parallel.For(0, Environment.ProcessorCount, _ =>
+        {
+            double rate = new VerifyLoop().Run(2 * slice).Rate;
+            lock (slices) all += rate;
+        });
+        (double syncMs, double p99) = SyncRocks(Path.Combine(folder, "yardstick"), quick ? 400 : 2_000);
+        return new Yardsticks(
+            Median(slices.Select(it => it.rate)), Median(slices.Select(it => it.cpuUs)), all, syncMs, p99,
+            SyncFile(Path.Combine(folder, "yardstick.file"), quick ? 200 : 1_000));
+    }
+
+    public static double Median(IEnumerable<double> values)
+    {
+        double[] sorted = [.. values.Order()];
+        return sorted[sorted.Length / 2];
+    }
+
+    private static (double Median, double P99) SyncRocks(string folder, int writes)
+    {
+        Latencies times = new();
+        using (RocksDb database = RocksDb.Open(new DbOptions().SetCreateIfMissing(true), folder))
+        {
+            WriteOptions synced = new WriteOptions().SetSync(true);
+            byte[] key = new byte[8], value = new byte[WriteBytes];
+            for (int write = -20; write < writes; write++)
+            {
+                BitConverter.TryWriteBytes(key, write);
+                long start = Stopwatch.GetTimestamp();
+                database.Put(key, value, writeOptions: synced);
+                if (write >= 0) times.Add((uint)Stopwatch.GetElapsedTime(start).TotalMicroseconds);
+            }
+        }
+
+        Directory.Delete(folder, recursive: true);
+        return (times.PercentileMs(0.5), times.PercentileMs(0.99));
+    }
+
+    private static double SyncFile(string path, int writes)
+    {
+        Latencies times = new();
+        using (SafeFileHandle file = File.OpenHandle(path, FileMode.Create, FileAccess.Write))
+        {
+            byte[] value = new byte[WriteBytes];
+            for (int write = 0; write < writes; write++)
+            {
+                long start = Stopwatch.GetTimestamp();
+                RandomAccess.Write(file, value, write * WriteBytes);
+                if (Fdatasync(file) != 0) throw new IOException("fdatasync failed");
+                times.Add((uint)Stopwatch.GetElapsedTime(start).TotalMicroseconds);
+            }
+        }
+
+        File.Delete(path);
+        return times.PercentileMs(0.5);
+    }
+
+    [LibraryImport("libc", EntryPoint = "fdatasync")]
+    private static partial int Fdatasync(SafeFileHandle file);
+
+    [LibraryImport("libc", EntryPoint = "clock_gettime")]
+    private static unsafe partial int ClockGetTime(int clock, long* secondsAndNanoseconds);
+
+    /// <summary>CPU time of the calling thread, seconds.</summary>
+    private static unsafe double ThreadCpuSeconds()
+    {
+        const int threadCpuTime = 3;
+        long* time = stackalloc long[2];
+        if (ClockGetTime(threadCpuTime, time) != 0) throw new InvalidOperationException("clock_gettime failed");
+        return time[0] + (time[1] / 1e9);
+    }
+
+    /// <summary>Distinct signatures of one key, checked in turn, as libsecp256k1 takes them: parsed, then verified.</summary>
+    private sealed unsafe class VerifyLoop
+    {
+        private const int Signatures = 256;
+
+        private readonly byte[] _digests = new byte[Signatures * 32];
+        private readonly byte[] _compact = new byte[Signatures * 64];
+        private readonly LoadKey _key = new();
+
+        public VerifyLoop()
+        {
+            for (int index = 0; index < Signatures; index++)
+            {
+                Bytes32 digest = Keccak.Hash(BitConverter.GetBytes(index));
+                Signature signature = _key.Key.Sign(digest);
+                digest.Write(_digests.AsSpan(index * 32));
+                signature.R.Write(_compact.AsSpan(index * 64));
+                signature.S.Write(_compact.AsSpan((index * 64) + 32));
+            }
+        }
+
+        public (double Rate, double CpuUs) Run(TimeSpan time)
+        {
+            byte* parsed = stackalloc byte[64];
+            long start = Stopwatch.GetTimestamp(), count = 0;
+            double cpu = ThreadCpuSeconds();
+            fixed (byte* digests = _digests, compact = _compact, key = _key.RawPublicKey)
+            {
+                for (; Stopwatch.GetElapsedTime(start) < time; count++)
+                {
+                    long index = count % Signatures;
+                    int right = RawSecp256k1.ParseCompact(RawSecp256k1.Context, parsed, compact + (index * 64))
+                        & RawSecp256k1.Verify(RawSecp256k1.Context, parsed, digests + (index * 32), key);
+                    if (right != 1) throw new InvalidOperationException("libsecp256k1 finds a right signature wrong");
+                }
+            }
+
+            double used = ThreadCpuSeconds() - cpu;
+            return (count / Stopwatch.GetElapsedTime(start).TotalSeconds, used / count * 1e6);
+        }
+    }
+}

@@ -1,0 +1,18 @@
+namespace ChannelNode.Benchmarks.Load.Report;
+
+/// <summary>One line of the table of bars.</summary>
+/// <param name="Class">Number in the table.</param>
+/// <param name="Title">What was measured.</param>
+/// <param name="Condition">The bar in words, as "at least 1.2 V".</param>
+/// <param name="Limit">The bar in this run's numbers.</param>
+/// <param name="Figure">What was measured.</param>
+/// <param name="Unit">Of both.</param>
+/// <param name="Yardstick">What the ratio is to: V, F, or the bar itself where it is a plain number.</param>
+/// <param name="AtLeast">Whether more is better.</param>
+internal sealed record Bar(
+    string Class, string Title, string Condition, double Limit, double Figure, string Unit, double Yardstick, bool AtLeast)
+{
+    public double Ratio => Figure / Yardstick;
+
+    public bool IsMet => AtLeast ? Figure >= Limit : Figure <= Limit;
+}

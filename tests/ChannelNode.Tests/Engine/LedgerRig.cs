@@ -1,0 +1,111 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Storage;
+using ChannelNode.Tests.Core;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace ChannelNode.Tests.Engine;
+
+/// <summary>A ledger over a real store, with one channel and a session with its peer, side B.</summary>
+internal sealed class LedgerRig : IAsyncDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("channelnode-").FullName;
+
+    public LedgerRig(Func<NodeOptions, NodeOptions>? change = null)
+    {
+        NodeOptions options = new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero };
+        options = change is null ? options : change(options);
+        Link = new PeerLink(Sample.PartyB.Signer, Sample.PartyB.Owner, options.PeerQueueMax);
+        Store = RocksChannelStore.Open(
+            Path.Combine(_folder, "data"), new StoreIdentity(1, Address.Zero, Sample.PartyA.Signer));
+        View = new ChainView(Store, TimeProvider.System, TimeSpan.FromHours(1));
+        View.Advance(new ChainBatch(null, 0, [], IsCaughtUp: true));
+        NodeClock clock = new(TimeProvider.System);
+        PeerLinks links = new();
+        links.Replace(Link);
+        ChannelBook book = new(Store, links, options.ChannelsInMemoryMax);
+        Slot = new ChannelSlot(Sample.Channel(), Sample.Funded(1_000, 1_000), links) { EstablishedOn = Link };
+        Ledger = new Ledger(book, Store, View, clock, options, NullLogger<Ledger>.Instance);
+        book.Add(Slot);
+        Ledger.Start();
+        Session = new PeerSession(Link, book, Ledger, Scheme, clock, null!, options, NullLogger.Instance);
+    }
+
+    public RocksChannelStore Store { get; }
+
+    public ChainView View { get; }
+
+    public Ledger Ledger { get; }
+
+    public PeerLink Link { get; }
+
+    public PeerSession Session { get; }
+
+    public CountingScheme Scheme { get; } = new(new TestScheme(Sample.PartyA.Signer));
+
+    public ChannelSlot Slot { get; }
+
+    /// <summary>Takes the frames as if they had waited together; answers with all that is said to the peer then.</summary>
+    public async Task<OutgoingFrame> AnswerAsync(params PeerFrame[] frames)
+    {
+        await Session.HearAsync(frames);
+        await Ledger.RunAsync(turn => true, CancellationToken.None);
+        OutgoingFrame said = new();
+        Link.TryTake(ref said);
+        return said;
+    }
+
+    /// <summary>Amounts in the journal, one list for each row.</summary>
+    public int[][] Journal()
+    {
+        List<List<int>> rows = [];
+        foreach (JournalledRun run in Store.ReadReceived(0, int.MaxValue))
+        {
+            List<int> amounts = [];
+            for (ReadOnlyMemory<byte> rest = run.Payments; !rest.IsEmpty;) amounts.Add((int)PaymentList.Take(ref rest).Amount);
+            Assert.Equal(run.Run.Count, amounts.Count);
+            rows.Add(amounts);
+        }
+
+        return [.. rows.Select(row => row.ToArray())];
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Ledger.DisposeAsync();
+        Store.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+}
+
+/// <summary>Counts the signatures that are checked.</summary>
+internal sealed class CountingScheme(ISignatureScheme scheme) : ISignatureScheme
+{
+    private int _checked;
+
+    public int Checked => _checked;
+
+    public ChannelId IdOf(ChannelTerms terms) => scheme.IdOf(terms);
+
+    public bool Verify(in BalanceUpdate update, in Signature signature, Address signer)
+    {
+        Interlocked.Increment(ref _checked);
+        return scheme.Verify(update, signature, signer);
+    }
+
+    public bool Verify(in CooperativeClose close, in Signature signature, Address signer) =>
+        scheme.Verify(close, signature, signer);
+
+    public Signature Sign(in BalanceUpdate update) => scheme.Sign(update);
+
+    public Signature Sign(in CooperativeClose close) => scheme.Sign(close);
+
+    public Signature SignConsent(in BalanceUpdate update) => scheme.SignConsent(update);
+
+    public Signature Presentable(in BalanceUpdate update, in Signature signature, Address signer) =>
+        scheme.Presentable(update, signature, signer);
+
+    public Signature Presentable(in CooperativeClose close, in Signature signature, Address signer) =>
+        scheme.Presentable(close, signature, signer);
+}

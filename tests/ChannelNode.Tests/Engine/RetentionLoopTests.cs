@@ -1,0 +1,81 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Storage;
+using ChannelNode.Tests.Core;
+using ChannelNode.Tests.Simulation;
+using ChannelNode.Tests.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+using static ChannelNode.Tests.Storage.StoreFolder;
+
+namespace ChannelNode.Tests.Engine;
+
+public sealed class RetentionLoopTests : IAsyncLifetime
+{
+    private const int HourMs = 3_600_000;
+
+    private static readonly NodeOptions Options = new()
+    {
+        DataDirectory = "",
+        KeyFile = "",
+        RpcUrl = "",
+        Contract = Address.Zero,
+        SentKeptHours = 1,
+    };
+
+    private readonly StoreFolder _folder = new();
+    private readonly SimulatedTime _time = new();
+    private readonly RocksChannelStore _store;
+    private readonly Ledger _ledger;
+    private readonly Retention _retention;
+    private readonly ChannelBook _book;
+
+    public RetentionLoopTests()
+    {
+        _store = _folder.Open();
+        foreach (byte number in new byte[] { 1, 2 })
+        {
+            ChannelState state = Sample.Funded(100, 100) with { Sent = 10, Acknowledged = number == 1 ? 5u : 10u };
+            _store.Write(batch =>
+            {
+                batch.PutChannel(ChannelOf(number));
+                batch.PutState(IdOf(number), state);
+                batch.PutPending(IdOf(number), PendingOf.State(state));
+                batch.PutOutgoing(Outgoing(number, 5, $"{number}: 5"));
+                batch.PutOutgoing(Outgoing(number, 10, $"{number}: 10"));
+            });
+        }
+
+        NodeClock clock = new(_time);
+        _book = new ChannelBook(_store, new PeerLinks(), 1_024);
+        _ledger = new Ledger(
+            _book, _store, new ChainView(_store, _time, TimeSpan.FromHours(1)), clock, Options, NullLogger<Ledger>.Instance);
+        _ledger.Start();
+        _retention = new Retention(_book, _ledger, _store, clock, Options, NullLogger<Retention>.Instance);
+    }
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        await _ledger.DisposeAsync();
+        _store.Dispose();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public async Task KeyOfAPaymentUnderWay_IsKeptHoweverOld_AndAllOthersGo()
+    {
+        for (int hour = 0; hour < 10; hour++)
+        {
+            await _retention.LookAsync(CancellationToken.None);
+            _time.Advance(HourMs);
+        }
+
+        Assert.Equal((UInt128)10, _store.FindOutgoing("1: 10")!.Total);
+        Assert.Equal([(UInt128)10], _store.ReadOutgoing(IdOf(1), 0).Select(payment => payment.Total));
+        Assert.Null(_store.FindOutgoing("1: 5"));
+        Assert.Null(_store.FindOutgoing("2: 10"));
+        Assert.Empty(_store.ReadOutgoing(IdOf(2), 0));
+    }
+}

@@ -1,0 +1,80 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+
+namespace ChannelNode.Tests.Simulation;
+
+/// <summary>The power is gone: nothing of the node goes on.</summary>
+internal sealed class PowerCutException : Exception;
+
+/// <summary>Where in a commit the power is cut.</summary>
+internal enum CutPoint
+{
+    /// <summary>Nothing of it is written.</summary>
+    BeforeWriting,
+
+    /// <summary>It is written and not synced: it may survive.</summary>
+    BeforeSyncing,
+
+    /// <summary>It is on disk, and nobody has been told.</summary>
+    BeforeSpeaking,
+}
+
+/// <summary>
+/// A write-ahead log as a disk keeps it: what was synced stays, of the rest a power cut leaves a beginning of any
+/// length. Outlives its nodes.
+/// </summary>
+internal sealed class SimulatedDisk
+{
+    private readonly List<IReadOnlyList<Action<SimulatedRows>>> _log = [];
+    private int _synced;
+
+    /// <summary>A disk that says "synced" and is not: what the simulation must find out.</summary>
+    public bool IsLying { get; init; }
+
+    public void Write(IReadOnlyList<Action<SimulatedRows>> batch) => _log.Add(batch);
+
+    public void Sync()
+    {
+        if (!IsLying) _synced = _log.Count;
+    }
+
+    public void CutPower(Random random)
+    {
+        int kept = random.Next(_synced, _log.Count + 1);
+        _log.RemoveRange(kept, _log.Count - kept);
+        _synced = kept;
+    }
+
+    public SimulatedRows Read()
+    {
+        SimulatedRows rows = new();
+        foreach (IReadOnlyList<Action<SimulatedRows>> batch in _log)
+        {
+            foreach (Action<SimulatedRows> write in batch) write(rows);
+        }
+
+        return rows;
+    }
+}
+
+/// <summary>What a database holds.</summary>
+internal sealed class SimulatedRows
+{
+    public SortedDictionary<ChannelId, Channel> Channels { get; } = [];
+
+    public Dictionary<ChannelId, ChannelState> States { get; } = [];
+
+    public Dictionary<ChannelId, Pending> Pending { get; } = [];
+
+    public Dictionary<ChannelId, SortedDictionary<UInt128, OutgoingPayment>> Outgoing { get; } = [];
+
+    public Dictionary<string, OutgoingPayment> Keys { get; } = [];
+
+    public List<JournalledRun> Received { get; } = [];
+
+    public Dictionary<Address, string> PeerUrls { get; } = [];
+
+    public SortedDictionary<ulong, Job> Jobs { get; } = [];
+
+    public ChainCursor? ChainCursor { get; set; }
+}

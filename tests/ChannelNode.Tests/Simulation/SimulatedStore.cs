@@ -1,0 +1,124 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+
+namespace ChannelNode.Tests.Simulation;
+
+/// <summary>One node's life on a simulated disk. Lets go of nothing: retention has tests of its own.</summary>
+internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
+{
+    private readonly SimulatedRows _rows = disk.Read();
+
+    /// <summary>The next commit ends the node there.</summary>
+    public CutPoint? CutAtNextCommit { get; set; }
+
+    public ulong ChannelCount => (ulong)_rows.Channels.Count;
+
+    public StoredChannel? FindChannel(ChannelId id) =>
+        _rows.Channels.TryGetValue(id, out Channel? channel) ? new StoredChannel(channel, _rows.States[id]) : null;
+
+    public IReadOnlyList<StoredChannel> ReadChannels(ChannelId? after, int countMax) =>
+    [
+        .. _rows.Channels.Values.Where(channel => after is null || channel.Id.CompareTo(after.Value) > 0).Take(countMax)
+            .Select(channel => new StoredChannel(channel, _rows.States[channel.Id])),
+    ];
+
+    public IReadOnlyDictionary<ChannelId, Pending> ReadPending() => _rows.Pending;
+
+    public ChainCursor? ReadChainCursor() => _rows.ChainCursor;
+
+    public IReadOnlyDictionary<Address, string> ReadPeerUrls() => _rows.PeerUrls;
+
+    public IReadOnlyList<Job> ReadJobs() => [.. _rows.Jobs.Values];
+
+    public ulong ReadReceivedCursor() => _rows.Received.Count == 0 ? 0 : _rows.Received[^1].Run.LastCursor;
+
+    public ulong ReadDroppedCursor() => 0;
+
+    public OutgoingPayment? FindOutgoing(string idempotencyKey) => _rows.Keys.GetValueOrDefault(idempotencyKey);
+
+    public IEnumerable<OutgoingPayment> ReadOutgoing(ChannelId channel, UInt128 afterTotal) =>
+        _rows.Outgoing.TryGetValue(channel, out SortedDictionary<UInt128, OutgoingPayment>? payments)
+            ? [.. payments.Values.Where(payment => payment.Total > afterTotal)]
+            : [];
+
+    public IReadOnlyList<JournalledRun> ReadReceived(ulong afterCursor, int countMax)
+    {
+        List<JournalledRun> runs = [];
+        long count = 0;
+        foreach (JournalledRun run in _rows.Received.Where(run => run.Run.LastCursor > afterCursor))
+        {
+            if (count >= countMax) break;
+            runs.Add(run);
+            count += run.Run.Count;
+        }
+
+        return runs;
+    }
+
+    public void TrimReceived(TimeSpan keptFor, ulong bytesMax, long nowMs) { }
+
+    public bool TrimSent(TimeSpan keptFor, long nowMs) => false;
+
+    public void CarryOverSent(IStoreBatch batch, ChannelId channel, UInt128 afterTotal) { }
+
+    public void DropOldestSent() { }
+
+    public IStoreBatch NewBatch() => new Batch();
+
+    public void Commit(IStoreBatch batch, bool durable)
+    {
+        List<Action<SimulatedRows>> writes = ((Batch)batch).Writes;
+        if (CutAtNextCommit == CutPoint.BeforeWriting) throw new PowerCutException();
+        disk.Write(writes);
+        if (CutAtNextCommit == CutPoint.BeforeSyncing) throw new PowerCutException();
+        if (durable) disk.Sync();
+        if (CutAtNextCommit == CutPoint.BeforeSpeaking) throw new PowerCutException();
+        foreach (Action<SimulatedRows> write in writes) write(_rows);
+    }
+
+    public void Dispose() { }
+
+    private sealed class Batch : IStoreBatch
+    {
+        public List<Action<SimulatedRows>> Writes { get; } = [];
+
+        public bool IsEmpty => Writes.Count == 0;
+
+        public void PutChannel(Channel channel) => Writes.Add(rows => rows.Channels[channel.Id] = channel);
+
+        public void PutState(ChannelId channel, in ChannelState state)
+        {
+            ChannelState put = state;
+            Writes.Add(rows => rows.States[channel] = put);
+        }
+
+        public void PutPending(ChannelId channel, Pending pending) => Writes.Add(rows =>
+        {
+            if (pending == Pending.None) rows.Pending.Remove(channel);
+            else rows.Pending[channel] = pending;
+        });
+
+        public void PutOutgoing(OutgoingPayment payment) => Writes.Add(rows =>
+        {
+            if (!rows.Outgoing.TryGetValue(payment.Channel, out var payments)) rows.Outgoing[payment.Channel] = payments = [];
+            payments[payment.Total] = payment;
+            if (payment.IdempotencyKey.Length > 0) rows.Keys[payment.IdempotencyKey] = payment;
+        });
+
+        public void PutReceived(in ReceivedRun run, ReadOnlySpan<byte> payments)
+        {
+            JournalledRun put = new(run, payments.ToArray());
+            Writes.Add(rows => rows.Received.Add(put));
+        }
+
+        public void PutChainCursor(ChainCursor cursor) => Writes.Add(rows => rows.ChainCursor = cursor);
+
+        public void PutPeerUrl(Address signer, string url) => Writes.Add(rows => rows.PeerUrls[signer] = url);
+
+        public void PutJob(Job job) => Writes.Add(rows => rows.Jobs[job.Number] = job);
+
+        public void DeleteJob(ulong number) => Writes.Add(rows => rows.Jobs.Remove(number));
+
+        public void Dispose() { }
+    }
+}
