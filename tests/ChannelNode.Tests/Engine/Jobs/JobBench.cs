@@ -73,6 +73,7 @@ internal sealed class JobBench : IAsyncDisposable
         NodeClock clock = new(TimeProvider.System);
         ChannelBook book = new(_store, new PeerLinks(), 1_024);
         _ledger = new Ledger(book, _store, view, clock, options, NullLogger<Ledger>.Instance);
+        _ledger.Start();
         Jobs = new JobBook(_store, _ledger, clock, options, NullLogger<JobBook>.Instance);
         JobRunner runner = new(
             Jobs,
