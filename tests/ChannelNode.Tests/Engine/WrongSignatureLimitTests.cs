@@ -69,6 +69,7 @@ public sealed class WrongSignatureLimitTests
             Update(Side.B, 10, 0, 10), Update(Side.B, 5, 0, 5), Update(Side.B, 4, 0, 4), Update(Side.B, 3, 0, 3)))
             .WaitAsync(TimeSpan.FromSeconds(30));
 
+        await rig.Ledger.RunAsync(turn => true, CancellationToken.None);
         Assert.Equal((UInt128)10, rig.Slot.State.TheirSent);
     }
 }
