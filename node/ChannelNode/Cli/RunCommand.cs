@@ -149,6 +149,9 @@ internal static class RunCommand
         private readonly Option<int> _peerBatchesMax = Fields.Number(
             "--peer-batches-max", "Batches of one peer that may wait for the ledger before it is not read", 1, 64,
             Defaults.PeerBatchesMax);
+        private readonly Option<int> _wrongSignaturesMax = Fields.Number(
+            "--wrong-signatures-max", "Wrong signatures that a peer may send in a second before its session waits", 1, 1_000_000,
+            Defaults.WrongSignaturesPerSecondMax);
         private readonly Option<int> _commitBatchMax = Fields.Number(
             "--commit-batch-max", "Updates and commands that one group commit takes at most", 1, 65_536, Defaults.CommitBatchMax);
         private readonly Option<int> _ledgerQueueMax = Fields.Number(
@@ -169,8 +172,8 @@ internal static class RunCommand
             _unfundedMax, _chainSilence, _closeDeadline, _gasBudget, _disputeReserve, _feeMax, _disputeFeeMax,
             _replaceAfter, _jobsKeptHours, _claimLook, _claimFrom, _claimFromGasTimes, _receivedKeptHours,
             _receivedBytesMax, _sentKeptHours, _channelsInMemoryMax,
-            _inFlightMax, _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax, _peerQueueMax,
-            _messageBytesMax,
+            _inFlightMax, _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax,
+            _wrongSignaturesMax, _peerQueueMax, _messageBytesMax,
         ];
 
         public NodeOptions Read(ParseResult parsed) => new()
@@ -210,6 +213,7 @@ internal static class RunCommand
             InFlightPaymentsPerChannelMax = parsed.GetValue(_inFlightMax),
             PaymentsPerUpdateMax = parsed.GetValue(_paymentsPerUpdateMax),
             PeerBatchesMax = parsed.GetValue(_peerBatchesMax),
+            WrongSignaturesPerSecondMax = parsed.GetValue(_wrongSignaturesMax),
             CommitBatchMax = parsed.GetValue(_commitBatchMax),
             LedgerQueueMax = parsed.GetValue(_ledgerQueueMax),
             PeerQueueMax = parsed.GetValue(_peerQueueMax),

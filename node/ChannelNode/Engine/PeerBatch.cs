@@ -35,6 +35,7 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
     private int _bytes;
     private int _verifyFrom;
     private volatile bool _isUnfinished;
+    private int _wrongSignatures;
 
     public bool HasRoom => _updates.Count < UpdatesMax && _bytes < BytesMax;
 
@@ -66,6 +67,7 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
             Signature signature = frame.SignatureAt(said.Signature);
             if (scheme.Verify(balance, signature, slot.Channel.Theirs.Signer))
                 receipt = new SignedReceipt(balance.Sent, balance.Received, signature);
+            else _wrongSignatures++;
         }
 
         _acknowledgements.Add(new HeardAcknowledgement(slot, received, receipt));
@@ -133,6 +135,9 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
         return !_isUnfinished;
     }
 
+    /// <summary>The wrong signatures that were found since this was asked last.</summary>
+    public int TakeWrongSignatures() => Interlocked.Exchange(ref _wrongSignatures, 0);
+
     /// <summary>
     /// Goes back from the newest until one is rightly signed and, as the channel was committed last, acceptable: that one
     /// stands for all before it. Rightly signed ones after it, which the writer will refuse unless the channel has
@@ -158,6 +163,7 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
         Channel channel = run.Slot.Channel;
         if (!TryVerify(channel, at, out VerifiedUpdate verified))
         {
+            Interlocked.Increment(ref _wrongSignatures);
             Refuse(channel.Id, _updates[at].Sent, Refusal.WrongSigner);
             return false;
         }

@@ -21,6 +21,7 @@ internal sealed class PeerSession
     private readonly ILogger _log;
     private readonly SemaphoreSlim _batchesLeft;
     private readonly Stack<PeerBatch> _batches = [];
+    private readonly WrongSignatureLimit _wrongSignatures;
 
     public PeerSession(
         PeerLink link,
@@ -40,6 +41,7 @@ internal sealed class PeerSession
         _agreements = agreements;
         _log = log;
         _batchesLeft = new SemaphoreSlim(options.PeerBatchesMax);
+        _wrongSignatures = new WrongSignatureLimit(clock.Time, options.WrongSignaturesPerSecondMax);
         for (int count = 0; count < options.PeerBatchesMax; count++)
             _batches.Push(new PeerBatch(scheme, options.PaymentsPerUpdateMax));
     }
@@ -72,13 +74,25 @@ internal sealed class PeerSession
         do
         {
             int count = Math.Min(RunsPerPart, runs - from);
-            while (!batch.Verify(from, count)) await default(BackOfTheQueue);
+            while (!batch.Verify(from, count))
+            {
+                await WaitForWrongSignaturesAsync(batch, cancel);
+                await default(BackOfTheQueue);
+            }
+
+            await WaitForWrongSignaturesAsync(batch, cancel);
             bool isLast = from + count == runs;
             await _ledger.EnqueueAsync(new AcceptRuns(batch, from, from + count, isLast, this), cancel);
             from += count;
             if (!isLast) await default(BackOfTheQueue);
         }
         while (from < runs);
+    }
+
+    private async ValueTask WaitForWrongSignaturesAsync(PeerBatch batch, CancellationToken cancel)
+    {
+        if (batch.TakeWrongSignatures() is var found and > 0 && _wrongSignatures.After(found) is var wait && wait > TimeSpan.Zero)
+            await Task.Delay(wait, _clock.Time, cancel);
     }
 
     /// <summary>All of the batch is committed: tells what was refused, and the batch can be used again.</summary>

@@ -12,7 +12,7 @@ internal sealed class LedgerRig : IAsyncDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("channelnode-").FullName;
 
-    public LedgerRig(Func<NodeOptions, NodeOptions>? change = null)
+    public LedgerRig(Func<NodeOptions, NodeOptions>? change = null, TimeProvider? time = null)
     {
         NodeOptions options = new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero };
         options = change is null ? options : change(options);
@@ -21,7 +21,7 @@ internal sealed class LedgerRig : IAsyncDisposable
             Path.Combine(_folder, "data"), new StoreIdentity(1, Address.Zero, Sample.PartyA.Signer));
         View = new ChainView(Store, TimeProvider.System, TimeSpan.FromHours(1));
         View.Advance(new ChainBatch(null, 0, [], IsCaughtUp: true));
-        NodeClock clock = new(TimeProvider.System);
+        NodeClock clock = new(time ?? TimeProvider.System);
         PeerLinks links = new();
         links.Replace(Link);
         ChannelBook book = new(Store, links, options.ChannelsInMemoryMax);
