@@ -227,7 +227,7 @@ contract PaymentChannels is EIP712, Custody, Multicall {
 
     // Updates
 
-    /// @dev Records one row of a claim and returns what it brings. Never reverts.
+    /// @dev Records one row of a claim and returns what it brings. Never reverts for well-formed calldata.
     function _claimRow(bytes32 domain, Payee calldata payee, ClaimRow calldata row) private returns (uint256 paid) {
         bytes32 id = Digests.ofClaimedChannel(domain, payee, row);
         Record storage record = _records[id];

@@ -287,6 +287,7 @@ interface IPaymentChannels {
     /// @dev Callable by anyone who has both signatures of `Close(bytes32 channelId,uint128 sentA,uint128 sentB,uint64 deadline)`,
     /// and by the owner or signer of a side who has the other's: its own may be empty.
     /// Exact or not at all: the pots must cover both totals. The channel stays usable and can be funded again.
+    /// A close below an update that was signed already does not revoke it: it counts again once the channel is funded.
     /// Reverts, in this order: CloseExpired, AmountTooLarge (A, then B), UnknownChannel, OneWayChannel (B of one has
     /// sent), CloseNotAdvancing (A, then B), InvalidSignature and WrongSigner (A, then B), InsufficientBalance,
     /// GasTooLow.
