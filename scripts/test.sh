@@ -3,7 +3,7 @@
 #
 #   scripts/test.sh                             everything
 #   scripts/test.sh --only dotnet|forge|buf|scripts  one runner; may be given several times
-#   scripts/test.sh --filter NAME               only the dotnet tests whose full name contains NAME
+#   scripts/test.sh --filter NAME               of the dotnet tests only those whose full name contains NAME
 #
 # A runner that fails does not keep the next ones from running.
 set -uo pipefail
