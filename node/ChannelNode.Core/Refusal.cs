@@ -91,4 +91,7 @@ public enum Refusal : byte
 
     // A subscription's cursor is older than what is kept.
     CursorExpired = 58,
+
+    // An update or a payment spends of a deposit that could still be reorganised away.
+    DepositUncredited = 65,
 }

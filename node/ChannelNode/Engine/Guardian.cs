@@ -10,7 +10,7 @@ namespace ChannelNode.Engine;
 /// </summary>
 internal sealed class Guardian(
     ChannelBook book,
-    Ledger ledger,
+    ChainIntake intake,
     Operations operations,
     IChain chain,
     ChainView view,
@@ -39,7 +39,11 @@ internal sealed class Guardian(
         {
             try
             {
-                await foreach (ChainBatch batch in chain.FollowAsync(view.Cursor, stopping)) await TakeAsync(batch, stopping);
+                await foreach (ChainBatch batch in chain.FollowAsync(intake.Known, stopping))
+                {
+                    await intake.TakeAsync(batch, stopping);
+                    Look(stopping);
+                }
             }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested)
             {
@@ -51,41 +55,6 @@ internal sealed class Guardian(
                 await Task.Delay(RetryFollowAfter, clock.Time, CancellationToken.None);
             }
         }
-    }
-
-    private async Task TakeAsync(ChainBatch batch, CancellationToken stopping)
-    {
-        clock.AdvanceChain(batch.TimestampSeconds);
-        if (batch.Cursor is not null && batch.Cursor != view.Cursor) await ledger.RunAsync(turn => Apply(turn, batch), stopping);
-        view.Advance(batch);
-        Look(stopping);
-    }
-
-    /// <summary>Events and cursor are one write: after a crash the same events come again or were never missed.</summary>
-    private bool Apply(LedgerTurn turn, ChainBatch batch)
-    {
-        foreach (ChainEvent seen in batch.Events)
-        {
-            if (book.Find(seen.Channel) is not { } slot) continue;
-            slot.Working = Lifecycle.Observe(slot.Channel, slot.Working, seen);
-            book.Watch(slot, slot.Working);
-            turn.Touch(slot, durable: false);
-            log.ChainEventSeen(seen.Channel, seen.ToString());
-            if (seen is ChainEvent.CloseStarted { After: var pots })
-                log.Closing(seen.Channel, pots.ClosesAtSeconds, (long)pots.ClosesAtSeconds - (long)clock.NowSeconds);
-        }
-
-        foreach (ChannelSlot slot in book.Watched)
-        {
-            ChannelState next = Lifecycle.ExpireClose(slot.Working, batch.TimestampSeconds);
-            if (next == slot.Working) continue;
-            slot.Working = next;
-            book.Watch(slot, next);
-            turn.Touch(slot, durable: false);
-        }
-
-        turn.Batch.PutChainCursor(batch.Cursor!);
-        return true;
     }
 
     /// <summary>A quiet chain makes no blocks, yet a window ends: look once a second as well.</summary>

@@ -28,7 +28,7 @@ internal sealed class Node : IAsyncDisposable
         Clock = new NodeClock(time);
         PeerLinks links = new();
         Book = new ChannelBook(store, links, options.ChannelsInMemoryMax);
-        View = new ChainView(store, time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
+        View = new ChainView(store.ReadBlocks().LastOrDefault(), time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
         Ledger = new Ledger(Book, store, View, Clock, options, logs.CreateLogger<Ledger>());
         ChannelAgreements agreements = new(
             Book, Ledger, links, scheme, Clock, options, us, logs.CreateLogger<ChannelAgreements>());
@@ -37,8 +37,9 @@ internal sealed class Node : IAsyncDisposable
             Dial = dial,
         };
         Operations = new Operations(Book, Peers, agreements, chain, View, scheme, Clock, us);
+        ChainIntake intake = new(Book, Ledger, store, chain, View, Clock, options, logs.CreateLogger<ChainIntake>());
         _guardian = new Guardian(
-            Book, Ledger, Operations, chain, View, scheme, Clock, logs.CreateLogger<Guardian>());
+            Book, intake, Operations, chain, View, scheme, Clock, logs.CreateLogger<Guardian>());
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }
 

@@ -138,11 +138,34 @@ internal sealed class RocksChannelStore : IChannelStore
         return pending;
     }
 
-    public ChainCursor? ReadChainCursor()
+    public IReadOnlyList<ChainBlock> ReadBlocks()
     {
         using StoreGate.Pass pass = _gate.Enter();
-        byte[]? row = _database.Get(ChainCursorRow.Key, _families.Meta);
-        return row is null ? null : ChainCursorRow.Read(row);
+        using Iterator rows = _database.NewIterator(_families.Blocks).SeekToFirst();
+        var blocks = new List<ChainBlock>();
+        for (; rows.HasRow(); rows.Next()) blocks.Add(BlockRow.Read(rows.GetKeySpan(), rows.GetValueSpan()));
+        return blocks;
+    }
+
+    public IReadOnlyList<(ChannelId Channel, ChannelState Before)> ReadUndo(ulong block)
+    {
+        Span<byte> behind = stackalloc byte[BlockRow.KeySize];
+        BlockRow.WriteKey(behind, checked(block + 1));
+        using StoreGate.Pass pass = _gate.Enter();
+        using Iterator rows = _database.NewIterator(_families.Undo);
+        rows.Seek(behind);
+        var states = new List<(ChannelId, ChannelState)>();
+        for (; rows.HasRow(); rows.Next()) states.Add((UndoKey.Read(rows.GetKeySpan()), StateRow.Read(rows.GetValueSpan())));
+        return states;
+    }
+
+    public IReadOnlyList<(ChannelId Channel, RecentDeposit Deposit)> ReadRecentDeposits()
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        using Iterator rows = _database.NewIterator(_families.Deposits).SeekToFirst();
+        var deposits = new List<(ChannelId, RecentDeposit)>();
+        for (; rows.HasRow(); rows.Next()) deposits.Add(RecentDepositRow.Read(rows.GetKeySpan(), rows.GetValueSpan()));
+        return deposits;
     }
 
     public IReadOnlyDictionary<Address, string> ReadPeerUrls()

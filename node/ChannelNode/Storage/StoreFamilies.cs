@@ -9,6 +9,9 @@ internal sealed record StoreFamilies(
     ColumnFamilyHandle States,
     ColumnFamilyHandle Pending,
     ColumnFamilyHandle Peers,
+    ColumnFamilyHandle Blocks,
+    ColumnFamilyHandle Undo,
+    ColumnFamilyHandle Deposits,
     SegmentSeries Received,
     SegmentSeries Sent)
 {
@@ -18,10 +21,16 @@ internal sealed record StoreFamilies(
         opened.Database.GetColumnFamily(StoreSchema.States),
         opened.Database.GetColumnFamily(StoreSchema.Pending),
         opened.Database.GetColumnFamily(StoreSchema.Peers),
+        opened.Database.GetColumnFamily(StoreSchema.Blocks),
+        opened.Database.GetColumnFamily(StoreSchema.Undo),
+        opened.Database.GetColumnFamily(StoreSchema.Deposits),
         new SegmentSeries(opened.Database, StoreSchema.Received, opened.Schema.JournalOptions, opened.Families),
         new SegmentSeries(opened.Database, StoreSchema.Sent, opened.Schema.SentOptions, opened.Families));
 
     /// <summary>All that hold a node's data; an empty database has nothing in any of them.</summary>
     public IEnumerable<ColumnFamilyHandle> Data =>
-        [Meta, Channels, States, Pending, Peers, .. Received.All.Concat(Sent.All).Select(part => part.Family)];
+        [
+            Meta, Channels, States, Pending, Peers, Blocks, Undo, Deposits,
+            .. Received.All.Concat(Sent.All).Select(part => part.Family),
+        ];
 }

@@ -114,6 +114,11 @@ public sealed partial class AnvilFixture : IAsyncLifetime, IAsyncDisposable
         await MineAsync();
     }
 
+    public async Task<ulong> HeadAsync() => Quantity.ToUInt64(await RpcAsync<string>("eth_blockNumber"), "head");
+
+    /// <summary>Replaces the newest blocks by as many, which hold other transactions, if any.</summary>
+    public Task ReorgAsync(int depth) => RpcAsync<object?>("anvil_reorg", depth, Array.Empty<object>());
+
     /// <summary>Unix time of the newest block.</summary>
     internal async Task<ulong> NowSecondsAsync()
     {
