@@ -46,7 +46,7 @@ public static class Lifecycle
         ChainEvent.Disputed disputed => Record(channel, state, disputed.After),
         ChainEvent.Claimed claimed => Record(channel, state, claimed.After),
         ChainEvent.Settled settled => Record(channel, state, settled.Paid.Emptied()),
-        ChainEvent.Closed closed => WithoutAgreedClose(Record(channel, state, closed.Paid.Emptied())),
+        ChainEvent.Closed closed => WithoutUselessClose(Record(channel, state, closed.Paid.Emptied())),
         _ => throw new ArgumentOutOfRangeException(nameof(seen), seen, "not an event of a channel"),
     };
 
@@ -128,6 +128,10 @@ public static class Lifecycle
         ChainEvent.Closed closed => closed.Paid,
         _ => null,
     };
+
+    /// <summary>A close must raise side A's total. An earlier one that is seen again ends no agreement of later totals.</summary>
+    private static ChannelState WithoutUselessClose(in ChannelState state) =>
+        state.OnChain.SentA >= state.CloseSentA ? WithoutAgreedClose(state) : state;
 
     private static ChannelState WithoutAgreedClose(in ChannelState state) => state with
     {

@@ -16,7 +16,7 @@ internal sealed class ChainIntake
     private readonly ChannelBook _book;
     private readonly Ledger _ledger;
     private readonly IChannelStore _store;
-    private readonly IChain _chain;
+    private readonly Func<CancellationToken, Task<ulong?>> _finalBlock;
     private readonly ChainView _view;
     private readonly NodeClock _clock;
     private readonly ChainAlarms _alarms;
@@ -25,11 +25,12 @@ internal sealed class ChainIntake
     private readonly uint _confirmations;
     private ulong _final;
 
+    /// <param name="finalBlock">As <see cref="IChain.FinalBlockAsync"/>.</param>
     public ChainIntake(
-        ChannelBook book, Ledger ledger, IChannelStore store, IChain chain, ChainView view, NodeClock clock,
-        NodeOptions options, ILogger log)
+        ChannelBook book, Ledger ledger, IChannelStore store, Func<CancellationToken, Task<ulong?>> finalBlock, ChainView view,
+        NodeClock clock, NodeOptions options, ILogger log)
     {
-        (_book, _ledger, _store, _chain, _view, _clock) = (book, ledger, store, chain, view, clock);
+        (_book, _ledger, _store, _finalBlock, _view, _clock) = (book, ledger, store, finalBlock, view, clock);
         _alarms = new ChainAlarms(log);
         _tail = new ChainTail(options.ReorgDepthMax, store.ReadBlocks());
         _deposits = new RecentDeposits(options.CreditOf);
@@ -216,7 +217,7 @@ internal sealed class ChainIntake
         if (!waits) return;
         try
         {
-            ulong final = await _chain.FinalBlockAsync(cancel) ?? _tail.Oldest?.Number ?? 0;
+            ulong final = await _finalBlock(cancel) ?? _tail.Oldest?.Number ?? 0;
             _final = Math.Min(Math.Max(_final, final), head);
         }
         catch (RefusalException)

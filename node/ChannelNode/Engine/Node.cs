@@ -37,7 +37,8 @@ internal sealed class Node : IAsyncDisposable
             Dial = dial,
         };
         Operations = new Operations(Book, Peers, agreements, chain, View, scheme, Clock, us);
-        ChainIntake intake = new(Book, Ledger, store, chain, View, Clock, options, logs.CreateLogger<ChainIntake>());
+        ChainIntake intake = new(
+            Book, Ledger, store, chain.FinalBlockAsync, View, Clock, options, logs.CreateLogger<ChainIntake>());
         _guardian = new Guardian(
             Book, intake, Operations, chain, View, scheme, Clock, logs.CreateLogger<Guardian>());
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());

@@ -17,15 +17,24 @@ internal sealed class BlockReader(EthereumRpc rpc, Address contract)
 
     /// <summary>
     /// All logs of the contract in one block, by its hash. None without a question where the header says so. Else from
-    /// all receipts of the block, which prove that they are whole: there is one for each transaction, and their logs are
-    /// numbered without a gap.
+    /// all receipts of the block, which prove that they are whole: there is one for each transaction, their logs are
+    /// numbered without a gap, and make the header's bloom filter.
     /// </summary>
     public async Task<IReadOnlyList<ContractLog>> LogsOfAsync(BlockHeader block, CancellationToken cancel)
     {
-        if (block.TransactionCount == 0) return [];
-        if (LogsBloom.CanBeTrusted(block.LogsBloom.Span, block.TransactionCount)
-            && !LogsBloom.MayHold(block.LogsBloom.Span, contract)) return [];
+        if (!MayHoldLogs(block)) return [];
         return _hasReceipts && await TryReceiptsAsync(block, cancel) is { } whole ? whole : await AskTwiceAsync(block, cancel);
+    }
+
+    /// <summary>The same for one of many old blocks, where all receipts would be too much to ask for.</summary>
+    public async Task<IReadOnlyList<ContractLog>> OldLogsOfAsync(BlockHeader block, CancellationToken cancel) =>
+        MayHoldLogs(block) ? await AskTwiceAsync(block, cancel) : [];
+
+    private bool MayHoldLogs(BlockHeader block)
+    {
+        if (block.TransactionCount == 0) return false;
+        return !LogsBloom.CanBeTrusted(block.LogsBloom.Span, block.TransactionCount)
+            || LogsBloom.MayHold(block.LogsBloom.Span, contract);
     }
 
     /// <summary>
@@ -70,6 +79,9 @@ internal sealed class BlockReader(EthereumRpc rpc, Address contract)
                 throw Unsure($"receipts of block {block.Number} that miss logs or are of another block");
         }
 
+        if (LogsBloom.CanBeTrusted(block.LogsBloom.Span, block.TransactionCount)
+            && !block.LogsBloom.Span.SequenceEqual(LogsBloom.Of(all)))
+            throw Unsure($"receipts of block {block.Number} whose logs are not those that the block says");
         all.RemoveAll(log => log.Contract != contract);
         return all;
     }

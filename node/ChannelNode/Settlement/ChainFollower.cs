@@ -6,15 +6,22 @@ namespace ChannelNode.Settlement;
 
 /// <summary>
 /// Follows the chain's head block by block, each linked to the one before by its parent's hash, and back to where a new
-/// branch began. What lies deeper than can be undone is read in ranges. Woken by announced heads where the connection
+/// branch began. What lies deeper than can be undone is taken many blocks at once, and ancient history by ranges of
+/// numbers, the one question to which a machine that lags can answer "nothing". Woken by announced heads where the connection
 /// can, else by the clock. A head that is lower than what was seen is taken for a machine that lags, whatever its branch.
 /// </summary>
 internal sealed class ChainFollower(
-    EthereumRpc rpc, Address contract, ulong fromBlock, uint depthMax, TimeSpan poll, TimeProvider time, ILogger log)
+    EthereumRpc rpc, Address contract, ulong fromBlock, uint depthMax, TimeSpan poll, TimeProvider time, ILogger log,
+    ulong linkedBlocksMax = ChainFollower.LinkedBlocksMax)
 {
+    /// <summary>Blocks below the head that are linked and looked at one by one: a week of a chain with blocks of 12 s.</summary>
+    public const ulong LinkedBlocksMax = 50_000;
+
     private const ulong BlocksPerRangeMax = 2_000;
 
-    private const int HeadersAtOnce = 16;
+    private const ulong BlocksPerJumpMax = 256;
+
+    private const uint QuestionsAtOnce = 16;
 
     /// <summary>An RPC that serves another chain by mistake for a moment is no reorganisation.</summary>
     private const int LooksBeforeTooDeep = 3;
@@ -162,10 +169,10 @@ internal sealed class ChainFollower(
     private async Task<Dictionary<Bytes32, BlockHeader>> PrefetchAsync(ulong first, ulong end, CancellationToken cancel)
     {
         Dictionary<Bytes32, BlockHeader> read = [];
-        for (ulong next = first; next < end; next += HeadersAtOnce)
+        for (ulong next = first; next < end; next += QuestionsAtOnce)
         {
-            var reading = new List<Task<BlockHeader?>>(HeadersAtOnce);
-            for (ulong number = next; number < Math.Min(next + HeadersAtOnce, end); number++)
+            var reading = new List<Task<BlockHeader?>>((int)QuestionsAtOnce);
+            for (ulong number = next; number < Math.Min(next + QuestionsAtOnce, end); number++)
                 reading.Add(rpc.BlockAsync(number, cancel));
             foreach (BlockHeader? block in await Task.WhenAll(reading))
                 if (block is not null) read[block.Hash] = block;
@@ -182,10 +189,44 @@ internal sealed class ChainFollower(
         return parent;
     }
 
-    /// <summary>As many blocks as the RPC allows at once, up to <paramref name="end"/>.</summary>
+    /// <summary>Many blocks at once, up to <paramref name="end"/>.</summary>
     private async Task<ChainBatch> JumpAsync(ChainTail tail, ulong first, ulong end, CancellationToken cancel)
     {
         if (await LeftBranchAsync(tail, cancel) is { } back) return new ChainBatch(ChainMove.Back, back, [], IsCaughtUp: false);
+        if (end - first >= linkedBlocksMax) return await ReadRangeAsync(first, end - linkedBlocksMax, cancel);
+        List<BlockHeader> blocks = await ReadLinkedAsync(tail, first, Math.Min(end, first + BlocksPerJumpMax - 1), cancel);
+        var events = new List<ChainEvent>();
+        foreach (BlockHeader[] some in blocks.Chunk((int)QuestionsAtOnce))
+        {
+            foreach (IReadOnlyList<ContractLog> logs in await Task.WhenAll(some.Select(block => _reader.OldLogsOfAsync(block, cancel))))
+                events.AddRange(Decode(logs));
+        }
+
+        return new ChainBatch(ChainMove.Jump, ToBlock(blocks[^1]), events, IsCaughtUp: false);
+    }
+
+    private async Task<List<BlockHeader>> ReadLinkedAsync(ChainTail tail, ulong first, ulong last, CancellationToken cancel)
+    {
+        var blocks = new List<BlockHeader>();
+        Bytes32? parent = tail.Newest?.Hash;
+        for (ulong next = first; next <= last; next += QuestionsAtOnce)
+        {
+            IEnumerable<ulong> numbers = Enumerable.Range(0, (int)Math.Min((ulong)QuestionsAtOnce, last - next + 1)).Select(at => next + (ulong)at);
+            foreach (BlockHeader? block in await Task.WhenAll(numbers.Select(number => rpc.BlockAsync(number, cancel))))
+            {
+                if (block is null || (parent is { } expected && block.Parent != expected))
+                    throw Unavailable($"gives no unbroken chain of blocks {first} to {last}");
+                blocks.Add(block);
+                parent = block.Hash;
+            }
+        }
+
+        return blocks;
+    }
+
+    /// <summary>As many blocks of ancient history as the RPC allows at once.</summary>
+    private async Task<ChainBatch> ReadRangeAsync(ulong first, ulong end, CancellationToken cancel)
+    {
         ulong last = Math.Min(end, first + _blocksPerRange - 1);
         while (true)
         {

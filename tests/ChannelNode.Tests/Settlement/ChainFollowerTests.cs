@@ -2,6 +2,7 @@ using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Settlement;
 using ChannelNode.Tests.EndToEnd;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace ChannelNode.Tests.Settlement;
@@ -132,25 +133,21 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
 
         await anvil.MineAsync(128); // Only what is deep is read in ranges.
 
-        int refused = 0;
-        using var proxy = new RpcProxy(anvil.HttpUrl, (method, request) =>
-        {
-            if (method != "eth_getLogs" || RangeOf(request) <= 7) return null;
-            refused++;
-            return RpcProxy.Error(request, "query returned more than 7 blocks");
-        });
-        await using EthereumChain chain = await ChainBench.ConnectAsync(
-            ChainBench.Options(proxy.Url, bench.Contract) with { FromBlock = first }, anvil.Keys[3]);
+        using PoorRpc rpc = new(anvil.HttpUrl) { RangeMax = 7 };
+        await using RpcClient client = new(rpc.Url, TimeProvider.System, NullLogger.Instance);
+        ChainFollower follower = new(
+            new EthereumRpc(client), bench.Contract, first, 128, TimeSpan.FromMilliseconds(50), TimeProvider.System,
+            NullLogger.Instance, linkedBlocksMax: 10);
 
         List<UInt128> pots = [];
-        await foreach (ChainBatch batch in FollowAsync(chain))
+        await foreach (ChainBatch batch in follower.FollowAsync([], TestChain.Limit))
         {
             pots.AddRange(PotsOf(channel.Id, batch));
             if (pots.Count == 3) break;
         }
 
         Assert.Equal([1, 3, 6], pots);
-        Assert.InRange(refused, 3, int.MaxValue);
+        Assert.InRange(rpc.FaultCount, 3, int.MaxValue);
     }
 
     [Fact]
@@ -257,13 +254,6 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
             {
             }
         });
-    }
-
-    private static ulong RangeOf(System.Text.Json.JsonElement request)
-    {
-        System.Text.Json.JsonElement filter = request.GetProperty("params")[0];
-        return Quantity.ToUInt64(filter.GetProperty("toBlock").GetString(), "to")
-            - Quantity.ToUInt64(filter.GetProperty("fromBlock").GetString(), "from") + 1;
     }
 
     private static IEnumerable<UInt128> PotsOf(ChannelId channel, ChainBatch batch) => batch.Events
