@@ -128,7 +128,7 @@ public sealed partial class AnvilFixture : IAsyncLifetime, IAsyncDisposable
     }
 
     /// <summary>The last dev account deploys and mints, so that it never gets between a test's own transactions.</summary>
-    private async Task<Address> DeployAsync(ReadOnlyMemory<byte> initCode) =>
+    internal async Task<Address> DeployAsync(ReadOnlyMemory<byte> initCode) =>
         (await SendFromDeployerAsync(new Call(null, 0, initCode))).Created!.Value;
 
     private Task<MinedTransaction> SendFromDeployerAsync(Call call)

@@ -45,10 +45,20 @@ internal sealed class SimulatedChain
 
     public bool IsOnBranch(Bytes32 hash) => Find(hash) is { } block && Find(block.Number) == block;
 
-    /// <summary>The same chain as a machine sees it whose newest block is not the newest.</summary>
-    public IEnumerable<SimulatedBlock> BranchTo(SimulatedBlock head)
+    /// <summary>The branch of a block, from it down to a number; nothing where it is lower than that.</summary>
+    public IEnumerable<SimulatedBlock> BranchTo(SimulatedBlock head, ulong lowest = 0)
     {
-        for (SimulatedBlock? block = head; block is not null; block = Find(block.Header.Parent)) yield return block;
+        for (SimulatedBlock? block = head; block is not null && block.Number >= lowest; block = Find(block.Header.Parent))
+        {
+            // Where it joins the chain, the rest is found by number.
+            if (lowest > 0 && Find(block.Number) == block && block.Number > lowest + 8)
+            {
+                for (ulong number = block.Number; number >= lowest; number--) yield return Find(number)!;
+                yield break;
+            }
+
+            yield return block;
+        }
     }
 
     public void Mine(int transactionsMax = 4)

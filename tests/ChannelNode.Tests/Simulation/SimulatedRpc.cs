@@ -39,30 +39,28 @@ internal sealed class SimulatedRpc(SimulatedChain chain, Random random, bool has
     {
         if (IsPoor && random.Next(12) == 0)
             throw new RefusalException(Refusal.ChainUnavailable, "the connection was lost");
-        List<SimulatedBlock> branch = [.. chain.BranchTo(_heads[random.Next(Machines)]).Reverse()];
+        SimulatedBlock head = _heads[random.Next(Machines)];
         object? answer = method switch
         {
-            "eth_getBlockByNumber" => Write(ByNumber(branch, (string)arguments[0]!)),
-            "eth_getBlockByHash" => Write(ByHash(branch, (string)arguments[0]!)),
-            "eth_getBlockReceipts" when hasReceipts => Receipts(ByHash(branch, (string)arguments[0]!)),
-            "eth_getLogs" => Logs(branch, JsonSerializer.SerializeToElement(arguments[0], Json)),
+            "eth_getBlockByNumber" => Write(ByNumber(head, (string)arguments[0]!)),
+            "eth_getBlockByHash" => Write(ByHash(head, (string)arguments[0]!)),
+            "eth_getBlockReceipts" when hasReceipts => Receipts(ByHash(head, (string)arguments[0]!)),
+            "eth_getLogs" => Logs(head, JsonSerializer.SerializeToElement(arguments[0], Json)),
             _ => throw new RpcErrorException(method, -32601, "no such method", []),
         };
         return Task.FromResult(JsonSerializer.SerializeToElement(answer, Json).Deserialize<T>(Json)!);
     }
 
-    private static SimulatedBlock? ByNumber(List<SimulatedBlock> branch, string which)
-    {
-        if (which == "latest") return branch[^1];
-        int number = (int)Quantity.ToUInt64(which, "number");
-        return number < branch.Count ? branch[number] : null;
-    }
+    /// <summary>On the branch of the machine's own head.</summary>
+    private SimulatedBlock? ByNumber(SimulatedBlock head, string which) => which == "latest"
+        ? head
+        : chain.BranchTo(head, Quantity.ToUInt64(which, "number")).LastOrDefault();
 
     /// <summary>A machine keeps the branches that it has left.</summary>
-    private SimulatedBlock? ByHash(List<SimulatedBlock> branch, string hash)
+    private SimulatedBlock? ByHash(SimulatedBlock head, string hash)
     {
         SimulatedBlock? block = chain.Find(Quantity.ToBytes32(hash, "hash"));
-        return block is null || block.Number > branch[^1].Number ? null : block;
+        return block is null || block.Number > head.Number ? null : block;
     }
 
     private object? Receipts(SimulatedBlock? block)
@@ -86,19 +84,19 @@ internal sealed class SimulatedRpc(SimulatedChain chain, Random random, bool has
         return canBeMissed ? left : null;
     }
 
-    private object Logs(List<SimulatedBlock> branch, JsonElement filter)
+    private object Logs(SimulatedBlock head, JsonElement filter)
     {
         if (filter.TryGetProperty("blockHash", out JsonElement hash))
         {
-            SimulatedBlock block = ByHash(branch, hash.GetString()!)
+            SimulatedBlock block = ByHash(head, hash.GetString()!)
                 ?? throw new RpcErrorException("eth_getLogs", -32000, "unknown block", []);
             return Repeat([.. Ours([block]).Select(Write)]);
         }
 
-        int first = (int)Quantity.ToUInt64(filter.GetProperty("fromBlock").GetString(), "from");
-        int last = (int)Quantity.ToUInt64(filter.GetProperty("toBlock").GetString(), "to");
+        ulong first = Quantity.ToUInt64(filter.GetProperty("fromBlock").GetString(), "from");
+        ulong last = Quantity.ToUInt64(filter.GetProperty("toBlock").GetString(), "to");
         if (last - first > 60) throw new RpcErrorException("eth_getLogs", -32005, "more than 60 blocks", []);
-        return Repeat([.. Ours(branch.Skip(first).Take(last - first + 1)).Select(Write)]);
+        return Repeat([.. Ours(chain.BranchTo(head, first).Where(block => block.Number <= last).Reverse()).Select(Write)]);
     }
 
     private static IEnumerable<ContractLog> Ours(IEnumerable<SimulatedBlock> blocks) => blocks
