@@ -43,6 +43,7 @@ internal static class CommandLine
             RunCommand.Create(shell),
             KeyCommand.Create(shell),
             ContractCommand.Create(shell),
+            ChainCommand.Create(shell),
             InfoCommand.Create(shell),
             ChannelCommand.Create(shell),
             PayCommand.Create(shell),

@@ -12,7 +12,7 @@ namespace ChannelNode.Settlement;
 /// </summary>
 internal sealed class ChainFollower(
     EthereumRpc rpc, Address contract, ulong fromBlock, uint depthMax, TimeSpan poll, TimeProvider time, ILogger log,
-    ulong linkedBlocksMax = ChainFollower.LinkedBlocksMax)
+    ulong linkedBlocksMax = ChainFollower.LinkedBlocksMax, ulong lastBlock = ulong.MaxValue)
 {
     /// <summary>Blocks below the head that are linked and looked at one by one: a week of a chain with blocks of 12 s.</summary>
     public const ulong LinkedBlocksMax = 50_000;
@@ -22,6 +22,9 @@ internal sealed class ChainFollower(
     private const ulong BlocksPerJumpMax = 256;
 
     private const uint QuestionsAtOnce = 16;
+
+    /// <summary>Behind one address are many machines: what one does not know yet the next may.</summary>
+    private const int Tries = 5;
 
     /// <summary>An RPC that serves another chain by mistake for a moment is no reorganisation.</summary>
     private const int LooksBeforeTooDeep = 3;
@@ -116,6 +119,7 @@ internal sealed class ChainFollower(
         _path.Clear();
 
         BlockHeader head = await rpc.LatestBlockAsync(cancel);
+        if (head.Number > lastBlock) head = await BlockAsync(lastBlock, cancel);
         ChainBlock? cursor = tail.Newest;
         _isBehind = cursor is not null && head.Number < cursor.Number;
         if (_isBehind || head.Hash == cursor?.Hash) return null;
@@ -132,7 +136,7 @@ internal sealed class ChainFollower(
         BlockHeader block = _path.Dequeue();
         try
         {
-            IReadOnlyList<ContractLog> logs = await _reader.LogsOfAsync(block, cancel);
+            IReadOnlyList<ContractLog> logs = await TryAsync(() => _reader.LogsOfAsync(block, cancel));
             return new ChainBatch(ChainMove.Next, ToBlock(block), Decode(logs), IsCaughtUp: _path.Count == 0);
         }
         catch
@@ -181,12 +185,30 @@ internal sealed class ChainFollower(
         return read;
     }
 
-    private async Task<BlockHeader> ParentAsync(BlockHeader block, CancellationToken cancel)
+    private Task<BlockHeader> ParentAsync(BlockHeader block, CancellationToken cancel) => TryAsync(async () =>
     {
         BlockHeader? parent = await rpc.BlockAsync(block.Parent, cancel);
         if (parent is null || parent.Hash != block.Parent || parent.Number + 1 != block.Number)
             throw Unavailable($"does not know block {block.Parent}, the parent of block {block.Number}");
         return parent;
+    });
+
+    private Task<BlockHeader> BlockAsync(ulong number, CancellationToken cancel) => TryAsync(
+        async () => await rpc.BlockAsync(number, cancel) ?? throw Unavailable($"does not know block {number}"));
+
+    private static async Task<T> TryAsync<T>(Func<Task<T>> ask)
+    {
+        for (int left = Tries - 1; ; left--)
+        {
+            try
+            {
+                return await ask();
+            }
+            catch (RefusalException) when (left > 0)
+            {
+                // Asked again at once.
+            }
+        }
     }
 
     /// <summary>Many blocks at once, up to <paramref name="end"/>.</summary>
@@ -198,7 +220,8 @@ internal sealed class ChainFollower(
         var events = new List<ChainEvent>();
         foreach (BlockHeader[] some in blocks.Chunk((int)QuestionsAtOnce))
         {
-            foreach (IReadOnlyList<ContractLog> logs in await Task.WhenAll(some.Select(block => _reader.OldLogsOfAsync(block, cancel))))
+            foreach (IReadOnlyList<ContractLog> logs in await Task.WhenAll(
+                some.Select(block => TryAsync(() => _reader.OldLogsOfAsync(block, cancel)))))
                 events.AddRange(Decode(logs));
         }
 
@@ -212,9 +235,9 @@ internal sealed class ChainFollower(
         for (ulong next = first; next <= last; next += QuestionsAtOnce)
         {
             IEnumerable<ulong> numbers = Enumerable.Range(0, (int)Math.Min((ulong)QuestionsAtOnce, last - next + 1)).Select(at => next + (ulong)at);
-            foreach (BlockHeader? block in await Task.WhenAll(numbers.Select(number => rpc.BlockAsync(number, cancel))))
+            foreach (BlockHeader block in await Task.WhenAll(numbers.Select(number => BlockAsync(number, cancel))))
             {
-                if (block is null || (parent is { } expected && block.Parent != expected))
+                if (parent is { } expected && block.Parent != expected)
                     throw Unavailable($"gives no unbroken chain of blocks {first} to {last}");
                 blocks.Add(block);
                 parent = block.Hash;
@@ -233,7 +256,7 @@ internal sealed class ChainFollower(
             try
             {
                 IReadOnlyList<ContractLog> logs = await _reader.LogsOfAsync(first, last, cancel);
-                BlockHeader block = await rpc.BlockAsync(last, cancel) ?? throw Unavailable($"does not know block {last}");
+                BlockHeader block = await BlockAsync(last, cancel);
                 _blocksPerRange = Math.Min(_blocksPerRange + _blocksPerRange / 4 + 1, BlocksPerRangeMax);
                 return new ChainBatch(ChainMove.Jump, ToBlock(block), Decode(logs), IsCaughtUp: false);
             }
@@ -254,8 +277,7 @@ internal sealed class ChainFollower(
         for (int index = tail.Blocks.Count - 1; index >= 0; index--)
         {
             ChainBlock known = tail.Blocks[index];
-            BlockHeader block = await rpc.BlockAsync(known.Number, cancel)
-                ?? throw Unavailable($"does not know block {known.Number}");
+            BlockHeader block = await BlockAsync(known.Number, cancel);
             found = block.Hash;
             if (found != known.Hash) continue;
             _looksTooDeep = 0;

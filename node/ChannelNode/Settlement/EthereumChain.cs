@@ -13,11 +13,13 @@ internal sealed class EthereumChain : IChain
     private readonly TokenAccount _tokens;
     private readonly Address _contract;
     private readonly string _finality;
+    private readonly Func<ulong, ChainFollower> _upTo;
 
     private EthereumChain(
         RpcClient client, EthereumRpc rpc, TransactionSender sender, ChainFollower follower, TokenAccount tokens,
-        Address contract, FinalityTag finality, ulong chainId)
+        Address contract, FinalityTag finality, Func<ulong, ChainFollower> upTo, ulong chainId)
     {
+        _upTo = upTo;
         _finality = finality == FinalityTag.Safe ? "safe" : "finalized";
         (_client, _rpc, _sender, _follower, _tokens, _contract) = (client, rpc, sender, follower, tokens, contract);
         ChainId = chainId;
@@ -50,6 +52,8 @@ internal sealed class EthereumChain : IChain
                 new TokenAccount(rpc, sender, options.Contract, sign, poll, time),
                 options.Contract,
                 options.Finality,
+                last => new ChainFollower(
+                    rpc, options.Contract, options.FromBlock, options.ReorgDepthMax, poll, time, log, lastBlock: last),
                 chainId);
         }
         catch
@@ -188,6 +192,12 @@ internal sealed class EthereumChain : IChain
 
     public IAsyncEnumerable<ChainBatch> FollowAsync(IReadOnlyList<ChainBlock> known, CancellationToken cancel) =>
         _follower.FollowAsync(known, cancel);
+
+    /// <summary>As <see cref="FollowAsync"/> from the deployment, as if the chain ended with a block.</summary>
+    public IAsyncEnumerable<ChainBatch> ReadUpToAsync(ulong lastBlock, CancellationToken cancel) =>
+        _upTo(lastBlock).FollowAsync([], cancel);
+
+    public async Task<ulong> HeadAsync(CancellationToken cancel) => (await _rpc.LatestBlockAsync(cancel)).Number;
 
     public Task<ulong?> FinalBlockAsync(CancellationToken cancel) => _rpc.TaggedBlockAsync(_finality, cancel);
 

@@ -44,6 +44,13 @@ internal static class IdentityRow
                 $"The database in {directory} belongs to {Describe(found)}; this node is {Describe(expected)}.");
     }
 
+    public static StoreIdentity Read(ReadOnlySpan<byte> source)
+    {
+        var row = new RowReader("identity", source);
+        row.UInt32();
+        return new StoreIdentity(row.UInt64(), row.Address(), row.Address());
+    }
+
     private static string Describe(StoreIdentity identity) =>
         $"chain {identity.ChainId}, contract {identity.Contract}, signer {identity.Signer}";
 }

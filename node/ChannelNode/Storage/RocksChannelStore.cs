@@ -48,6 +48,17 @@ internal sealed class RocksChannelStore : IChannelStore
     public static RocksChannelStore Open(string directory, StoreIdentity identity) =>
         Open(directory, identity, StoreSchema.DatabaseOptions());
 
+    /// <summary>Whose database is in a folder. Throws where there is none, or where a node holds it.</summary>
+    public static StoreIdentity ReadIdentity(string directory)
+    {
+        directory = Path.GetFullPath(directory);
+        if (!File.Exists(Path.Combine(directory, "CURRENT"))) throw new StoreException($"There is no database in {directory}.");
+        using RocksDb database = StoreOpening.Open(directory, StoreSchema.DatabaseOptions()).Database;
+        byte[] row = database.Get(IdentityRow.Key, database.GetColumnFamily(StoreSchema.Meta))
+            ?? throw new StoreException($"The database in {directory} does not say whose it is.");
+        return IdentityRow.Read(row);
+    }
+
     /// <summary>For tests that want statistics.</summary>
     internal static RocksChannelStore Open(string directory, StoreIdentity identity, DbOptions options)
     {

@@ -42,7 +42,8 @@ public sealed class PoorChainTests(AnvilFixture anvil)
 
         await foreach (ChainBatch batch in follower.FollowAsync([], TestChain.Limit))
         {
-            foreach (ChainEvent.Deposited seen in batch.Events.OfType<ChainEvent.Deposited>()) pots[seen.Channel].Add(seen.Pot);
+            foreach (ChainEvent.Deposited seen in batch.Events.OfType<ChainEvent.Deposited>())
+                if (pots.TryGetValue(seen.Channel, out List<UInt128>? known)) known.Add(seen.Pot);
             if (pots.Values.All(seen => seen.Count == 4)) break;
         }
 

@@ -6,8 +6,8 @@ using ChannelNode.Settlement;
 namespace ChannelNode.Tests.Settlement;
 
 /// <summary>
-/// A real RPC as the worst providers would serve it, each fault switched on by its property. Several machines behind one
-/// address: every second question goes to one that lags, where <see cref="LagBlocks"/> says so.
+/// A real RPC as the worst providers would serve it, each fault switched on by its property. Two machines behind one
+/// address: half of the questions go to one that lags, where <see cref="LagBlocks"/> says so.
 /// </summary>
 internal sealed class PoorRpc : IDisposable
 {
@@ -16,7 +16,6 @@ internal sealed class PoorRpc : IDisposable
     private readonly string _upstreamUrl;
     private readonly Random _random = new(7);
     private readonly Lock _lock = new();
-    private int _questions;
 
     public PoorRpc(string upstreamUrl)
     {
@@ -39,7 +38,7 @@ internal sealed class PoorRpc : IDisposable
 
     public bool ReordersLogs { get; set; }
 
-    /// <summary>Leaves out a log of every second answer that has any.</summary>
+    /// <summary>Leaves out a log of every third answer that has any.</summary>
     public bool DropsLogs { get; set; }
 
     public bool HasBlockReceipts { get; set; } = true;
@@ -62,7 +61,6 @@ internal sealed class PoorRpc : IDisposable
         if (Delay > TimeSpan.Zero) Thread.Sleep(Delay);
         lock (_lock)
         {
-            _questions++;
             if (_random.Next(100) < ErrorsPerHundred) return Fault((502, "bad gateway"));
             return method switch
             {
@@ -89,7 +87,7 @@ internal sealed class PoorRpc : IDisposable
         return head < LagBlocks ? 0 : head - LagBlocks;
     }
 
-    private bool IsLagging => LagBlocks > 0 && _questions % 2 == 0;
+    private bool IsLagging => LagBlocks > 0 && _random.Next(2) == 0;
 
     private (int, string)? AnswerBlock(string method, JsonElement request)
     {
@@ -130,7 +128,7 @@ internal sealed class PoorRpc : IDisposable
     private JsonArray Spoil(JsonArray logs)
     {
         List<JsonNode> all = [.. logs.Select(log => log!.DeepClone())];
-        if (DropsLogs && all.Count > 0 && _questions % 2 == 0) all.RemoveAt(_random.Next(all.Count));
+        if (DropsLogs && all.Count > 0 && _random.Next(3) == 0) all.RemoveAt(_random.Next(all.Count));
         if (RepeatsLogs) all.AddRange([.. all.Select(log => log.DeepClone())]);
         if (ReordersLogs) all = [.. all.OrderBy(_ => _random.Next())];
         if (all.Count != logs.Count || ReordersLogs) FaultCount++;

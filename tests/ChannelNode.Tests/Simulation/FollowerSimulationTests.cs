@@ -20,7 +20,7 @@ public sealed class FollowerSimulationTests(ITestOutputHelper output)
     [Fact]
     public async Task AfterEveryStep_TheViewIsThatOfARescan()
     {
-        int first = Setting("CHANNELNODE_SIMULATION_SEED", 1), count = Setting("CHANNELNODE_SIMULATION_SEEDS", 120);
+        int first = Setting("CHANNELNODE_SIMULATION_SEED", 1), count = Setting("CHANNELNODE_SIMULATION_SEEDS", 60);
         int moves = 0, backs = 0, jumps = 0, failures = 0;
         for (int seed = first; seed < first + count; seed++)
         {
