@@ -1,7 +1,7 @@
 // Writes artifacts/<contract>.json (ABI and bytecode, as the node uses them) from a fresh compile.
 // With --check it compares instead, and fails naming what differs.
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,7 +20,7 @@ const sources = {
 function compile() {
   const folder = mkdtempSync(join(tmpdir(), 'payment-channels-'))
   try {
-    const flags = ['--force', '--via-ir', '--out', join(folder, 'out'), '--cache-path', join(folder, 'cache')]
+    const flags = ['--force', '--via-ir', '--ast', '--out', join(folder, 'out'), '--cache-path', join(folder, 'cache')]
     const command = ['forge', 'build', ...flags, ...Object.values(sources)]
     execFileSync(foundry, command, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
     return Object.fromEntries(Object.keys(sources).map(name => [name, artifact(folder, name)]))
@@ -37,7 +37,23 @@ function artifact(folder, name) {
     abi: output.abi,
     bytecode: output.bytecode.object,
     deployedBytecode: output.deployedBytecode.object,
+    immutables: immutables(folder, output.deployedBytecode.immutableReferences),
   }
+}
+
+/** By name: where in the deployed bytecode the constructor leaves its values, 32 bytes each. */
+function immutables(folder, references = {}) {
+  const names = {}
+  for (const file of readdirSync(join(folder, 'out'), { recursive: true })) {
+    if (!file.endsWith('.json')) continue
+    const ast = JSON.parse(readFileSync(join(folder, 'out', file), 'utf8')).ast
+    JSON.stringify(ast ?? null, (_, node) => {
+      if (node?.nodeType === 'VariableDeclaration' && node.id in references) names[node.id] = node.name
+      return node
+    })
+  }
+  const found = Object.entries(references).map(([id, places]) => [names[id], places.map(place => place.start)])
+  return Object.fromEntries(found.sort(([one], [other]) => (one < other ? -1 : 1)))
 }
 
 function differences(name, fresh) {

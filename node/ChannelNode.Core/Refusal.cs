@@ -99,4 +99,7 @@ public enum Refusal : byte
 
     // A peer or the chain proves more than this database knows.
     StateLost = 63,
+
+    // An update or a payment spends of a deposit that could still be reorganised away.
+    DepositUncredited = 65,
 }

@@ -18,8 +18,10 @@ namespace ChannelNode;
 /// <summary>Wires the parts; the only file that knows every one of them.</summary>
 internal static class Program
 {
+    private const ulong RescanDepth = 128;
+
     public static Task<int> Main(string[] args) =>
-        CommandLine.RunAsync(args, new CliActions(RunAsync, CreateKey, DeployAsync), CancellationToken.None);
+        CommandLine.RunAsync(args, new CliActions(RunAsync, CreateKey, DeployAsync, VerifyAsync, RescanAsync), CancellationToken.None);
 
     private static Address CreateKey(string path)
     {
@@ -35,6 +37,44 @@ internal static class Program
         Deployment deployed = await Deployer.DeployPaymentChannelsAsync(
             rpcUrl, key.Address, key.Sign, TimeProvider.System, logs.CreateLogger(nameof(Deployer)), null, cancel);
         return (deployed.Contract, deployed.Receipt.Hash, deployed.Receipt.GasUsed);
+    }
+
+    private static Task<ChainAuditReport> VerifyAsync(
+        string dataDirectory, string rpcUrl, ulong fromBlock, CancellationToken cancel) =>
+        AuditAsync(dataDirectory, rpcUrl, fromBlock, (audit, _) => audit.VerifyAsync(cancel), cancel);
+
+    /// <summary>Up to where nothing can be undone any more; the node follows on from there.</summary>
+    private static Task<ChainAuditReport> RescanAsync(
+        string dataDirectory, string rpcUrl, ulong fromBlock, CancellationToken cancel) =>
+        AuditAsync(
+            dataDirectory, rpcUrl, fromBlock,
+            async (audit, chain) =>
+            {
+                ulong head = await chain.HeadAsync(cancel);
+                return await audit.RescanAsync(head - Math.Min(head, RescanDepth), cancel);
+            },
+            cancel);
+
+    private static async Task<ChainAuditReport> AuditAsync(
+        string dataDirectory, string rpcUrl, ulong fromBlock, Func<ChainAudit, EthereumChain, Task<ChainAuditReport>> run,
+        CancellationToken cancel)
+    {
+        using ILoggerFactory logs = LoggerFactory.Create(Configure);
+        StoreIdentity identity = RocksChannelStore.ReadIdentity(dataDirectory);
+        NodeOptions options = new()
+        {
+            DataDirectory = dataDirectory,
+            KeyFile = string.Empty,
+            RpcUrl = rpcUrl,
+            Contract = identity.Contract,
+            ChainId = identity.ChainId,
+            FromBlock = fromBlock,
+        };
+        await using EthereumChain chain = await EthereumChain.ConnectAsync(
+            options, identity.Signer, (in Bytes32 _) => throw new InvalidOperationException("an audit signs nothing"), TimeProvider.System,
+            logs.CreateLogger<EthereumChain>(), cancel);
+        using RocksChannelStore store = RocksChannelStore.Open(dataDirectory, identity);
+        return await run(new ChainAudit(store, chain.ReadUpToAsync), chain);
     }
 
     private static async Task<int> RunAsync(NodeOptions options, CancellationToken stopping)

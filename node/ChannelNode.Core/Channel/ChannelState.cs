@@ -36,8 +36,16 @@ public sealed record Channel(ChannelId Id, ChannelTerms Terms, Side OurSide)
 /// </summary>
 public readonly record struct ChannelState
 {
-    /// <summary>The contract's storage as far as confirmed.</summary>
+    /// <summary>The contract's storage after the newest block that was followed.</summary>
     public Pots OnChain { get; init; }
+
+    /// <summary>
+    /// Of the sides' pots, what does not count yet because its deposit could still be reorganised away. May be more than
+    /// the pot, which then counts as empty.
+    /// </summary>
+    public UInt128 UncreditedA { get; init; }
+
+    public UInt128 UncreditedB { get; init; }
 
     /// <summary>The largest total that we have signed.</summary>
     public UInt128 Sent { get; init; }
@@ -73,6 +81,8 @@ public readonly record struct ChannelState
     /// <summary>True while we hold a signed update of the peer that says what <see cref="TheirSent"/> says.</summary>
     public bool HasTheirUpdate => TheirSignature != default;
 
+    public UInt128 UncreditedOf(Side side) => side == Side.A ? UncreditedA : UncreditedB;
+
     /// <summary>What we may still send: our pot, less what we signed, plus what we received, since the chain's record.</summary>
     public UInt128 OurBalance(Channel channel) => Balance(channel.OurSide, Sent, TheirSent);
 
@@ -89,10 +99,16 @@ public readonly record struct ChannelState
         return Amounts.Excess(has, Amounts.Excess(sent, OnChain.SentOf(side)));
     }
 
-    /// <summary>Whether an update with these totals is covered by what its side has.</summary>
-    public bool Covers(Side side, UInt128 sent, UInt128 received)
+    /// <summary>Whether an update with these totals is covered by what its side has, all deposits counted.</summary>
+    public bool Covers(Side side, UInt128 sent, UInt128 received) => Covers(side, sent, received, OnChain.PotOf(side));
+
+    /// <summary>The same, with only those deposits that count already: never true where <see cref="Covers"/> is not.</summary>
+    public bool CoversWithCredit(Side side, UInt128 sent, UInt128 received) =>
+        Covers(side, sent, received, Amounts.Excess(OnChain.PotOf(side), UncreditedOf(side)));
+
+    private bool Covers(Side side, UInt128 sent, UInt128 received, UInt128 pot)
     {
-        UInt128 has = OnChain.PotOf(side) + Amounts.Excess(received, OnChain.SentOf(side.Other()));
+        UInt128 has = pot + Amounts.Excess(received, OnChain.SentOf(side.Other()));
         return has >= Amounts.Excess(sent, OnChain.SentOf(side));
     }
 }

@@ -46,7 +46,7 @@ public static class Lifecycle
         ChainEvent.Disputed disputed => Record(channel, state, disputed.After),
         ChainEvent.Claimed claimed => Record(channel, state, claimed.After),
         ChainEvent.Settled settled => Record(channel, state, settled.Paid.Emptied()),
-        ChainEvent.Closed closed => WithoutAgreedClose(Record(channel, state, closed.Paid.Emptied())),
+        ChainEvent.Closed closed => WithoutUselessClose(Record(channel, state, closed.Paid.Emptied())),
         _ => throw new ArgumentOutOfRangeException(nameof(seen), seen, "not an event of a channel"),
     };
 
@@ -72,6 +72,66 @@ public static class Lifecycle
             TheirSignature = theirs > state.TheirSent ? default : state.TheirSignature,
         };
     }
+
+    /// <summary>
+    /// The chain takes back what it said after a block: its part becomes what it was in <paramref name="before"/>, the
+    /// state after that block. What this node or its peer has signed since then stays; and where the chain alone had
+    /// raised a total, the peer's newest update and the agreed close, which are worth something again, come back.
+    /// </summary>
+    public static ChannelState RollBack(Channel channel, in ChannelState state, in ChannelState before)
+    {
+        ChannelState back = state with { OnChain = before.OnChain, EverFunded = before.EverFunded };
+        if (state.CloseDeadlineSeconds == 0)
+        {
+            back = back with
+            {
+                CloseSentA = before.CloseSentA,
+                CloseSentB = before.CloseSentB,
+                CloseDeadlineSeconds = before.CloseDeadlineSeconds,
+            };
+        }
+
+        bool nothingSaidSince = !state.HasTheirUpdate
+            && state.Sent == UInt128.Max(before.Sent, state.OnChain.SentOf(channel.OurSide))
+            && state.TheirSent == state.OnChain.SentOf(channel.TheirSide);
+        return nothingSaidSince && before.HasTheirUpdate
+            ? back with
+            {
+                TheirSent = before.TheirSent,
+                TheirReceived = before.TheirReceived,
+                TheirSignature = before.TheirSignature,
+            }
+            : back;
+    }
+
+    /// <summary>
+    /// Whether the chain says more of a channel than this node has ever signed or accepted: then its database is older
+    /// than the truth. A close that was agreed counts as signed. A one-way payer's total is no sign: it may present that
+    /// itself.
+    /// </summary>
+    public static bool ChainKnowsMore(Channel channel, in ChannelState state, ChainEvent seen)
+    {
+        if (RecordOf(seen) is not { } record || !channel.CanSend(channel.OurSide)) return false;
+        return record.SentA > UInt128.Max(SentOf(channel, state, Side.A), state.CloseSentA)
+            || record.SentB > UInt128.Max(SentOf(channel, state, Side.B), state.CloseSentB);
+    }
+
+    private static UInt128 SentOf(Channel channel, in ChannelState state, Side side) =>
+        channel.OurSide == side ? state.Sent : state.TheirSent;
+
+    private static Pots? RecordOf(ChainEvent seen) => seen switch
+    {
+        ChainEvent.CloseStarted started => started.After,
+        ChainEvent.Disputed disputed => disputed.After,
+        ChainEvent.Claimed claimed => claimed.After,
+        ChainEvent.Settled settled => settled.Paid,
+        ChainEvent.Closed closed => closed.Paid,
+        _ => null,
+    };
+
+    /// <summary>A close must raise side A's total. An earlier one that is seen again ends no agreement of later totals.</summary>
+    private static ChannelState WithoutUselessClose(in ChannelState state) =>
+        state.OnChain.SentA >= state.CloseSentA ? WithoutAgreedClose(state) : state;
 
     private static ChannelState WithoutAgreedClose(in ChannelState state) => state with
     {
@@ -130,7 +190,8 @@ public static class Lifecycle
         return Refusal.None;
     }
 
-    /// <summary>Gives up an agreed close once no block can hold it any more: <paramref name="chainSeconds"/> is a confirmed block's.</summary>
+    /// <summary>Gives up an agreed close once no block can hold it any more: <paramref name="chainSeconds"/> is the time of a block
+    /// that is deep enough to stay.</summary>
     public static ChannelState ExpireClose(in ChannelState state, ulong chainSeconds) =>
         state.CloseDeadlineSeconds != 0 && chainSeconds > state.CloseDeadlineSeconds
             ? WithoutAgreedClose(state)

@@ -17,11 +17,13 @@ public static class Updates
     {
         next = state;
         BalanceUpdate update = verified.Update;
-        Refusal refusal = Check(channel, state, update);
+        Refusal refusal = CheckTotals(channel, state, update);
         if (refusal != Refusal.None) return refusal;
         if (update.Sent == state.TheirSent && update.Received == state.TheirReceived && state.HasTheirUpdate)
-            return Refusal.None; // Said again: harmless, and answered again.
+            return Refusal.None; // Said again: harmless, and answered again, even when its deposit is gone.
+        if (!state.Covers(channel.TheirSide, update.Sent, update.Received)) return Refusal.InsufficientBalance;
         if (paymentsSum != update.Sent - state.TheirSent) return Refusal.PaymentsMismatch;
+        if (!state.CoversWithCredit(channel.TheirSide, update.Sent, update.Received)) return Refusal.DepositUncredited;
 
         next = state with
         {
@@ -36,6 +38,20 @@ public static class Updates
     /// <summary>What <see cref="Accept"/> would refuse an update for, its signature and its payments aside.</summary>
     public static Refusal Check(Channel channel, in ChannelState state, in BalanceUpdate update)
     {
+        Refusal refusal = CheckTotals(channel, state, update);
+        if (refusal != Refusal.None) return refusal;
+        if (update.Sent == state.TheirSent && update.Received == state.TheirReceived && state.HasTheirUpdate)
+            return Refusal.None;
+        return CheckCover(state, channel.TheirSide, update.Sent, update.Received);
+    }
+
+    private static Refusal CheckCover(in ChannelState state, Side side, UInt128 sent, UInt128 received) =>
+        !state.Covers(side, sent, received) ? Refusal.InsufficientBalance
+        : !state.CoversWithCredit(side, sent, received) ? Refusal.DepositUncredited
+        : Refusal.None;
+
+    private static Refusal CheckTotals(Channel channel, in ChannelState state, in BalanceUpdate update)
+    {
         if (update.Sent > Amounts.Max || update.Received > Amounts.Max) return Refusal.AmountTooLarge;
         if (update.Channel != channel.Id) return Refusal.UnknownChannel;
         if (channel.Terms.OneWay && (channel.TheirSide == Side.B || update.Received != UInt128.Zero))
@@ -45,10 +61,7 @@ public static class Updates
         if (state.CloseDeadlineSeconds != 0) return Refusal.CloseAgreed;
         if (update.Sent < state.TheirSent) return Refusal.StaleSent;
         if (update.Received < state.TheirReceived) return Refusal.StaleReceived;
-        if (update.Received > state.Sent) return Refusal.ReceivedNotSent;
-        return state.Covers(channel.TheirSide, update.Sent, update.Received)
-            ? Refusal.None
-            : Refusal.InsufficientBalance;
+        return update.Received > state.Sent ? Refusal.ReceivedNotSent : Refusal.None;
     }
 
     /// <summary>We pay <paramref name="amount"/>: the next state's <see cref="ChannelState.Sent"/> is what to sign.</summary>
@@ -61,7 +74,8 @@ public static class Updates
         if (!state.EverFunded) return Refusal.DepositUnconfirmed;
         if (state.OnChain.IsClosing) return Refusal.ChannelClosing;
         if (state.CloseDeadlineSeconds != 0) return Refusal.CloseAgreed;
-        if (!state.Covers(channel.OurSide, state.Sent + amount, state.TheirSent)) return Refusal.InsufficientBalance;
+        Refusal refusal = CheckCover(state, channel.OurSide, state.Sent + amount, state.TheirSent);
+        if (refusal != Refusal.None) return refusal; // Our own credit too: the peer would refuse what we then had signed.
 
         next = state with { Sent = state.Sent + amount };
         return Refusal.None;

@@ -3,16 +3,18 @@ using ChannelNode.Proto.V1;
 
 namespace ChannelNode.Cli;
 
-/// <summary>chain jobs</summary>
+/// <summary>chain jobs, and what <see cref="ChainAuditCommands"/> adds.</summary>
 internal static class ChainCommand
 {
     private static readonly string[] Columns =
         ["#job", "kind", "status", "#age", "#nonce", "#offers", "#max fee", "#deadline", "problem", "about"];
 
     public static CliCommand Create(CommandShell shell) =>
-        new("chain", "What the node does on chain.", "channelnode chain jobs")
+        new("chain", "What the node does on chain, and what it knows of it.", "channelnode chain jobs")
         {
             Jobs(shell),
+            ChainAuditCommands.Verify(shell),
+            ChainAuditCommands.Rescan(shell),
         };
 
     private static CliCommand Jobs(CommandShell shell)

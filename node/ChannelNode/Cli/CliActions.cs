@@ -13,8 +13,14 @@ namespace ChannelNode.Cli;
 /// <param name="DeployContract">
 /// Deploys PaymentChannels by the JSON-RPC at a URL from the account of a key file; answers when it is mined.
 /// </param>
+/// <param name="VerifyChain">
+/// Compares the database in a folder with the chain at a JSON-RPC URL, read from a block on.
+/// </param>
+/// <param name="RescanChain">The same, and puts the database right.</param>
 internal sealed record CliActions(
     Func<NodeOptions, CancellationToken, Task<int>> RunNode,
     Func<string, Address> CreateKey,
     Func<string, string, CancellationToken, Task<(Address Contract, Bytes32 TransactionHash, ulong GasUsed)>>
-        DeployContract);
+        DeployContract,
+    Func<string, string, ulong, CancellationToken, Task<ChainAuditReport>> VerifyChain,
+    Func<string, string, ulong, CancellationToken, Task<ChainAuditReport>> RescanChain);

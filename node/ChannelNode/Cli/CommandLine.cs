@@ -43,9 +43,9 @@ internal static class CommandLine
             RunCommand.Create(shell),
             KeyCommand.Create(shell),
             ContractCommand.Create(shell),
+            ChainCommand.Create(shell),
             InfoCommand.Create(shell),
             ChannelCommand.Create(shell),
-            ChainCommand.Create(shell),
             PayCommand.Create(shell),
             PaymentsCommand.Create(shell),
         };

@@ -76,8 +76,30 @@ internal static class RunCommand
             "--api-listen", "Where applications and operators call; port 0 takes a free one", Defaults.ApiListen);
         private readonly Option<string> _peerListen = Fields.Listen(
             "--peer-listen", "Where peers call; port 0 takes a free one", Defaults.PeerListen);
+        private readonly Option<uint> _reorgDepth = Fields.Number(
+            "--reorg-depth", "Blocks that can be undone; a reorganisation that goes deeper stops the node", 128u, 8_192u,
+            Defaults.ReorgDepthMax);
         private readonly Option<uint> _confirmations = Fields.Number(
-            "--confirmations", "Blocks that an event must be deep to count, its own included", 1u, 128u, Defaults.Confirmations);
+            "--confirmations", "Blocks that a deposit must be deep before any of it counts, its own included", 1u, 128u,
+            Defaults.Confirmations);
+        private readonly Option<uint> _confirmationsLarger = Fields.Number(
+            "--confirmations-larger", "Blocks that deposits must be deep before more than --credit-small counts", 1u, 128u,
+            Defaults.ConfirmationsLarger);
+        private readonly Option<UInt128> _creditSmall = Fields.Number(
+            "--credit-small", "Wei that may count of young deposits into one side of a channel", UInt128.Zero, Amounts.Max,
+            Defaults.CreditSmallMax);
+        private readonly Option<UInt128> _creditLarger = Fields.Number(
+            "--credit-larger", "Wei that may count of deposits that are not final yet", UInt128.Zero, Amounts.Max,
+            Defaults.CreditLargerMax);
+        private readonly Option<UInt128> _tokenCreditSmall = Fields.Number(
+            "--token-credit-small", "The same as --credit-small for any token, in its smallest units", UInt128.Zero, Amounts.Max,
+            Defaults.TokenCreditSmallMax);
+        private readonly Option<UInt128> _tokenCreditLarger = Fields.Number(
+            "--token-credit-larger", "The same as --credit-larger for any token, in its smallest units", UInt128.Zero,
+            Amounts.Max, Defaults.TokenCreditLargerMax);
+        private readonly Option<FinalityTag> _finality = Fields.Word(
+            "--finality", "What the chain must call a block before any sum in it counts; finalized unless given",
+            new Dictionary<string, FinalityTag> { ["finalized"] = FinalityTag.Finalized, ["safe"] = FinalityTag.Safe });
         private readonly Option<ulong> _fromBlock = Fields.Number(
             "--from-block", "Block at which to start reading events", 0ul, ulong.MaxValue, Defaults.FromBlock);
         private readonly Option<uint> _pollMs = Fields.Number(
@@ -167,7 +189,8 @@ internal static class RunCommand
 
         public IEnumerable<Option> All() =>
         [
-            _dataDirectory, _keyFile, _rpcUrl, _contract, _chainId, _owner, _apiListen, _peerListen, _confirmations,
+            _dataDirectory, _keyFile, _rpcUrl, _contract, _chainId, _owner, _apiListen, _peerListen, _reorgDepth,
+            _confirmations, _confirmationsLarger, _creditSmall, _creditLarger, _tokenCreditSmall, _tokenCreditLarger, _finality,
             _fromBlock, _pollMs, _disputeWindow, _disputeWindowMin, _acceptTokens, _relayDeposits, _unfundedPerPeerMax,
             _unfundedMax, _chainSilence, _closeDeadline, _gasBudget, _disputeReserve, _feeMax, _disputeFeeMax,
             _replaceAfter, _jobsKeptHours, _claimLook, _claimFrom, _claimFromGasTimes, _receivedKeptHours,
@@ -186,7 +209,14 @@ internal static class RunCommand
             Owner = parsed.GetValue(_owner),
             ApiListen = parsed.GetValue(_apiListen)!,
             PeerListen = parsed.GetValue(_peerListen)!,
+            ReorgDepthMax = parsed.GetValue(_reorgDepth),
             Confirmations = parsed.GetValue(_confirmations),
+            ConfirmationsLarger = parsed.GetValue(_confirmationsLarger),
+            CreditSmallMax = parsed.GetValue(_creditSmall),
+            CreditLargerMax = parsed.GetValue(_creditLarger),
+            TokenCreditSmallMax = parsed.GetValue(_tokenCreditSmall),
+            TokenCreditLargerMax = parsed.GetValue(_tokenCreditLarger),
+            Finality = parsed.GetValue(_finality),
             FromBlock = parsed.GetValue(_fromBlock),
             PollMs = parsed.GetValue(_pollMs),
             DisputeWindowSeconds = parsed.GetValue(_disputeWindow),

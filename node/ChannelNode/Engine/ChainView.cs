@@ -3,14 +3,14 @@ using ChannelNode.Core;
 namespace ChannelNode.Engine;
 
 /// <summary>How far the chain is followed: everything up to the cursor is in the channels' committed states.</summary>
-internal sealed class ChainView(IChannelStore store, TimeProvider time, TimeSpan silenceMax)
+internal sealed class ChainView(ChainBlock? cursor, TimeProvider time, TimeSpan silenceMax)
 {
-    private volatile ChainCursor? _cursor = store.ReadChainCursor();
+    private volatile ChainBlock? _cursor = cursor;
     private readonly Signal _advanced = new();
     private long _caughtUpAt;
 
     /// <summary>Null before the first block.</summary>
-    public ChainCursor? Cursor => _cursor;
+    public ChainBlock? Cursor => _cursor;
 
     /// <summary>
     /// Whether everything that counts was taken over a short while ago. Where not, a peer may have done anything there.

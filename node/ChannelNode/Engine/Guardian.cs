@@ -10,8 +10,8 @@ namespace ChannelNode.Engine;
 /// </summary>
 internal sealed class Guardian(
     ChannelBook book,
-    Ledger ledger,
     JobBook jobs,
+    ChainIntake intake,
     Operations operations,
     IChain chain,
     ChainView view,
@@ -42,7 +42,13 @@ internal sealed class Guardian(
         {
             try
             {
-                await foreach (ChainBatch batch in chain.FollowAsync(view.Cursor, stopping)) await TakeAsync(batch, stopping);
+                await foreach (ChainBatch batch in chain.FollowAsync(intake.Known, stopping))
+                {
+                    await intake.TakeAsync(batch, stopping);
+                    jobs.Wake();
+                    _hasCaughtUp |= batch.IsCaughtUp;
+                    Look(stopping);
+                }
             }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested)
             {
@@ -54,58 +60,6 @@ internal sealed class Guardian(
                 await Task.Delay(RetryFollowAfter, clock.Time, CancellationToken.None);
             }
         }
-    }
-
-    private async Task TakeAsync(ChainBatch batch, CancellationToken stopping)
-    {
-        clock.AdvanceChain(batch.TimestampSeconds);
-        if (batch.Cursor is not null && batch.Cursor != view.Cursor) await ledger.RunAsync(turn => Apply(turn, batch), stopping);
-        view.Advance(batch);
-        jobs.Wake();
-        _hasCaughtUp |= batch.IsCaughtUp;
-        Look(stopping);
-    }
-
-    /// <summary>Events and cursor are one write: after a crash the same events come again or were never missed.</summary>
-    private bool Apply(LedgerTurn turn, ChainBatch batch)
-    {
-        foreach (ChainEvent seen in batch.Events)
-        {
-            if (book.Find(seen.Channel) is not { } slot) continue;
-            WarnOfOlderDatabase(slot, seen);
-            slot.Working = Lifecycle.Observe(slot.Channel, slot.Working, seen);
-            book.Watch(slot, slot.Working);
-            turn.Touch(slot, durable: false);
-            log.ChainEventSeen(seen.Channel, seen.ToString());
-            if (seen is ChainEvent.CloseStarted { After: var pots })
-                log.Closing(seen.Channel, pots.ClosesAtSeconds, (long)pots.ClosesAtSeconds - (long)clock.NowSeconds);
-        }
-
-        foreach (ChannelSlot slot in book.Watched)
-        {
-            ChannelState next = Lifecycle.ExpireClose(slot.Working, batch.TimestampSeconds);
-            if (next == slot.Working) continue;
-            slot.Working = next;
-            book.Watch(slot, next);
-            turn.Touch(slot, durable: false);
-        }
-
-        turn.Batch.PutChainCursor(batch.Cursor!);
-        return true;
-    }
-
-    /// <summary>An update of ours is on chain that this database has not signed; from here on nothing below it is.</summary>
-    private void WarnOfOlderDatabase(ChannelSlot slot, ChainEvent seen)
-    {
-        Pots? presented = seen switch
-        {
-            ChainEvent.CloseStarted started => started.After,
-            ChainEvent.Disputed disputed => disputed.After,
-            ChainEvent.Claimed claimed => claimed.After,
-            _ => null,
-        };
-        if (presented?.SentOf(slot.Channel.OurSide) is { } recorded && recorded > slot.Working.Sent)
-            log.ChainProvesMore(slot.Channel.Id, recorded, slot.Working.Sent);
     }
 
     /// <summary>A quiet chain makes no blocks, yet a window ends: look once a second as well.</summary>

@@ -2,15 +2,32 @@ using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
 
-/// <summary>The newest block whose events were taken over.</summary>
-internal sealed record ChainCursor(ulong Number, Bytes32 Hash);
+/// <summary>A block that was taken over. The newest of them is the cursor.</summary>
+internal sealed record ChainBlock(ulong Number, Bytes32 Hash, Bytes32 Parent, ulong TimestampSeconds);
+
+/// <summary>What a batch does to the view of the chain.</summary>
+internal enum ChainMove : byte
+{
+    /// <summary>Nothing: a sign that the chain was asked and has nothing new.</summary>
+    Stay = 0,
+
+    /// <summary>On by one block, which a reorganisation may still take away.</summary>
+    Next = 1,
+
+    /// <summary>On by many blocks at once, all of them deeper than what is kept to be undone.</summary>
+    Jump = 2,
+
+    /// <summary>Back to an earlier block: what came after it is no longer part of the chain.</summary>
+    Back = 3,
+}
 
 /// <summary>
-/// All events of the contract up to and including <paramref name="Cursor"/> since the batch before, in order.
-/// <paramref name="TimestampSeconds"/> is that block's. A null cursor: the chain has no block yet that counts. <paramref name="IsCaughtUp"/>: there was nothing newer that counts.
+/// One move of the view: <paramref name="Cursor"/> is the newest block then (null: none yet) and
+/// <paramref name="Events"/> are all of the contract's since the batch before, in order; none when it goes back or
+/// stays. <paramref name="IsCaughtUp"/>: the chain had nothing newer.
 /// </summary>
 internal sealed record ChainBatch(
-    ChainCursor? Cursor, ulong TimestampSeconds, IReadOnlyList<ChainEvent> Events, bool IsCaughtUp);
+    ChainMove Move, ChainBlock? Cursor, IReadOnlyList<ChainEvent> Events, bool IsCaughtUp);
 
 /// <summary>A mined transaction.</summary>
 internal sealed record TransactionReceipt(Bytes32 Hash, ulong BlockNumber, ulong GasUsed);
@@ -113,9 +130,26 @@ internal interface IChain : IAsyncDisposable
     Task<string> ExplainAsync(ChainCall call, TransactionReceipt receipt, CancellationToken cancel);
 
     /// <summary>
-    /// The contract's events after <paramref name="after"/> (null: from its deployment), as far as they have the
-    /// configured confirmations, a batch without events for each new head, and the last one again, at least every 15
-    /// seconds, as a sign that the chain was asked and has nothing new. Goes on through lost connections until cancelled. Every event is given once, in order; with the batch its cursor is to be stored.
+    /// The contract's events as the chain grows, from the head at once, and the way back when it is reorganised; the last
+    /// block again at least every 15 seconds, as a sign that the chain was asked. <paramref name="known"/> are the blocks
+    /// taken over that can be undone, oldest first (none: from the deployment). Goes on through lost connections until
+    /// cancelled. Every batch is to be stored, with its cursor, before the next is asked for. Throws
+    /// <see cref="ChainReorganizedException"/> when the chain has left the oldest of the known blocks.
     /// </summary>
-    IAsyncEnumerable<ChainBatch> FollowAsync(ChainCursor? after, CancellationToken cancel);
+    IAsyncEnumerable<ChainBatch> FollowAsync(IReadOnlyList<ChainBlock> known, CancellationToken cancel);
+
+    /// <summary>
+    /// The newest block that the chain itself calls final (or safe, where that is configured to be enough); null where
+    /// it has no such notion.
+    /// </summary>
+    Task<ulong?> FinalBlockAsync(CancellationToken cancel);
 }
+
+/// <summary>
+/// The chain was reorganised below the oldest block that is kept to be undone: what the node knows of the chain is
+/// void, and only a rescan tells what is true.
+/// </summary>
+internal sealed class ChainReorganizedException(ChainBlock oldest, string found) : Exception(
+    $"block {oldest.Number} was {oldest.Hash} and the chain has {found} there: it was reorganised deeper than "
+    + "--reorg-depth keeps. Check that --rpc-url serves the right chain; if it does, run 'channelnode chain rescan' "
+    + "on this data folder and start the node again");

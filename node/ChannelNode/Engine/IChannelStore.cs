@@ -27,8 +27,17 @@ internal interface IChannelStore : IDisposable
     /// <summary>The channels that something is pending in.</summary>
     IReadOnlyDictionary<ChannelId, Pending> ReadPending();
 
-    /// <summary>Null before the first block was followed.</summary>
-    ChainCursor? ReadChainCursor();
+    /// <summary>The blocks followed that can be undone, oldest first; the last is the cursor. None before the first.</summary>
+    IReadOnlyList<ChainBlock> ReadBlocks();
+
+    /// <summary>
+    /// The states of channels right before blocks after <paramref name="block"/> that changed them, in the order of these
+    /// blocks.
+    /// </summary>
+    IReadOnlyList<(ChannelId Channel, ChannelState Before)> ReadUndo(ulong block);
+
+    /// <summary>The deposits that may not count in full yet.</summary>
+    IReadOnlyList<(ChannelId Channel, RecentDeposit Deposit)> ReadRecentDeposits();
 
     /// <summary>Where peers were last reached, by signer.</summary>
     IReadOnlyDictionary<Address, string> ReadPeerUrls();
@@ -100,7 +109,18 @@ internal interface IStoreBatch : IDisposable
     /// <summary>Journals a run in one row; <paramref name="payments"/> is a checked <see cref="PaymentList"/>.</summary>
     void PutReceived(in ReceivedRun run, ReadOnlySpan<byte> payments);
 
-    void PutChainCursor(ChainCursor cursor);
+    /// <summary>The block becomes the cursor.</summary>
+    void PutBlock(ChainBlock block);
+
+    /// <summary>The channel as it stood before the block.</summary>
+    void PutUndo(ulong block, ChannelId channel, in ChannelState before);
+
+    /// <summary>Blocks of these numbers, both included, and what undoes them.</summary>
+    void DropBlocks(ulong first, ulong last);
+
+    void PutRecentDeposit(ChannelId channel, in RecentDeposit deposit);
+
+    void DropRecentDeposit(ChannelId channel, in RecentDeposit deposit);
 
     void PutPeerUrl(Address signer, string url);
 

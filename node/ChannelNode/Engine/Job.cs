@@ -29,8 +29,10 @@ internal enum JobStatus : byte
     /// <summary>Signed under a nonce, and told to the network as soon as that was on disk.</summary>
     Sent = 2,
 
-    /// <summary>Mined, with fewer confirmations than count: may be undone.</summary>
+    /// <summary>Mined, with fewer confirmations than count.</summary>
     Mined = 3,
+
+    /// <summary>With the confirmations that count. For a few blocks more it is looked at, and sent again where they vanish.</summary>
     Done = 4,
     Failed = 5,
 }
@@ -76,7 +78,7 @@ internal sealed record Job
 
     public required IReadOnlyList<ChannelId> Channels { get; init; }
 
-    /// <summary>Without its data once the job has ended.</summary>
+    /// <summary>Without its data once the job has ended for good.</summary>
     public required ChainCall Call { get; init; }
 
     public required ulong CreatedAtSeconds { get; init; }
@@ -108,6 +110,9 @@ internal sealed record Job
     public string Message { get; init; } = string.Empty;
 
     public bool IsActive => Status < JobStatus.Done;
+
+    /// <summary>Done, but so few blocks ago that a reorganisation may undo it: then it is sent again.</summary>
+    public bool IsShallow => Status == JobStatus.Done && !Raw.IsEmpty;
 
     /// <summary>What the peer's money hangs on: such jobs have their own reserve, and the higher limit of fees.</summary>
     public bool IsProtective => Kind == JobKind.Dispute || (Kind == JobKind.Claim && DeadlineSeconds != 0);

@@ -23,6 +23,7 @@ internal sealed class JobBook
     private readonly ConcurrentDictionary<string, JobEntry> _byPurpose = new();
     private readonly ConcurrentDictionary<ulong, JobEntry> _all = new();
     private readonly ConcurrentDictionary<ulong, JobEntry> _active = new();
+    private readonly ConcurrentDictionary<ulong, JobEntry> _shallow = new();
     private readonly Signal _woken = new();
     private volatile bool _isWoken = true;
     private ulong _lastNumber;
@@ -36,6 +37,7 @@ internal sealed class JobBook
             JobEntry entry = _byPurpose[job.Purpose] = _all[job.Number] = new JobEntry(job);
             _lastNumber = job.Number;
             foreach (JobAttempt attempt in job.Attempts) NextNonce = Math.Max(NextNonce, attempt.Nonce + 1);
+            if (job.IsShallow) _shallow[job.Number] = entry;
             if (!job.IsActive) continue;
             _active[job.Number] = entry;
             log.JobGoesOn(job.Number, job.Purpose, job.Status);
@@ -49,6 +51,9 @@ internal sealed class JobBook
     public IReadOnlyList<JobEntry> Active => [.. _active.OrderBy(pair => pair.Key).Select(pair => pair.Value)];
 
     public bool HasActive => !_active.IsEmpty;
+
+    /// <summary>Those that are done, by blocks that a reorganisation may still take away.</summary>
+    public IReadOnlyList<JobEntry> Shallow => [.. _shallow.OrderBy(pair => pair.Key).Select(pair => pair.Value)];
 
     /// <summary>The jobs under way and those remembered, newest first.</summary>
     public IReadOnlyList<JobEntry> All => [.. _all.OrderByDescending(pair => pair.Key).Select(pair => pair.Value)];
@@ -77,7 +82,9 @@ internal sealed class JobBook
     private JobEntry Submit(LedgerTurn turn, JobOrder order)
     {
         JobEntry? known = _byPurpose.GetValueOrDefault(order.Purpose);
-        if (known is not null && (known.Job.IsActive || (order.Once && known.Job.Status == JobStatus.Done)))
+        // Where a young block was taken back, the transaction that the job has is the one to be mined again.
+        if (known is not null
+            && (known.Job.IsActive || known.Job.IsShallow || (order.Once && known.Job.Status == JobStatus.Done)))
         {
             if (known.Job.Call.Value == order.Call.Value && known.Job.Call.Spends == order.Call.Spends) return known;
             throw new RefusalException(Refusal.IdempotencyKeyReused, $"{order.Purpose} is known with another amount");
@@ -183,18 +190,17 @@ internal sealed class JobBook
 
     // Below: the runner alone.
 
-    /// <summary>Returns when the job's next state is on disk. One that has ended needs its data no more.</summary>
-    public async Task SaveAsync(JobEntry entry, Job next)
+    /// <summary>
+    /// Returns when the job's next state is on disk. One that has ended needs its data no more, unless its block is so young
+    /// (<paramref name="isShallow"/>) that it may have to be sent again.
+    /// </summary>
+    public async Task SaveAsync(JobEntry entry, Job next, bool isShallow = false)
     {
-        if (!next.IsActive)
+        next = next with
         {
-            next = next with
-            {
-                EndedAtSeconds = _clock.NowSeconds,
-                Call = next.Call with { Data = default },
-                Raw = default,
-            };
-        }
+            EndedAtSeconds = next.IsActive ? 0 : entry.Job.IsActive ? _clock.NowSeconds : entry.Job.EndedAtSeconds,
+        };
+        if (!next.IsActive && !isShallow) next = next with { Call = next.Call with { Data = default }, Raw = default };
 
         await _ledger.RunAsync(
             turn =>
@@ -205,7 +211,10 @@ internal sealed class JobBook
             },
             CancellationToken.None);
         if (next.Nonce is { } nonce) NextNonce = Math.Max(NextNonce, nonce + 1);
-        if (!next.IsActive) _active.TryRemove(next.Number, out _);
+        if (next.IsActive) _active[next.Number] = entry;
+        else _active.TryRemove(next.Number, out _);
+        if (next.IsShallow) _shallow[next.Number] = entry;
+        else _shallow.TryRemove(next.Number, out _);
         entry.Set(next);
     }
 
@@ -214,7 +223,7 @@ internal sealed class JobBook
     {
         ulong keptFor = _options.JobsKeptHours * 3_600UL, now = _clock.NowSeconds;
         List<Job> old = [.. _all.Values.Select(entry => entry.Job)
-            .Where(job => !job.IsActive && job.EndedAtSeconds + keptFor < now)];
+            .Where(job => !job.IsActive && !job.IsShallow && job.EndedAtSeconds + keptFor < now)];
         if (old.Count == 0) return;
         await _ledger.RunAsync(
             turn =>

@@ -51,6 +51,25 @@ internal sealed class JobObserver(
         return null;
     }
 
+    /// <summary>Of a job that is done: whether it still is. Once its block is deep enough nobody asks any more.</summary>
+    public async Task ReviewAsync(JobEntry entry, AccountLook look, CancellationToken cancel)
+    {
+        if (entry.Job is not { IsShallow: true, Receipt: { } known } job || look.Head < known.BlockNumber) return;
+        if (await FindMinedAsync(job, cancel) is not { } found)
+        {
+            await TakeUnminedAsync(entry, known);
+            return;
+        }
+
+        if (found.Mined.Receipt != known)
+            await TakeMinedAsync(entry, found.Attempt, found.Mined, look, cancel);
+        else if (IsDeep(known, look, options.ConfirmationsLarger))
+            await jobs.SaveAsync(entry, job);
+    }
+
+    private static bool IsDeep(TransactionReceipt receipt, AccountLook look, uint confirmations) =>
+        look.Head + 1 >= receipt.BlockNumber + confirmations;
+
     private async Task TakeMinedAsync(
         JobEntry entry, JobAttempt attempt, MinedTransaction mined, AccountLook look, CancellationToken cancel)
     {
@@ -63,9 +82,10 @@ internal sealed class JobObserver(
         }
 
         entry.Problem = Refusal.None;
-        if (look.Head + 1 >= mined.Receipt.BlockNumber + Math.Max(options.Confirmations, 1))
-            job = await EndAsync(job, attempt, mined, cancel);
-        if (!ReferenceEquals(job, entry.Job)) await jobs.SaveAsync(entry, job);
+        if (IsDeep(mined.Receipt, look, options.Confirmations)) job = await EndAsync(job, attempt, mined, cancel);
+        if (ReferenceEquals(job, entry.Job)) return;
+        bool isShallow = job.Status == JobStatus.Done && !IsDeep(mined.Receipt, look, options.ConfirmationsLarger);
+        await jobs.SaveAsync(entry, job, isShallow);
     }
 
     private async Task<Job> EndAsync(Job job, JobAttempt attempt, MinedTransaction mined, CancellationToken cancel)

@@ -44,15 +44,17 @@ internal sealed class JobRunner(
     /// <summary>True when a job has changed.</summary>
     private async Task<bool> RoundAsync(CancellationToken cancel)
     {
-        IReadOnlyList<JobEntry> active = jobs.Active;
-        if (active.Count == 0)
+        IReadOnlyList<JobEntry> shallow = jobs.Shallow;
+        if (!jobs.HasActive && shallow.Count == 0)
         {
             await jobs.PruneAsync();
             return false;
         }
 
-        List<Job> before = [.. active.Select(entry => entry.Job)];
         AccountLook look = await chain.LookAsync(options.Confirmations, cancel);
+        foreach (JobEntry entry in shallow) await TryAsync(entry, () => observer.ReviewAsync(entry, look, cancel));
+        IReadOnlyList<JobEntry> active = jobs.Active;
+        List<Job> before = [.. active.Select(entry => entry.Job)];
         foreach (JobEntry entry in active) await TryAsync(entry, () => observer.ObserveAsync(entry, look, cancel));
         observer.LookForStrangers(look);
         offers.Begin(look);

@@ -136,9 +136,20 @@ internal static partial class Log
     [LoggerMessage(55, LogLevel.Information, "Claiming {Value} smallest units at risk from {Channels} channels")]
     public static partial void Claiming(this ILogger log, UInt128 value, int channels);
 
-    [LoggerMessage(56, LogLevel.Critical,
-        "ALARM: channel {Channel}: the chain has {Recorded} of ours, and this database has signed only {OursKnown}: it is older "
-        + "than the truth")]
-    public static partial void ChainProvesMore(
-        this ILogger log, ChannelId channel, UInt128 recorded, UInt128 oursKnown);
+    [LoggerMessage(70, LogLevel.Warning,
+        "The chain was reorganised by {Depth} blocks: block {Number} {Hash} is gone, back to {Back}, {Channels} channels stand "
+        + "where they stood then")]
+    public static partial void Reorganized(
+        this ILogger log, ulong depth, ulong number, Bytes32 hash, ulong back, int channels);
+
+    [LoggerMessage(71, LogLevel.Error,
+        "Channel {Channel}: a deposit was reorganised away; of the {Received} that the peer has sent in total, not all is "
+        + "covered by its pot of {Pot} now. Nothing more is accepted until the deposit is back")]
+    public static partial void CreditLost(this ILogger log, ChannelId channel, UInt128 received, UInt128 pot);
+
+    [LoggerMessage(72, LogLevel.Error,
+        "Channel {Channel}: the chain knows more than this database, which has signed {Sent} and accepted {Received}: {Event}. "
+        + "It is older than the truth; the chain's totals are taken over")]
+    public static partial void ChainKnowsMore(
+        this ILogger log, ChannelId channel, string @event, UInt128 sent, UInt128 received);
 }

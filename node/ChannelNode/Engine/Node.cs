@@ -32,7 +32,7 @@ internal sealed class Node : IAsyncDisposable
         Clock = new NodeClock(time);
         PeerLinks links = new();
         Book = new ChannelBook(store, links, options.ChannelsInMemoryMax);
-        View = new ChainView(store, time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
+        View = new ChainView(store.ReadBlocks().LastOrDefault(), time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
         Ledger = new Ledger(Book, store, View, Clock, options, logs.CreateLogger<Ledger>());
         Jobs = new JobBook(store, Ledger, Clock, options, logs.CreateLogger<JobBook>());
         DepositRelay relay = new(Book, Jobs, chain, Clock, options, logs.CreateLogger<DepositRelay>(), _stopping.Token);
@@ -52,8 +52,10 @@ internal sealed class Node : IAsyncDisposable
         Operations = new Operations(Book, agreements, Jobs, chain, View, scheme, Clock);
         Funding = new Funding(Peers, agreements, Jobs, Operations, chain, View, Clock, us);
         Credits = new Credits(Book, Operations, chain, options, us);
+        ChainIntake intake = new(
+            Book, Ledger, store, chain.FinalBlockAsync, View, Clock, options, logs.CreateLogger<ChainIntake>());
         _guardian = new Guardian(
-            Book, Ledger, Jobs, Operations, chain, View, scheme, Clock, logs.CreateLogger<Guardian>());
+            Book, Jobs, intake, Operations, chain, View, scheme, Clock, logs.CreateLogger<Guardian>());
         _claims = new Claims(Jobs, Operations, View, chain, options, Clock, logs.CreateLogger<Claims>());
         Ledger.Start();
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());

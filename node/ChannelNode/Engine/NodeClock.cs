@@ -18,8 +18,6 @@ internal sealed class NodeClock(TimeProvider time)
 
     public TimeProvider Time => time;
 
-    public void AdvanceChain(ulong seconds)
-    {
-        if (seconds > ChainSeconds) Interlocked.Exchange(ref _chainSeconds, (long)seconds);
-    }
+    /// <summary>Back too, when blocks are reorganised away: a time that never was must not end a window.</summary>
+    public void FollowChain(ulong seconds) => Interlocked.Exchange(ref _chainSeconds, (long)seconds);
 }

@@ -2,6 +2,13 @@ using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
 
+/// <summary>By which of its tags a chain says that a block stays.</summary>
+internal enum FinalityTag : byte
+{
+    Finalized = 0,
+    Safe = 1,
+}
+
 /// <summary>Everything that can be set, each with unit, default and range; checked once, at the door.</summary>
 internal sealed record NodeOptions
 {
@@ -29,8 +36,42 @@ internal sealed record NodeOptions
     /// <summary>host:port for peers. Port 0 takes a free one.</summary>
     public string PeerListen { get; init; } = "127.0.0.1:9802";
 
-    /// <summary>Blocks that an event must be deep to count, the block itself included. 1 to 128.</summary>
+    /// <summary>
+    /// Blocks of the chain that can be undone: a reorganisation that goes deeper stops the node. 128 to 8,192.
+    /// </summary>
+    public uint ReorgDepthMax { get; init; } = 128;
+
+    /// <summary>Confirmations before anything of a deposit counts, its own block included. 1 to 128.</summary>
     public uint Confirmations { get; init; } = 1;
+
+    /// <summary>
+    /// Confirmations before more than <see cref="CreditSmallMax"/> of a side's deposits counts; those of
+    /// <see cref="Confirmations"/> at least. 1 to 128.
+    /// </summary>
+    public uint ConfirmationsLarger { get; init; } = 6;
+
+    /// <summary>
+    /// What may count of the young deposits into one side of a channel in ether, in wei: all that a short reorganisation
+    /// can cost this node there. 0 to 2^112 - 1; 0.01 ether.
+    /// </summary>
+    public UInt128 CreditSmallMax { get; init; } = 10_000_000_000_000_000;
+
+    /// <summary>
+    /// What may count of deposits with <see cref="ConfirmationsLarger"/> that are not final, in wei; the rest counts when
+    /// their block is final. 0 to 2^112 - 1; 1 ether.
+    /// </summary>
+    public UInt128 CreditLargerMax { get; init; } = 1_000_000_000_000_000_000;
+
+    /// <summary>
+    /// The same two for a channel in any token, in its smallest units: meant for 6 decimals, where they are 10 and 1,000,
+    /// and next to nothing for 18.
+    /// </summary>
+    public UInt128 TokenCreditSmallMax { get; init; } = 10_000_000;
+
+    public UInt128 TokenCreditLargerMax { get; init; } = 1_000_000_000;
+
+    /// <summary>Which of its blocks the chain must call "finalized" (or just "safe") for any sum to count.</summary>
+    public FinalityTag Finality { get; init; } = FinalityTag.Finalized;
 
     /// <summary>Block at which to start reading events, for a contract deployed long ago.</summary>
     public ulong FromBlock { get; init; }
@@ -150,4 +191,10 @@ internal sealed record NodeOptions
 
     /// <summary>Largest gRPC message. 2,097,152 to 67,108,864: all payments under way of a channel fit in one.</summary>
     public int MessageBytesMax { get; init; } = 4 * 1024 * 1024;
+
+    /// <summary>How deposits into a channel of this token count.</summary>
+    public CreditPolicy CreditOf(Address token) => token.IsZero
+        ? new CreditPolicy(Confirmations, CreditSmallMax, Math.Max(Confirmations, ConfirmationsLarger), CreditLargerMax)
+        : new CreditPolicy(
+            Confirmations, TokenCreditSmallMax, Math.Max(Confirmations, ConfirmationsLarger), TokenCreditLargerMax);
 }

@@ -162,6 +162,7 @@ internal sealed class PaymentStream
     {
         Refusal.OneWayChannel => "only the peer pays in this one-way channel",
         Refusal.DepositUnconfirmed => "it has no confirmed deposit yet; a deposit opens it",
+        Refusal.DepositUncredited => "its deposit has too few confirmations yet for so large an amount",
         Refusal.ChannelClosing => "it is closing on chain",
         Refusal.CloseAgreed => "a cooperative close is agreed, and waits to be mined or to expire",
         Refusal.PeerOffline => "its peer is not connected; the same call with the same key may be made again",

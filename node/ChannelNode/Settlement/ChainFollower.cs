@@ -5,49 +5,64 @@ using ChannelNode.Engine;
 namespace ChannelNode.Settlement;
 
 /// <summary>
-/// The block that was taken over last is no longer part of the chain. Rolling back is not built yet: confirmations
-/// must be chosen so that this does not happen, and when it does the node stops here rather than believe both.
-/// </summary>
-internal sealed class ChainReorganizedException(ChainCursor cursor, string found)
-    : Exception($"block {cursor.Number} was {cursor.Hash} and is {found}: more was reorganized than has confirmations");
-
-/// <summary>
-/// Reads the contract's events from a cursor on, in ranges of blocks, up to the head less the confirmations. Woken by
-/// announced heads where the connection can, else by the clock.
+/// Follows the chain's head block by block, each linked to the one before by its parent's hash, and back to where a new
+/// branch began. What lies deeper than can be undone is taken many blocks at once, and ancient history by ranges of
+/// numbers, the one question to which a machine that lags can answer "nothing". Woken by announced heads where the connection
+/// can, else by the clock. A head that is lower than what was seen is taken for a machine that lags, whatever its branch.
 /// </summary>
 internal sealed class ChainFollower(
-    EthereumRpc rpc, Address contract, ulong fromBlock, uint confirmations, TimeSpan poll, TimeProvider time, ILogger log)
+    EthereumRpc rpc, Address contract, ulong fromBlock, uint depthMax, TimeSpan poll, TimeProvider time, ILogger log,
+    ulong linkedBlocksMax = ChainFollower.LinkedBlocksMax, ulong lastBlock = ulong.MaxValue)
 {
+    /// <summary>Blocks below the head that are linked and looked at one by one: a week of a chain with blocks of 12 s.</summary>
+    public const ulong LinkedBlocksMax = 50_000;
+
     private const ulong BlocksPerRangeMax = 2_000;
+
+    private const ulong BlocksPerJumpMax = 256;
+
+    private const uint QuestionsAtOnce = 16;
+
+    /// <summary>Behind one address are many machines: what one does not know yet the next may.</summary>
+    private const int Tries = 5;
+
+    /// <summary>An RPC that serves another chain by mistake for a moment is no reorganisation.</summary>
+    private const int LooksBeforeTooDeep = 3;
 
     /// <summary>Announcements can be lost without the connection: this is how late one is then noticed.</summary>
     private static readonly TimeSpan SubscribedPoll = TimeSpan.FromSeconds(15);
 
     private static readonly TimeSpan RetryMax = TimeSpan.FromSeconds(10);
 
+    private readonly BlockReader _reader = new(rpc, contract);
+
+    /// <summary>The way to the head that was seen last, next block first.</summary>
+    private readonly Queue<BlockHeader> _path = new();
+
     private ulong _blocksPerRange = BlocksPerRangeMax;
-    private ulong _timestampSeconds;
     private bool _isBehind;
+    private int _looksTooDeep;
 
     /// <summary>
-    /// As <see cref="IChain.FollowAsync"/>. One at a time. Ends with <see cref="ChainReorganizedException"/>, or with a
-    /// FormatException where a log is not of the contract that this program was built with.
+    /// As <see cref="IChain.FollowAsync"/>. One at a time. Ends with a FormatException, too, where a log is not of the
+    /// contract that this program was built with.
     /// </summary>
     public async IAsyncEnumerable<ChainBatch> FollowAsync(
-        ChainCursor? after, [EnumeratorCancellation] CancellationToken cancel)
+        IReadOnlyList<ChainBlock> known, [EnumeratorCancellation] CancellationToken cancel)
     {
         using var wake = new SemaphoreSlim(0);
         rpc.Client.HeadSeen = () => Wake(wake);
-        ChainCursor? cursor = after;
+        _path.Clear();
+        ChainTail tail = new(depthMax, known);
         TimeSpan retry = poll;
         while (true)
         {
-            Step step = await TryNextAsync(cursor, cancel);
+            Step step = await TryNextAsync(tail, cancel);
             if (step.Batch is { } batch)
             {
                 retry = poll;
-                cursor = batch.Cursor;
                 yield return batch;
+                Move(tail, batch);
                 continue;
             }
 
@@ -59,9 +74,17 @@ internal sealed class ChainFollower(
                 continue;
             }
 
-            if (!_isBehind) yield return new ChainBatch(cursor, _timestampSeconds, [], IsCaughtUp: true);
+            if (!_isBehind) yield return new ChainBatch(ChainMove.Stay, tail.Newest, [], IsCaughtUp: true);
             await wake.WaitAsync(step.IsSubscribed ? SubscribedPoll : poll, cancel);
         }
+    }
+
+    /// <summary>The tail after a batch of <see cref="NextAsync"/>.</summary>
+    public static void Move(ChainTail tail, ChainBatch batch)
+    {
+        if (batch.Move == ChainMove.Next) tail.Add(batch.Cursor!);
+        else if (batch.Move == ChainMove.Jump) tail.JumpTo(batch.Cursor!);
+        else if (batch.Move == ChainMove.Back) tail.BackTo(batch.Cursor!);
     }
 
     private static void Wake(SemaphoreSlim wake)
@@ -76,12 +99,12 @@ internal sealed class ChainFollower(
         }
     }
 
-    private async Task<Step> TryNextAsync(ChainCursor? cursor, CancellationToken cancel)
+    private async Task<Step> TryNextAsync(ChainTail tail, CancellationToken cancel)
     {
         try
         {
             bool isSubscribed = await rpc.Client.SubscribeHeadsAsync(cancel);
-            return new Step(await NextAsync(cursor, cancel), isSubscribed, null);
+            return new Step(await NextAsync(tail, cancel), isSubscribed, null);
         }
         catch (Exception failure) when (failure is RpcErrorException or RefusalException)
         {
@@ -89,48 +112,153 @@ internal sealed class ChainFollower(
         }
     }
 
-    /// <summary>Null when there is nothing new.</summary>
-    private async Task<ChainBatch?> NextAsync(ChainCursor? cursor, CancellationToken cancel)
+    /// <summary>One move on from the newest block of the tail; null when there is nothing new.</summary>
+    public async Task<ChainBatch?> NextAsync(ChainTail tail, CancellationToken cancel)
     {
-        ulong head = await rpc.BlockNumberAsync(cancel);
-        if (cursor is not null && head >= cursor.Number) await RequireUnchangedAsync(cursor, cancel);
+        if (_path.TryPeek(out BlockHeader? next) && next.Parent == tail.Newest?.Hash) return await ForwardAsync(cancel);
+        _path.Clear();
+
+        BlockHeader head = await rpc.LatestBlockAsync(cancel);
+        if (head.Number > lastBlock) head = await BlockAsync(lastBlock, cancel);
+        ChainBlock? cursor = tail.Newest;
+        _isBehind = cursor is not null && head.Number < cursor.Number;
+        if (_isBehind || head.Hash == cursor?.Hash) return null;
 
         ulong first = cursor is null ? fromBlock : cursor.Number + 1;
-        ulong depth = Math.Max(confirmations, 1) - 1;
-        // An RPC that is behind what was seen already is no sign of the chain.
-        _isBehind = cursor is not null && head < cursor.Number + depth;
-        if (head < depth || head - depth < first) return null;
-
-        ulong newest = head - depth;
-        ulong last = Math.Min(newest, first + _blocksPerRange - 1);
-        ChainBatch batch = await ReadAsync(first, last, cancel);
-        _timestampSeconds = batch.TimestampSeconds;
-        return batch with { IsCaughtUp = batch.Cursor!.Number == newest };
+        if (head.Number < first && cursor is null) return null;
+        return head.Number >= first + depthMax
+            ? await JumpAsync(tail, first, head.Number - depthMax, cancel)
+            : await ApproachAsync(tail, first, head, cancel);
     }
 
-    private async Task RequireUnchangedAsync(ChainCursor cursor, CancellationToken cancel)
+    private async Task<ChainBatch> ForwardAsync(CancellationToken cancel)
     {
-        BlockHeader? block = await rpc.BlockAsync(cursor.Number, cancel);
-        if (block?.Hash == cursor.Hash)
+        BlockHeader block = _path.Dequeue();
+        try
         {
-            _timestampSeconds = block.TimestampSeconds;
-            return;
+            IReadOnlyList<ContractLog> logs = await TryAsync(() => _reader.LogsOfAsync(block, cancel));
+            return new ChainBatch(ChainMove.Next, ToBlock(block), Decode(logs), IsCaughtUp: _path.Count == 0);
+        }
+        catch
+        {
+            _path.Clear(); // Maybe it is gone: begin again with the head.
+            throw;
+        }
+    }
+
+    /// <summary>Goes down from the head by parents until a block that was taken over: forward from there, or back to it first.</summary>
+    private async Task<ChainBatch> ApproachAsync(ChainTail tail, ulong first, BlockHeader head, CancellationToken cancel)
+    {
+        Dictionary<Bytes32, BlockHeader> ahead = await PrefetchAsync(first, head.Number, cancel);
+        List<BlockHeader> way = [head];
+        ChainBlock? from = null;
+        for (BlockHeader block = head; tail.Newest is null ? block.Number > fromBlock : (from = KnownParent(tail, block)) is null;)
+        {
+            if (tail.Oldest is { } oldest && block.Number <= oldest.Number) throw TooDeep(oldest, block.Hash);
+            block = ahead.TryGetValue(block.Parent, out BlockHeader? read) ? read : await ParentAsync(block, cancel);
+            way.Add(block);
         }
 
-        string found = block?.Hash.ToString() ?? "unknown";
-        Log.Reorganized(log, cursor.Number, cursor.Hash, found);
-        throw new ChainReorganizedException(cursor, found);
+        _looksTooDeep = 0;
+        for (int index = way.Count - 1; index >= 0; index--) _path.Enqueue(way[index]);
+        return from == tail.Newest
+            ? await ForwardAsync(cancel)
+            : new ChainBatch(ChainMove.Back, from, [], IsCaughtUp: false);
     }
 
-    private async Task<ChainBatch> ReadAsync(ulong first, ulong last, CancellationToken cancel)
+    private static ChainBlock? KnownParent(ChainTail tail, BlockHeader block) =>
+        block.Number > 0 && tail.Find(block.Number - 1) is { } known && known.Hash == block.Parent ? known : null;
+
+    /// <summary>Most likely the blocks between: read at once, for one after the other takes a round trip each.</summary>
+    private async Task<Dictionary<Bytes32, BlockHeader>> PrefetchAsync(ulong first, ulong end, CancellationToken cancel)
     {
+        Dictionary<Bytes32, BlockHeader> read = [];
+        for (ulong next = first; next < end; next += QuestionsAtOnce)
+        {
+            var reading = new List<Task<BlockHeader?>>((int)QuestionsAtOnce);
+            for (ulong number = next; number < Math.Min(next + QuestionsAtOnce, end); number++)
+                reading.Add(rpc.BlockAsync(number, cancel));
+            foreach (BlockHeader? block in await Task.WhenAll(reading))
+                if (block is not null) read[block.Hash] = block;
+        }
+
+        return read;
+    }
+
+    private Task<BlockHeader> ParentAsync(BlockHeader block, CancellationToken cancel) => TryAsync(async () =>
+    {
+        BlockHeader? parent = await rpc.BlockAsync(block.Parent, cancel);
+        if (parent is null || parent.Hash != block.Parent || parent.Number + 1 != block.Number)
+            throw Unavailable($"does not know block {block.Parent}, the parent of block {block.Number}");
+        return parent;
+    });
+
+    private Task<BlockHeader> BlockAsync(ulong number, CancellationToken cancel) => TryAsync(
+        async () => await rpc.BlockAsync(number, cancel) ?? throw Unavailable($"does not know block {number}"));
+
+    private static async Task<T> TryAsync<T>(Func<Task<T>> ask)
+    {
+        for (int left = Tries - 1; ; left--)
+        {
+            try
+            {
+                return await ask();
+            }
+            catch (RefusalException) when (left > 0)
+            {
+                // Asked again at once.
+            }
+        }
+    }
+
+    /// <summary>Many blocks at once, up to <paramref name="end"/>.</summary>
+    private async Task<ChainBatch> JumpAsync(ChainTail tail, ulong first, ulong end, CancellationToken cancel)
+    {
+        if (await LeftBranchAsync(tail, cancel) is { } back) return new ChainBatch(ChainMove.Back, back, [], IsCaughtUp: false);
+        if (end - first >= linkedBlocksMax) return await ReadRangeAsync(first, end - linkedBlocksMax, cancel);
+        List<BlockHeader> blocks = await ReadLinkedAsync(tail, first, Math.Min(end, first + BlocksPerJumpMax - 1), cancel);
+        var events = new List<ChainEvent>();
+        foreach (BlockHeader[] some in blocks.Chunk((int)QuestionsAtOnce))
+        {
+            foreach (IReadOnlyList<ContractLog> logs in await Task.WhenAll(
+                some.Select(block => TryAsync(() => _reader.OldLogsOfAsync(block, cancel)))))
+                events.AddRange(Decode(logs));
+        }
+
+        return new ChainBatch(ChainMove.Jump, ToBlock(blocks[^1]), events, IsCaughtUp: false);
+    }
+
+    private async Task<List<BlockHeader>> ReadLinkedAsync(ChainTail tail, ulong first, ulong last, CancellationToken cancel)
+    {
+        var blocks = new List<BlockHeader>();
+        Bytes32? parent = tail.Newest?.Hash;
+        for (ulong next = first; next <= last; next += QuestionsAtOnce)
+        {
+            IEnumerable<ulong> numbers = Enumerable.Range(0, (int)Math.Min((ulong)QuestionsAtOnce, last - next + 1)).Select(at => next + (ulong)at);
+            foreach (BlockHeader block in await Task.WhenAll(numbers.Select(number => BlockAsync(number, cancel))))
+            {
+                if (parent is { } expected && block.Parent != expected)
+                    throw Unavailable($"gives no unbroken chain of blocks {first} to {last}");
+                blocks.Add(block);
+                parent = block.Hash;
+            }
+        }
+
+        return blocks;
+    }
+
+    /// <summary>As many blocks of ancient history as the RPC allows at once.</summary>
+    private async Task<ChainBatch> ReadRangeAsync(ulong first, ulong end, CancellationToken cancel)
+    {
+        ulong last = Math.Min(end, first + _blocksPerRange - 1);
         while (true)
         {
             try
             {
-                List<ContractLog> logs = await rpc.LogsAsync(contract, first, last, cancel);
+                IReadOnlyList<ContractLog> logs = await _reader.LogsOfAsync(first, last, cancel);
+                BlockHeader block = await BlockAsync(last, cancel);
                 _blocksPerRange = Math.Min(_blocksPerRange + _blocksPerRange / 4 + 1, BlocksPerRangeMax);
-                return await ToBatchAsync(last, logs, cancel);
+                return new ChainBatch(ChainMove.Jump, ToBlock(block), Decode(logs), IsCaughtUp: false);
             }
             catch (RpcErrorException tooMuch) when (last > first)
             {
@@ -142,18 +270,42 @@ internal sealed class ChainFollower(
         }
     }
 
-    private async Task<ChainBatch> ToBatchAsync(ulong last, List<ContractLog> logs, CancellationToken cancel)
+    /// <summary>The newest block that the chain still has, where that is not the newest known one; null where it is.</summary>
+    private async Task<ChainBlock?> LeftBranchAsync(ChainTail tail, CancellationToken cancel)
     {
-        BlockHeader block = await rpc.BlockAsync(last, cancel) ?? throw Changing(last);
+        Bytes32 found = default;
+        for (int index = tail.Blocks.Count - 1; index >= 0; index--)
+        {
+            ChainBlock known = tail.Blocks[index];
+            BlockHeader block = await BlockAsync(known.Number, cancel);
+            found = block.Hash;
+            if (found != known.Hash) continue;
+            _looksTooDeep = 0;
+            return known == tail.Newest ? null : known;
+        }
+
+        return tail.Oldest is { } oldest ? throw TooDeep(oldest, found) : null;
+    }
+
+    private Exception TooDeep(ChainBlock oldest, Bytes32 found)
+    {
+        if (++_looksTooDeep < LooksBeforeTooDeep)
+            return Unavailable($"has {found} where block {oldest.Number} was {oldest.Hash}, deeper than can be undone");
+        Log.TooDeep(log, oldest.Number, oldest.Hash, found);
+        return new ChainReorganizedException(oldest, found.ToString());
+    }
+
+    private List<ChainEvent> Decode(IReadOnlyList<ContractLog> logs)
+    {
         var events = new List<ChainEvent>(logs.Count);
         foreach (ContractLog entry in logs)
         {
-            if (entry.BlockNumber == last && entry.BlockHash != block.Hash) throw Changing(last);
+            if (entry.Contract != contract) continue;
             if (PaymentChannelsEvents.Decode(entry.Topics, entry.Data.Span) is { } seen) events.Add(seen);
             else Notice(entry);
         }
 
-        return new ChainBatch(new ChainCursor(block.Number, block.Hash), block.TimestampSeconds, events, IsCaughtUp: false);
+        return events;
     }
 
     private void Notice(ContractLog entry)
@@ -169,8 +321,9 @@ internal sealed class ChainFollower(
         }
     }
 
-    private static RefusalException Changing(ulong block) =>
-        new(Refusal.ChainUnavailable, $"block {block} changed while it was read");
+    private static ChainBlock ToBlock(BlockHeader block) => new(block.Number, block.Hash, block.Parent, block.TimestampSeconds);
+
+    private RefusalException Unavailable(string what) => new(Refusal.ChainUnavailable, $"{rpc.Client.Name} {what}");
 
     private readonly record struct Step(ChainBatch? Batch, bool IsSubscribed, string? Failure);
 }

@@ -23,6 +23,11 @@ internal sealed class ContractArtifact
     {
         Bytecode = Hex.Parse(root.GetProperty("bytecode").GetString())
             ?? throw new FormatException("the artifact's bytecode is not hex: is a library not linked?");
+        DeployedBytecode = Hex.Parse(root.GetProperty("deployedBytecode").GetString())
+            ?? throw new FormatException("the artifact's deployed bytecode is not hex: is a library not linked?");
+        Immutables = root.GetProperty("immutables").EnumerateObject().ToDictionary(
+            entry => entry.Name,
+            entry => (IReadOnlyList<int>)[.. entry.Value.EnumerateArray().Select(offset => offset.GetInt32())]);
         foreach (JsonElement entry in root.GetProperty("abi").EnumerateArray()) Add(entry);
     }
 
@@ -30,6 +35,12 @@ internal sealed class ContractArtifact
     public static ContractArtifact PaymentChannels { get; } = Load("PaymentChannels");
 
     public ReadOnlyMemory<byte> Bytecode { get; }
+
+    /// <summary>What its constructor leaves on the chain, with zeros where immutables stand.</summary>
+    public ReadOnlyMemory<byte> DeployedBytecode { get; }
+
+    /// <summary>Where in the deployed bytecode each immutable stands, by name; 32 bytes each.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<int>> Immutables { get; }
 
     /// <summary>All errors by selector.</summary>
     public IReadOnlyDictionary<uint, ContractError> Errors => _errors;

@@ -12,11 +12,15 @@ internal sealed class EthereumChain : IChain
     private readonly ChainFollower _follower;
     private readonly TokenAccount _tokens;
     private readonly Address _contract;
+    private readonly string _finality;
+    private readonly Func<ulong, ChainFollower> _upTo;
 
     private EthereumChain(
         RpcClient client, EthereumRpc rpc, Transactions transactions, ChainFollower follower, TokenAccount tokens,
-        Address contract, ulong chainId)
+        Address contract, FinalityTag finality, Func<ulong, ChainFollower> upTo, ulong chainId)
     {
+        _upTo = upTo;
+        _finality = finality == FinalityTag.Safe ? "safe" : "finalized";
         (_client, _rpc, _transactions) = (client, rpc, transactions);
         (_follower, _tokens, _contract) = (follower, tokens, contract);
         ChainId = chainId;
@@ -26,7 +30,8 @@ internal sealed class EthereumChain : IChain
     public ulong ChainId { get; }
 
     /// <summary>
-    /// Connects and checks the chain (WrongChain) and that there is a contract (WrongContract). Transactions are
+    /// Connects and checks the chain (WrongChain) and that the contract is the one that this program was built with, to
+    /// the byte (WrongContract): one with the same functions could do anything with a deposit. Transactions are
     /// signed by <paramref name="sign"/> and paid by <paramref name="account"/>, its address.
     /// </summary>
     public static async Task<EthereumChain> ConnectAsync(
@@ -43,9 +48,12 @@ internal sealed class EthereumChain : IChain
                 client,
                 rpc,
                 new Transactions(rpc, chainId, account, sign, log),
-                new ChainFollower(rpc, options.Contract, options.FromBlock, options.Confirmations, poll, time, log),
+                new ChainFollower(rpc, options.Contract, options.FromBlock, options.ReorgDepthMax, poll, time, log),
                 new TokenAccount(rpc, account, options.Contract, sign, poll, time),
                 options.Contract,
+                options.Finality,
+                last => new ChainFollower(
+                    rpc, options.Contract, options.FromBlock, options.ReorgDepthMax, poll, time, log, lastBlock: last),
                 chainId);
         }
         catch
@@ -213,8 +221,16 @@ internal sealed class EthereumChain : IChain
     public Task<string> ExplainAsync(ChainCall call, TransactionReceipt receipt, CancellationToken cancel) =>
         _transactions.ExplainAsync(call.Operation, Plain(call), receipt, cancel);
 
-    public IAsyncEnumerable<ChainBatch> FollowAsync(ChainCursor? after, CancellationToken cancel) =>
-        _follower.FollowAsync(after, cancel);
+    public IAsyncEnumerable<ChainBatch> FollowAsync(IReadOnlyList<ChainBlock> known, CancellationToken cancel) =>
+        _follower.FollowAsync(known, cancel);
+
+    /// <summary>As <see cref="FollowAsync"/> from the deployment, as if the chain ended with a block.</summary>
+    public IAsyncEnumerable<ChainBatch> ReadUpToAsync(ulong lastBlock, CancellationToken cancel) =>
+        _upTo(lastBlock).FollowAsync([], cancel);
+
+    public async Task<ulong> HeadAsync(CancellationToken cancel) => (await _rpc.LatestBlockAsync(cancel)).Number;
+
+    public Task<ulong?> FinalBlockAsync(CancellationToken cancel) => _rpc.TaggedBlockAsync(_finality, cancel);
 
     /// <summary>What the contract stores of a channel now, whatever its confirmations; all zero for an unknown one.</summary>
     public async Task<Pots> SidesAsync(ChannelId id, CancellationToken cancel) =>
@@ -245,13 +261,20 @@ internal sealed class EthereumChain : IChain
                 Refusal.WrongChain, $"{rpc.Client.Name} serves chain {chainId}, and chain {options.ChainId} is configured");
         }
 
-        if (!await rpc.HasCodeAsync(options.Contract, cancel))
+        byte[] code = await rpc.CodeAsync(options.Contract, cancel);
+        if (code.Length == 0)
         {
             throw new RefusalException(
                 Refusal.WrongContract, $"there is no contract at {options.Contract} on chain {chainId}");
         }
 
-        return chainId;
+        Bytes32 found = Keccak.Hash(code), expected = ContractCode.Hash(chainId, options.Contract);
+        return found == expected
+            ? chainId
+            : throw new RefusalException(
+                Refusal.WrongContract,
+                $"the contract at {options.Contract} on chain {chainId} is not this program's PaymentChannels: its code has "
+                + $"hash {found}, expected {expected}. Money put into it could be lost");
     }
 
     private Task<byte[]> AskAsync(byte[] data, Refusal whereItFails, CancellationToken cancel) =>

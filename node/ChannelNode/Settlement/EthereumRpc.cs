@@ -3,12 +3,16 @@ using ChannelNode.Engine;
 
 namespace ChannelNode.Settlement;
 
-/// <summary>A block's header, as far as the node looks at it.</summary>
-internal sealed record BlockHeader(ulong Number, Bytes32 Hash, ulong TimestampSeconds);
+/// <summary>
+/// A block's header, as far as the node looks at it. <paramref name="LogsBloom"/> is empty where the chain keeps none.
+/// </summary>
+internal sealed record BlockHeader(
+    ulong Number, Bytes32 Hash, Bytes32 Parent, ulong TimestampSeconds, ReadOnlyMemory<byte> LogsBloom, int TransactionCount);
 
-/// <summary>One log of the contract, in its place in the chain.</summary>
+/// <summary>One log of a contract, in its place in the chain.</summary>
 internal sealed record ContractLog(
-    ulong BlockNumber, Bytes32 BlockHash, ulong Index, IReadOnlyList<Bytes32> Topics, ReadOnlyMemory<byte> Data);
+    Address Contract, ulong BlockNumber, Bytes32 BlockHash, ulong Index, IReadOnlyList<Bytes32> Topics,
+    ReadOnlyMemory<byte> Data);
 
 /// <summary>What a call or transaction does, before nonce, gas and fees.</summary>
 internal sealed record Call(Address? To, UInt128 Value, ReadOnlyMemory<byte> Data);
@@ -32,27 +36,47 @@ internal sealed class EthereumRpc(RpcClient client)
         Quantity.ToUInt64(await AskAsync<string>("eth_blockNumber", [], cancel), "block number");
 
     /// <summary>Null where the RPC does not know it.</summary>
-    public async Task<BlockHeader?> BlockAsync(ulong number, CancellationToken cancel)
-    {
-        BlockJson? block = await AskAsync<BlockJson?>(
-            "eth_getBlockByNumber", [Quantity.Format(number), false], cancel);
-        return block is null
-            ? null
-            : new BlockHeader(
-                Quantity.ToUInt64(block.Number, "block number"),
-                Quantity.ToBytes32(block.Hash, "block hash"),
-                Quantity.ToUInt64(block.Timestamp, "block timestamp"));
-    }
+    public Task<BlockHeader?> BlockAsync(ulong number, CancellationToken cancel) =>
+        BlockAsync("eth_getBlockByNumber", Quantity.Format(number), cancel);
+
+    /// <summary>As <see cref="BlockAsync(ulong, CancellationToken)"/>, whatever the branch that it is on.</summary>
+    public Task<BlockHeader?> BlockAsync(Bytes32 hash, CancellationToken cancel) =>
+        BlockAsync("eth_getBlockByHash", hash.ToString(), cancel);
 
     public async Task<BlockHeader> LatestBlockAsync(CancellationToken cancel) =>
-        await BlockAsync(await BlockNumberAsync(cancel), cancel)
+        await BlockAsync("eth_getBlockByNumber", Latest, cancel)
             ?? throw new RefusalException(Refusal.ChainUnavailable, "the RPC does not know its own newest block");
 
-    public async Task<bool> HasCodeAsync(Address account, CancellationToken cancel)
+    /// <summary>Null where the chain has no block of that tag, or does not know the tag.</summary>
+    public async Task<ulong?> TaggedBlockAsync(string tag, CancellationToken cancel)
     {
-        string? code = await AskAsync<string?>("eth_getCode", [account.ToString(), Latest], cancel);
-        return Quantity.ToBytes(code, "code").Length > 0;
+        try
+        {
+            BlockJson? block = await client.CallAsync<BlockJson?>("eth_getBlockByNumber", [tag, false], cancel);
+            return block is null ? null : Quantity.ToUInt64(block.Number, "block number");
+        }
+        catch (RpcErrorException)
+        {
+            return null;
+        }
     }
+
+    private async Task<BlockHeader?> BlockAsync(string method, string block, CancellationToken cancel)
+    {
+        BlockJson? json = await AskAsync<BlockJson?>(method, [block, false], cancel);
+        return json is null
+            ? null
+            : new BlockHeader(
+                Quantity.ToUInt64(json.Number, "block number"),
+                Quantity.ToBytes32(json.Hash, "block hash"),
+                Quantity.ToBytes32(json.ParentHash, "block's parent"),
+                Quantity.ToUInt64(json.Timestamp, "block timestamp"),
+                json.LogsBloom is null ? default : Quantity.ToBytes(json.LogsBloom, "block's logs bloom"),
+                json.Transactions?.Length ?? 0);
+    }
+
+    public async Task<byte[]> CodeAsync(Address account, CancellationToken cancel) => Quantity.ToBytes(
+        await AskAsync<string?>("eth_getCode", [account.ToString(), Latest], cancel), "code");
 
     /// <summary>Wei.</summary>
     public async Task<UInt128> BalanceAsync(Address account, CancellationToken cancel) =>
@@ -137,18 +161,26 @@ internal sealed class EthereumRpc(RpcClient client)
             receipt.ContractAddress is null ? null : Quantity.ToAddress(receipt.ContractAddress, "receipt's contract"));
     }
 
-    /// <summary>All logs of <paramref name="contract"/> in these blocks, both included, in the order of the chain.</summary>
-    public async Task<List<ContractLog>> LogsAsync(Address contract, ulong first, ulong last, CancellationToken cancel)
-    {
-        var filter = new FilterJson(contract.ToString(), Quantity.Format(first), Quantity.Format(last));
-        LogJson[] logs = await client.CallAsync<LogJson[]>("eth_getLogs", [filter], cancel);
-        var read = new List<ContractLog>(logs.Length);
-        foreach (LogJson log in logs)
-            if (!log.Removed) read.Add(ToLog(log));
+    /// <summary>The logs of <paramref name="contract"/> in these blocks, both included, as the RPC gives them.</summary>
+    public async Task<List<ContractLog>> LogsAsync(Address contract, ulong first, ulong last, CancellationToken cancel) =>
+        ToLogs(await client.CallAsync<LogJson[]>(
+            "eth_getLogs",
+            [new FilterJson(contract.ToString()) { FromBlock = Quantity.Format(first), ToBlock = Quantity.Format(last) }],
+            cancel));
 
-        read.Sort((one, other) =>
-            (one.BlockNumber, one.Index).CompareTo((other.BlockNumber, other.Index)));
-        return read;
+    /// <summary>Those of one block, whatever the branch that it is on. An error where the RPC does not know it.</summary>
+    public async Task<List<ContractLog>> LogsAsync(Address contract, Bytes32 block, CancellationToken cancel) =>
+        ToLogs(await client.CallAsync<LogJson[]>(
+            "eth_getLogs", [new FilterJson(contract.ToString()) { BlockHash = block.ToString() }], cancel));
+
+    /// <summary>
+    /// Of each transaction in a block, all its logs. Null where the RPC does not know the block.
+    /// </summary>
+    public async Task<List<List<ContractLog>>?> ReceiptLogsAsync(Bytes32 block, CancellationToken cancel)
+    {
+        ReceiptLogsJson[]? receipts = await client.CallAsync<ReceiptLogsJson[]?>(
+            "eth_getBlockReceipts", [block.ToString()], cancel);
+        return receipts is null ? null : [.. receipts.Select(receipt => ToLogs(receipt.Logs ?? []))];
     }
 
     private async Task<T> AskAsync<T>(string method, object?[] arguments, CancellationToken cancel)
@@ -163,11 +195,20 @@ internal sealed class EthereumRpc(RpcClient client)
         }
     }
 
+    private static List<ContractLog> ToLogs(LogJson[] logs)
+    {
+        var read = new List<ContractLog>(logs.Length);
+        foreach (LogJson log in logs)
+            if (!log.Removed) read.Add(ToLog(log));
+        return read;
+    }
+
     private static ContractLog ToLog(LogJson log)
     {
         var topics = new Bytes32[log.Topics.Length];
         for (int i = 0; i < topics.Length; i++) topics[i] = Quantity.ToBytes32(log.Topics[i], "log's topic");
         return new ContractLog(
+            Quantity.ToAddress(log.Address, "log's address"),
             Quantity.ToUInt64(log.BlockNumber, "log's block number"),
             Quantity.ToBytes32(log.BlockHash, "log's block hash"),
             Quantity.ToUInt64(log.LogIndex, "log's index"),
@@ -197,9 +238,19 @@ internal sealed class EthereumRpc(RpcClient client)
 
     private sealed record AccessListEntryJson(string? Address, string[]? StorageKeys);
 
-    private sealed record FilterJson(string Address, string FromBlock, string ToBlock);
+    private sealed record FilterJson(string Address)
+    {
+        public string? FromBlock { get; init; }
 
-    private sealed record BlockJson(string? Number, string? Hash, string? Timestamp);
+        public string? ToBlock { get; init; }
+
+        public string? BlockHash { get; init; }
+    }
+
+    private sealed record BlockJson(
+        string? Number, string? Hash, string? ParentHash, string? Timestamp, string? LogsBloom, string[]? Transactions);
+
+    private sealed record ReceiptLogsJson(LogJson[]? Logs);
 
     private sealed record FeeHistoryJson(string[]? BaseFeePerGas);
 
@@ -207,5 +258,5 @@ internal sealed class EthereumRpc(RpcClient client)
         string? BlockNumber, string? GasUsed, string? EffectiveGasPrice, string? Status, string? ContractAddress);
 
     private sealed record LogJson(
-        string? BlockNumber, string? BlockHash, string? LogIndex, string[] Topics, string? Data, bool Removed);
+        string? Address, string? BlockNumber, string? BlockHash, string? LogIndex, string[] Topics, string? Data, bool Removed);
 }

@@ -28,8 +28,8 @@ internal static partial class Log
     [LoggerMessage(8, LogLevel.Debug, "Events of blocks {First} to {Last} asked in smaller ranges: {Reason}")]
     public static partial void RangeHalved(ILogger log, ulong first, ulong last, string reason);
 
-    [LoggerMessage(9, LogLevel.Error, "Block {Number} was {Expected} and is {Found}: the chain was reorganized below what was taken over")]
-    public static partial void Reorganized(ILogger log, ulong number, Bytes32 expected, string found);
+    [LoggerMessage(9, LogLevel.Error, "Block {Number} was {Expected} and is {Found}: the chain was reorganised deeper than can be undone")]
+    public static partial void TooDeep(ILogger log, ulong number, Bytes32 expected, Bytes32 found);
 
     [LoggerMessage(10, LogLevel.Warning, "A claim on channel {Channel} was skipped: {Reason}")]
     public static partial void ClaimSkipped(ILogger log, ChannelId channel, Refusal reason);

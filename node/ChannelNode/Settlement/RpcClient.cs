@@ -11,9 +11,9 @@ namespace ChannelNode.Settlement;
 /// <summary>
 /// JSON-RPC to the chain over WebSocket or plain HTTP. Connects when first needed and again when the connection was
 /// lost. An error answer is an <see cref="RpcErrorException"/>; no answer is a ChainUnavailable refusal. Every method
-/// called through here may be repeated without harm. Safe for many threads.
+/// called through here may be repeated without harm. Safe for many threads. Simulations answer in its place.
 /// </summary>
-internal sealed class RpcClient : IAsyncDisposable
+internal class RpcClient : IAsyncDisposable
 {
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
@@ -55,7 +55,7 @@ internal sealed class RpcClient : IAsyncDisposable
     /// <summary>Called when a new head was announced, and when the connection that announces them was lost.</summary>
     public Action? HeadSeen { get; set; }
 
-    public async Task<T> CallAsync<T>(string method, object?[] arguments, CancellationToken cancel)
+    public virtual async Task<T> CallAsync<T>(string method, object?[] arguments, CancellationToken cancel)
     {
         Connection? old = _connection;
         try

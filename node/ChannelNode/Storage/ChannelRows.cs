@@ -82,18 +82,20 @@ internal static class TermsRow
 /// <code>
 /// size field
 ///    1 version = 2
-///    1 flags: 1 ever funded, 2 closing on chain, 4 their signature, 8 agreed close, 16 all that we sent is acknowledged
+///    1 flags: 1 ever funded, 2 closing on chain, 4 their signature, 8 agreed close, 16 all that we sent is acknowledged,
+///      32 not all of the pots counts yet
 ///      amounts: on chain pot A, sent A, pot B, sent B; sent; their sent; their received
 ///      amount: acknowledged, without flag 16
 ///    4 closes at, Unix seconds, with flag 2
 ///   65 their signature (r, s, v), with flag 4
 ///      amounts: agreed close sent A, sent B, with flag 8
 ///    8 agreed close deadline, Unix seconds, with flag 8
+///      amounts: what does not count yet of pot A, of pot B, with flag 32
 /// </code>
 /// </summary>
 internal static class StateRow
 {
-    public const int SizeMax = 2 + 10 * RowWriter.AmountSizeMax + 4 + Signature.Size + 8;
+    public const int SizeMax = 2 + 12 * RowWriter.AmountSizeMax + 4 + Signature.Size + 8;
 
     private const byte Version = 2;
 
@@ -105,7 +107,8 @@ internal static class StateRow
         Signature = 4,
         Close = 8,
         AllAcknowledged = 16,
-        All = 31,
+        Uncredited = 32,
+        All = 63,
     }
 
     public static void Write(ref RowWriter row, in ChannelState state)
@@ -123,10 +126,16 @@ internal static class StateRow
         if ((fields & Fields.AllAcknowledged) == 0) row.Amount(state.Acknowledged);
         if ((fields & Fields.Closing) != 0) row.UInt32(state.OnChain.ClosesAtSeconds);
         if ((fields & Fields.Signature) != 0) row.Signature(state.TheirSignature);
-        if ((fields & Fields.Close) == 0) return;
-        row.Amount(state.CloseSentA);
-        row.Amount(state.CloseSentB);
-        row.UInt64(state.CloseDeadlineSeconds);
+        if ((fields & Fields.Close) != 0)
+        {
+            row.Amount(state.CloseSentA);
+            row.Amount(state.CloseSentB);
+            row.UInt64(state.CloseDeadlineSeconds);
+        }
+
+        if ((fields & Fields.Uncredited) == 0) return;
+        row.Amount(state.UncreditedA);
+        row.Amount(state.UncreditedB);
     }
 
     private static Fields FieldsOf(in ChannelState state)
@@ -136,7 +145,8 @@ internal static class StateRow
             | (state.OnChain.ClosesAtSeconds != 0 ? Fields.Closing : 0)
             | (state.TheirSignature != default ? Fields.Signature : 0)
             | (close ? Fields.Close : 0)
-            | (state.Acknowledged == state.Sent ? Fields.AllAcknowledged : 0);
+            | (state.Acknowledged == state.Sent ? Fields.AllAcknowledged : 0)
+            | (state.UncreditedA != 0 || state.UncreditedB != 0 ? Fields.Uncredited : 0);
     }
 
     public static ChannelState Read(ReadOnlySpan<byte> source)
@@ -146,7 +156,7 @@ internal static class StateRow
         var fields = (Fields)row.Flags((byte)Fields.All);
         var pots = new Pots(row.Amount(), row.Amount(), row.Amount(), row.Amount(), 0);
         UInt128 sent = row.Amount();
-        bool close = fields.HasFlag(Fields.Close);
+        bool close = fields.HasFlag(Fields.Close), uncredited = fields.HasFlag(Fields.Uncredited);
         var state = new ChannelState
         {
             EverFunded = fields.HasFlag(Fields.EverFunded),
@@ -159,6 +169,8 @@ internal static class StateRow
             CloseSentA = close ? row.Amount() : 0,
             CloseSentB = close ? row.Amount() : 0,
             CloseDeadlineSeconds = close ? row.UInt64() : 0,
+            UncreditedA = uncredited ? row.Amount() : 0,
+            UncreditedB = uncredited ? row.Amount() : 0,
         };
         row.End();
         return state;

@@ -17,7 +17,7 @@ internal static class IdentityRow
     public const int Size = 52;
 
     /// <summary>Which column families there are and what their keys mean. Rows carry versions of their own.</summary>
-    public const uint Schema = 4;
+    public const uint Schema = 5;
 
     public static ReadOnlySpan<byte> Key => "identity"u8;
 
@@ -44,33 +44,15 @@ internal static class IdentityRow
                 $"The database in {directory} belongs to {Describe(found)}; this node is {Describe(expected)}.");
     }
 
+    public static StoreIdentity Read(ReadOnlySpan<byte> source)
+    {
+        var row = new RowReader("identity", source);
+        row.UInt32();
+        return new StoreIdentity(row.UInt64(), row.Address(), row.Address());
+    }
+
     private static string Describe(StoreIdentity identity) =>
         $"chain {identity.ChainId}, contract {identity.Contract}, signer {identity.Signer}";
-}
-
-/// <summary>The newest block followed, under "chain" in meta: version = 1, number (8 bytes), hash (32).</summary>
-internal static class ChainCursorRow
-{
-    public const int Size = 41;
-
-    private const byte Version = 1;
-
-    public static ReadOnlySpan<byte> Key => "chain"u8;
-
-    public static void Write(ref RowWriter row, ChainCursor cursor)
-    {
-        row.Byte(Version);
-        row.UInt64(cursor.Number);
-        row.Bytes32(cursor.Hash);
-    }
-
-    public static ChainCursor Read(ReadOnlySpan<byte> source)
-    {
-        var row = new RowReader("chain cursor", source, Version);
-        var cursor = new ChainCursor(row.UInt64(), row.Bytes32());
-        row.End();
-        return cursor;
-    }
 }
 
 /// <summary>Where a peer was last reached, under its signer (20 bytes): version = 1, then the URL in UTF-8.</summary>

@@ -49,6 +49,17 @@ internal sealed class RocksChannelStore : IChannelStore
     public static RocksChannelStore Open(string directory, StoreIdentity identity) =>
         Open(directory, identity, StoreSchema.DatabaseOptions());
 
+    /// <summary>Whose database is in a folder. Throws where there is none, or where a node holds it.</summary>
+    public static StoreIdentity ReadIdentity(string directory)
+    {
+        directory = Path.GetFullPath(directory);
+        if (!File.Exists(Path.Combine(directory, "CURRENT"))) throw new StoreException($"There is no database in {directory}.");
+        using RocksDb database = StoreOpening.Open(directory, StoreSchema.DatabaseOptions()).Database;
+        byte[] row = database.Get(IdentityRow.Key, database.GetColumnFamily(StoreSchema.Meta))
+            ?? throw new StoreException($"The database in {directory} does not say whose it is.");
+        return IdentityRow.Read(row);
+    }
+
     /// <summary>For tests that want statistics.</summary>
     internal static RocksChannelStore Open(string directory, StoreIdentity identity, DbOptions options)
     {
@@ -139,11 +150,34 @@ internal sealed class RocksChannelStore : IChannelStore
         return pending;
     }
 
-    public ChainCursor? ReadChainCursor()
+    public IReadOnlyList<ChainBlock> ReadBlocks()
     {
         using StoreGate.Pass pass = _gate.Enter();
-        byte[]? row = _database.Get(ChainCursorRow.Key, _families.Meta);
-        return row is null ? null : ChainCursorRow.Read(row);
+        using Iterator rows = _database.NewIterator(_families.Blocks).SeekToFirst();
+        var blocks = new List<ChainBlock>();
+        for (; rows.HasRow(); rows.Next()) blocks.Add(BlockRow.Read(rows.GetKeySpan(), rows.GetValueSpan()));
+        return blocks;
+    }
+
+    public IReadOnlyList<(ChannelId Channel, ChannelState Before)> ReadUndo(ulong block)
+    {
+        Span<byte> behind = stackalloc byte[BlockRow.KeySize];
+        BlockRow.WriteKey(behind, checked(block + 1));
+        using StoreGate.Pass pass = _gate.Enter();
+        using Iterator rows = _database.NewIterator(_families.Undo);
+        rows.Seek(behind);
+        var states = new List<(ChannelId, ChannelState)>();
+        for (; rows.HasRow(); rows.Next()) states.Add((UndoKey.Read(rows.GetKeySpan()), StateRow.Read(rows.GetValueSpan())));
+        return states;
+    }
+
+    public IReadOnlyList<(ChannelId Channel, RecentDeposit Deposit)> ReadRecentDeposits()
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        using Iterator rows = _database.NewIterator(_families.Deposits).SeekToFirst();
+        var deposits = new List<(ChannelId, RecentDeposit)>();
+        for (; rows.HasRow(); rows.Next()) deposits.Add(RecentDepositRow.Read(rows.GetKeySpan(), rows.GetValueSpan()));
+        return deposits;
     }
 
     public IReadOnlyDictionary<Address, string> ReadPeerUrls()

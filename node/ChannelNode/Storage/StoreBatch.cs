@@ -96,11 +96,50 @@ internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IS
         }
     }
 
-    public void PutChainCursor(ChainCursor cursor)
+    public void PutBlock(ChainBlock block)
     {
-        var row = new RowWriter(stackalloc byte[ChainCursorRow.Size]);
-        ChainCursorRow.Write(ref row, cursor);
-        Put(families.Meta, ChainCursorRow.Key, row.Row);
+        Span<byte> key = stackalloc byte[BlockRow.KeySize];
+        BlockRow.WriteKey(key, block.Number);
+        var row = new RowWriter(stackalloc byte[BlockRow.Size]);
+        BlockRow.Write(ref row, block);
+        Put(families.Blocks, key, row.Row);
+    }
+
+    public void PutUndo(ulong block, ChannelId channel, in ChannelState before)
+    {
+        Span<byte> key = stackalloc byte[UndoKey.Size];
+        UndoKey.Write(key, block, channel);
+        var row = new RowWriter(stackalloc byte[StateRow.SizeMax]);
+        StateRow.Write(ref row, before);
+        Put(families.Undo, key, row.Row);
+    }
+
+    public void DropBlocks(ulong first, ulong last)
+    {
+        var from = new byte[BlockRow.KeySize];
+        var behind = new byte[BlockRow.KeySize];
+        BlockRow.WriteKey(from, first);
+        BlockRow.WriteKey(behind, checked(last + 1));
+        foreach (ColumnFamilyHandle family in (ColumnFamilyHandle[])[families.Blocks, families.Undo])
+            _writes.DeleteRange(from, (ulong)from.Length, behind, (ulong)behind.Length, family);
+        IsEmpty = false;
+    }
+
+    public void PutRecentDeposit(ChannelId channel, in RecentDeposit deposit)
+    {
+        Span<byte> key = stackalloc byte[RecentDepositRow.KeySize];
+        RecentDepositRow.WriteKey(key, channel, deposit);
+        var row = new RowWriter(stackalloc byte[RecentDepositRow.SizeMax]);
+        RecentDepositRow.Write(ref row, deposit);
+        Put(families.Deposits, key, row.Row);
+    }
+
+    public void DropRecentDeposit(ChannelId channel, in RecentDeposit deposit)
+    {
+        Span<byte> key = stackalloc byte[RecentDepositRow.KeySize];
+        RecentDepositRow.WriteKey(key, channel, deposit);
+        _writes.Delete(key, families.Deposits);
+        IsEmpty = false;
     }
 
     public void PutPeerUrl(Address signer, string url)

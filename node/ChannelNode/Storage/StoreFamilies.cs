@@ -10,6 +10,9 @@ internal sealed record StoreFamilies(
     ColumnFamilyHandle Pending,
     ColumnFamilyHandle Peers,
     ColumnFamilyHandle Jobs,
+    ColumnFamilyHandle Blocks,
+    ColumnFamilyHandle Undo,
+    ColumnFamilyHandle Deposits,
     SegmentSeries Received,
     SegmentSeries Sent)
 {
@@ -20,10 +23,16 @@ internal sealed record StoreFamilies(
         opened.Database.GetColumnFamily(StoreSchema.Pending),
         opened.Database.GetColumnFamily(StoreSchema.Peers),
         opened.Database.GetColumnFamily(StoreSchema.Jobs),
+        opened.Database.GetColumnFamily(StoreSchema.Blocks),
+        opened.Database.GetColumnFamily(StoreSchema.Undo),
+        opened.Database.GetColumnFamily(StoreSchema.Deposits),
         new SegmentSeries(opened.Database, StoreSchema.Received, opened.Schema.JournalOptions, opened.Families),
         new SegmentSeries(opened.Database, StoreSchema.Sent, opened.Schema.SentOptions, opened.Families));
 
     /// <summary>All that hold a node's data; an empty database has nothing in any of them.</summary>
     public IEnumerable<ColumnFamilyHandle> Data =>
-        [Meta, Channels, States, Pending, Peers, Jobs, .. Received.All.Concat(Sent.All).Select(part => part.Family)];
+        [
+            Meta, Channels, States, Pending, Peers, Jobs, Blocks, Undo, Deposits,
+            .. Received.All.Concat(Sent.All).Select(part => part.Family),
+        ];
 }

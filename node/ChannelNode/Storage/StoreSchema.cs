@@ -7,12 +7,15 @@ namespace ChannelNode.Storage;
 /// <code>
 /// family       key                              row
 /// default      (unused, RocksDB insists on it)
-/// meta         "identity", "chain"              IdentityRow, ChainCursorRow
+/// meta         "identity"                       IdentityRow
 /// channels     channel id                       TermsRow
 /// states       channel id                       StateRow
 /// pending      channel id                       PendingRow; only of channels that something is pending in
 /// peers        signer                           PeerRow
 /// jobs         number                           JobRow
+/// blocks       number                           BlockRow; of those that can be undone
+/// undo         block number, channel id         StateRow
+/// deposits     block number, channel id, side   RecentDepositRow
 /// received@ms  first cursor                     ReceivedRow
 /// sent@ms      'p', channel id, lifetime total  OutgoingRow
 ///              'k', idempotency key, UTF-8      IdempotencyRow
@@ -28,6 +31,9 @@ internal sealed class StoreSchema
     public const string Pending = "pending";
     public const string Peers = "peers";
     public const string Jobs = "jobs";
+    public const string Blocks = "blocks";
+    public const string Undo = "undo";
+    public const string Deposits = "deposits";
     public const string Received = "received";
     public const string Sent = "sent";
 
@@ -93,10 +99,13 @@ internal sealed class StoreSchema
             { Pending, _calm },
             { Peers, _calm },
             { Jobs, _calm },
+            { Blocks, _calm },
+            { Undo, _calm },
+            { Deposits, _calm },
         };
         foreach (string name in there)
         {
-            if (name is "default" or Meta or Channels or States or Pending or Peers or Jobs) continue;
+            if (families.Any(known => known.Name == name)) continue;
             families.Add(
                 name,
                 SegmentSeries.IsOf(Received, name) ? JournalOptions : SegmentSeries.IsOf(Sent, name) ? SentOptions : _calm);

@@ -11,7 +11,9 @@ internal sealed record CliRun(int ExitCode, string Output, string Error)
     public static readonly CliActions NoActions = new(
         (_, _) => throw new InvalidOperationException("not for this test"),
         _ => throw new InvalidOperationException("not for this test"),
-        (_, _, _) => throw new InvalidOperationException("not for this test"));
+        (_, _, _) => throw new InvalidOperationException("not for this test"),
+        (_, _, _, _) => throw new InvalidOperationException("not for this test"),
+        (_, _, _, _) => throw new InvalidOperationException("not for this test"));
 
     public string[] OutputLines => Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 

@@ -35,6 +35,12 @@ public sealed class RunCommandTests
     [InlineData("--api-listen", "[::1]:0", nameof(NodeOptions.ApiListen))]
     [InlineData("--peer-listen", "0.0.0.0:9000", nameof(NodeOptions.PeerListen))]
     [InlineData("--confirmations", "12", nameof(NodeOptions.Confirmations))]
+    [InlineData("--reorg-depth", "500", nameof(NodeOptions.ReorgDepthMax))]
+    [InlineData("--confirmations-larger", "20", nameof(NodeOptions.ConfirmationsLarger))]
+    [InlineData("--credit-small", "0", nameof(NodeOptions.CreditSmallMax))]
+    [InlineData("--credit-larger", "5", nameof(NodeOptions.CreditLargerMax))]
+    [InlineData("--token-credit-small", "6", nameof(NodeOptions.TokenCreditSmallMax))]
+    [InlineData("--token-credit-larger", "7", nameof(NodeOptions.TokenCreditLargerMax))]
     [InlineData("--from-block", "9", nameof(NodeOptions.FromBlock))]
     [InlineData("--poll-ms", "100", nameof(NodeOptions.PollMs))]
     [InlineData("--dispute-window", "4000", nameof(NodeOptions.DisputeWindowSeconds))]
@@ -77,6 +83,9 @@ public sealed class RunCommandTests
     [Theory]
     [InlineData("--confirmations", "0", "a whole number from 1 to 128")]
     [InlineData("--confirmations", "129", "a whole number from 1 to 128")]
+    [InlineData("--reorg-depth", "127", "a whole number from 128 to 8192")]
+    [InlineData("--confirmations-larger", "129", "a whole number from 1 to 128")]
+    [InlineData("--finality", "latest", "one of finalized, safe")]
     [InlineData("--poll-ms", "49", "a whole number from 50 to 60000")]
     [InlineData("--dispute-window", "9", "a whole number from 10 to 2592000")]
     [InlineData("--dispute-window-min", "2592001", "a whole number from 10 to 2592000")]
@@ -106,6 +115,16 @@ public sealed class RunCommandTests
         Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
         Assert.Null(options);
         Assert.Equal($"error: INVALID_ARGUMENT: {flag}: '{value}' is not {limit}\n", run.Error);
+    }
+
+    [Theory]
+    [InlineData("safe", (int)FinalityTag.Safe)]
+    [InlineData("finalized", (int)FinalityTag.Finalized)]
+    public async Task Finality_TakesTheChainsOwnWord(string word, int tag)
+    {
+        (_, NodeOptions? options) = await CliRun.RunNodeAsync([.. Required, "--finality", word]);
+
+        Assert.Equal((FinalityTag)tag, options!.Finality);
     }
 
     [Fact]

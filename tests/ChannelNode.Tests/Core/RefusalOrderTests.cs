@@ -16,6 +16,7 @@ public sealed class RefusalOrderTests
         public bool OneWay { get; init; }
         public bool EverFunded { get; init; } = true;
         public Pots OnChain { get; init; } = new(1_000, 0, 1_000, 0, 0);
+        public UInt128 Uncredited { get; init; }
         public ulong CloseDeadline { get; init; }
         public UInt128 Sent { get; init; } = 100;
         public ChannelId Id { get; init; } = Sample.Id;
@@ -32,6 +33,8 @@ public sealed class RefusalOrderTests
             TheirSent = 50,
             TheirReceived = 40,
             CloseDeadlineSeconds = CloseDeadline,
+            UncreditedA = Uncredited,
+            UncreditedB = Uncredited,
         };
 
         public Refusal Accept()
@@ -74,6 +77,7 @@ public sealed class RefusalOrderTests
         new(Refusal.ReceivedNotSent, "sent", it => it with { Sent = 10 }),
         new(Refusal.InsufficientBalance, "pots", it => it with { OnChain = it.OnChain with { PotB = 0, SentA = 100 } }),
         new(Refusal.PaymentsMismatch, "payments", it => it with { Mismatch = 1 }),
+        new(Refusal.DepositUncredited, "credit", it => it with { Uncredited = 1_000, OnChain = it.OnChain with { SentA = 100 } }),
     ];
 
     private static readonly Spoiler[] OfPay =
@@ -86,6 +90,7 @@ public sealed class RefusalOrderTests
         new(Refusal.CloseAgreed, "close", it => it with { CloseDeadline = 1 }),
         new(Refusal.InsufficientBalance, "pots", it => it with { OnChain = it.OnChain with { PotA = 0, PotB = 0, SentB = 50 } }),
         new(Refusal.ZeroAmount, "amount", it => it with { Amount = 0 }),
+        new(Refusal.DepositUncredited, "credit", it => it with { Uncredited = 1_000 }),
     ];
 
     [Fact]

@@ -114,6 +114,11 @@ public sealed partial class AnvilFixture : IAsyncLifetime, IAsyncDisposable
         await MineAsync();
     }
 
+    public async Task<ulong> HeadAsync() => Quantity.ToUInt64(await RpcAsync<string>("eth_blockNumber"), "head");
+
+    /// <summary>Replaces the newest blocks by as many, which hold other transactions, if any.</summary>
+    public Task ReorgAsync(int depth) => RpcAsync<object?>("anvil_reorg", depth, Array.Empty<object>());
+
     /// <summary>Unix time of the newest block.</summary>
     internal async Task<ulong> NowSecondsAsync()
     {
@@ -123,7 +128,7 @@ public sealed partial class AnvilFixture : IAsyncLifetime, IAsyncDisposable
     }
 
     /// <summary>The last dev account deploys and mints, so that it never gets between a test's own transactions.</summary>
-    private async Task<Address> DeployAsync(ReadOnlyMemory<byte> initCode) =>
+    internal async Task<Address> DeployAsync(ReadOnlyMemory<byte> initCode) =>
         (await SendFromDeployerAsync(new Call(null, 0, initCode))).Created!.Value;
 
     private Task<MinedTransaction> SendFromDeployerAsync(Call call)

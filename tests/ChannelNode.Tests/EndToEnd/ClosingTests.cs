@@ -1,5 +1,6 @@
 using ChannelNode.Core;
 using Grpc.Core;
+using ChannelNode.Tests.Settlement;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
 
@@ -131,34 +132,23 @@ public sealed class ClosingTests(AnvilFixture anvil) : IAsyncLifetime
     [Fact]
     public async Task CloseSeenByOneSideFirst_IsNoSignOfALostState()
     {
-        await using TestNode carol = await TestNode.StartAsync(_chain, options => options with { Confirmations = 5 });
-        for (int block = 0; block < 6; block++) await _chain.PassTimeAsync(1);
-        Task<string> opening = carol.OpenAsync(_bob, "1000");
-        while (!opening.IsCompleted)
-        {
-            await _chain.PassTimeAsync(1);
-            await Task.Delay(100);
-        }
-
-        string id = await opening;
+        using PoorRpc rpc = new(anvil.HttpUrl);
+        await using TestNode carol = await TestNode.StartAsync(_chain, options => options with { RpcUrl = rpc.Url });
+        string id = await carol.OpenAsync(_bob, "1000");
         await carol.PayAsync(id, "300");
+        rpc.HeldHead = await anvil.HeadAsync();
         await CloseAsync(_bob, id);
         await _bob.StopAsync();
         await _bob.StartAsync();
         await StagesAsync(
             _bob.Api.OpenChannel(new Wire.OpenChannelRequest { PeerUrl = carol.PeerUrl, Amount = "10" }), _ => new Wire.Progress());
         await carol.UntilAsync(id, channel => channel.PeerConnected);
-        for (int block = 0; block < 6; block++) await _chain.PassTimeAsync(1);
+        Assert.NotEqual(Wire.ChannelStatus.Closed, (await carol.ChannelAsync(id)).Status);
+        rpc.HeldHead = null;
         await carol.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closed);
 
-        Task<List<Wire.Stage>> funding = DepositAsync(carol, id, "50");
-        while (!funding.IsCompleted)
-        {
-            await _chain.PassTimeAsync(1);
-            await Task.Delay(100);
-        }
-
-        await funding;
+        await DepositAsync(carol, id, "50");
+        await _bob.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Open);
         await carol.PayAsync(id, "20");
     }
 

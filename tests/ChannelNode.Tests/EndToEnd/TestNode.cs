@@ -25,6 +25,8 @@ internal sealed class TestNode : IAsyncDisposable
 
     public string PeerUrl => Host.PeerUrl;
 
+    public string DataDirectory => _options.DataDirectory;
+
     /// <summary>A node with a fresh key, funded unless it is to do without ether, and an empty database.</summary>
     public static async Task<TestNode> StartAsync(
         TestChain chain, Func<NodeOptions, NodeOptions>? change = null, bool funded = true)

@@ -19,8 +19,8 @@ internal sealed class LedgerRig : IAsyncDisposable
         Link = new PeerLink(Sample.PartyB.Signer, Sample.PartyB.Owner, options.PeerQueueMax);
         Store = RocksChannelStore.Open(
             Path.Combine(_folder, "data"), new StoreIdentity(1, Address.Zero, Sample.PartyA.Signer));
-        View = new ChainView(Store, TimeProvider.System, TimeSpan.FromHours(1));
-        View.Advance(new ChainBatch(null, 0, [], IsCaughtUp: true));
+        View = new ChainView(Store.ReadBlocks().LastOrDefault(), TimeProvider.System, TimeSpan.FromHours(1));
+        View.Advance(new ChainBatch(ChainMove.Stay, null, [], IsCaughtUp: true));
         NodeClock clock = new(time ?? TimeProvider.System);
         PeerLinks links = new();
         links.Replace(Link);

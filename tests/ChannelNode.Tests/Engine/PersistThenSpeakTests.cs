@@ -25,8 +25,8 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
     {
         _store = new WatchedStore(RocksChannelStore.Open(
             Path.Combine(_folder, "data"), new StoreIdentity(1, Address.Zero, Sample.PartyA.Signer)));
-        ChainView view = new(_store, TimeProvider.System, TimeSpan.FromHours(1));
-        view.Advance(new ChainBatch(null, 0, [], IsCaughtUp: true));
+        ChainView view = new(null, TimeProvider.System, TimeSpan.FromHours(1));
+        view.Advance(new ChainBatch(ChainMove.Stay, null, [], IsCaughtUp: true));
         NodeOptions options = new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero };
         PeerLinks links = new();
         links.Replace(_link);
@@ -129,7 +129,11 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
 
         public IReadOnlyDictionary<ChannelId, Pending> ReadPending() => store.ReadPending();
 
-        public ChainCursor? ReadChainCursor() => store.ReadChainCursor();
+        public IReadOnlyList<ChainBlock> ReadBlocks() => store.ReadBlocks();
+
+        public IReadOnlyList<(ChannelId Channel, ChannelState Before)> ReadUndo(ulong block) => store.ReadUndo(block);
+
+        public IReadOnlyList<(ChannelId Channel, RecentDeposit Deposit)> ReadRecentDeposits() => store.ReadRecentDeposits();
 
         public IReadOnlyDictionary<Address, string> ReadPeerUrls() => store.ReadPeerUrls();
 

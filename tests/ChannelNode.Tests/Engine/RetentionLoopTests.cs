@@ -49,7 +49,7 @@ public sealed class RetentionLoopTests : IAsyncLifetime
         NodeClock clock = new(_time);
         _book = new ChannelBook(_store, new PeerLinks(), 1_024);
         _ledger = new Ledger(
-            _book, _store, new ChainView(_store, _time, TimeSpan.FromHours(1)), clock, Options, NullLogger<Ledger>.Instance);
+            _book, _store, new ChainView(_store.ReadBlocks().LastOrDefault(), _time, TimeSpan.FromHours(1)), clock, Options, NullLogger<Ledger>.Instance);
         _ledger.Start();
         _retention = new Retention(_book, _ledger, _store, clock, Options, NullLogger<Retention>.Instance);
     }

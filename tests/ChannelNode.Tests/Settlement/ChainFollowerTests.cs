@@ -2,6 +2,7 @@ using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Settlement;
 using ChannelNode.Tests.EndToEnd;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace ChannelNode.Tests.Settlement;
@@ -66,7 +67,7 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
     {
         await using ChainBench bench = await ChainBench.OpenAsync(anvil, transport);
         Channel channel = bench.NewChannel();
-        ChainCursor? cursor = null;
+        ChainTail tail = new(128, []);
         var pots = new List<UInt128>();
         for (ulong amount = 1; amount <= 4; amount++)
         {
@@ -74,10 +75,10 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
             if (amount % 2 != 0) continue;
 
             // Stops in the middle of the events when the cursor is behind, as a killed node does.
-            await foreach (ChainBatch batch in FollowAsync(bench.Alice, cursor))
+            await foreach (ChainBatch batch in FollowAsync(bench.Alice, [.. tail.Blocks]))
             {
                 pots.AddRange(PotsOf(channel.Id, batch));
-                cursor = batch.Cursor;
+                ChainFollower.Move(tail, batch);
                 if (pots.Count == (int)amount) break;
             }
         }
@@ -91,35 +92,15 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
         await using ChainBench bench = await ChainBench.OpenAsync(anvil, transport);
         int batches = 0;
         ulong last = 0;
-        await foreach (ChainBatch batch in FollowAsync(bench.Alice, null))
+        await foreach (ChainBatch batch in FollowAsync(bench.Alice))
         {
             Assert.True(batches == 0 || batch.Cursor!.Number > last);
             Assert.NotEqual(default, batch.Cursor!.Hash);
             last = batch.Cursor!.Number;
-            if (last < await HeadAsync()) continue;
-            Assert.Equal(await anvil.NowSecondsAsync(), batch.TimestampSeconds);
+            if (last < await anvil.HeadAsync()) continue;
+            Assert.Equal(await anvil.NowSecondsAsync(), batch.Cursor.TimestampSeconds);
             if (++batches == 4) break;
             await anvil.MineAsync();
-        }
-    }
-
-    [Theory]
-    [InlineData(1, 0)]
-    [InlineData(3, 2)]
-    public async Task Follow_HoldsEventsBackUntilConfirmed(uint confirmations, int blocksLater)
-    {
-        Address contract = await anvil.PaymentChannelsAsync();
-        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "ws");
-        await using EthereumChain chain = await ChainBench.ConnectAsync(
-            ChainBench.Options(anvil.WebSocketUrl, contract) with { Confirmations = confirmations }, anvil.Keys[3]);
-        Channel channel = bench.NewChannel();
-        TransactionReceipt receipt = await bench.Alice.DepositAsync(channel, Side.A, 1, null, default);
-        await anvil.MineAsync(blocksLater);
-
-        await foreach (ChainBatch batch in FollowAsync(chain, null))
-        {
-            Assert.True(batch.Cursor!.Number <= receipt.BlockNumber);
-            if (PotsOf(channel.Id, batch).Any()) break;
         }
     }
 
@@ -143,32 +124,30 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
     {
         await using ChainBench bench = await ChainBench.OpenAsync(anvil, "http");
         Channel channel = bench.NewChannel();
-        ulong first = await HeadAsync();
+        ulong first = await anvil.HeadAsync();
         for (ulong amount = 1; amount <= 3; amount++)
         {
             await bench.Alice.DepositAsync(channel, Side.A, amount, null, default);
             await anvil.MineAsync(20);
         }
 
-        int refused = 0;
-        using var proxy = new RpcProxy(anvil.HttpUrl, (method, request) =>
-        {
-            if (method != "eth_getLogs" || RangeOf(request) <= 7) return null;
-            refused++;
-            return RpcProxy.Error(request, "query returned more than 7 blocks");
-        });
-        await using EthereumChain chain = await ChainBench.ConnectAsync(
-            ChainBench.Options(proxy.Url, bench.Contract) with { FromBlock = first }, anvil.Keys[3]);
+        await anvil.MineAsync(128); // Only what is deep is read in ranges.
+
+        using PoorRpc rpc = new(anvil.HttpUrl) { RangeMax = 7 };
+        await using RpcClient client = new(rpc.Url, TimeProvider.System, NullLogger.Instance);
+        ChainFollower follower = new(
+            new EthereumRpc(client), bench.Contract, first, 128, TimeSpan.FromMilliseconds(50), TimeProvider.System,
+            NullLogger.Instance, linkedBlocksMax: 10);
 
         List<UInt128> pots = [];
-        await foreach (ChainBatch batch in FollowAsync(chain, null))
+        await foreach (ChainBatch batch in follower.FollowAsync([], TestChain.Limit))
         {
             pots.AddRange(PotsOf(channel.Id, batch));
             if (pots.Count == 3) break;
         }
 
         Assert.Equal([1, 3, 6], pots);
-        Assert.InRange(refused, 3, int.MaxValue);
+        Assert.InRange(rpc.FaultCount, 3, int.MaxValue);
     }
 
     [Fact]
@@ -186,7 +165,7 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
         ];
         int failures = 0;
         using var proxy = new RpcProxy(anvil.HttpUrl, (method, _) =>
-            method is "eth_blockNumber" && failures < answers.Length ? answers[failures++] : null);
+            method is "eth_getBlockByNumber" && failures < answers.Length ? answers[failures++] : null);
         await using EthereumChain chain = await ChainBench.ConnectAsync(proxy.Url, bench.Contract, anvil.Keys[3]);
 
         Assert.Single(await EventsAsync(chain, channel.Id, _ => true));
@@ -204,7 +183,7 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
         await bench.Alice.DepositAsync(channel, Side.A, 1, null, default);
 
         List<UInt128> pots = [];
-        await foreach (ChainBatch batch in FollowAsync(chain, null))
+        await foreach (ChainBatch batch in FollowAsync(chain))
         {
             UInt128[] seen = [.. PotsOf(channel.Id, batch)];
             pots.AddRange(seen);
@@ -218,32 +197,49 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
         Assert.InRange(relay.ConnectionCount, 3, 20);
     }
 
-    [Fact]
-    public async Task Follow_WhenTheCursorsBlockWasReplaced_StopsWithAClearError()
+    [Theory, MemberData(nameof(Transports))]
+    public async Task Follow_WhenTheNewestBlocksWereReplaced_GoesBackToTheLastSharedOneAndOn(string transport)
     {
         await using AnvilFixture own = await AnvilFixture.StartAsync();
-        await using ChainBench bench = await ChainBench.OpenAsync(own, "ws");
+        await using ChainBench bench = await ChainBench.OpenAsync(own, transport);
         await own.MineAsync(3);
-        string snapshot = await own.RpcAsync<string>("evm_snapshot");
-        await own.MineAsync(2);
-        ChainCursor? cursor = null;
-        await foreach (ChainBatch batch in FollowAsync(bench.Alice, null))
+        ulong shared = await own.HeadAsync();
+        Channel channel = bench.NewChannel();
+        await bench.Alice.DepositAsync(channel, Side.A, 1_000, null, default);
+        List<ChainBatch> batches = [];
+        await foreach (ChainBatch batch in FollowAsync(bench.Alice))
         {
-            cursor = batch.Cursor;
-            if (cursor!.Number == 7) break;
+            batches.Add(batch);
+            if (batch is { Move: ChainMove.Next, IsCaughtUp: true } && batches.Count(it => it.Move == ChainMove.Back) == 0)
+                await own.ReorgAsync(1);
+            else if (batches.Exists(it => it.Move == ChainMove.Back) && batch.IsCaughtUp) break;
         }
 
-        await own.RpcAsync<bool>("evm_revert", snapshot);
-        await own.PassTimeAsync(100);
-        await own.MineAsync(5);
+        ChainBatch back = Assert.Single(batches, batch => batch.Move == ChainMove.Back);
+        Assert.Equal(shared, back.Cursor!.Number);
+        Assert.Equal(1_000, (int)PotsOf(channel.Id, batches[batches.IndexOf(back) - 1]).Single());
+        Assert.DoesNotContain(batches[(batches.IndexOf(back) + 1)..], batch => batch.Events.Count > 0);
+        Assert.Equal(back.Cursor.Hash, batches[batches.IndexOf(back) + 1].Cursor!.Parent);
+    }
+
+    [Fact]
+    public async Task Follow_WhenMoreWasReplacedThanIsKept_StopsAndSaysWhatToDo()
+    {
+        await using AnvilFixture own = await AnvilFixture.StartAsync();
+        await using ChainBench bench = await ChainBench.OpenAsync(own, "http");
+        await own.MineAsync(20);
+        ChainBlock[] known =
+            [new(10, new Bytes32(1, 2, 3, 4), default, 1), new(11, new Bytes32(1, 2, 3, 5), new Bytes32(1, 2, 3, 4), 2)];
 
         var thrown = await Assert.ThrowsAsync<ChainReorganizedException>(async () =>
         {
-            await foreach (ChainBatch _ in FollowAsync(bench.Alice, cursor))
+            await foreach (ChainBatch _ in FollowAsync(bench.Alice, known))
             {
             }
         });
-        Assert.Contains("block 7", thrown.Message, StringComparison.Ordinal);
+
+        Assert.Contains("block 10", thrown.Message, StringComparison.Ordinal);
+        Assert.Contains("chain rescan", thrown.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -254,21 +250,11 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
         {
-            await foreach (ChainBatch _ in bench.Alice.FollowAsync(null, cancel.Token))
+            await foreach (ChainBatch _ in bench.Alice.FollowAsync([], cancel.Token))
             {
             }
         });
     }
-
-    private static ulong RangeOf(System.Text.Json.JsonElement request)
-    {
-        System.Text.Json.JsonElement filter = request.GetProperty("params")[0];
-        return Quantity.ToUInt64(filter.GetProperty("toBlock").GetString(), "to")
-            - Quantity.ToUInt64(filter.GetProperty("fromBlock").GetString(), "from") + 1;
-    }
-
-    private async Task<ulong> HeadAsync() =>
-        Quantity.ToUInt64(await anvil.RpcAsync<string>("eth_blockNumber"), "head");
 
     private static IEnumerable<UInt128> PotsOf(ChannelId channel, ChainBatch batch) => batch.Events
         .OfType<ChainEvent.Deposited>().Where(seen => seen.Channel == channel).Select(seen => seen.Pot);
@@ -278,7 +264,7 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
         EthereumChain chain, ChannelId channel, Func<ChainEvent, bool> isLast)
     {
         var events = new List<ChainEvent>();
-        await foreach (ChainBatch batch in FollowAsync(chain, null))
+        await foreach (ChainBatch batch in FollowAsync(chain))
         {
             events.AddRange(batch.Events.Where(seen => seen.Channel == channel));
             if (events.Any(isLast)) break;
@@ -287,9 +273,9 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
         return events;
     }
 
-    private static async IAsyncEnumerable<ChainBatch> FollowAsync(EthereumChain chain, ChainCursor? after)
+    private static async IAsyncEnumerable<ChainBatch> FollowAsync(EthereumChain chain, params ChainBlock[] known)
     {
         using var limit = new CancellationTokenSource(Limit);
-        await foreach (ChainBatch batch in chain.FollowAsync(after, limit.Token)) yield return batch;
+        await foreach (ChainBatch batch in chain.FollowAsync(known, limit.Token)) yield return batch;
     }
 }

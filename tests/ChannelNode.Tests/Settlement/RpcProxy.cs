@@ -34,8 +34,8 @@ internal sealed class RpcProxy : IDisposable
         using HttpResponseMessage response = client.Send(new HttpRequestMessage(HttpMethod.Post, upstreamUrl) { Content = content });
     }
 
-    public static (int, string) Error(JsonElement request, string message) => (200, JsonSerializer.Serialize(
-        new { jsonrpc = "2.0", id = request.GetProperty("id"), error = new { code = -32005, message } }));
+    public static (int, string) Error(JsonElement request, string message, int code = -32005) => (200, JsonSerializer.Serialize(
+        new { jsonrpc = "2.0", id = request.GetProperty("id"), error = new { code, message } }));
 
     public void Dispose()
     {

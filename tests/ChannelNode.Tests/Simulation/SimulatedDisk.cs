@@ -76,5 +76,9 @@ internal sealed class SimulatedRows
 
     public SortedDictionary<ulong, Job> Jobs { get; } = [];
 
-    public ChainCursor? ChainCursor { get; set; }
+    public SortedDictionary<ulong, ChainBlock> Blocks { get; } = [];
+
+    public SortedDictionary<(ulong Block, ChannelId Channel), ChannelState> Undo { get; } = [];
+
+    public SortedDictionary<(ulong Block, ChannelId Channel, Side Side), RecentDeposit> Deposits { get; } = [];
 }

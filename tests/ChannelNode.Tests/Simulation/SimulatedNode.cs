@@ -27,7 +27,7 @@ internal sealed class SimulatedNode
         Us = us;
         Store = new SimulatedStore(disk);
         _scheme = new TestScheme(us.Signer);
-        _view = new ChainView(Store, time, TimeSpan.FromDays(365));
+        _view = new ChainView(Store.ReadBlocks().LastOrDefault(), time, TimeSpan.FromDays(365));
         NodeClock clock = new(time);
         _book = new ChannelBook(Store, _links, channelsInMemoryMax);
         Ledger = new Ledger(_book, Store, _view, clock, Options, NullLogger<Ledger>.Instance);
@@ -39,7 +39,7 @@ internal sealed class SimulatedNode
         {
             Dial = (_, _, _) => throw new InvalidOperationException("nobody dials in a simulation"),
         };
-        _view.Advance(new ChainBatch(null, 0, [], IsCaughtUp: true));
+        _view.Advance(new ChainBatch(ChainMove.Stay, null, [], IsCaughtUp: true));
     }
 
     public Party Us { get; }

@@ -24,7 +24,13 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
 
     public IReadOnlyDictionary<ChannelId, Pending> ReadPending() => _rows.Pending;
 
-    public ChainCursor? ReadChainCursor() => _rows.ChainCursor;
+    public IReadOnlyList<ChainBlock> ReadBlocks() => [.. _rows.Blocks.Values];
+
+    public IReadOnlyList<(ChannelId Channel, ChannelState Before)> ReadUndo(ulong block) =>
+        [.. _rows.Undo.Where(row => row.Key.Block > block).Select(row => (row.Key.Channel, row.Value))];
+
+    public IReadOnlyList<(ChannelId Channel, RecentDeposit Deposit)> ReadRecentDeposits() =>
+        [.. _rows.Deposits.Select(row => (row.Key.Channel, row.Value))];
 
     public IReadOnlyDictionary<Address, string> ReadPeerUrls() => _rows.PeerUrls;
 
@@ -111,7 +117,33 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
             Writes.Add(rows => rows.Received.Add(put));
         }
 
-        public void PutChainCursor(ChainCursor cursor) => Writes.Add(rows => rows.ChainCursor = cursor);
+        public void PutBlock(ChainBlock block) => Writes.Add(rows => rows.Blocks[block.Number] = block);
+
+        public void PutUndo(ulong block, ChannelId channel, in ChannelState before)
+        {
+            ChannelState put = before;
+            Writes.Add(rows => rows.Undo[(block, channel)] = put);
+        }
+
+        public void DropBlocks(ulong first, ulong last) => Writes.Add(rows =>
+        {
+            foreach (ulong number in rows.Blocks.Keys.Where(number => number >= first && number <= last).ToArray())
+                rows.Blocks.Remove(number);
+            foreach ((ulong Block, ChannelId Channel) key in rows.Undo.Keys.Where(key => key.Block >= first && key.Block <= last).ToArray())
+                rows.Undo.Remove(key);
+        });
+
+        public void PutRecentDeposit(ChannelId channel, in RecentDeposit deposit)
+        {
+            RecentDeposit put = deposit;
+            Writes.Add(rows => rows.Deposits[(put.Block, channel, put.Side)] = put);
+        }
+
+        public void DropRecentDeposit(ChannelId channel, in RecentDeposit deposit)
+        {
+            RecentDeposit dropped = deposit;
+            Writes.Add(rows => rows.Deposits.Remove((dropped.Block, channel, dropped.Side)));
+        }
 
         public void PutPeerUrl(Address signer, string url) => Writes.Add(rows => rows.PeerUrls[signer] = url);
 

@@ -18,7 +18,7 @@ public sealed class RocksChannelStoreTests : IDisposable
         using RocksChannelStore store = _folder.Open();
 
         Assert.Empty(store.ReadChannels());
-        Assert.Null(store.ReadChainCursor());
+        Assert.Empty(store.ReadBlocks());
         Assert.Empty(store.ReadPeerUrls());
         Assert.Equal(0ul, store.ReadReceivedCursor());
         Assert.Null(store.FindOutgoing("key"));
@@ -41,7 +41,7 @@ public sealed class RocksChannelStoreTests : IDisposable
                     batch.PutState(IdOf(1), state);
                     batch.PutOutgoing(Outgoing(1, 7, "key"));
                     batch.PutReceived(Received(1));
-                    batch.PutChainCursor(new ChainCursor(5, Bytes32Of(6)));
+                    batch.PutBlock(new ChainBlock(5, Bytes32Of(6), Bytes32Of(7), 8));
                     batch.PutPeerUrl(AddressOf(7), "https://péer:1");
                 },
                 durable);
@@ -49,7 +49,7 @@ public sealed class RocksChannelStoreTests : IDisposable
 
         using RocksChannelStore reopened = _folder.Open();
         Assert.Equal([new StoredChannel(ChannelOf(1, Side.B), state)], reopened.ReadChannels());
-        Assert.Equal(new ChainCursor(5, Bytes32Of(6)), reopened.ReadChainCursor());
+        Assert.Equal([new ChainBlock(5, Bytes32Of(6), Bytes32Of(7), 8)], reopened.ReadBlocks());
         Assert.Equal("https://péer:1", reopened.ReadPeerUrls()[AddressOf(7)]);
         Assert.Equal(1ul, reopened.ReadReceivedCursor());
         Assert.Equal(7, (int)reopened.FindOutgoing("key")!.Total);

@@ -63,10 +63,12 @@ public sealed class RowFixtureTests
         CloseSentB = Amounts.Max,
         CloseDeadlineSeconds = ulong.MaxValue,
         EverFunded = true,
+        UncreditedA = Amounts.Max,
+        UncreditedB = Amounts.Max,
     };
 
     private static readonly string LargestHex =
-        "02" + "1f" + Repeat(Max14, 7) + "ffffffff" + Repeat("ff", 65) + Repeat(Max14, 2) + "ffffffffffffffff";
+        "02" + "3f" + Repeat(Max14, 7) + "ffffffff" + Repeat("ff", 65) + Repeat(Max14, 2) + "ffffffffffffffff" + Repeat(Max14, 2);
 
     [Fact]
     public void Terms_LieAsDocumented()
@@ -171,7 +173,7 @@ public sealed class RowFixtureTests
     }
 
     [Fact]
-    public void IdentityAndChainCursor_LieAsDocumented()
+    public void IdentityAndBlock_LieAsDocumented()
     {
         var identity = new RowWriter(new byte[IdentityRow.Size]);
         IdentityRow.Write(ref identity, new StoreIdentity(0x7A69, StoreFolder.AddressOf(0xC0), StoreFolder.AddressOf(0x51)));
@@ -179,10 +181,32 @@ public sealed class RowFixtureTests
             "00000004" + "0000000000007a69" + Repeat("c0", 20) + Repeat("51", 20),
             Convert.ToHexStringLower(identity.Row));
 
-        var cursor = new RowWriter(new byte[ChainCursorRow.Size]);
-        ChainCursorRow.Write(ref cursor, new ChainCursor(0x0102, StoreFolder.Bytes32Of(0xDD)));
-        Assert.Equal("01" + "0000000000000102" + Repeat("dd", 32), Convert.ToHexStringLower(cursor.Row));
-        Assert.Equal(new ChainCursor(0x0102, StoreFolder.Bytes32Of(0xDD)), ChainCursorRow.Read(cursor.Row));
+        var key = new byte[BlockRow.KeySize];
+        BlockRow.WriteKey(key, 0x0102);
+        ChainBlock block = new(0x0102, StoreFolder.Bytes32Of(0xDD), StoreFolder.Bytes32Of(0xCC), 0x6553F100);
+        var row = new RowWriter(new byte[BlockRow.Size]);
+        BlockRow.Write(ref row, block);
+        Assert.Equal("0000000000000102", Convert.ToHexStringLower(key));
+        Assert.Equal("01" + Repeat("dd", 32) + Repeat("cc", 32) + "000000006553f100", Convert.ToHexStringLower(row.Row));
+        Assert.Equal(block, BlockRow.Read(key, row.Row));
+    }
+
+    [Fact]
+    public void UndoAndRecentDeposit_LieAsDocumented()
+    {
+        var undo = new byte[UndoKey.Size];
+        UndoKey.Write(undo, 0x0102, StoreFolder.IdOf(0xEE));
+        Assert.Equal("0000000000000102" + Repeat("ee", 32), Convert.ToHexStringLower(undo));
+        Assert.Equal(StoreFolder.IdOf(0xEE), UndoKey.Read(undo));
+
+        var key = new byte[RecentDepositRow.KeySize];
+        RecentDeposit deposit = new(0x0102, Side.B, 0x1001);
+        RecentDepositRow.WriteKey(key, StoreFolder.IdOf(0xEE), deposit);
+        var row = new RowWriter(new byte[RecentDepositRow.SizeMax]);
+        RecentDepositRow.Write(ref row, deposit);
+        Assert.Equal("0000000000000102" + Repeat("ee", 32) + "01", Convert.ToHexStringLower(key));
+        Assert.Equal("01" + "021001", Convert.ToHexStringLower(row.Row));
+        Assert.Equal((StoreFolder.IdOf(0xEE), deposit), RecentDepositRow.Read(key, row.Row));
     }
 
     [Fact]
@@ -289,7 +313,7 @@ public sealed class RowFixtureTests
     public void FlagThatIsNotKnown_Throws()
     {
         byte[] state = Convert.FromHexString(DistinctHex);
-        state[1] |= 32;
+        state[1] |= 64;
         Assert.Throws<StoreException>(() => StateRow.Read(state));
         byte[] terms = Convert.FromHexString(CountingHex);
         terms[1] |= 128;
@@ -302,7 +326,7 @@ public sealed class RowFixtureTests
         Assert.Throws<StoreException>(() => OutgoingRow.Read(Place(49), Convert.FromHexString("02" + "00" + "05a1")));
         Assert.Throws<StoreException>(() => OutgoingRow.Read(Place(48), Convert.FromHexString("02" + "00" + "00")));
         Assert.Throws<StoreException>(() => IdempotencyRow.Read(Convert.FromHexString("02" + Repeat("ee", 48))).Length);
-        Assert.Throws<StoreException>(() => ChainCursorRow.Read(Convert.FromHexString("01" + Repeat("ee", 41))));
+        Assert.Throws<StoreException>(() => BlockRow.Read(new byte[8], Convert.FromHexString("01" + Repeat("ee", 73))));
     }
 
     private static IEnumerable<Action<byte[]>> Readers() =>
@@ -313,7 +337,8 @@ public sealed class RowFixtureTests
         row => OutgoingRow.Read(Place(OutgoingRow.KeySize), row),
         row => ReceivedRow.Read(new byte[8], row),
         row => _ = IdempotencyRow.Read(row).Length,
-        row => ChainCursorRow.Read(row),
+        row => BlockRow.Read(new byte[8], row),
+        row => RecentDepositRow.Read(new byte[RecentDepositRow.KeySize], row),
         row => PeerRow.Read(row),
         row => JobRow.Read(1, row),
     ];

@@ -53,10 +53,11 @@ internal sealed partial class Anvil : IAsyncDisposable
     public Task FundAsync(Address account) =>
         _rpc.CallAsync<object?>("anvil_setBalance", [account.ToString(), "0x56BC75E2D63100000"], CancellationToken.None);
 
-    public async Task<Bytes32> BlockHashAsync(ulong number) =>
-        (await new EthereumRpc(_rpc).BlockAsync(number, CancellationToken.None))!.Hash;
-
-    public async Task<ulong> HeadAsync() => await new EthereumRpc(_rpc).BlockNumberAsync(CancellationToken.None);
+    public async Task<ChainBlock> HeadAsync()
+    {
+        BlockHeader head = await new EthereumRpc(_rpc).LatestBlockAsync(CancellationToken.None);
+        return new ChainBlock(head.Number, head.Hash, head.Parent, head.TimestampSeconds);
+    }
 
     /// <summary>Real deposits of side A, many at once: returns when all are sent; the next blocks hold them.</summary>
     public async Task DepositAsync(IEnumerable<ChannelTerms> channels, UInt128 amount)

@@ -22,8 +22,7 @@ internal sealed partial class StoredChannels(NodeUnderTest node, Anvil anvil)
     public async Task<IReadOnlyList<IReadOnlyList<PaidChannel>>> WriteAsync(
         IReadOnlyList<LoadKey> payers, int channelsEach, int others)
     {
-        ulong head = await anvil.HeadAsync();
-        Bytes32 hash = await anvil.BlockHashAsync(head);
+        ChainBlock head = await anvil.HeadAsync();
         using (RocksChannelStore store = RocksChannelStore.Open(
             node.DataFolder, new StoreIdentity(Anvil.ChainId, anvil.Contract, node.Signer)))
         {
@@ -38,7 +37,7 @@ internal sealed partial class StoredChannels(NodeUnderTest node, Anvil anvil)
             foreach (int[] some in Enumerable.Range(0, others).Chunk(ChannelsPerCommit))
                 Put(store, some.AsParallel().AsOrdered().Select(Stranger));
             IStoreBatch last = store.NewBatch();
-            last.PutChainCursor(new ChainCursor(head, hash));
+            last.PutBlock(head);
             store.Commit(last, durable: true);
             return paid;
         }

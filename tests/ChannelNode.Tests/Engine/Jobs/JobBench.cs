@@ -69,7 +69,7 @@ internal sealed class JobBench : IAsyncDisposable
         Chain = await ChainBenchOf(options);
         _store = RocksChannelStore.Open(
             options.DataDirectory, new StoreIdentity(AnvilFixture.ChainId, _contract, Key.Address));
-        ChainView view = new(_store, TimeProvider.System, TimeSpan.FromHours(1));
+        ChainView view = new(_store.ReadBlocks().LastOrDefault(), TimeProvider.System, TimeSpan.FromHours(1));
         NodeClock clock = new(TimeProvider.System);
         ChannelBook book = new(_store, new PeerLinks(), 1_024);
         _ledger = new Ledger(book, _store, view, clock, options, NullLogger<Ledger>.Instance);

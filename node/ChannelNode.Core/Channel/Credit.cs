@@ -1,0 +1,43 @@
+namespace ChannelNode.Core;
+
+/// <summary>What was put into one side by one block, while it may still vanish with its block.</summary>
+public readonly record struct RecentDeposit(ulong Block, Side Side, UInt128 Amount);
+
+/// <summary>
+/// How much of deposits that a reorganisation could still take away counts. The amount that counts is bounded, not the
+/// deposit: of all that a side put in with fewer than <paramref name="LargerConfirmations"/> confirmations at most
+/// <paramref name="SmallMax"/> counts, of all that is not final at most <paramref name="LargerMax"/>, and of what has
+/// fewer than <paramref name="Confirmations"/> nothing. So many small deposits count no sooner than a large one, and a
+/// large one counts in part at once. Amounts are in the token's smallest units; a block itself is its first confirmation.
+/// </summary>
+public sealed record CreditPolicy(
+    uint Confirmations, UInt128 SmallMax, uint LargerConfirmations, UInt128 LargerMax)
+{
+    /// <summary>
+    /// What of a side's pot does not count yet. <paramref name="head"/> is the newest block, <paramref name="final"/> the
+    /// newest that can never vanish.
+    /// </summary>
+    public UInt128 Uncredited(IEnumerable<RecentDeposit> deposits, Side side, ulong head, ulong final)
+    {
+        UInt128 unconfirmed = UInt128.Zero, young = UInt128.Zero, notFinal = UInt128.Zero;
+        foreach (RecentDeposit deposit in deposits)
+        {
+            if (deposit.Side != side) continue;
+            if (!Has(Confirmations, deposit.Block, head)) unconfirmed += deposit.Amount;
+            if (!Has(LargerConfirmations, deposit.Block, head)) young += deposit.Amount;
+            if (!IsSettled(deposit, head, final)) notFinal += deposit.Amount;
+        }
+
+        return UInt128.Max(
+            unconfirmed, UInt128.Max(Amounts.Excess(young, SmallMax), Amounts.Excess(notFinal, LargerMax)));
+    }
+
+    /// <summary>Nothing is held back for this deposit any more, whatever else is put in.</summary>
+    public bool IsSettled(in RecentDeposit deposit, ulong head, ulong final) =>
+        deposit.Block <= final
+        && Has(Confirmations, deposit.Block, head)
+        && Has(LargerConfirmations, deposit.Block, head);
+
+    private static bool Has(uint confirmations, ulong block, ulong head) =>
+        block <= head && head - block + 1 >= confirmations;
+}

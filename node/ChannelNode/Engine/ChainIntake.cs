@@ -1,0 +1,238 @@
+using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// Takes what the chain says into the channels, and back out of them when the chain takes it back. Channels are looked
+/// up, and deposits counted, on the follower's own thread: the ledger's writer only decides and writes. Events, cursor,
+/// and what undoes them are one write. Not for several threads.
+/// </summary>
+internal sealed class ChainIntake
+{
+    /// <summary>Events that one turn of the ledger takes, so that payments never wait for a long catching up.</summary>
+    private const int EventsPerTurnMax = 1_000;
+
+    private readonly ChannelBook _book;
+    private readonly Ledger _ledger;
+    private readonly IChannelStore _store;
+    private readonly Func<CancellationToken, Task<ulong?>> _finalBlock;
+    private readonly ChainView _view;
+    private readonly NodeClock _clock;
+    private readonly ChainAlarms _alarms;
+    private readonly ChainTail _tail;
+    private readonly RecentDeposits _deposits;
+    private readonly uint _confirmations;
+    private ulong _final;
+
+    /// <param name="finalBlock">As <see cref="IChain.FinalBlockAsync"/>.</param>
+    public ChainIntake(
+        ChannelBook book, Ledger ledger, IChannelStore store, Func<CancellationToken, Task<ulong?>> finalBlock, ChainView view,
+        NodeClock clock, NodeOptions options, ILogger log)
+    {
+        (_book, _ledger, _store, _finalBlock, _view, _clock) = (book, ledger, store, finalBlock, view, clock);
+        _alarms = new ChainAlarms(log);
+        _tail = new ChainTail(options.ReorgDepthMax, store.ReadBlocks());
+        _deposits = new RecentDeposits(options.CreditOf);
+        _confirmations = options.CreditOf(Address.Zero).LargerConfirmations;
+        foreach ((ChannelId id, RecentDeposit deposit) in store.ReadRecentDeposits())
+            if (book.Find(id) is { } slot) _deposits.Load(slot.Channel, slot.State, deposit);
+    }
+
+    /// <summary>Where to follow on from.</summary>
+    public IReadOnlyList<ChainBlock> Known => _tail.Blocks;
+
+    /// <summary>Returns when the batch is in the channels' committed states.</summary>
+    public async Task TakeAsync(ChainBatch batch, CancellationToken cancel)
+    {
+        switch (batch.Move)
+        {
+            case ChainMove.Next:
+                await NextAsync(batch.Cursor!, batch.Events, cancel);
+                break;
+            case ChainMove.Jump:
+                await JumpAsync(batch.Cursor!, batch.Events, cancel);
+                break;
+            case ChainMove.Back:
+                await BackAsync(batch.Cursor!, cancel);
+                break;
+        }
+
+        if (batch.Cursor is { } cursor) _clock.FollowChain(cursor.TimestampSeconds);
+        _view.Advance(batch);
+    }
+
+    private async Task NextAsync(ChainBlock block, IReadOnlyList<ChainEvent> events, CancellationToken cancel)
+    {
+        List<Seen> seen = Find(events);
+        await LookForFinalAsync(block.Number, seen, cancel);
+        (ulong First, ulong Last)? old = _tail.Add(block);
+        await _ledger.RunAsync(turn => Next(turn, block, seen, old), cancel);
+        await CreditAsync(cancel);
+    }
+
+    private bool Next(LedgerTurn turn, ChainBlock block, List<Seen> seen, (ulong First, ulong Last)? old)
+    {
+        HashSet<ChannelId> undoable = [];
+        foreach ((ChannelSlot slot, ChainEvent what) in seen)
+        {
+            if (undoable.Add(what.Channel)) turn.Batch.PutUndo(block.Number, what.Channel, slot.Working);
+            Observe(turn, slot, what, block.Number);
+        }
+
+        // Those of this block at once, the others after it: a small deposit counts in the write that shows it.
+        foreach (RecentDeposits.Change change in _deposits.Review(undoable, block.Number, _final))
+            Credit(turn, _book.Get(change.Channel), change);
+        ExpireCloses(turn, _tail.WithConfirmations(_confirmations));
+        turn.Batch.PutBlock(block);
+        if (old is var (first, last)) turn.Batch.DropBlocks(first, last);
+        return true;
+    }
+
+    /// <summary>
+    /// These blocks will not be undone, so events may be written before their cursor: after a crash they come again and
+    /// change nothing, for each carries the state that it left. Their own numbers do not matter: the last block's is
+    /// the most careful one for a deposit.
+    /// </summary>
+    private async Task JumpAsync(ChainBlock block, IReadOnlyList<ChainEvent> events, CancellationToken cancel)
+    {
+        List<Seen> seen = Find(events);
+        await LookForFinalAsync(block.Number, seen, cancel);
+        foreach (Seen[] part in seen.Chunk(EventsPerTurnMax))
+        {
+            await _ledger.RunAsync(
+                turn =>
+                {
+                    foreach ((ChannelSlot slot, ChainEvent what) in part) Observe(turn, slot, what, block.Number);
+                    return true;
+                },
+                cancel);
+        }
+
+        _tail.JumpTo(block);
+        await _ledger.RunAsync(
+            turn =>
+            {
+                ExpireCloses(turn, block);
+                turn.Batch.DropBlocks(0, block.Number);
+                turn.Batch.PutBlock(block);
+                return true;
+            },
+            cancel);
+        await CreditAsync(cancel);
+    }
+
+    private async Task BackAsync(ChainBlock block, CancellationToken cancel)
+    {
+        Dictionary<ChannelId, ChannelState> before = [];
+        foreach ((ChannelId id, ChannelState state) in _store.ReadUndo(block.Number)) before.TryAdd(id, state); // The first undoes all.
+        List<(ChannelSlot Slot, ChannelState Before)> undone = [];
+        foreach ((ChannelId id, ChannelState state) in before) undone.Add((_book.Get(id), state));
+
+        _alarms.Reorganized(_tail.Newest!, block, undone.Count);
+        _tail.BackTo(block);
+        (ChannelId, RecentDeposit)[] gone = [.. _deposits.DropAfter(block.Number)];
+        await _ledger.RunAsync(turn => Back(turn, block, undone, gone), cancel);
+        await CreditAsync(cancel);
+    }
+
+    private bool Back(
+        LedgerTurn turn, ChainBlock block, List<(ChannelSlot, ChannelState)> undone, (ChannelId, RecentDeposit)[] gone)
+    {
+        foreach ((ChannelSlot slot, ChannelState before) in undone)
+        {
+            ChannelState was = slot.Working;
+            Change(turn, slot, Lifecycle.RollBack(slot.Channel, was, before));
+            _alarms.IfUncovered(slot.Channel, was, slot.Working);
+        }
+
+        foreach ((ChannelId id, RecentDeposit deposit) in gone) turn.Batch.DropRecentDeposit(id, deposit);
+        turn.Batch.DropBlocks(block.Number + 1, ulong.MaxValue - 1);
+        return true;
+    }
+
+    private void Observe(LedgerTurn turn, ChannelSlot slot, ChainEvent what, ulong block)
+    {
+        ChannelState was = slot.Working;
+        ChannelState next = Lifecycle.Observe(slot.Channel, was, what);
+        if (what is ChainEvent.Deposited deposited) next = CountLater(turn, slot, next, deposited, was, block);
+        _alarms.Seen(slot.Channel, was, what, _clock.NowSeconds);
+        Change(turn, slot, next);
+    }
+
+    /// <summary>A deposit counts only from the review on that follows: never for a moment before its time.</summary>
+    private ChannelState CountLater(
+        LedgerTurn turn, ChannelSlot slot, in ChannelState next, ChainEvent.Deposited deposited, in ChannelState was, ulong block)
+    {
+        UInt128 amount = Amounts.Excess(deposited.Pot, was.OnChain.PotOf(deposited.Side));
+        if (amount == UInt128.Zero) return next; // Seen again.
+        RecentDeposit deposit = _deposits.Add(slot.Channel, was, new RecentDeposit(block, deposited.Side, amount));
+        turn.Batch.PutRecentDeposit(slot.Channel.Id, deposit);
+        return deposited.Side == Side.A
+            ? next with { UncreditedA = next.UncreditedA + amount }
+            : next with { UncreditedB = next.UncreditedB + amount };
+    }
+
+    private void Change(LedgerTurn turn, ChannelSlot slot, in ChannelState next)
+    {
+        if (next == slot.Working) return;
+        slot.Working = next;
+        _book.Watch(slot, next);
+        turn.Touch(slot, durable: false);
+    }
+
+    /// <summary>A close is given up only by a block that stays: one whose time is later but vanishes could be mined before it.</summary>
+    private void ExpireCloses(LedgerTurn turn, ChainBlock? staying)
+    {
+        if (staying is null) return;
+        foreach (ChannelSlot slot in _book.Watched)
+            Change(turn, slot, Lifecycle.ExpireClose(slot.Working, staying.TimestampSeconds));
+    }
+
+    private async Task CreditAsync(CancellationToken cancel)
+    {
+        if (_deposits.IsEmpty || _tail.Newest is not { } head) return;
+        List<(ChannelSlot, RecentDeposits.Change)> changes = [];
+        foreach (RecentDeposits.Change change in _deposits.Review(head.Number, _final)) changes.Add((_book.Get(change.Channel), change));
+        if (changes.Count == 0) return;
+        await _ledger.RunAsync(
+            turn =>
+            {
+                foreach ((ChannelSlot slot, RecentDeposits.Change change) in changes) Credit(turn, slot, change);
+                return true;
+            },
+            cancel);
+    }
+
+    private void Credit(LedgerTurn turn, ChannelSlot slot, RecentDeposits.Change change)
+    {
+        Change(turn, slot, slot.Working with { UncreditedA = change.UncreditedA, UncreditedB = change.UncreditedB });
+        foreach (RecentDeposit deposit in change.Settled) turn.Batch.DropRecentDeposit(change.Channel, deposit);
+    }
+
+    /// <summary>Asked only while a deposit waits for it. Where the chain has no such notion, what cannot be undone is final.</summary>
+    private async Task LookForFinalAsync(ulong head, List<Seen> seen, CancellationToken cancel)
+    {
+        bool waits = seen.Exists(it => it.What is ChainEvent.Deposited) || (!_deposits.IsEmpty && _deposits.NewestBlock > _final);
+        if (!waits) return;
+        try
+        {
+            ulong final = await _finalBlock(cancel) ?? _tail.Oldest?.Number ?? 0;
+            _final = Math.Min(Math.Max(_final, final), head);
+        }
+        catch (RefusalException)
+        {
+            // Told when the next block cannot be read either; until then the deposits wait.
+        }
+    }
+
+    private List<Seen> Find(IReadOnlyList<ChainEvent> events)
+    {
+        List<Seen> seen = new(events.Count);
+        foreach (ChainEvent what in events)
+            if (_book.Find(what.Channel) is { } slot) seen.Add(new Seen(slot, what));
+        return seen;
+    }
+
+    private readonly record struct Seen(ChannelSlot Slot, ChainEvent What);
+}
