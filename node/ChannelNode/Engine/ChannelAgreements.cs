@@ -150,12 +150,14 @@ internal sealed class ChannelAgreements(
     private async Task EstablishAsync(PeerLink link, ChannelSlot slot, CancellationToken cancel)
     {
         WhenEstablished established = new(slot);
+        using CancellationTokenSource time = new(AnswerTimeout, clock.Time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel, time.Token);
         await ledger.EnqueueAsync(established, cancel);
         try
         {
-            await established.Task.WaitAsync(AnswerTimeout, clock.Time, cancel);
+            using (limit.Token.UnsafeRegister(_ => established.GiveUp(), null)) await established.Task;
         }
-        catch (TimeoutException error)
+        catch (OperationCanceledException error) when (!cancel.IsCancellationRequested)
         {
             throw new RefusalException(Refusal.PeerOffline, $"peer {link.Signer} did not answer", error);
         }
@@ -245,15 +247,18 @@ internal sealed class ChannelAgreements(
         Question key = new(link.Signer, channel, typeof(TReply), deadlineSeconds);
         if (!_asked.TryAdd(key, asked))
             throw new RefusalException(Refusal.NotReady, "an earlier question about this channel is not answered yet");
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel, link.Ended);
+        using CancellationTokenSource time = new(AnswerTimeout, clock.Time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel, link.Ended, time.Token);
         try
         {
             link.Send(question);
-            return await asked.Task.WaitAsync(AnswerTimeout, clock.Time, limit.Token) as TReply
-                ?? throw new RefusalException(Refusal.InvalidArgument, "the peer answered something else than was asked");
+            using (limit.Token.UnsafeRegister(_ => asked.TrySetCanceled(), null))
+            {
+                return await asked.Task as TReply
+                    ?? throw new RefusalException(Refusal.InvalidArgument, "the peer answered something else than was asked");
+            }
         }
-        catch (Exception error) when (!cancel.IsCancellationRequested
-            && error is TimeoutException or OperationCanceledException)
+        catch (OperationCanceledException error) when (!cancel.IsCancellationRequested)
         {
             throw new RefusalException(Refusal.PeerOffline, $"peer {link.Signer} did not answer", error);
         }

@@ -39,7 +39,7 @@ internal sealed class Claims(
             foreach (StoredChannel[] rows in Operations.ClaimGroups(owing.Where(stored => IsDue(stored, etherLimit))))
             {
                 foreach (StoredChannel row in rows) _underWay[row.Channel.Id] = true;
-                _ = Task.Run(() => ClaimAsync(rows, stopping), CancellationToken.None);
+                _ = ClaimAsync(rows, stopping);
             }
         }
     }

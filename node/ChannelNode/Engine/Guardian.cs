@@ -110,7 +110,7 @@ internal sealed class Guardian(
 
     private void Begin(
         IReadOnlyList<ChannelId> channels, ChannelDuty duty, Func<Task<TransactionReceipt>> run, CancellationToken stopping) =>
-        _ = Task.Run(() => DoAsync(channels, duty, run, stopping), CancellationToken.None);
+        _ = DoAsync(channels, duty, run, stopping);
 
     private async Task DoAsync(
         IReadOnlyList<ChannelId> channels, ChannelDuty duty, Func<Task<TransactionReceipt>> run, CancellationToken stopping)

@@ -57,7 +57,6 @@ internal sealed class Node : IAsyncDisposable
         _guardian = new Guardian(
             Book, Jobs, intake, Operations, chain, View, scheme, Clock, logs.CreateLogger<Guardian>());
         _claims = new Claims(Jobs, Operations, View, chain, options, Clock, logs.CreateLogger<Claims>());
-        Ledger.Start();
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }
 
@@ -95,10 +94,17 @@ internal sealed class Node : IAsyncDisposable
     public Task Completion => Task.WhenAny(Ledger.Completion, _guarding, _running, _retaining, _claiming).Unwrap();
 
     /// <summary>Follows the chain, and returns when everything that happened while the node was away is known.</summary>
-    public async Task CatchUpAsync(CancellationToken cancel)
+    public Task CatchUpAsync(CancellationToken cancel)
     {
-        _guarding = Task.Run(() => _guardian.RunAsync(_stopping.Token), CancellationToken.None);
-        _running = Task.Run(() => _runner.RunAsync(_stopping.Token), CancellationToken.None);
+        Ledger.Start();
+        return CatchUpWithoutWriterAsync(cancel);
+    }
+
+    /// <summary>The same for simulations, which take the ledger's turns themselves: everything runs on the caller's thread.</summary>
+    internal async Task CatchUpWithoutWriterAsync(CancellationToken cancel)
+    {
+        _guarding = _guardian.RunAsync(_stopping.Token);
+        _running = _runner.RunAsync(_stopping.Token);
         Task current = View.WhenCurrentAsync(cancel);
         Task first = await Task.WhenAny(current, _guarding, _running);
         await first;
@@ -109,8 +115,8 @@ internal sealed class Node : IAsyncDisposable
     public void Start()
     {
         Peers.Start(_stopping.Token);
-        _retaining = Task.Run(() => _retention.RunAsync(_stopping.Token), CancellationToken.None);
-        _claiming = Task.Run(() => _claims.RunAsync(_stopping.Token), CancellationToken.None);
+        _retaining = _retention.RunAsync(_stopping.Token);
+        _claiming = _claims.RunAsync(_stopping.Token);
     }
 
     public async ValueTask DisposeAsync()

@@ -9,6 +9,9 @@ internal sealed class WhenEstablished(ChannelSlot slot) : EstablishedCommand
 
     public Task Task => _done.Task;
 
+    /// <summary>Nobody waits any more; the task is cancelled.</summary>
+    public void GiveUp() => _done.TrySetCanceled();
+
     internal override void Apply(LedgerTurn turn)
     {
         if (slot.Link is null) Refuse(Refusal.PeerOffline);
