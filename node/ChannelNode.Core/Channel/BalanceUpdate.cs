@@ -30,6 +30,9 @@ public interface ISignatureScheme
     /// <summary>Lets anyone present <paramref name="update"/>, the other side's, in a dispute for this side.</summary>
     Signature SignConsent(in BalanceUpdate update);
 
+    /// <summary>Whether <paramref name="signer"/>, the side that the update pays, lets anyone present it.</summary>
+    bool VerifyConsent(in BalanceUpdate update, in Signature consent, Address signer);
+
     /// <summary>
     /// The same signature with the v under which the contract recovers <paramref name="signer"/>. Verification
     /// against a known key does not look at v, so a peer can send a wrong one and still be believed: ask for this
@@ -39,6 +42,9 @@ public interface ISignatureScheme
 
     /// <summary>As with updates.</summary>
     Signature Presentable(in CooperativeClose close, in Signature signature, Address signer);
+
+    /// <summary>As with updates.</summary>
+    Signature PresentableConsent(in BalanceUpdate update, in Signature consent, Address signer);
 }
 
 /// <summary>A balance update whose signature was checked. Nothing but <see cref="TryVerify"/> can make one.</summary>

@@ -6,7 +6,7 @@ namespace ChannelNode.Engine;
 /// <summary>
 /// What an operator must hear of the chain. Logged now; a stream of events for operators begins here too.
 /// </summary>
-internal sealed class ChainAlarms(ILogger log)
+internal sealed class ChainAlarms(ILogger log, bool guardsOthers = false)
 {
     /// <summary>Blocks after <paramref name="back"/> are no longer part of the chain.</summary>
     public void Reorganized(ChainBlock was, ChainBlock back, int channels) =>
@@ -18,7 +18,7 @@ internal sealed class ChainAlarms(ILogger log)
         log.ChainEventSeen(channel.Id, what.ToString());
         if (what is ChainEvent.CloseStarted { After: var pots })
             log.Closing(channel.Id, pots.ClosesAtSeconds, (long)pots.ClosesAtSeconds - (long)nowSeconds);
-        if (Lifecycle.ChainKnowsMore(channel, before, what)) log.ChainKnowsMore(channel.Id, what.ToString(), before.Sent, before.TheirSent);
+        if (!guardsOthers && Lifecycle.ChainKnowsMore(channel, before, what)) log.ChainKnowsMore(channel.Id, what.ToString(), before.Sent, before.TheirSent);
     }
 
     /// <summary>What the peer paid was covered by a deposit that is gone: it is worth something again when that comes back.</summary>

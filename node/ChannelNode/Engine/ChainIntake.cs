@@ -23,15 +23,21 @@ internal sealed class ChainIntake
     private readonly ChainTail _tail;
     private readonly RecentDeposits _deposits;
     private readonly uint _confirmations;
+    private readonly bool _guardsOthers;
+    private readonly SemaphoreSlim _taking = new(1);
     private ulong _final;
 
     /// <param name="finalBlock">As <see cref="IChain.FinalBlockAsync"/>.</param>
+    /// <param name="guardsOthers">
+    /// A watchtower's: it takes no credit, and does not know what the two sides have signed, so nothing there can alarm it.
+    /// </param>
     public ChainIntake(
         ChannelBook book, Ledger ledger, IChannelStore store, Func<CancellationToken, Task<ulong?>> finalBlock, ChainView view,
-        NodeClock clock, NodeOptions options, ILogger log)
+        NodeClock clock, NodeOptions options, ILogger log, bool guardsOthers = false)
     {
         (_book, _ledger, _store, _finalBlock, _view, _clock) = (book, ledger, store, finalBlock, view, clock);
-        _alarms = new ChainAlarms(log);
+        _guardsOthers = guardsOthers;
+        _alarms = new ChainAlarms(log, guardsOthers);
         _tail = new ChainTail(options.ReorgDepthMax, store.ReadBlocks());
         _deposits = new RecentDeposits(options.CreditOf);
         _confirmations = options.CreditOf(Address.Zero).LargerConfirmations;
@@ -43,7 +49,27 @@ internal sealed class ChainIntake
     public IReadOnlyList<ChainBlock> Known => _tail.Blocks;
 
     /// <summary>Returns when the batch is in the channels' committed states.</summary>
-    public async Task TakeAsync(ChainBatch batch, CancellationToken cancel)
+    public Task TakeAsync(ChainBatch batch, CancellationToken cancel) =>
+        BetweenBatchesAsync(_ => TakeNowAsync(batch, cancel), cancel);
+
+    /// <summary>
+    /// Runs while nothing is taken over; it is given the newest block taken (null before the first). Every event of later
+    /// blocks finds the channels that are known by then.
+    /// </summary>
+    public async Task BetweenBatchesAsync(Func<ChainBlock?, Task> run, CancellationToken cancel)
+    {
+        await _taking.WaitAsync(cancel);
+        try
+        {
+            await run(_tail.Newest);
+        }
+        finally
+        {
+            _taking.Release();
+        }
+    }
+
+    private async Task TakeNowAsync(ChainBatch batch, CancellationToken cancel)
     {
         switch (batch.Move)
         {
@@ -127,7 +153,8 @@ internal sealed class ChainIntake
         Dictionary<ChannelId, ChannelState> before = [];
         foreach ((ChannelId id, ChannelState state) in _store.ReadUndo(block.Number)) before.TryAdd(id, state); // The first undoes all.
         List<(ChannelSlot Slot, ChannelState Before)> undone = [];
-        foreach ((ChannelId id, ChannelState state) in before) undone.Add((_book.Get(id), state));
+        foreach ((ChannelId id, ChannelState state) in before)
+            if (_book.Find(id) is { } slot) undone.Add((slot, state)); // A watchtower may have let go of it.
 
         _alarms.Reorganized(_tail.Newest!, block, undone.Count);
         _tail.BackTo(block);
@@ -155,7 +182,7 @@ internal sealed class ChainIntake
     {
         ChannelState was = slot.Working;
         ChannelState next = Lifecycle.Observe(slot.Channel, was, what);
-        if (what is ChainEvent.Deposited deposited) next = CountLater(turn, slot, next, deposited, was, block);
+        if (what is ChainEvent.Deposited deposited && !_guardsOthers) next = CountLater(turn, slot, next, deposited, was, block);
         _alarms.Seen(slot.Channel, was, what, _clock.NowSeconds);
         Change(turn, slot, next);
     }

@@ -110,9 +110,20 @@ internal sealed class ChannelBook
         else _closing.TryRemove(slot.Channel.Id, out _);
     }
 
+    /// <summary>The channel is not known any more: a watchtower lets go of it. What still holds the slot changes nothing on disk.</summary>
+    public void Drop(ChannelSlot slot, IStoreBatch batch)
+    {
+        slot.IsDropped = true;
+        batch.DropChannel(slot.Channel.Id);
+        _slots.Remove(slot.Channel.Id);
+        _closing.TryRemove(slot.Channel.Id, out _);
+        _unfunded.Set(slot.Channel.Id, slot.Channel.Theirs.Signer, false);
+    }
+
     /// <summary>Writes a channel's working state, and the index where that changes it.</summary>
     public void Write(ChannelSlot slot, IStoreBatch batch)
     {
+        if (slot.IsDropped) return;
         batch.PutState(slot.Channel.Id, slot.Working);
         Pending pending = PendingOf.State(slot.Working) | (slot.Pending & Pending.Acknowledgement);
         if (pending == slot.Pending) return;

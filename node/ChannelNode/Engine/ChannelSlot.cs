@@ -87,6 +87,9 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
 
     public bool Touched { get; set; }
 
+    /// <summary>It is not on disk any more and never will be again.</summary>
+    public bool IsDropped { get; set; }
+
     public bool AcknowledgementDue { get; set; }
 
     /// <summary>The acknowledgement that is due is to be a receipt.</summary>

@@ -10,7 +10,7 @@ namespace ChannelNode.Engine;
 /// guardian's, whatever it owes.
 /// </summary>
 internal sealed class Claims(
-    JobBook jobs, Operations operations, ChainView view, IChain chain, NodeOptions options, NodeClock clock, ILogger<Claims> log)
+    JobBook jobs, Operations operations, ChainOrders orders, ChainView view, IChain chain, NodeOptions options, NodeClock clock, ILogger<Claims> log)
 {
     /// <summary>What one row more costs, and its part of the transaction.</summary>
     private const ulong GasPerRow = 60_000;
@@ -36,7 +36,7 @@ internal sealed class Claims(
         if (await EtherLimitAsync(stopping) is not { } etherLimit || !view.IsCurrent) return;
         foreach (List<StoredChannel> owing in operations.LookThrough())
         {
-            foreach (StoredChannel[] rows in Operations.ClaimGroups(owing.Where(stored => IsDue(stored, etherLimit))))
+            foreach (StoredChannel[] rows in ChainOrders.ClaimGroups(owing.Where(stored => IsDue(stored, etherLimit))))
             {
                 foreach (StoredChannel row in rows) _underWay[row.Channel.Id] = true;
                 _ = ClaimAsync(rows, stopping);
@@ -78,7 +78,7 @@ internal sealed class Claims(
             UInt128 value = UInt128.Zero;
             foreach (StoredChannel row in rows) value += AtRisk(row.State);
             log.Claiming(value, rows.Length);
-            JobEntry job = await jobs.SubmitAsync(operations.ClaimOrder(rows, 0), stopping);
+            JobEntry job = await jobs.SubmitAsync(orders.Claim(rows, 0), stopping);
             TransactionReceipt receipt = await JobBook.WhenDoneAsync(job, null, stopping);
             await view.WhenFollowedAsync(receipt.BlockNumber, stopping);
         }

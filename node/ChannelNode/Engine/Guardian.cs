@@ -4,18 +4,24 @@ using Microsoft.Extensions.Logging;
 
 namespace ChannelNode.Engine;
 
+/// <summary>What a guardian guards: a node its own channels, a watchtower those of others.</summary>
+/// <param name="Closing">The channels that are closing, each as the side sees it for which the guardian acts.</param>
+/// <param name="Dispute">What presents the newest update of the other side.</param>
+/// <param name="Settles">Whether it settles too, which serves both sides alike.</param>
+internal sealed record Guarding(
+    Func<IEnumerable<StoredChannel>> Closing, Func<StoredChannel, JobOrder> Dispute, bool Settles);
+
 /// <summary>
 /// Follows the chain into the channels and does for each what is due: disputes an old state, claims before it is too
 /// late, settles when the window is over. A duty that fails stays due and is tried again with the next look.
 /// </summary>
 internal sealed class Guardian(
-    ChannelBook book,
+    Guarding guarding,
     JobBook jobs,
     ChainIntake intake,
-    Operations operations,
+    ChainOrders orders,
     IChain chain,
     ChainView view,
-    ISignatureScheme scheme,
     NodeClock clock,
     ILogger<Guardian> log)
 {
@@ -23,7 +29,7 @@ internal sealed class Guardian(
     private static readonly TimeSpan RetryFollowAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan RetryLater = TimeSpan.FromSeconds(15);
 
-    private readonly ConcurrentDictionary<ChannelId, ChannelDuty> _duties = new();
+    private readonly ConcurrentDictionary<(ChannelId Channel, Side Side), ChannelDuty> _duties = new();
     private volatile bool _hasCaughtUp;
 
     public async Task RunAsync(CancellationToken stopping)
@@ -81,12 +87,13 @@ internal sealed class Guardian(
     {
         if (!_hasCaughtUp) return;
         List<StoredChannel> claims = [];
-        foreach (ChannelSlot slot in book.Watched)
+        foreach (StoredChannel closing in guarding.Closing())
         {
-            ChannelDuty duty = Lifecycle.Due(slot.Channel, slot.State, clock.ChainSeconds, clock.NowSeconds);
-            if (duty == ChannelDuty.None || !_duties.TryAdd(slot.Channel.Id, duty)) continue;
-            if (duty == ChannelDuty.Claim) claims.Add(new StoredChannel(slot.Channel, slot.State));
-            else Begin([slot.Channel.Id], duty, () => SendInTimeAsync(slot, duty, stopping), stopping);
+            ChannelDuty duty = Lifecycle.Due(closing.Channel, closing.State, clock.ChainSeconds, clock.NowSeconds);
+            if (duty == ChannelDuty.None || (duty == ChannelDuty.Settle && !guarding.Settles)) continue;
+            if (!_duties.TryAdd((closing.Channel.Id, closing.Channel.OurSide), duty)) continue;
+            if (duty == ChannelDuty.Claim) claims.Add(closing);
+            else Begin([closing.Channel], duty, () => SendInTimeAsync(closing, duty, stopping), stopping);
         }
 
         foreach (StoredChannel claim in claims.ToArray())
@@ -94,51 +101,57 @@ internal sealed class Guardian(
             // Of before a restart, in other company maybe: it is waited for.
             if (jobs.FindActive(JobKind.Claim, claim.Channel.Id) is not { Job.IsProtective: true } underWay) continue;
             claims.Remove(claim);
-            Begin([claim.Channel.Id], ChannelDuty.Claim, () => JobBook.WhenDoneAsync(underWay, null, stopping), stopping);
+            Begin([claim.Channel], ChannelDuty.Claim, () => JobBook.WhenDoneAsync(underWay, null, stopping), stopping);
         }
 
-        foreach (StoredChannel[] rows in Operations.ClaimGroups(claims))
+        foreach (StoredChannel[] rows in ChainOrders.ClaimGroups(claims))
         {
             ulong closesAtSeconds = rows.Min(row => row.State.OnChain.ClosesAtSeconds);
             Begin(
-                [.. rows.Select(row => row.Channel.Id)],
+                [.. rows.Select(row => row.Channel)],
                 ChannelDuty.Claim,
-                () => RunAsync(operations.ClaimOrder(rows, closesAtSeconds), stopping),
+                () => RunAsync(orders.Claim(rows, closesAtSeconds), stopping),
                 stopping);
         }
     }
 
     private void Begin(
-        IReadOnlyList<ChannelId> channels, ChannelDuty duty, Func<Task<TransactionReceipt>> run, CancellationToken stopping) =>
+        IReadOnlyList<Channel> channels, ChannelDuty duty, Func<Task<TransactionReceipt>> run, CancellationToken stopping) =>
         _ = DoAsync(channels, duty, run, stopping);
 
     private async Task DoAsync(
-        IReadOnlyList<ChannelId> channels, ChannelDuty duty, Func<Task<TransactionReceipt>> run, CancellationToken stopping)
+        IReadOnlyList<Channel> channels, ChannelDuty duty, Func<Task<TransactionReceipt>> run, CancellationToken stopping)
     {
         try
         {
             TransactionReceipt receipt = await run();
-            foreach (ChannelId id in channels) log.DutyDone(id, duty, receipt.BlockNumber);
+            foreach (Channel channel in channels) log.DutyDone(channel.Id, duty, receipt.BlockNumber);
             await view.WhenFollowedAsync(receipt.BlockNumber, stopping);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
             // Still due after the next start.
         }
+        catch (RefusalException refusal) when (refusal.Refusal == Refusal.NothingNew)
+        {
+            // Somebody else was first, a watchtower maybe: soon the chain says so here too.
+            foreach (Channel channel in channels) log.DutyNeedless(channel.Id, duty, refusal.Refusal, refusal.Message);
+            await Task.Delay(LookEvery, clock.Time, CancellationToken.None);
+        }
         catch (RefusalException refusal)
         {
-            // Also the normal end when the other side was first; the next look decides on what the chain says then.
-            foreach (ChannelId id in channels) log.DutyRefused(id, duty, refusal.Refusal, refusal.Message);
+            // The next look decides on what the chain says then.
+            foreach (Channel channel in channels) log.DutyRefused(channel.Id, duty, refusal.Refusal, refusal.Message);
             await Task.Delay(IsLasting(refusal.Refusal) ? RetryLater : LookEvery, clock.Time, CancellationToken.None);
         }
         catch (Exception error)
         {
-            foreach (ChannelId id in channels) log.DutyFailed(id, duty, error);
+            foreach (Channel channel in channels) log.DutyFailed(channel.Id, duty, error);
             await Task.Delay(LookEvery, clock.Time, CancellationToken.None);
         }
         finally
         {
-            foreach (ChannelId id in channels) _duties.TryRemove(id, out _);
+            foreach (Channel channel in channels) _duties.TryRemove((channel.Id, channel.OurSide), out _);
         }
     }
 
@@ -148,32 +161,23 @@ internal sealed class Guardian(
 
     /// <summary>Only the contract itself says that it is too late for a dispute; what remains then is to settle.</summary>
     private async Task<TransactionReceipt> SendInTimeAsync(
-        ChannelSlot slot, ChannelDuty duty, CancellationToken stopping)
+        StoredChannel closing, ChannelDuty duty, CancellationToken stopping)
     {
-        if (duty == ChannelDuty.Settle) return await RunAsync(operations.SettleOrder(slot), stopping);
+        (Channel channel, ChannelState state) = (closing.Channel, closing.State);
+        if (duty == ChannelDuty.Settle) return await RunAsync(orders.Settle(channel, state), stopping);
         try
         {
-            return await RunAsync(DisputeOrder(slot), stopping);
+            log.Disputing(channel.Id, state.OnChain.SentOf(channel.TheirSide), state.TheirSent);
+            return await RunAsync(guarding.Dispute(closing), stopping);
         }
         catch (RefusalException refusal) when (refusal.Refusal == Refusal.WindowClosed)
         {
-            log.DisputeLost(slot.Channel.Id, slot.State.OnChain.ClosesAtSeconds);
-            return await RunAsync(operations.SettleOrder(slot), stopping);
+            log.DisputeLost(channel.Id, state.OnChain.ClosesAtSeconds);
+            if (!guarding.Settles) throw;
+            return await RunAsync(orders.Settle(channel, state), stopping);
         }
     }
 
     private async Task<TransactionReceipt> RunAsync(JobOrder order, CancellationToken stopping) =>
         await JobBook.WhenDoneAsync(await jobs.SubmitAsync(order, stopping), null, stopping);
-
-    private JobOrder DisputeOrder(ChannelSlot slot)
-    {
-        ChannelState state = slot.State;
-        ChannelId id = slot.Channel.Id;
-        log.Disputing(id, state.OnChain.SentOf(slot.Channel.TheirSide), state.TheirSent);
-        BalanceUpdate theirs = new(id, state.TheirSent, state.TheirReceived);
-        Signature signature = scheme.Presentable(theirs, state.TheirSignature, slot.Channel.Theirs.Signer);
-        return new JobOrder(
-            JobKind.Dispute, $"dispute/{id}/{state.OnChain.ClosesAtSeconds}/{theirs.Sent}/{theirs.Received}", [id],
-            chain.Dispute(slot.Channel, theirs, signature), state.OnChain.ClosesAtSeconds);
-    }
 }

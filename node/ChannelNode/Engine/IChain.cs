@@ -93,6 +93,9 @@ internal interface IChain : IAsyncDisposable
 
     ChainCall Dispute(Channel channel, BalanceUpdate update, Signature signature);
 
+    /// <summary>For our side, by whoever has its consent: not as a party of the channel.</summary>
+    ChainCall DisputeFor(Channel channel, BalanceUpdate update, Signature signature, Signature consent);
+
     ChainCall Settle(Channel channel);
 
     /// <summary>Rows of one payee, token and window.</summary>
@@ -137,6 +140,12 @@ internal interface IChain : IAsyncDisposable
     /// <see cref="ChainReorganizedException"/> when the chain has left the oldest of the known blocks.
     /// </summary>
     IAsyncEnumerable<ChainBatch> FollowAsync(IReadOnlyList<ChainBlock> known, CancellationToken cancel);
+
+    /// <summary>
+    /// What the contract stores of a channel after this very block; all zero for one that it does not know. ChainUnavailable
+    /// also where the block is not known there (yet, or any more).
+    /// </summary>
+    Task<Pots> SidesAsync(ChannelId channel, Bytes32 blockHash, CancellationToken cancel);
 
     /// <summary>
     /// The newest block that the chain itself calls final (or safe, where that is configured to be enough); null where

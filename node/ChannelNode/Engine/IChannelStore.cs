@@ -6,9 +6,10 @@ namespace ChannelNode.Engine;
 internal sealed record StoredChannel(Channel Channel, ChannelState State);
 
 /// <summary>
-/// What this database belongs to. Written once into an empty one; a node with another identity is refused.
+/// What this database belongs to. Written once into an empty one; a node with another identity is refused, and so is a
+/// watchtower (<paramref name="GuardsOthers"/>) in a node's database and the reverse.
 /// </summary>
-internal sealed record StoreIdentity(ulong ChainId, Address Contract, Address Signer);
+internal sealed record StoreIdentity(ulong ChainId, Address Contract, Address Signer, bool GuardsOthers = false);
 
 /// <summary>
 /// Port: the node's memory. One writer (the ledger's) calls <see cref="NewBatch"/> and <see cref="Commit"/>; reads
@@ -20,6 +21,9 @@ internal interface IChannelStore : IDisposable
     ulong ChannelCount { get; }
 
     StoredChannel? FindChannel(ChannelId id);
+
+    /// <summary>What a watchtower can present for a side of a channel; null where it guards it not.</summary>
+    GuardedUpdate? FindGuarded(ChannelId id, Side side);
 
     /// <summary>At most <paramref name="countMax"/> channels behind an id (null: from the first), in order of their ids.</summary>
     IReadOnlyList<StoredChannel> ReadChannels(ChannelId? after, int countMax);
@@ -99,6 +103,12 @@ internal interface IStoreBatch : IDisposable
     void PutChannel(Channel channel);
 
     void PutState(ChannelId channel, in ChannelState state);
+
+    /// <summary>Replaces what is stored for this side: of a side there is one update.</summary>
+    void PutGuarded(Side side, GuardedUpdate guarded);
+
+    /// <summary>A watchtower lets go of a channel: its terms, its state, and what is stored for both sides.</summary>
+    void DropChannel(ChannelId channel);
 
     /// <summary>Replaces what is stored as pending in a channel; None takes it off the index.</summary>
     void PutPending(ChannelId channel, Pending pending);

@@ -152,4 +152,30 @@ internal static partial class Log
         + "It is older than the truth; the chain's totals are taken over")]
     public static partial void ChainKnowsMore(
         this ILogger log, ChannelId channel, string @event, UInt128 sent, UInt128 received);
+
+    [LoggerMessage(80, LogLevel.Information, "Signer {Signer}: an update in channel {Channel} is not guarded, {Reason}: its {Field}")]
+    public static partial void GuardRefused(this ILogger log, Address signer, ChannelId channel, Refusal reason, string field);
+
+    [LoggerMessage(81, LogLevel.Information, "Channel {Channel}: nothing is left in it, and it is not guarded any more")]
+    public static partial void GuardEnded(this ILogger log, ChannelId channel);
+
+    [LoggerMessage(82, LogLevel.Warning, "The contract could not be asked for {Channels} channels and is asked again: {Message}")]
+    public static partial void FirstLookFailed(this ILogger log, int channels, string message);
+
+    [LoggerMessage(83, LogLevel.Information, "Watchtower {Tower} at {Url} guards {Guarded} channels and lacks {Lagging}")]
+    public static partial void TowerConnected(this ILogger log, Address tower, string url, int guarded, int lagging);
+
+    [LoggerMessage(84, LogLevel.Warning,
+        "Watchtower at {Url} is away for {AwaySeconds} s and lacks the newest update of {Lagging} channels: {Reason}")]
+    public static partial void TowerAway(this ILogger log, string url, long awaySeconds, int lagging, string reason);
+
+    [LoggerMessage(85, LogLevel.Information, "Watchtower at {Url}: {Reason}; trying again in {DelayMs} ms")]
+    public static partial void TowerDialFailed(this ILogger log, string url, string reason, long delayMs);
+
+    [LoggerMessage(86, LogLevel.Warning, "Watchtower at {Url} does not guard channel {Channel}, {Reason}: {Message}")]
+    public static partial void TowerRefused(this ILogger log, string url, ChannelId channel, Refusal reason, string message);
+
+    [LoggerMessage(87, LogLevel.Information, "Channel {Channel}: {Duty} is not needed any more, {Reason}: {Message}")]
+    public static partial void DutyNeedless(
+        this ILogger log, ChannelId channel, ChannelDuty duty, Refusal reason, string message);
 }

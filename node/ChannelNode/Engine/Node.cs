@@ -49,16 +49,20 @@ internal sealed class Node : IAsyncDisposable
             chain,
             options,
             logs.CreateLogger<JobRunner>());
-        Operations = new Operations(Book, agreements, Jobs, chain, View, scheme, Clock);
+        ChainOrders orders = new(chain, scheme);
+        Operations = new Operations(Book, agreements, Jobs, orders, chain, View, scheme, Clock);
         Funding = new Funding(Peers, agreements, Jobs, Operations, chain, View, Clock, us);
         Credits = new Credits(Book, Operations, chain, options, us);
         ChainIntake intake = new(
             Book, Ledger, store, chain.FinalBlockAsync, View, Clock, options, logs.CreateLogger<ChainIntake>());
         _guardian = new Guardian(
-            Book, Jobs, intake, Operations, chain, View, scheme, Clock, logs.CreateLogger<Guardian>());
-        _claims = new Claims(Jobs, Operations, View, chain, options, Clock, logs.CreateLogger<Claims>());
+            new Guarding(Closing, orders.Dispute, Settles: true), Jobs, intake, orders, chain, View, Clock,
+            logs.CreateLogger<Guardian>());
+        _claims = new Claims(Jobs, Operations, orders, View, chain, options, Clock, logs.CreateLogger<Claims>());
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }
+
+    private IEnumerable<StoredChannel> Closing() => Book.Watched.Select(slot => new StoredChannel(slot.Channel, slot.State));
 
     public NodeOptions Options { get; }
 

@@ -24,14 +24,12 @@ internal sealed class Operations(
     ChannelBook book,
     ChannelAgreements agreements,
     JobBook jobs,
+    ChainOrders orders,
     IChain chain,
     ChainView view,
     ISignatureScheme scheme,
     NodeClock clock)
 {
-    /// <summary>Rows of one claim: about 2 million gas, far below any block's.</summary>
-    private const int ClaimRowsMax = 100;
-
     /// <summary>Channels read at a time when all are looked through.</summary>
     private const int ChannelsPerLook = 4_096;
 
@@ -91,16 +89,6 @@ internal sealed class Operations(
         await RunAsync(slot, order, watch, cancel);
     }
 
-    /// <summary>
-    /// All that anyone else needs to dispute for this node while it is away: the peer's newest update, its signature, and
-    /// this node's consent. Null where there is nothing to present. Whoever has it can only serve this node with it.
-    /// </summary>
-    public (BalanceUpdate Update, Signature Signature, Signature Consent)? ForWatchtower(ChannelSlot slot)
-    {
-        (BalanceUpdate? update, Signature signature) = BestUpdate(slot, slot.State);
-        return update is { } best ? (best, signature, scheme.SignConsent(best)) : null;
-    }
-
     /// <summary>What the peer signed last, where presenting it counts; one-way channels claim instead.</summary>
     private (BalanceUpdate? Update, Signature Signature) BestUpdate(ChannelSlot slot, in ChannelState state)
     {
@@ -112,13 +100,8 @@ internal sealed class Operations(
     public async Task SettleAsync(ChannelSlot slot, OperationWatcher watch, CancellationToken cancel)
     {
         Check(slot.State.OnChain.Settle(clock.NowSeconds, out _), "channel_id", slot.Channel.Id);
-        await RunAsync(slot, SettleOrder(slot), watch, cancel);
+        await RunAsync(slot, orders.Settle(slot.Channel, slot.State), watch, cancel);
     }
-
-    /// <summary>The guardian's and an operator's: whoever is second joins.</summary>
-    public JobOrder SettleOrder(ChannelSlot slot) => new(
-        JobKind.Settle, $"settle/{slot.Channel.Id}/{slot.State.OnChain.ClosesAtSeconds}", [slot.Channel.Id],
-        chain.Settle(slot.Channel));
 
     /// <summary>Claims the given channels, or all that owe us something; in transactions of one token and window.</summary>
     public async Task ClaimAsync(
@@ -146,41 +129,14 @@ internal sealed class Operations(
 
     private async Task ClaimAsync(List<StoredChannel> channels, OperationWatcher watch, CancellationToken cancel)
     {
-        foreach (StoredChannel[] rows in ClaimGroups(channels)) await ClaimGroupAsync(rows, watch, cancel);
+        foreach (StoredChannel[] rows in ChainOrders.ClaimGroups(channels)) await ClaimGroupAsync(rows, watch, cancel);
     }
-
-    /// <summary>What fits in one claim each: of one payee, token and window.</summary>
-    public static IEnumerable<StoredChannel[]> ClaimGroups(IEnumerable<StoredChannel> channels) => channels
-        .GroupBy(stored => (
-            stored.Channel.Ours, stored.Channel.Terms.Token, stored.Channel.Terms.DisputeWindowSeconds))
-        .SelectMany(group => group.Chunk(ClaimRowsMax));
 
     private async Task ClaimGroupAsync(
         IReadOnlyList<StoredChannel> channels, OperationWatcher watch, CancellationToken cancel)
     {
         ChannelId? name = channels.Count == 1 ? channels[0].Channel.Id : null;
-        await RunAsync(name, ClaimOrder(channels, 0), $"claimed from {channels.Count} channel(s)", watch, cancel);
-    }
-
-    /// <summary>A claim of rows that belong together. The same rows at the same totals are the same claim.</summary>
-    public JobOrder ClaimOrder(IReadOnlyList<StoredChannel> channels, ulong deadlineSeconds)
-    {
-        List<ClaimRow> rows = [];
-        foreach (StoredChannel stored in channels) rows.Add(Row(stored.Channel, stored.State));
-        ChainCall call = chain.Claim(rows);
-        string urgent = deadlineSeconds == 0 ? "" : $"/{deadlineSeconds}";
-        return new JobOrder(
-            JobKind.Claim, $"claim/{Keccak.Hash(call.Data.Span)}{urgent}",
-            [.. channels.Select(stored => stored.Channel.Id)], call, deadlineSeconds);
-    }
-
-    private ClaimRow Row(Channel channel, in ChannelState state)
-    {
-        BalanceUpdate update = new(channel.Id, state.TheirSent, state.TheirReceived);
-        return new ClaimRow(
-            channel,
-            state.TheirSent,
-            scheme.Presentable(update, state.TheirSignature, channel.Theirs.Signer));
+        await RunAsync(name, orders.Claim(channels, 0), $"claimed from {channels.Count} channel(s)", watch, cancel);
     }
 
     private static StoredChannel Claimable(ChannelSlot slot)

@@ -46,6 +46,12 @@ internal sealed class SlotTable
         }
     }
 
+    /// <summary>The slot is not to be found any more, though somebody may still hold it.</summary>
+    public void Remove(ChannelId id)
+    {
+        lock (LockOf(id)) _entries.TryRemove(id, out _);
+    }
+
     private void RemoveDead()
     {
         for (int look = 0; look < LooksPerEntry && _toLookAt.TryDequeue(out var entry); look++)

@@ -18,6 +18,12 @@ internal sealed class UnfundedChannels
         }
     }
 
+    /// <summary>All of them as they are now.</summary>
+    public IReadOnlyList<ChannelId> List()
+    {
+        lock (_lock) return [.. _channels];
+    }
+
     public int CountOf(Address peer)
     {
         lock (_lock) return _byPeer.GetValueOrDefault(peer);

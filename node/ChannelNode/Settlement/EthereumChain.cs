@@ -132,7 +132,6 @@ internal sealed class EthereumChain : IChain
     public ChainCall Dispute(Channel channel, BalanceUpdate update, Signature signature) =>
         Dispute(channel, update, signature, []);
 
-    /// <summary>For the side that the update pays, by anyone who has its consent: a watchtower.</summary>
     public ChainCall DisputeFor(Channel channel, BalanceUpdate update, Signature signature, Signature consent) =>
         Dispute(channel, update, signature, consent.ToArray());
 
@@ -235,6 +234,10 @@ internal sealed class EthereumChain : IChain
     /// <summary>What the contract stores of a channel now, whatever its confirmations; all zero for an unknown one.</summary>
     public async Task<Pots> SidesAsync(ChannelId id, CancellationToken cancel) =>
         PaymentChannelsCalls.ReadSides(await AskAsync(PaymentChannelsCalls.Sides(id), Refusal.ChainUnavailable, cancel));
+
+    public async Task<Pots> SidesAsync(ChannelId channel, Bytes32 blockHash, CancellationToken cancel) =>
+        PaymentChannelsCalls.ReadSides(await _rpc.AskContractAsync(
+            _transactions.Account, _contract, PaymentChannelsCalls.Sides(channel), blockHash, cancel));
 
     /// <summary>The id as the contract computes it: tells whether it is the contract that this program was made for.</summary>
     public async Task<ChannelId> ChannelIdAsync(ChannelTerms terms, CancellationToken cancel)

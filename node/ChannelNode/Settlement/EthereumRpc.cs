@@ -112,6 +112,15 @@ internal sealed class EthereumRpc(RpcClient client)
         }
     }
 
+    /// <summary>A view of the state after the block of this hash (EIP-1898).</summary>
+    public async Task<byte[]> AskContractAsync(
+        Address from, Address contract, byte[] data, Bytes32 blockHash, CancellationToken cancel)
+    {
+        object?[] arguments =
+            [ToJson(from, new Call(contract, 0, data)), new Dictionary<string, string> { ["blockHash"] = blockHash.ToString() }];
+        return Quantity.ToBytes(await AskAsync<string>("eth_call", arguments, cancel), "result of a call");
+    }
+
     /// <summary>On the latest state, not the pool's: there, a transaction that waits has already done what it is to do again.</summary>
     public async Task<ulong> EstimateGasAsync(
         Address from, Call call, IReadOnlyList<AccessListEntry> accessList, CancellationToken cancel)

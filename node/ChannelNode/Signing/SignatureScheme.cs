@@ -24,6 +24,9 @@ internal sealed class SignatureScheme(PrivateKey key, ulong chainId, Address con
     public bool Verify(in CooperativeClose close, in Signature signature, Address signer) =>
         Verify(_typed.Of(close), signature, signer);
 
+    public bool VerifyConsent(in BalanceUpdate update, in Signature consent, Address signer) =>
+        Verify(_typed.OfConsent(update), consent, signer);
+
     public Signature Sign(in BalanceUpdate update) => key.Sign(_typed.Of(update));
 
     public Signature Sign(in CooperativeClose close) => key.Sign(_typed.Of(close));
@@ -43,6 +46,9 @@ internal sealed class SignatureScheme(PrivateKey key, ulong chainId, Address con
 
     public Signature Presentable(in CooperativeClose close, in Signature signature, Address signer) =>
         Presentable(_typed.Of(close), signature, signer);
+
+    public Signature PresentableConsent(in BalanceUpdate update, in Signature consent, Address signer) =>
+        Presentable(_typed.OfConsent(update), consent, signer);
 
     private static Signature Presentable(in Bytes32 digest, in Signature signature, Address signer)
     {

@@ -4,15 +4,17 @@ using ChannelNode.Engine;
 namespace ChannelNode.Storage;
 
 /// <summary>
-/// A channel's terms, under its id (32 bytes). Numbers are big-endian. Our signer is the database's own and is not
-/// repeated; what is the rule rather than the exception is one bit.
+/// A channel's terms, under its id (32 bytes). Numbers are big-endian. A node's signer is the database's own and is not
+/// repeated; what is the rule rather than the exception is one bit. A watchtower guards other signers: to it, side A is ours.
 /// <code>
 /// offset size field
 ///      0    1 version = 2
-///      1    1 flags: 1 one-way, 2 we are side B, 4 our owner is our signer, 8 their owner is their signer, 16 ether
+///      1    1 flags: 1 one-way, 2 we are side B, 4 our owner is our signer, 8 their owner is their signer, 16 ether,
+///      32 our signer is not the database's
 ///      2    4 dispute window, seconds
 ///      6   32 salt
 ///     38   20 their signer
+///          20 our signer, with flag 32
 ///          20 our owner, without flag 4
 ///          20 their owner, without flag 8
 ///          20 token, without flag 16
@@ -20,7 +22,7 @@ namespace ChannelNode.Storage;
 /// </summary>
 internal static class TermsRow
 {
-    public const int SizeMax = 118;
+    public const int SizeMax = 138;
 
     private const byte Version = 2;
 
@@ -32,27 +34,32 @@ internal static class TermsRow
         OurOwnerIsSigner = 4,
         TheirOwnerIsSigner = 8,
         Ether = 16,
-        All = 31,
+        OurSigner = 32,
+        All = 63,
     }
 
-    /// <summary>Throws for a channel whose signer on our side is not <paramref name="ourSigner"/>.</summary>
+    /// <summary>
+    /// Throws for a channel whose signer on our side is not <paramref name="ourSigner"/>; zero takes any.
+    /// </summary>
     public static void Write(ref RowWriter row, Channel channel, Address ourSigner)
     {
         ChannelTerms terms = channel.Terms;
         (Party ours, Party theirs) = (channel.Ours, channel.Theirs);
-        if (ours.Signer != ourSigner)
+        if (ours.Signer != ourSigner && !ourSigner.IsZero)
             throw new ArgumentException($"Signer {ours.Signer} of {channel.Id} is not the database's, {ourSigner}.");
 
         Fields fields = (terms.OneWay ? Fields.OneWay : 0)
             | (channel.OurSide == Side.B ? Fields.WeAreB : 0)
             | (ours.Owner == ours.Signer ? Fields.OurOwnerIsSigner : 0)
             | (theirs.Owner == theirs.Signer ? Fields.TheirOwnerIsSigner : 0)
-            | (terms.Token.IsZero ? Fields.Ether : 0);
+            | (terms.Token.IsZero ? Fields.Ether : 0)
+            | (ours.Signer != ourSigner ? Fields.OurSigner : 0);
         row.Byte(Version);
         row.Byte((byte)fields);
         row.UInt32(terms.DisputeWindowSeconds);
         row.Bytes32(terms.Salt);
         row.Address(theirs.Signer);
+        if (fields.HasFlag(Fields.OurSigner)) row.Address(ours.Signer);
         if (!fields.HasFlag(Fields.OurOwnerIsSigner)) row.Address(ours.Owner);
         if (!fields.HasFlag(Fields.TheirOwnerIsSigner)) row.Address(theirs.Owner);
         if (!fields.HasFlag(Fields.Ether)) row.Address(terms.Token);
@@ -65,6 +72,7 @@ internal static class TermsRow
         uint disputeWindowSeconds = row.UInt32();
         Bytes32 salt = row.Bytes32();
         Address theirSigner = row.Address();
+        if (fields.HasFlag(Fields.OurSigner)) ourSigner = row.Address();
         var ours = new Party(fields.HasFlag(Fields.OurOwnerIsSigner) ? ourSigner : row.Address(), ourSigner);
         var theirs = new Party(fields.HasFlag(Fields.TheirOwnerIsSigner) ? theirSigner : row.Address(), theirSigner);
         Address token = fields.HasFlag(Fields.Ether) ? Address.Zero : row.Address();
@@ -174,6 +182,50 @@ internal static class StateRow
         };
         row.End();
         return state;
+    }
+}
+
+/// <summary>
+/// What a watchtower can present for a side of a channel, under the channel's id (32 bytes) and the side that is guarded (1).
+/// Amounts as in a <see cref="StateRow"/>.
+/// <code>
+/// size field
+///    1 version = 1
+///      amounts: sent, received, of the other side's update
+///   65 its signature
+///   65 consent of the side that is guarded
+/// </code>
+/// </summary>
+internal static class GuardedRow
+{
+    public const int KeySize = Bytes32.Size + 1;
+
+    public const int SizeMax = 1 + 2 * RowWriter.AmountSizeMax + 2 * Signature.Size;
+
+    private const byte Version = 1;
+
+    public static void WriteKey(Span<byte> target, ChannelId channel, Side side)
+    {
+        channel.Write(target);
+        target[Bytes32.Size] = (byte)side;
+    }
+
+    public static void Write(ref RowWriter row, GuardedUpdate guarded)
+    {
+        row.Byte(Version);
+        row.Amount(guarded.Update.Sent);
+        row.Amount(guarded.Update.Received);
+        row.Signature(guarded.Signature);
+        row.Signature(guarded.Consent);
+    }
+
+    public static GuardedUpdate Read(ChannelId channel, ReadOnlySpan<byte> source)
+    {
+        var row = new RowReader("guarded update", source, Version);
+        var update = new BalanceUpdate(channel, row.Amount(), row.Amount());
+        var guarded = new GuardedUpdate(update, row.Signature(), row.Signature());
+        row.End();
+        return guarded;
     }
 }
 

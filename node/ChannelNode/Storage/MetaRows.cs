@@ -10,11 +10,14 @@ namespace ChannelNode.Storage;
 /// offset size field                        offset size field
 ///      0    4 schema                           12   20 contract
 ///      4    8 chain id                         32   20 signer
+///                                              52    1 role = 1, only in a watchtower's
 /// </code>
 /// </summary>
 internal static class IdentityRow
 {
-    public const int Size = 52;
+    public const int SizeMax = 53;
+
+    private const byte WatchtowerRole = 1;
 
     /// <summary>Which column families there are and what their keys mean. Rows carry versions of their own.</summary>
     public const uint Schema = 5;
@@ -27,6 +30,7 @@ internal static class IdentityRow
         row.UInt64(identity.ChainId);
         row.Address(identity.Contract);
         row.Address(identity.Signer);
+        if (identity.GuardsOthers) row.Byte(WatchtowerRole);
     }
 
     /// <summary>Throws when the database has another schema or belongs to another identity, naming both.</summary>
@@ -37,8 +41,7 @@ internal static class IdentityRow
         if (schema != Schema)
             throw new StoreException($"The database in {directory} has schema {schema}; this program knows schema {Schema}.");
 
-        var found = new StoreIdentity(row.UInt64(), row.Address(), row.Address());
-        row.End();
+        StoreIdentity found = ReadRest(ref row);
         if (found != expected)
             throw new StoreException(
                 $"The database in {directory} belongs to {Describe(found)}; this node is {Describe(expected)}.");
@@ -48,11 +51,22 @@ internal static class IdentityRow
     {
         var row = new RowReader("identity", source);
         row.UInt32();
-        return new StoreIdentity(row.UInt64(), row.Address(), row.Address());
+        return ReadRest(ref row);
+    }
+
+    private static StoreIdentity ReadRest(ref RowReader row)
+    {
+        var identity = new StoreIdentity(row.UInt64(), row.Address(), row.Address());
+        ReadOnlySpan<byte> role = row.Rest();
+        if (role.IsEmpty) return identity;
+        return role is [WatchtowerRole]
+            ? identity with { GuardsOthers = true }
+            : throw new StoreException("The database is of a kind that this program does not know.");
     }
 
     private static string Describe(StoreIdentity identity) =>
-        $"chain {identity.ChainId}, contract {identity.Contract}, signer {identity.Signer}";
+        $"chain {identity.ChainId}, contract {identity.Contract}, signer {identity.Signer}"
+        + (identity.GuardsOthers ? ", a watchtower" : "");
 }
 
 /// <summary>Where a peer was last reached, under its signer (20 bytes): version = 1, then the URL in UTF-8.</summary>

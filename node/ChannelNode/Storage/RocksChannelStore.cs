@@ -37,7 +37,7 @@ internal sealed class RocksChannelStore : IChannelStore
         _sent = new SentPayments(_database, _families.Sent);
         _ourSigner = ourSigner;
 
-        // Called an estimate for what is overwritten and deleted. Terms never are: it is the number.
+        // Called an estimate for what is overwritten and deleted. A node's terms never are: it is the number.
         _channelCount = ulong.Parse(_database.GetProperty("rocksdb.estimate-num-keys", _families.Channels));
     }
 
@@ -64,7 +64,7 @@ internal sealed class RocksChannelStore : IChannelStore
     internal static RocksChannelStore Open(string directory, StoreIdentity identity, DbOptions options)
     {
         directory = Path.GetFullPath(directory);
-        var store = new RocksChannelStore(StoreOpening.Open(directory, options), identity.Signer);
+        var store = new RocksChannelStore(StoreOpening.Open(directory, options), identity.GuardsOthers ? Address.Zero : identity.Signer);
         try
         {
             store.Claim(directory, identity);
@@ -106,6 +106,14 @@ internal sealed class RocksChannelStore : IChannelStore
         if (terms is null) return null;
         byte[] state = _database.Get(key, _families.States) ?? throw Torn();
         return new StoredChannel(TermsRow.Read(id, terms, _ourSigner), StateRow.Read(state));
+    }
+
+    public GuardedUpdate? FindGuarded(ChannelId id, Side side)
+    {
+        Span<byte> key = stackalloc byte[GuardedRow.KeySize];
+        GuardedRow.WriteKey(key, id, side);
+        using StoreGate.Pass pass = _gate.Enter();
+        return _database.Get(key, _families.Guarded) is { } row ? GuardedRow.Read(id, row) : null;
     }
 
     public IReadOnlyList<StoredChannel> ReadChannels(ChannelId? after, int countMax)

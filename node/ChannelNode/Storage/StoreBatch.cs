@@ -6,7 +6,9 @@ using RocksDbSharp;
 
 namespace ChannelNode.Storage;
 
-/// <summary>Writes that wait in native memory; rows are made on the stack on their way there.</summary>
+/// <summary>
+/// Writes that wait in native memory; rows are made on the stack on their way there. Our signer is zero in a watchtower's.
+/// </summary>
 internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IStoreBatch
 {
     private const int SmallRowBytes = 512;
@@ -41,6 +43,31 @@ internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IS
         var row = new RowWriter(stackalloc byte[StateRow.SizeMax]);
         StateRow.Write(ref row, state);
         Put(families.States, key, row.Row);
+    }
+
+    public void PutGuarded(Side side, GuardedUpdate guarded)
+    {
+        Span<byte> key = stackalloc byte[GuardedRow.KeySize];
+        GuardedRow.WriteKey(key, guarded.Update.Channel, side);
+        var row = new RowWriter(stackalloc byte[GuardedRow.SizeMax]);
+        GuardedRow.Write(ref row, guarded);
+        Put(families.Guarded, key, row.Row);
+    }
+
+    public void DropChannel(ChannelId channel)
+    {
+        Span<byte> key = stackalloc byte[GuardedRow.KeySize];
+        foreach (Side side in (ReadOnlySpan<Side>)[Side.A, Side.B])
+        {
+            GuardedRow.WriteKey(key, channel, side);
+            _writes.Delete(key, families.Guarded);
+        }
+
+        Span<byte> id = key[..Bytes32.Size];
+        _writes.Delete(id, families.Channels);
+        _writes.Delete(id, families.States);
+        _writes.Delete(id, families.Pending);
+        IsEmpty = false;
     }
 
     public void PutPending(ChannelId channel, Pending pending)
@@ -176,7 +203,7 @@ internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IS
 
     public void PutIdentity(StoreIdentity identity)
     {
-        var row = new RowWriter(stackalloc byte[IdentityRow.Size]);
+        var row = new RowWriter(stackalloc byte[IdentityRow.SizeMax]);
         IdentityRow.Write(ref row, identity);
         Put(families.Meta, IdentityRow.Key, row.Row);
     }

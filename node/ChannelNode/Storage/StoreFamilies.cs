@@ -7,6 +7,7 @@ internal sealed record StoreFamilies(
     ColumnFamilyHandle Meta,
     ColumnFamilyHandle Channels,
     ColumnFamilyHandle States,
+    ColumnFamilyHandle Guarded,
     ColumnFamilyHandle Pending,
     ColumnFamilyHandle Peers,
     ColumnFamilyHandle Jobs,
@@ -20,6 +21,7 @@ internal sealed record StoreFamilies(
         opened.Database.GetColumnFamily(StoreSchema.Meta),
         opened.Database.GetColumnFamily(StoreSchema.Channels),
         opened.Database.GetColumnFamily(StoreSchema.States),
+        opened.Database.GetColumnFamily(StoreSchema.Guarded),
         opened.Database.GetColumnFamily(StoreSchema.Pending),
         opened.Database.GetColumnFamily(StoreSchema.Peers),
         opened.Database.GetColumnFamily(StoreSchema.Jobs),
@@ -32,7 +34,7 @@ internal sealed record StoreFamilies(
     /// <summary>All that hold a node's data; an empty database has nothing in any of them.</summary>
     public IEnumerable<ColumnFamilyHandle> Data =>
         [
-            Meta, Channels, States, Pending, Peers, Jobs, Blocks, Undo, Deposits,
+            Meta, Channels, States, Guarded, Pending, Peers, Jobs, Blocks, Undo, Deposits,
             .. Received.All.Concat(Sent.All).Select(part => part.Family),
         ];
 }

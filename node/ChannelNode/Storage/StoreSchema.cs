@@ -10,6 +10,7 @@ namespace ChannelNode.Storage;
 /// meta         "identity"                       IdentityRow
 /// channels     channel id                       TermsRow
 /// states       channel id                       StateRow
+/// guarded      channel id, side                 GuardedRow; only in a watchtower's
 /// pending      channel id                       PendingRow; only of channels that something is pending in
 /// peers        signer                           PeerRow
 /// jobs         number                           JobRow
@@ -28,6 +29,7 @@ internal sealed class StoreSchema
     public const string Meta = "meta";
     public const string Channels = "channels";
     public const string States = "states";
+    public const string Guarded = "guarded";
     public const string Pending = "pending";
     public const string Peers = "peers";
     public const string Jobs = "jobs";
@@ -96,6 +98,7 @@ internal sealed class StoreSchema
             { Meta, _calm },
             { Channels, _channels },
             { States, _states },
+            { Guarded, _channels },
             { Pending, _calm },
             { Peers, _calm },
             { Jobs, _calm },

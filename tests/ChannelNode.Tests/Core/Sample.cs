@@ -57,7 +57,12 @@ internal sealed class TestScheme(Address signer) : ISignatureScheme
 
     public Signature SignConsent(in BalanceUpdate update) => Of(update, signer) with { V = 29 };
 
+    public bool VerifyConsent(in BalanceUpdate update, in Signature consent, Address by) =>
+        consent == Of(update, by) with { V = 29 };
+
     public Signature Presentable(in BalanceUpdate update, in Signature signature, Address by) => signature;
+
+    public Signature PresentableConsent(in BalanceUpdate update, in Signature consent, Address by) => consent;
 
     public Signature Presentable(in CooperativeClose close, in Signature signature, Address by) => signature;
 

@@ -103,6 +103,12 @@ internal sealed class CountingScheme(ISignatureScheme scheme) : ISignatureScheme
 
     public Signature SignConsent(in BalanceUpdate update) => scheme.SignConsent(update);
 
+    public bool VerifyConsent(in BalanceUpdate update, in Signature consent, Address signer) =>
+        scheme.VerifyConsent(update, consent, signer);
+
+    public Signature PresentableConsent(in BalanceUpdate update, in Signature consent, Address signer) =>
+        scheme.PresentableConsent(update, consent, signer);
+
     public Signature Presentable(in BalanceUpdate update, in Signature signature, Address signer) =>
         scheme.Presentable(update, signature, signer);
 

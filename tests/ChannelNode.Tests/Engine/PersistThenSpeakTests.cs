@@ -124,6 +124,8 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
 
         public StoredChannel? FindChannel(ChannelId id) => store.FindChannel(id);
 
+        public GuardedUpdate? FindGuarded(ChannelId id, Side side) => store.FindGuarded(id, side);
+
         public IReadOnlyList<StoredChannel> ReadChannels(ChannelId? after, int countMax) =>
             store.ReadChannels(after, countMax);
 

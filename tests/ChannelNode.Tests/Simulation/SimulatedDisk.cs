@@ -64,6 +64,8 @@ internal sealed class SimulatedRows
 
     public Dictionary<ChannelId, ChannelState> States { get; } = [];
 
+    public Dictionary<(ChannelId Channel, Side Side), GuardedUpdate> Guarded { get; } = [];
+
     public Dictionary<ChannelId, Pending> Pending { get; } = [];
 
     public Dictionary<ChannelId, SortedDictionary<UInt128, OutgoingPayment>> Outgoing { get; } = [];

@@ -16,6 +16,8 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
     public StoredChannel? FindChannel(ChannelId id) =>
         _rows.Channels.TryGetValue(id, out Channel? channel) ? new StoredChannel(channel, _rows.States[id]) : null;
 
+    public GuardedUpdate? FindGuarded(ChannelId id, Side side) => _rows.Guarded.GetValueOrDefault((id, side));
+
     public IReadOnlyList<StoredChannel> ReadChannels(ChannelId? after, int countMax) =>
     [
         .. _rows.Channels.Values.Where(channel => after is null || channel.Id.CompareTo(after.Value) > 0).Take(countMax)
@@ -97,6 +99,18 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
             ChannelState put = state;
             Writes.Add(rows => rows.States[channel] = put);
         }
+
+        public void PutGuarded(Side side, GuardedUpdate guarded) =>
+            Writes.Add(rows => rows.Guarded[(guarded.Update.Channel, side)] = guarded);
+
+        public void DropChannel(ChannelId channel) => Writes.Add(rows =>
+        {
+            rows.Channels.Remove(channel);
+            rows.States.Remove(channel);
+            rows.Pending.Remove(channel);
+            rows.Guarded.Remove((channel, Side.A));
+            rows.Guarded.Remove((channel, Side.B));
+        });
 
         public void PutPending(ChannelId channel, Pending pending) => Writes.Add(rows =>
         {

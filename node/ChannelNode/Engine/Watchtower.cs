@@ -1,0 +1,116 @@
+using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// A watchtower put together: the follower, the jobs and the guardian of a node, for channels of others. Its key pays gas
+/// and has no part in any channel: whatever it sends pays the owners that the terms name, and nobody else.
+/// </summary>
+internal sealed class Watchtower : IAsyncDisposable
+{
+    private static readonly TimeSpan ForgetLookMin = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ForgetLookMax = TimeSpan.FromMinutes(10);
+
+    private readonly Guardian _guardian;
+    private readonly JobRunner _runner;
+    private readonly FirstLooks _looks;
+    private readonly ChainIntake _intake;
+    private readonly WatchtowerOptions _options;
+    private readonly NodeClock _clock;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly List<Task> _running = [];
+
+    public Watchtower(
+        WatchtowerOptions options, Address account, IChannelStore store, IChain chain, ISignatureScheme scheme,
+        TimeProvider time, ILoggerFactory logs)
+    {
+        NodeOptions node = options.Node;
+        _options = options;
+        _clock = new NodeClock(time);
+        ChannelBook book = new(store, new PeerLinks(), node.ChannelsInMemoryMax);
+        View = new ChainView(store.ReadBlocks().LastOrDefault(), time, TimeSpan.FromSeconds(node.ChainSilenceSecondsMax));
+        Ledger = new Ledger(book, store, View, _clock, node, logs.CreateLogger<Ledger>());
+        Jobs = new JobBook(store, Ledger, _clock, node, logs.CreateLogger<JobBook>());
+        _runner = new JobRunner(
+            Jobs,
+            new JobObserver(Jobs, chain, node, logs.CreateLogger<JobObserver>()),
+            new JobOffers(Jobs, chain, _clock, node, logs.CreateLogger<JobOffers>()),
+            chain,
+            node,
+            logs.CreateLogger<JobRunner>());
+        _intake = new ChainIntake(
+            book, Ledger, store, chain.FinalBlockAsync, View, _clock, node, logs.CreateLogger<ChainIntake>(), guardsOthers: true);
+        _looks = new FirstLooks(book, Ledger, _intake, chain, _clock, logs.CreateLogger<FirstLooks>());
+        GuardCheck check = new(scheme, node.Contract, account, node.DisputeWindowSecondsMin);
+        Guards = new GuardBook(book, Ledger, store, check, _clock, options, logs.CreateLogger<GuardBook>());
+        ChainOrders orders = new(chain, scheme);
+        Guarding guarding = new(
+            Guards.Closing, closing => orders.DisputeFor(closing, Guards.Evidence(closing)), options.Settles);
+        _guardian = new Guardian(guarding, Jobs, _intake, orders, chain, View, _clock, logs.CreateLogger<Guardian>());
+        Ledger.Start();
+    }
+
+    public GuardBook Guards { get; }
+
+    public ChainView View { get; }
+
+    public JobBook Jobs { get; }
+
+    public NodeOptions Options => _options.Node;
+
+    public TimeProvider Time => _clock.Time;
+
+    private Ledger Ledger { get; }
+
+    /// <summary>Cancelled when the watchtower stops.</summary>
+    public CancellationToken Stopping => _stopping.Token;
+
+    /// <summary>Ends when it can no longer do its work; faulted with the reason.</summary>
+    public Task Completion => Task.WhenAny([Ledger.Completion, .. _running]).Unwrap();
+
+    /// <summary>Follows the chain, and returns when everything that happened while it was away is known.</summary>
+    public async Task CatchUpAsync(CancellationToken cancel)
+    {
+        Run(_guardian.RunAsync);
+        Run(_runner.RunAsync);
+        Run(_looks.RunAsync);
+        Run(ForgetAsync);
+        Task current = View.WhenCurrentAsync(cancel);
+        await await Task.WhenAny([current, .. _running]);
+        await current;
+    }
+
+    private void Run(Func<CancellationToken, Task> part) =>
+        _running.Add(Task.Run(() => part(_stopping.Token), CancellationToken.None));
+
+    private async Task ForgetAsync(CancellationToken stopping)
+    {
+        TimeSpan every = TimeSpan.FromTicks(
+            Math.Clamp(_options.EmptyKeptFor.Ticks / 10, ForgetLookMin.Ticks, ForgetLookMax.Ticks));
+        using PeriodicTimer timer = new(every, _clock.Time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stopping)) await Guards.ForgetAsync(_intake, stopping);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // Stopping.
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        try
+        {
+            await Task.WhenAll(_running);
+        }
+        catch (Exception)
+        {
+            // Told by Completion.
+        }
+
+        await Ledger.DisposeAsync();
+    }
+}

@@ -1,0 +1,34 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>What can be set of a watchtower, each with unit, default and range; checked once, at the door.</summary>
+internal sealed record WatchtowerOptions
+{
+    /// <summary>Its key, database, chain, gas and fees, which it has like any node; what else is set there means nothing.</summary>
+    public required NodeOptions Node { get; init; }
+
+    /// <summary>host:port for the nodes that it guards. Port 0 takes a free one.</summary>
+    public string Listen { get; init; } = "127.0.0.1:9803";
+
+    /// <summary>Signers that it guards; all who come, up to the limits, where none is named.</summary>
+    public IReadOnlyList<Address> AcceptedSigners { get; init; } = [];
+
+    /// <summary>Channels guarded of one signer. 1 to 1,000,000.</summary>
+    public int ChannelsPerSignerMax { get; init; } = 10_000;
+
+    /// <summary>Channels guarded of all signers; about 200 bytes of memory and 500 of disk each. 1 to 10,000,000.</summary>
+    public int ChannelsMax { get; init; } = 100_000;
+
+    /// <summary>Sessions at a time, of all signers. 1 to 100,000.</summary>
+    public int SessionsMax { get; init; } = 1_000;
+
+    /// <summary>
+    /// How long a channel in which nothing is left on chain is kept, seen from when this process first saw it so. 1 to
+    /// 8,760 hours.
+    /// </summary>
+    public TimeSpan EmptyKeptFor { get; init; } = TimeSpan.FromHours(48);
+
+    /// <summary>Whether it settles too when the window is over, at its own gas. The node that is paid does that itself.</summary>
+    public bool Settles { get; init; }
+}
