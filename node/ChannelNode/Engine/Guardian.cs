@@ -16,6 +16,7 @@ internal sealed class Guardian(
     IChain chain,
     ChainView view,
     ISignatureScheme scheme,
+    WindowAlarms alarms,
     NodeClock clock,
     ILogger<Guardian> log)
 {
@@ -84,6 +85,7 @@ internal sealed class Guardian(
         foreach (ChannelSlot slot in book.Watched)
         {
             ChannelDuty duty = Lifecycle.Due(slot.Channel, slot.State, clock.ChainSeconds, clock.NowSeconds);
+            alarms.Look(slot, duty);
             if (duty == ChannelDuty.None || !_duties.TryAdd(slot.Channel.Id, duty)) continue;
             if (duty == ChannelDuty.Claim) claims.Add(new StoredChannel(slot.Channel, slot.State));
             else Begin([slot.Channel.Id], duty, () => SendInTimeAsync(slot, duty, stopping), stopping);
@@ -157,7 +159,7 @@ internal sealed class Guardian(
         }
         catch (RefusalException refusal) when (refusal.Refusal == Refusal.WindowClosed)
         {
-            log.DisputeLost(slot.Channel.Id, slot.State.OnChain.ClosesAtSeconds);
+            alarms.DisputeLost(slot);
             return await RunAsync(operations.SettleOrder(slot), stopping);
         }
     }

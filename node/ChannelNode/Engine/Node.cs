@@ -44,7 +44,7 @@ internal sealed class Node : IAsyncDisposable
         };
         _runner = new JobRunner(
             Jobs,
-            new JobObserver(Jobs, chain, options, logs.CreateLogger<JobObserver>()),
+            new JobObserver(Jobs, chain, options),
             new JobOffers(Jobs, chain, Clock, options, logs.CreateLogger<JobOffers>()),
             chain,
             options,
@@ -53,10 +53,10 @@ internal sealed class Node : IAsyncDisposable
         Funding = new Funding(Peers, agreements, Jobs, Operations, chain, View, Clock, us);
         Credits = new Credits(Book, Operations, chain, options, us);
         ChainIntake intake = new(
-            Book, Ledger, store, chain.FinalBlockAsync, View, Clock, options, logs.CreateLogger<ChainIntake>());
+            Book, Ledger, store, chain.FinalBlockAsync, View, Clock, options);
         _guardian = new Guardian(
-            Book, Jobs, intake, Operations, chain, View, scheme, Clock, logs.CreateLogger<Guardian>());
-        _claims = new Claims(Jobs, Operations, View, chain, options, Clock, logs.CreateLogger<Claims>());
+            Book, Jobs, intake, Operations, chain, View, scheme, new WindowAlarms(Ledger, Clock), Clock, logs.CreateLogger<Guardian>());
+        _claims = new Claims(Jobs, Operations, View, chain, options, Clock);
         Ledger.Start();
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }
