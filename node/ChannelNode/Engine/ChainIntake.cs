@@ -1,5 +1,4 @@
 using ChannelNode.Core;
-using Microsoft.Extensions.Logging;
 
 namespace ChannelNode.Engine;
 
@@ -19,7 +18,6 @@ internal sealed class ChainIntake
     private readonly Func<CancellationToken, Task<ulong?>> _finalBlock;
     private readonly ChainView _view;
     private readonly NodeClock _clock;
-    private readonly ChainAlarms _alarms;
     private readonly ChainTail _tail;
     private readonly RecentDeposits _deposits;
     private readonly uint _confirmations;
@@ -33,11 +31,10 @@ internal sealed class ChainIntake
     /// </param>
     public ChainIntake(
         ChannelBook book, Ledger ledger, IChannelStore store, Func<CancellationToken, Task<ulong?>> finalBlock, ChainView view,
-        NodeClock clock, NodeOptions options, ILogger log, bool guardsOthers = false)
+        NodeClock clock, NodeOptions options, bool guardsOthers = false)
     {
         (_book, _ledger, _store, _finalBlock, _view, _clock) = (book, ledger, store, finalBlock, view, clock);
         _guardsOthers = guardsOthers;
-        _alarms = new ChainAlarms(log, guardsOthers);
         _tail = new ChainTail(options.ReorgDepthMax, store.ReadBlocks());
         _deposits = new RecentDeposits(options.CreditOf);
         _confirmations = options.CreditOf(Address.Zero).LargerConfirmations;
@@ -103,12 +100,12 @@ internal sealed class ChainIntake
         foreach ((ChannelSlot slot, ChainEvent what) in seen)
         {
             if (undoable.Add(what.Channel)) turn.Batch.PutUndo(block.Number, what.Channel, slot.Working);
-            Observe(turn, slot, what, block.Number);
+            foreach (OperatorEvent told in Observe(turn, slot, what, block.Number)) turn.Tell(told);
         }
 
         // Those of this block at once, the others after it: a small deposit counts in the write that shows it.
         foreach (RecentDeposits.Change change in _deposits.Review(undoable, block.Number, _final))
-            Credit(turn, _book.Get(change.Channel), change);
+            Credit(turn, _book.Get(change.Channel), change, block.Number);
         ExpireCloses(turn, _tail.WithConfirmations(_confirmations));
         turn.Batch.PutBlock(block);
         if (old is var (first, last)) turn.Batch.DropBlocks(first, last);
@@ -118,18 +115,20 @@ internal sealed class ChainIntake
     /// <summary>
     /// These blocks will not be undone, so events may be written before their cursor: after a crash they come again and
     /// change nothing, for each carries the state that it left. Their own numbers do not matter: the last block's is
-    /// the most careful one for a deposit.
+    /// the most careful one for a deposit. Operators are told with the cursor, so once; after a crash between two parts a
+    /// first deposit is told as another one, for the channel has it already.
     /// </summary>
     private async Task JumpAsync(ChainBlock block, IReadOnlyList<ChainEvent> events, CancellationToken cancel)
     {
         List<Seen> seen = Find(events);
         await LookForFinalAsync(block.Number, seen, cancel);
+        List<OperatorEvent> told = [];
         foreach (Seen[] part in seen.Chunk(EventsPerTurnMax))
         {
             await _ledger.RunAsync(
                 turn =>
                 {
-                    foreach ((ChannelSlot slot, ChainEvent what) in part) Observe(turn, slot, what, block.Number);
+                    foreach ((ChannelSlot slot, ChainEvent what) in part) told.AddRange(Observe(turn, slot, what, block.Number));
                     return true;
                 },
                 cancel);
@@ -142,6 +141,7 @@ internal sealed class ChainIntake
                 ExpireCloses(turn, block);
                 turn.Batch.DropBlocks(0, block.Number);
                 turn.Batch.PutBlock(block);
+                foreach (OperatorEvent what in told) turn.Tell(what);
                 return true;
             },
             cancel);
@@ -156,35 +156,41 @@ internal sealed class ChainIntake
         foreach ((ChannelId id, ChannelState state) in before)
             if (_book.Find(id) is { } slot) undone.Add((slot, state)); // A watchtower may have let go of it.
 
-        _alarms.Reorganized(_tail.Newest!, block, undone.Count);
+        OperatorEvent reorganized = ChannelEvents.Reorganized(_tail.Newest!, block, undone.Count);
         _tail.BackTo(block);
         (ChannelId, RecentDeposit)[] gone = [.. _deposits.DropAfter(block.Number)];
-        await _ledger.RunAsync(turn => Back(turn, block, undone, gone), cancel);
-        await CreditAsync(cancel);
+        List<(ChannelSlot, RecentDeposits.Change)> credit = Review(block.Number);
+        await _ledger.RunAsync(turn => Back(turn, block, undone, gone, credit, reorganized), cancel);
     }
 
     private bool Back(
-        LedgerTurn turn, ChainBlock block, List<(ChannelSlot, ChannelState)> undone, (ChannelId, RecentDeposit)[] gone)
+        LedgerTurn turn, ChainBlock block, List<(ChannelSlot, ChannelState)> undone, (ChannelId, RecentDeposit)[] gone,
+        List<(ChannelSlot, RecentDeposits.Change)> credit, OperatorEvent reorganized)
     {
+        turn.Tell(reorganized);
         foreach ((ChannelSlot slot, ChannelState before) in undone)
         {
             ChannelState was = slot.Working;
             Change(turn, slot, Lifecycle.RollBack(slot.Channel, was, before));
-            _alarms.IfUncovered(slot.Channel, was, slot.Working);
+            turn.Tell(ChannelEvents.RolledBack(slot.Channel, block.Number));
+            if (ChannelEvents.Uncovered(slot.Channel, was, slot.Working, block.Number) is { } uncovered) turn.Tell(uncovered);
         }
 
         foreach ((ChannelId id, RecentDeposit deposit) in gone) turn.Batch.DropRecentDeposit(id, deposit);
         turn.Batch.DropBlocks(block.Number + 1, ulong.MaxValue - 1);
+
+        // In the same write: after a crash in between, what did not count of a deposit that is gone would be held back for ever.
+        foreach ((ChannelSlot slot, RecentDeposits.Change change) in credit) Put(turn, slot, change);
         return true;
     }
 
-    private void Observe(LedgerTurn turn, ChannelSlot slot, ChainEvent what, ulong block)
+    private IEnumerable<OperatorEvent> Observe(LedgerTurn turn, ChannelSlot slot, ChainEvent what, ulong block)
     {
         ChannelState was = slot.Working;
         ChannelState next = Lifecycle.Observe(slot.Channel, was, what);
         if (what is ChainEvent.Deposited deposited && !_guardsOthers) next = CountLater(turn, slot, next, deposited, was, block);
-        _alarms.Seen(slot.Channel, was, what, _clock.NowSeconds);
         Change(turn, slot, next);
+        return ChannelEvents.Seen(slot.Channel, was, next, what, block, _clock.NowSeconds, isOurs: !_guardsOthers);
     }
 
     /// <summary>A deposit counts only from the review on that follows: never for a moment before its time.</summary>
@@ -219,19 +225,28 @@ internal sealed class ChainIntake
     private async Task CreditAsync(CancellationToken cancel)
     {
         if (_deposits.IsEmpty || _tail.Newest is not { } head) return;
-        List<(ChannelSlot, RecentDeposits.Change)> changes = [];
-        foreach (RecentDeposits.Change change in _deposits.Review(head.Number, _final)) changes.Add((_book.Get(change.Channel), change));
+        List<(ChannelSlot, RecentDeposits.Change)> changes = Review(head.Number);
         if (changes.Count == 0) return;
         await _ledger.RunAsync(
             turn =>
             {
-                foreach ((ChannelSlot slot, RecentDeposits.Change change) in changes) Credit(turn, slot, change);
+                foreach ((ChannelSlot slot, RecentDeposits.Change change) in changes) Credit(turn, slot, change, head.Number);
                 return true;
             },
             cancel);
     }
 
-    private void Credit(LedgerTurn turn, ChannelSlot slot, RecentDeposits.Change change)
+    private List<(ChannelSlot, RecentDeposits.Change)> Review(ulong head) =>
+        [.. _deposits.Review(head, _final).Select(change => (_book.Get(change.Channel), change))];
+
+    private void Credit(LedgerTurn turn, ChannelSlot slot, RecentDeposits.Change change, ulong block)
+    {
+        ChannelState was = slot.Working;
+        Put(turn, slot, change);
+        foreach (OperatorEvent told in ChannelEvents.Credited(slot.Channel, was, slot.Working, block)) turn.Tell(told);
+    }
+
+    private void Put(LedgerTurn turn, ChannelSlot slot, RecentDeposits.Change change)
     {
         Change(turn, slot, slot.Working with { UncreditedA = change.UncreditedA, UncreditedB = change.UncreditedB });
         foreach (RecentDeposit deposit in change.Settled) turn.Batch.DropRecentDeposit(change.Channel, deposit);

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using ChannelNode.Core;
-using Microsoft.Extensions.Logging;
 
 namespace ChannelNode.Engine;
 
@@ -10,7 +9,7 @@ namespace ChannelNode.Engine;
 /// guardian's, whatever it owes.
 /// </summary>
 internal sealed class Claims(
-    JobBook jobs, Operations operations, ChainOrders orders, ChainView view, IChain chain, NodeOptions options, NodeClock clock, ILogger<Claims> log)
+    JobBook jobs, Operations operations, ChainOrders orders, ChainView view, IChain chain, NodeOptions options, NodeClock clock)
 {
     /// <summary>What one row more costs, and its part of the transaction.</summary>
     private const ulong GasPerRow = 60_000;
@@ -77,8 +76,8 @@ internal sealed class Claims(
         {
             UInt128 value = UInt128.Zero;
             foreach (StoredChannel row in rows) value += AtRisk(row.State);
-            log.Claiming(value, rows.Length);
-            JobEntry job = await jobs.SubmitAsync(orders.Claim(rows, 0), stopping);
+            JobEntry job = await jobs.SubmitAsync(
+                orders.Claim(rows, 0), stopping, ChannelEvents.ValueAtRisk([.. rows.Select(row => row.Channel.Id)], value));
             TransactionReceipt receipt = await JobBook.WhenDoneAsync(job, null, stopping);
             await view.WhenFollowedAsync(receipt.BlockNumber, stopping);
         }

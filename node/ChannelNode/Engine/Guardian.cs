@@ -22,6 +22,7 @@ internal sealed class Guardian(
     ChainOrders orders,
     IChain chain,
     ChainView view,
+    WindowAlarms alarms,
     NodeClock clock,
     ILogger<Guardian> log)
 {
@@ -90,6 +91,7 @@ internal sealed class Guardian(
         foreach (StoredChannel closing in guarding.Closing())
         {
             ChannelDuty duty = Lifecycle.Due(closing.Channel, closing.State, clock.ChainSeconds, clock.NowSeconds);
+            alarms.Look(closing, duty);
             if (duty == ChannelDuty.None || (duty == ChannelDuty.Settle && !guarding.Settles)) continue;
             if (!_duties.TryAdd((closing.Channel.Id, closing.Channel.OurSide), duty)) continue;
             if (duty == ChannelDuty.Claim) claims.Add(closing);
@@ -172,7 +174,7 @@ internal sealed class Guardian(
         }
         catch (RefusalException refusal) when (refusal.Refusal == Refusal.WindowClosed)
         {
-            log.DisputeLost(channel.Id, state.OnChain.ClosesAtSeconds);
+            alarms.DisputeLost(closing);
             if (!guarding.Settles) throw;
             return await RunAsync(orders.Settle(channel, state), stopping);
         }

@@ -55,6 +55,15 @@ internal interface IChannelStore : IDisposable
     /// <summary>The newest cursor that is not kept any more; 0 while all are.</summary>
     ulong ReadDroppedCursor();
 
+    /// <summary>The newest cursor of events; 0 before the first.</summary>
+    ulong ReadEventCursor();
+
+    /// <summary>The newest cursor of an event that is not kept any more; 0 while all are.</summary>
+    ulong ReadDroppedEventCursor();
+
+    /// <summary>At most <paramref name="countMax"/> events after a cursor, in order.</summary>
+    IReadOnlyList<OperatorEvent> ReadEvents(ulong afterCursor, int countMax);
+
     /// <summary>Null when the key was never paid with, or so long ago that it is forgotten.</summary>
     OutgoingPayment? FindOutgoing(string idempotencyKey);
 
@@ -70,7 +79,7 @@ internal interface IChannelStore : IDisposable
     /// <summary>
     /// Lets go of payments received longer ago than <paramref name="keptFor"/>, and of the oldest while all are more than
     /// <paramref name="bytesMax"/>; about an eighth more may stay, and the newest always does. Called beside commits, by
-    /// one thread at a time, as are the next three.
+    /// one thread at a time, as are the next four.
     /// </summary>
     void TrimReceived(TimeSpan keptFor, ulong bytesMax, long nowMs);
 
@@ -84,6 +93,12 @@ internal interface IChannelStore : IDisposable
     void CarryOverSent(IStoreBatch batch, ChannelId channel, UInt128 afterTotal);
 
     void DropOldestSent();
+
+    /// <summary>
+    /// Lets go of events older than <paramref name="keptFor"/>, and of the oldest above <paramref name="countMax"/>; about an
+    /// eighth more may stay, and the newest always does.
+    /// </summary>
+    void TrimEvents(TimeSpan keptFor, ulong countMax, long nowMs);
 
     IStoreBatch NewBatch();
 
@@ -131,6 +146,9 @@ internal interface IStoreBatch : IDisposable
     void PutRecentDeposit(ChannelId channel, in RecentDeposit deposit);
 
     void DropRecentDeposit(ChannelId channel, in RecentDeposit deposit);
+
+    /// <summary>Under its cursor.</summary>
+    void PutEvent(OperatorEvent what);
 
     void PutPeerUrl(Address signer, string url);
 

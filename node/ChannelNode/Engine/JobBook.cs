@@ -71,15 +71,16 @@ internal sealed class JobBook
     /// Joins the job of the same purpose, or begins it; it is on disk when this returns. Refuses with KeyShared after a
     /// stranger used the node's key, unless money hangs on it.
     /// </summary>
-    public async Task<JobEntry> SubmitAsync(JobOrder order, CancellationToken cancel)
+    /// <param name="because">Told with the write that begins the job; not where it is known.</param>
+    public async Task<JobEntry> SubmitAsync(JobOrder order, CancellationToken cancel, OperatorEvent? because = null)
     {
-        JobEntry entry = await _ledger.RunAsync(turn => Submit(turn, order), cancel);
+        JobEntry entry = await _ledger.RunAsync(turn => Submit(turn, order, because), cancel);
         _log.JobAskedFor(entry.Job.Number, entry.Job.Purpose, entry.Job.Status);
         Wake();
         return entry;
     }
 
-    private JobEntry Submit(LedgerTurn turn, JobOrder order)
+    private JobEntry Submit(LedgerTurn turn, JobOrder order, OperatorEvent? because)
     {
         JobEntry? known = _byPurpose.GetValueOrDefault(order.Purpose);
         // Where a young block was taken back, the transaction that the job has is the one to be mined again.
@@ -104,6 +105,7 @@ internal sealed class JobBook
         if (known is { Job.SpentWei: var spent } && spent == UInt128.Zero) Forget(turn, known.Job);
         turn.Batch.PutJob(job);
         turn.RequireDurable();
+        if (because is not null) turn.Tell(because with { Job = job.Number, JobKind = job.Kind });
         _lastNumber = job.Number;
         return _byPurpose[job.Purpose] = _all[job.Number] = _active[job.Number] = new JobEntry(job);
     }
@@ -134,6 +136,24 @@ internal sealed class JobBook
 
     public void NoticeStranger() =>
         Interlocked.Exchange(ref _keySharedUntilSeconds, _clock.NowSeconds + KeySharedSeconds);
+
+    /// <summary>The account's nonce is one that this node did not use.</summary>
+    public Task NoticeStrangerAsync(ulong ours, ulong found)
+    {
+        NoticeStranger();
+        return _ledger.TellAsync(JobEvents.KeyShared(ours, found), CancellationToken.None);
+    }
+
+    /// <summary>What keeps the job from going on. Told once as long as it is the same; of a chain that gives no answer, logged.</summary>
+    public async Task NoticeProblemAsync(JobEntry entry, RefusalException refusal)
+    {
+        if (entry.Problem == refusal.Refusal) return;
+        entry.Problem = refusal.Refusal;
+        if (refusal.Refusal == Refusal.ChainUnavailable)
+            _log.JobWaits(entry.Job.Number, entry.Job.Purpose, refusal.Refusal, refusal.Message);
+        else
+            await _ledger.TellAsync(JobEvents.Waits(entry.Job, refusal.Refusal, refusal.Message), CancellationToken.None);
+    }
 
     /// <summary>
     /// Tells the steps and answers when the job is done: mined, with all confirmations. Throws why it failed. To stop
@@ -207,6 +227,7 @@ internal sealed class JobBook
             {
                 turn.Batch.PutJob(next);
                 turn.RequireDurable();
+                foreach (OperatorEvent what in JobEvents.Between(entry.Job, next)) turn.Tell(what);
                 return true;
             },
             CancellationToken.None);

@@ -1,5 +1,4 @@
 using ChannelNode.Core;
-using Microsoft.Extensions.Logging;
 
 namespace ChannelNode.Engine;
 
@@ -8,7 +7,7 @@ namespace ChannelNode.Engine;
 /// count; a nonce that is used says nothing about whose transaction used it.
 /// </summary>
 internal sealed class JobObserver(
-    JobBook jobs, IChain chain, NodeOptions options, ILogger<JobObserver> log)
+    JobBook jobs, IChain chain, NodeOptions options)
 {
     /// <summary>Several RPC servers behind one address do not know the same at the same time.</summary>
     private const int LooksBeforeAStranger = 3;
@@ -78,7 +77,6 @@ internal sealed class JobObserver(
         {
             job = job with { Status = JobStatus.Mined, Receipt = mined.Receipt, Nonce = attempt.Nonce };
             if (mined.Succeeded && attempt.Kind != AttemptKind.Cancelling) job = job with { Refusal = Refusal.None, Message = "" };
-            log.JobMined(job.Number, job.Purpose, mined.Receipt.Hash, mined.Receipt.BlockNumber);
         }
 
         entry.Problem = Refusal.None;
@@ -94,26 +92,19 @@ internal sealed class JobObserver(
         if (!mined.Succeeded)
         {
             string why = await chain.ExplainAsync(job.Call, mined.Receipt, cancel);
-            log.JobFailed(job.Number, job.Purpose, Refusal.TransactionReverted, why);
             return job with { Status = JobStatus.Failed, Refusal = Refusal.TransactionReverted, Message = why };
         }
 
-        switch (attempt.Kind)
+        return attempt.Kind switch
         {
-            case AttemptKind.Preparing:
-                return job with { Status = JobStatus.Waiting, Nonce = null, Attempts = [], Receipt = null };
-            case AttemptKind.Cancelling:
-                log.JobFailed(job.Number, job.Purpose, job.Refusal, job.Message);
-                return job with { Status = JobStatus.Failed };
-            default:
-                log.JobDone(job.Number, job.Purpose, mined.Receipt.BlockNumber);
-                return job with { Status = JobStatus.Done };
-        }
+            AttemptKind.Preparing => job with { Status = JobStatus.Waiting, Nonce = null, Attempts = [], Receipt = null },
+            AttemptKind.Cancelling => job with { Status = JobStatus.Failed },
+            _ => job with { Status = JobStatus.Done },
+        };
     }
 
     private async Task TakeUnminedAsync(JobEntry entry, TransactionReceipt lost)
     {
-        log.JobUnmined(entry.Job.Number, entry.Job.Purpose, lost.Hash, lost.BlockNumber);
         await jobs.SaveAsync(
             entry, entry.Job with { Status = JobStatus.Sent, Receipt = null, Nonce = entry.Job.Attempts[^1].Nonce });
         entry.ToldAt = 0;
@@ -133,21 +124,15 @@ internal sealed class JobObserver(
             return;
         }
 
-        log.NonceTaken(job.Number, job.Purpose, nonce);
         jobs.NoticeStranger();
         await jobs.SaveAsync(entry, job with { Status = JobStatus.Waiting, Nonce = null, Raw = default });
     }
 
     /// <summary>The account's nonce went on and it was not this node: two programs use one key.</summary>
-    public void LookForStrangers(AccountLook look)
+    public async Task LookForStrangersAsync(AccountLook look)
     {
         ulong ours = Math.Max(_knownNonce, jobs.NextNonce);
-        if (_hasLooked && look.MinedNonce > ours)
-        {
-            log.KeyShared(ours, look.MinedNonce);
-            jobs.NoticeStranger();
-        }
-
+        if (_hasLooked && look.MinedNonce > ours) await jobs.NoticeStrangerAsync(ours, look.MinedNonce);
         _hasLooked = true;
         _knownNonce = Math.Max(_knownNonce, look.MinedNonce);
     }

@@ -83,7 +83,6 @@ internal sealed class JobOffers(
         UInt128 cost = prepared.Gas * fees.MaxFee, needed = prepared.Call.Value + cost;
         if (!IsWithinBudget(job, job.IsProtective, cost))
         {
-            log.BudgetReached(job.Purpose, options.GasBudgetWeiPerDay, options.DisputeReserveWeiPerDay);
             await FailAsync(
                 entry, Refusal.BudgetReached,
                 $"{job.Call.Operation} may cost {cost} wei of gas, more than is left of the day's {options.GasBudgetWeiPerDay} wei");
@@ -104,11 +103,8 @@ internal sealed class JobOffers(
     private bool IsWithinBudget(Job job, bool isProtective, UInt128 cost) =>
         GasBudget.Allows(job, isProtective, cost, jobs.All.Select(entry => entry.Job), options, clock.NowSeconds);
 
-    private async Task FailAsync(JobEntry entry, Refusal refusal, string message)
-    {
-        log.JobFailed(entry.Job.Number, entry.Job.Purpose, refusal, message);
-        await jobs.SaveAsync(entry, entry.Job with { Status = JobStatus.Failed, Refusal = refusal, Message = message });
-    }
+    private Task FailAsync(JobEntry entry, Refusal refusal, string message) =>
+        jobs.SaveAsync(entry, entry.Job with { Status = JobStatus.Failed, Refusal = refusal, Message = message });
 
     /// <summary>Persist, then speak: what is signed is on disk before anybody is told of it.</summary>
     private async Task OfferAsync(
@@ -125,7 +121,6 @@ internal sealed class JobOffers(
         });
         entry.Problem = Refusal.None;
         entry.OfferedAt = clock.Time.GetTimestamp();
-        log.JobSent(job.Number, job.Purpose, kind, signed.Hash, nonce, fees.MaxFee, fees.Tip);
         await TellAsync(entry, cancel);
     }
 
@@ -171,14 +166,8 @@ internal sealed class JobOffers(
         }
 
         if (kind != AttemptKind.Cancelling && !IsWithinBudget(job, lent.IsProtective, prepared.Gas * fees.MaxFee))
-        {
-            if (entry.Problem != Refusal.BudgetReached)
-                log.BudgetReached(job.Purpose, options.GasBudgetWeiPerDay, options.DisputeReserveWeiPerDay);
             throw new RefusalException(Refusal.BudgetReached, "what is left of the day's gas does not pay for a replacement");
-        }
-
-        log.JobStuck(job.Number, job.Purpose, job.Nonce!.Value, offer.Fees.MaxFee, market.BaseFee);
-        await OfferAsync(entry, job, prepared, kind, job.Nonce.Value, fees, cancel);
+        await OfferAsync(entry, job, prepared, kind, job.Nonce!.Value, fees, cancel);
     }
 
     /// <summary>What would be refused by now is cancelled: it would only burn gas, and hold up those behind it.</summary>
@@ -192,7 +181,6 @@ internal sealed class JobOffers(
         }
         catch (RefusalException refusal) when (refusal.Refusal is not (Refusal.ChainUnavailable or Refusal.InsufficientFunds))
         {
-            log.JobCancelled(job.Number, job.Purpose, refusal.Refusal, refusal.Message);
             return (job with { Refusal = refusal.Refusal, Message = refusal.Message }, Nothing(), AttemptKind.Cancelling);
         }
     }

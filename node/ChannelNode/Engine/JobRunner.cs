@@ -56,7 +56,7 @@ internal sealed class JobRunner(
         IReadOnlyList<JobEntry> active = jobs.Active;
         List<Job> before = [.. active.Select(entry => entry.Job)];
         foreach (JobEntry entry in active) await TryAsync(entry, () => observer.ObserveAsync(entry, look, cancel));
-        observer.LookForStrangers(look);
+        await observer.LookForStrangersAsync(look);
         offers.Begin(look);
 
         // By nonce, from the last: each lends its urgency to those that must be mined before it.
@@ -80,8 +80,7 @@ internal sealed class JobRunner(
         }
         catch (RefusalException refusal)
         {
-            if (entry.Problem != refusal.Refusal) log.JobWaits(entry.Job.Number, entry.Job.Purpose, refusal.Refusal, refusal.Message);
-            entry.Problem = refusal.Refusal;
+            await jobs.NoticeProblemAsync(entry, refusal);
         }
     }
 }

@@ -18,6 +18,8 @@ internal sealed class Ledger : IAsyncDisposable
     private Task _writer = Task.CompletedTask;
     private long _receivedCursor;
     private readonly Signal _received = new();
+    private long _eventCursor;
+    private readonly Signal _happened = new();
     private readonly HashSet<PeerLink> _spokenTo = [];
 
     /// <summary>Received payments that one turn takes at most, a last update beyond it aside.</summary>
@@ -33,6 +35,7 @@ internal sealed class Ledger : IAsyncDisposable
         _log = log;
         _batchMax = options.CommitBatchMax;
         _receivedCursor = (long)store.ReadReceivedCursor();
+        _eventCursor = (long)store.ReadEventCursor();
         _queue = new LedgerQueue(options.LedgerQueueMax);
         _turn = new LedgerTurn(book, store, view, clock, options.InFlightPaymentsPerChannelMax);
     }
@@ -58,6 +61,9 @@ internal sealed class Ledger : IAsyncDisposable
     /// <summary>The newest cursor of payments received that is on disk.</summary>
     public ulong ReceivedCursor => (ulong)Interlocked.Read(ref _receivedCursor);
 
+    /// <summary>The newest cursor of operators' events that is on disk.</summary>
+    public ulong EventCursor => (ulong)Interlocked.Read(ref _eventCursor);
+
     /// <summary>Queues a command; waits while the queue is full.</summary>
     public ValueTask EnqueueAsync(LedgerCommand command, CancellationToken cancel) => _queue.EnqueueAsync(command, cancel);
 
@@ -68,6 +74,19 @@ internal sealed class Ledger : IAsyncDisposable
         await EnqueueAsync(decision, cancel);
         return await decision.Task;
     }
+
+    /// <summary>Journals an event that no write of a change tells of; on disk when this returns.</summary>
+    public Task TellAsync(OperatorEvent what, CancellationToken cancel) => RunAsync(
+        turn =>
+        {
+            turn.Tell(what);
+            return true;
+        },
+        cancel);
+
+    /// <summary>Returns when an event with a cursor above <paramref name="cursor"/> is on disk.</summary>
+    public Task WhenHappenedAsync(ulong cursor, CancellationToken cancel) =>
+        _happened.WhenAsync(() => EventCursor > cursor, cancel);
 
     /// <summary>Returns when a payment with a cursor above <paramref name="cursor"/> is on disk.</summary>
     public Task WhenReceivedAsync(ulong cursor, CancellationToken cancel) =>
@@ -123,6 +142,7 @@ internal sealed class Ledger : IAsyncDisposable
         foreach (PeerLink link in _spokenTo) link.Wake();
         _spokenTo.Clear();
         NotifyReceived(turn.ReceivedCursor);
+        NotifyTold(turn.Told);
         turn.Reset();
     }
 
@@ -186,6 +206,21 @@ internal sealed class Ledger : IAsyncDisposable
         Interlocked.Exchange(ref _receivedCursor, (long)cursor);
         _received.Raise();
     }
+
+    private void NotifyTold(IReadOnlyList<OperatorEvent> told)
+    {
+        if (told.Count == 0) return;
+        foreach (OperatorEvent what in told) _log.Told(LevelOf(what.Severity), what.Cursor, what.Kind, what.Sentence);
+        Interlocked.Exchange(ref _eventCursor, (long)told[^1].Cursor);
+        _happened.Raise();
+    }
+
+    private static LogLevel LevelOf(EventSeverity severity) => severity switch
+    {
+        EventSeverity.Alarm => LogLevel.Critical,
+        EventSeverity.Warning => LogLevel.Warning,
+        _ => LogLevel.Information,
+    };
 }
 
 /// <summary>A decision of the ledger with a result.</summary>

@@ -39,7 +39,9 @@ internal sealed class LedgerTurn(
     private readonly Dictionary<string, OutgoingPayment> _keys = [];
     private readonly List<ChannelSlot> _touched = [];
     private readonly List<LedgerCommand> _commands = [];
+    private readonly List<OperatorEvent> _told = [];
     private ulong _cursor = store.ReadReceivedCursor();
+    private ulong _eventCursor = store.ReadEventCursor();
     private long _acceptedAtMs;
 
     /// <summary>To gather a run's payments in.</summary>
@@ -63,6 +65,9 @@ internal sealed class LedgerTurn(
     public IReadOnlyList<ChannelSlot> TouchedSlots => _touched;
 
     public ulong ReceivedCursor => _cursor;
+
+    /// <summary>What operators are to hear of this turn.</summary>
+    public IReadOnlyList<OperatorEvent> Told => _told;
 
     /// <summary>Marks a channel for writing, and the turn for fsync when anything said afterwards relies on it.</summary>
     public void Touch(ChannelSlot slot, bool durable)
@@ -109,6 +114,18 @@ internal sealed class LedgerTurn(
         ReceivedCount += count;
     }
 
+    /// <summary>
+    /// Journals what operators care about in the write of the change that it tells of, so it is there with the change or
+    /// not at all. The turn is synced: a cursor that a subscriber was told must never stand for another event.
+    /// </summary>
+    public void Tell(OperatorEvent what)
+    {
+        OperatorEvent told = what with { Cursor = ++_eventCursor, TimeMs = clock.NowMs };
+        Batch.PutEvent(told);
+        _told.Add(told);
+        Durable = true;
+    }
+
     public void Run(LedgerCommand command)
     {
         _commands.Add(command);
@@ -141,6 +158,7 @@ internal sealed class LedgerTurn(
         _touched.Clear();
         _commands.Clear();
         _keys.Clear();
+        _told.Clear();
         Durable = false;
         ReceivedCount = 0;
         Weight = 0;

@@ -8,12 +8,8 @@ internal static partial class Log
     [LoggerMessage(1, LogLevel.Critical, "The ledger cannot write and stops the node: nothing more is acknowledged")]
     public static partial void LedgerFailed(this ILogger log, Exception error);
 
-    [LoggerMessage(2, LogLevel.Information, "Channel {Channel}: {Event}")]
-    public static partial void ChainEventSeen(this ILogger log, ChannelId channel, string @event);
-
-    [LoggerMessage(3, LogLevel.Warning,
-        "Channel {Channel} is closing: the window ends at {ClosesAtSeconds}, in {LeftSeconds} s")]
-    public static partial void Closing(this ILogger log, ChannelId channel, ulong closesAtSeconds, long leftSeconds);
+    [LoggerMessage(EventId = 2, Message = "Event {Cursor}, {Kind}: {Sentence}")]
+    public static partial void Told(this ILogger log, LogLevel level, ulong cursor, EventKind kind, string sentence);
 
     [LoggerMessage(4, LogLevel.Warning,
         "Channel {Channel}: the peer presented an old state (recorded {Recorded}, we can prove {Provable}): disputing")]
@@ -40,12 +36,6 @@ internal static partial class Log
 
     [LoggerMessage(10, LogLevel.Warning, "Channel {Channel}: the peer refused our update of {Sent}: {Reason}")]
     public static partial void UpdateRefused(this ILogger log, ChannelId channel, UInt128 sent, Refusal reason);
-
-    [LoggerMessage(11, LogLevel.Error,
-        "Channel {Channel}: the peer has accepted {TheirsKnown} of ours, but this database has signed only {OursKnown}: "
-        + "it is older than the truth, and nothing more is paid in this channel")]
-    public static partial void StateLost(
-        this ILogger log, ChannelId channel, UInt128 theirsKnown, UInt128 oursKnown);
 
     [LoggerMessage(12, LogLevel.Information, "Peer {Peer} at {Url}: {Reason}; trying again in {DelayMs} ms")]
     public static partial void DialFailed(
@@ -80,78 +70,15 @@ internal static partial class Log
     [LoggerMessage(40, LogLevel.Information, "Job {Number} ({Purpose}) goes on: it was {Status}")]
     public static partial void JobGoesOn(this ILogger log, ulong number, string purpose, JobStatus status);
 
-    [LoggerMessage(41, LogLevel.Information,
-        "Job {Number} ({Purpose}): {Kind} transaction {Hash} sent with nonce {Nonce}, offering {MaxFee} wei per gas, tip {Tip}")]
-    public static partial void JobSent(
-        this ILogger log, ulong number, string purpose, AttemptKind kind, Bytes32 hash, ulong nonce, UInt128 maxFee, UInt128 tip);
-
-    [LoggerMessage(42, LogLevel.Warning,
-        "Job {Number} ({Purpose}) is stuck at nonce {Nonce}: it offered {Offered} wei per gas, the next block burns {BaseFee}")]
-    public static partial void JobStuck(
-        this ILogger log, ulong number, string purpose, ulong nonce, UInt128 offered, UInt128 baseFee);
-
-    [LoggerMessage(43, LogLevel.Information, "Job {Number} ({Purpose}) mined as {Hash} in block {Block}")]
-    public static partial void JobMined(this ILogger log, ulong number, string purpose, Bytes32 hash, ulong block);
-
-    [LoggerMessage(44, LogLevel.Warning,
-        "Job {Number} ({Purpose}): {Hash} of block {Block} is not in the chain any more, and is sent again")]
-    public static partial void JobUnmined(this ILogger log, ulong number, string purpose, Bytes32 hash, ulong block);
-
-    [LoggerMessage(45, LogLevel.Information, "Job {Number} ({Purpose}) done, block {Block}")]
-    public static partial void JobDone(this ILogger log, ulong number, string purpose, ulong block);
-
-    [LoggerMessage(46, LogLevel.Warning, "Job {Number} ({Purpose}) failed, {Reason}: {Message}")]
-    public static partial void JobFailed(this ILogger log, ulong number, string purpose, Refusal reason, string message);
-
-    [LoggerMessage(47, LogLevel.Warning, "Job {Number} ({Purpose}) has become pointless and is cancelled, {Reason}: {Message}")]
-    public static partial void JobCancelled(this ILogger log, ulong number, string purpose, Refusal reason, string message);
-
     [LoggerMessage(48, LogLevel.Warning, "Job {Number} ({Purpose}) waits, {Reason}: {Message}")]
     public static partial void JobWaits(this ILogger log, ulong number, string purpose, Refusal reason, string message);
 
     [LoggerMessage(49, LogLevel.Warning, "{Count} jobs wait for the chain: {Reason}")]
     public static partial void JobsWait(this ILogger log, int count, string reason);
 
-    [LoggerMessage(50, LogLevel.Critical,
-        "ALARM: {Purpose} is not sent: the day's gas is spent (budget {Budget} wei, reserve for disputes {Reserve} wei)")]
-    public static partial void BudgetReached(this ILogger log, string purpose, ulong budget, ulong reserve);
-
-    [LoggerMessage(51, LogLevel.Critical,
-        "ALARM: job {Number} ({Purpose}): nonce {Nonce} was used by a transaction that is not this node's. Two programs use "
-        + "one key; the job gets a new nonce")]
-    public static partial void NonceTaken(this ILogger log, ulong number, string purpose, ulong nonce);
-
-    [LoggerMessage(52, LogLevel.Critical,
-        "ALARM: this node's account is at nonce {Found}, and this node used none above {Ours}: two programs use one key")]
-    public static partial void KeyShared(this ILogger log, ulong ours, ulong found);
-
     [LoggerMessage(53, LogLevel.Warning,
         "Nonce {Nonce} is empty or blocked by a transaction that is not this node's, before ours from {Ours}: its place is taken")]
     public static partial void NonceBlocked(this ILogger log, ulong nonce, ulong ours);
-
-    [LoggerMessage(54, LogLevel.Critical,
-        "ALARM: channel {Channel}: the dispute was not mined before the window ended at {ClosesAtSeconds}")]
-    public static partial void DisputeLost(this ILogger log, ChannelId channel, ulong closesAtSeconds);
-
-    [LoggerMessage(55, LogLevel.Information, "Claiming {Value} smallest units at risk from {Channels} channels")]
-    public static partial void Claiming(this ILogger log, UInt128 value, int channels);
-
-    [LoggerMessage(70, LogLevel.Warning,
-        "The chain was reorganised by {Depth} blocks: block {Number} {Hash} is gone, back to {Back}, {Channels} channels stand "
-        + "where they stood then")]
-    public static partial void Reorganized(
-        this ILogger log, ulong depth, ulong number, Bytes32 hash, ulong back, int channels);
-
-    [LoggerMessage(71, LogLevel.Error,
-        "Channel {Channel}: a deposit was reorganised away; of the {Received} that the peer has sent in total, not all is "
-        + "covered by its pot of {Pot} now. Nothing more is accepted until the deposit is back")]
-    public static partial void CreditLost(this ILogger log, ChannelId channel, UInt128 received, UInt128 pot);
-
-    [LoggerMessage(72, LogLevel.Error,
-        "Channel {Channel}: the chain knows more than this database, which has signed {Sent} and accepted {Received}: {Event}. "
-        + "It is older than the truth; the chain's totals are taken over")]
-    public static partial void ChainKnowsMore(
-        this ILogger log, ChannelId channel, string @event, UInt128 sent, UInt128 received);
 
     [LoggerMessage(80, LogLevel.Information, "Signer {Signer}: an update in channel {Channel} is not guarded, {Reason}: its {Field}")]
     public static partial void GuardRefused(this ILogger log, Address signer, ChannelId channel, Refusal reason, string field);

@@ -44,7 +44,7 @@ internal sealed class Node : IAsyncDisposable
         };
         _runner = new JobRunner(
             Jobs,
-            new JobObserver(Jobs, chain, options, logs.CreateLogger<JobObserver>()),
+            new JobObserver(Jobs, chain, options),
             new JobOffers(Jobs, chain, Clock, options, logs.CreateLogger<JobOffers>()),
             chain,
             options,
@@ -54,11 +54,11 @@ internal sealed class Node : IAsyncDisposable
         Funding = new Funding(Peers, agreements, Jobs, Operations, chain, View, Clock, us);
         Credits = new Credits(Book, Operations, chain, options, us);
         ChainIntake intake = new(
-            Book, Ledger, store, chain.FinalBlockAsync, View, Clock, options, logs.CreateLogger<ChainIntake>());
+            Book, Ledger, store, chain.FinalBlockAsync, View, Clock, options);
         _guardian = new Guardian(
-            new Guarding(Closing, orders.Dispute, Settles: true), Jobs, intake, orders, chain, View, Clock,
-            logs.CreateLogger<Guardian>());
-        _claims = new Claims(Jobs, Operations, orders, View, chain, options, Clock, logs.CreateLogger<Claims>());
+            new Guarding(Closing, orders.Dispute, Settles: true), Jobs, intake, orders, chain, View, new WindowAlarms(Ledger, Clock),
+            Clock, logs.CreateLogger<Guardian>());
+        _claims = new Claims(Jobs, Operations, orders, View, chain, options, Clock);
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }
 

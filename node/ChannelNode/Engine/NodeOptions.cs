@@ -149,6 +149,12 @@ internal sealed record NodeOptions
     /// </summary>
     public uint ClaimFromGasTimes { get; init; } = 1_000;
 
+    /// <summary>How long events can be asked for. 1 to 87,600 hours.</summary>
+    public uint EventsKeptHours { get; init; } = 30 * 24;
+
+    /// <summary>Events kept; beyond it the oldest go, however young. 1,000 to 100,000,000; each takes about 500 bytes.</summary>
+    public ulong EventsMax { get; init; } = 1_000_000;
+
     /// <summary>How long payments received can be asked for. 1 to 87,600 hours.</summary>
     public uint ReceivedKeptHours { get; init; } = 7 * 24;
 

@@ -128,7 +128,7 @@ internal sealed class PeerSession
     private ValueTask ReestablishAsync(PeerMessage.Reestablish said, CancellationToken cancel)
     {
         if (_channels.Find(said.Channel) is { } slot)
-            return _ledger.EnqueueAsync(new TakeReestablish(slot, said.Received, Link, _log), cancel);
+            return _ledger.EnqueueAsync(new TakeReestablish(slot, said.Received, Link), cancel);
         Link.Refuse([new RefusedUpdate(said.Channel, said.Sent, Refusal.UnknownChannel)]);
         Link.Wake();
         return ValueTask.CompletedTask;

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace ChannelNode.Engine;
 
 /// <summary>
-/// Lets go of payments that need not be kept: received ones by age and size, sent ones and their idempotency keys by
-/// age, but never while they are under way. Runs beside the ledger; a disk that fails here stops the node too.
+/// Lets go of what need not be kept: payments received by age and size, events by age and number, payments sent and their
+/// idempotency keys by age, but never while they are under way. Runs beside the ledger; a disk that fails here stops the node too.
 /// </summary>
 internal sealed class Retention(
     ChannelBook book, Ledger ledger, IChannelStore store, NodeClock clock, NodeOptions options, ILogger<Retention> log)
@@ -13,6 +13,7 @@ internal sealed class Retention(
 
     private readonly TimeSpan _receivedKeptFor = TimeSpan.FromHours(options.ReceivedKeptHours);
     private readonly TimeSpan _sentKeptFor = TimeSpan.FromHours(options.SentKeptHours);
+    private readonly TimeSpan _eventsKeptFor = TimeSpan.FromHours(options.EventsKeptHours);
 
     public async Task RunAsync(CancellationToken stopping)
     {
@@ -36,6 +37,7 @@ internal sealed class Retention(
     public async Task LookAsync(CancellationToken cancel)
     {
         store.TrimReceived(_receivedKeptFor, options.ReceivedBytesMax, clock.NowMs);
+        store.TrimEvents(_eventsKeptFor, options.EventsMax, clock.NowMs);
         while (store.TrimSent(_sentKeptFor, clock.NowMs))
         {
             // On disk in the next part before the oldest goes. What is signed later is in a newer one anyway.

@@ -57,16 +57,17 @@ internal sealed class OfferAgain(ChannelSlot slot) : LedgerCommand
 /// acknowledged and lost.
 /// </summary>
 internal sealed class TakeReestablish(
-    ChannelSlot slot, UInt128 received, PeerLink link, ILogger log) : LedgerCommand
+    ChannelSlot slot, UInt128 received, PeerLink link) : LedgerCommand
 {
     internal override void Apply(LedgerTurn turn)
     {
         if (slot.Link != link || !link.Reestablishing.Take(slot)) return;
+        bool wasLost = slot.StateLost;
         slot.ClaimedByPeer = received;
         slot.ClearRefusal();
         if (slot.StateLost)
         {
-            log.StateLost(slot.Channel.Id, received, slot.Working.Sent);
+            if (!wasLost) turn.Tell(ChannelEvents.PeerKnowsMore(slot.Channel.Id, received, slot.Working.Sent));
             turn.ApplyWaiting(slot);
             return;
         }

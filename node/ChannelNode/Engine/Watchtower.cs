@@ -34,20 +34,20 @@ internal sealed class Watchtower : IAsyncDisposable
         Jobs = new JobBook(store, Ledger, _clock, node, logs.CreateLogger<JobBook>());
         _runner = new JobRunner(
             Jobs,
-            new JobObserver(Jobs, chain, node, logs.CreateLogger<JobObserver>()),
+            new JobObserver(Jobs, chain, node),
             new JobOffers(Jobs, chain, _clock, node, logs.CreateLogger<JobOffers>()),
             chain,
             node,
             logs.CreateLogger<JobRunner>());
         _intake = new ChainIntake(
-            book, Ledger, store, chain.FinalBlockAsync, View, _clock, node, logs.CreateLogger<ChainIntake>(), guardsOthers: true);
+            book, Ledger, store, chain.FinalBlockAsync, View, _clock, node, guardsOthers: true);
         _looks = new FirstLooks(book, Ledger, _intake, chain, _clock, logs.CreateLogger<FirstLooks>());
         GuardCheck check = new(scheme, node.Contract, account, node.DisputeWindowSecondsMin);
         Guards = new GuardBook(book, Ledger, store, check, _clock, options, logs.CreateLogger<GuardBook>());
         ChainOrders orders = new(chain, scheme);
         Guarding guarding = new(
             Guards.Closing, closing => orders.DisputeFor(closing, Guards.Evidence(closing)), options.Settles);
-        _guardian = new Guardian(guarding, Jobs, _intake, orders, chain, View, _clock, logs.CreateLogger<Guardian>());
+        _guardian = new Guardian(guarding, Jobs, _intake, orders, chain, View, new WindowAlarms(Ledger, _clock), _clock, logs.CreateLogger<Guardian>());
         Ledger.Start();
     }
 

@@ -25,6 +25,8 @@ internal sealed class RocksChannelStore : IChannelStore
 
     private readonly SentPayments _sent;
 
+    private readonly EventJournal _events;
+
     private readonly Address _ourSigner;
 
     private ulong _channelCount;
@@ -35,6 +37,7 @@ internal sealed class RocksChannelStore : IChannelStore
         _families = StoreFamilies.Of(opened);
         _received = new ReceivedJournal(_database, _families.Received);
         _sent = new SentPayments(_database, _families.Sent);
+        _events = new EventJournal(_database, _families.Events);
         _ourSigner = ourSigner;
 
         // Called an estimate for what is overwritten and deleted. A node's terms never are: it is the number.
@@ -271,6 +274,30 @@ internal sealed class RocksChannelStore : IChannelStore
     {
         using StoreGate.Pass pass = _gate.Enter();
         _sent.DropOldest();
+    }
+
+    public ulong ReadEventCursor()
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        return _events.LastCursor();
+    }
+
+    public ulong ReadDroppedEventCursor()
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        return _events.DroppedCursor();
+    }
+
+    public IReadOnlyList<OperatorEvent> ReadEvents(ulong afterCursor, int countMax)
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        return _events.Read(afterCursor, countMax);
+    }
+
+    public void TrimEvents(TimeSpan keptFor, ulong countMax, long nowMs)
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        _events.Trim(keptFor, countMax, nowMs);
     }
 
     public IStoreBatch NewBatch() => new StoreBatch(_families, _ourSigner);

@@ -169,6 +169,23 @@ internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IS
         IsEmpty = false;
     }
 
+    public void PutEvent(OperatorEvent what)
+    {
+        var key = new RowWriter(stackalloc byte[EventRow.KeySize]);
+        key.UInt64(what.Cursor);
+        byte[] rented = ArrayPool<byte>.Shared.Rent(EventRow.SizeMax(what));
+        try
+        {
+            var row = new RowWriter(rented);
+            EventRow.Write(ref row, what);
+            Put(families.Events, key.Row, row.Row);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(rented);
+        }
+    }
+
     public void PutPeerUrl(Address signer, string url)
     {
         Span<byte> key = stackalloc byte[Address.Size];

@@ -14,6 +14,7 @@ internal sealed record StoreFamilies(
     ColumnFamilyHandle Blocks,
     ColumnFamilyHandle Undo,
     ColumnFamilyHandle Deposits,
+    ColumnFamilyHandle Events,
     SegmentSeries Received,
     SegmentSeries Sent)
 {
@@ -28,13 +29,14 @@ internal sealed record StoreFamilies(
         opened.Database.GetColumnFamily(StoreSchema.Blocks),
         opened.Database.GetColumnFamily(StoreSchema.Undo),
         opened.Database.GetColumnFamily(StoreSchema.Deposits),
+        opened.Database.GetColumnFamily(StoreSchema.Events),
         new SegmentSeries(opened.Database, StoreSchema.Received, opened.Schema.JournalOptions, opened.Families),
         new SegmentSeries(opened.Database, StoreSchema.Sent, opened.Schema.SentOptions, opened.Families));
 
     /// <summary>All that hold a node's data; an empty database has nothing in any of them.</summary>
     public IEnumerable<ColumnFamilyHandle> Data =>
         [
-            Meta, Channels, States, Guarded, Pending, Peers, Jobs, Blocks, Undo, Deposits,
+            Meta, Channels, States, Guarded, Pending, Peers, Jobs, Blocks, Undo, Deposits, Events,
             .. Received.All.Concat(Sent.All).Select(part => part.Family),
         ];
 }

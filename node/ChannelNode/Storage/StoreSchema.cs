@@ -17,6 +17,7 @@ namespace ChannelNode.Storage;
 /// blocks       number                           BlockRow; of those that can be undone
 /// undo         block number, channel id         StateRow
 /// deposits     block number, channel id, side   RecentDepositRow
+/// events       cursor                           EventRow
 /// received@ms  first cursor                     ReceivedRow
 /// sent@ms      'p', channel id, lifetime total  OutgoingRow
 ///              'k', idempotency key, UTF-8      IdempotencyRow
@@ -36,6 +37,7 @@ internal sealed class StoreSchema
     public const string Blocks = "blocks";
     public const string Undo = "undo";
     public const string Deposits = "deposits";
+    public const string Events = "events";
     public const string Received = "received";
     public const string Sent = "sent";
 
@@ -105,6 +107,7 @@ internal sealed class StoreSchema
             { Blocks, _calm },
             { Undo, _calm },
             { Deposits, _calm },
+            { Events, _calm },
         };
         foreach (string name in there)
         {

@@ -83,4 +83,6 @@ internal sealed class SimulatedRows
     public SortedDictionary<(ulong Block, ChannelId Channel), ChannelState> Undo { get; } = [];
 
     public SortedDictionary<(ulong Block, ChannelId Channel, Side Side), RecentDeposit> Deposits { get; } = [];
+
+    public SortedDictionary<ulong, OperatorEvent> Events { get; } = [];
 }

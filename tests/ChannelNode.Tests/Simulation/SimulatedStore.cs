@@ -63,6 +63,15 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
         return runs;
     }
 
+    public ulong ReadEventCursor() => _rows.Events.Count == 0 ? 0 : _rows.Events.Keys.Last();
+
+    public ulong ReadDroppedEventCursor() => 0;
+
+    public IReadOnlyList<OperatorEvent> ReadEvents(ulong afterCursor, int countMax) =>
+        [.. _rows.Events.Values.Where(what => what.Cursor > afterCursor).Take(countMax)];
+
+    public void TrimEvents(TimeSpan keptFor, ulong countMax, long nowMs) { }
+
     public void TrimReceived(TimeSpan keptFor, ulong bytesMax, long nowMs) { }
 
     public bool TrimSent(TimeSpan keptFor, long nowMs) => false;
@@ -158,6 +167,8 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
             RecentDeposit dropped = deposit;
             Writes.Add(rows => rows.Deposits.Remove((dropped.Block, channel, dropped.Side)));
         }
+
+        public void PutEvent(OperatorEvent what) => Writes.Add(rows => rows.Events.Add(what.Cursor, what));
 
         public void PutPeerUrl(Address signer, string url) => Writes.Add(rows => rows.PeerUrls[signer] = url);
 

@@ -77,7 +77,7 @@ internal sealed class JobBench : IAsyncDisposable
         Jobs = new JobBook(_store, _ledger, clock, options, NullLogger<JobBook>.Instance);
         JobRunner runner = new(
             Jobs,
-            new JobObserver(Jobs, Chain, options, NullLogger<JobObserver>.Instance),
+            new JobObserver(Jobs, Chain, options),
             new JobOffers(Jobs, Chain, clock, options, NullLogger<JobOffers>.Instance),
             Chain,
             options,

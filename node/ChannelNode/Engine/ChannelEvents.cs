@@ -1,0 +1,190 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>What operators are told of channels, in events and so in the log. Pure.</summary>
+internal static class ChannelEvents
+{
+    /// <summary>A window is ending when this part of it is left: time for somebody to act.</summary>
+    private const ulong EndingPart = 4;
+
+    /// <summary>Blocks after <paramref name="back"/> are no longer part of the chain.</summary>
+    public static OperatorEvent Reorganized(ChainBlock was, ChainBlock back, int channels) => new(
+        EventKind.ChainReorganized, EventSeverity.Warning,
+        $"the chain was reorganised by {was.Number - back.Number} blocks: block {was.Number} {was.Hash} is gone, back to "
+        + $"{back.Number}; {channels} channels stand where they stood then")
+    {
+        Block = back.Number,
+        Depth = was.Number - back.Number,
+    };
+
+    public static OperatorEvent RolledBack(Channel channel, ulong block) => new(
+        EventKind.ChannelRolledBack, EventSeverity.Warning,
+        $"channel {channel.Id}: what the chain said of it after block {block} is taken back")
+    {
+        Channels = [channel.Id],
+        Block = block,
+    };
+
+    /// <param name="before">The channel without the event.</param>
+    /// <param name="after">And with it.</param>
+    /// <param name="isOurs">Whether the state says what the two sides have signed; a watchtower's does not.</param>
+    public static IEnumerable<OperatorEvent> Seen(
+        Channel channel, ChannelState before, ChannelState after, ChainEvent what, ulong block, ulong nowSeconds,
+        bool isOurs = true)
+    {
+        yield return Told(channel, before, after, what, nowSeconds) with { Channels = [channel.Id], Block = block };
+        if (!isOurs || !Lifecycle.ChainKnowsMore(channel, before, what)) yield break;
+        yield return new OperatorEvent(
+            EventKind.StateLost, EventSeverity.Alarm,
+            $"channel {channel.Id}: the chain knows more than this database, which has signed {before.Sent} and accepted "
+            + $"{before.TheirSent}: {what}. It is older than the truth; the chain's totals are taken over")
+        {
+            Channels = [channel.Id],
+            Block = block,
+        };
+    }
+
+    private static OperatorEvent Told(
+        Channel channel, in ChannelState before, in ChannelState after, ChainEvent what, ulong nowSeconds)
+    {
+        ChannelId id = channel.Id;
+        switch (what)
+        {
+            case ChainEvent.Deposited deposited:
+                UInt128 amount = Amounts.Excess(deposited.Pot, before.OnChain.PotOf(deposited.Side));
+                string who = deposited.Side == channel.OurSide ? "this node's side" : "the peer's side";
+                return before.EverFunded
+                    ? Info(EventKind.Deposited, $"channel {id}: a deposit of {amount} into {who}", amount)
+                    : Info(EventKind.ChannelOpened, $"channel {id} is open: a first deposit of {amount} into {who}", amount);
+            case ChainEvent.CloseStarted or ChainEvent.Disputed:
+                return Closing(channel, after, what is ChainEvent.Disputed, nowSeconds);
+            case ChainEvent.Claimed claimed:
+                UInt128 taken = Amounts.Excess(before.OnChain.PotA, claimed.After.PotA);
+                return Info(EventKind.ChannelClaimed, $"channel {id}: {taken} claimed, {claimed.After.PotA} left in it", taken);
+            case ChainEvent.Settled { Paid: var paid }:
+                return PaidOut(channel, EventKind.ChannelSettled, "settled after its window", paid);
+            case ChainEvent.Closed { Paid: var paid }:
+                return PaidOut(channel, EventKind.ChannelClosed, "closed with the consent of both", paid);
+            default:
+                throw new ArgumentOutOfRangeException(nameof(what), what, "not an event of a channel");
+        }
+    }
+
+    private static OperatorEvent Closing(Channel channel, in ChannelState after, bool isDispute, ulong nowSeconds)
+    {
+        Pots pots = after.OnChain;
+        ulong left = Left(pots.ClosesAtSeconds, nowSeconds);
+        string window = $"the window ends at {pots.ClosesAtSeconds}, in {left} s";
+        string sentence = isDispute
+            ? $"channel {channel.Id} is disputed: recorded {pots.SentOf(channel.OurSide)} of this node's, "
+                + $"{pots.SentOf(channel.TheirSide)} of the peer's; {window}"
+            : $"channel {channel.Id} is closing: {window}";
+        if (Lifecycle.Due(channel, after, nowSeconds, nowSeconds) is ChannelDuty.Dispute or ChannelDuty.Claim)
+        {
+            sentence += $"; recorded is an old state ({pots.SentOf(channel.TheirSide)} of the peer's, this node can prove "
+                + $"{after.TheirSent}), and this node answers";
+        }
+
+        return new OperatorEvent(isDispute ? EventKind.ChannelDisputed : EventKind.ChannelClosing, EventSeverity.Warning, sentence)
+        {
+            ClosesAtSeconds = pots.ClosesAtSeconds,
+            SecondsLeft = left,
+        };
+    }
+
+    private static OperatorEvent PaidOut(Channel channel, EventKind kind, string how, in Pots paid) => Info(
+        kind,
+        $"channel {channel.Id} is {how}: {paid.PotOf(channel.OurSide)} to this node's owner, {paid.PotOf(channel.TheirSide)} to "
+        + "the peer's",
+        paid.PotOf(channel.OurSide));
+
+    private static OperatorEvent Info(EventKind kind, string sentence, UInt128 amount) =>
+        new(kind, EventSeverity.Info, sentence) { Amount = amount };
+
+    /// <summary>For each side of which more counts than before.</summary>
+    public static IEnumerable<OperatorEvent> Credited(Channel channel, ChannelState before, ChannelState after, ulong block)
+    {
+        foreach (Side side in (Side[])[Side.A, Side.B])
+        {
+            UInt128 more = Amounts.Excess(Counted(after, side), Counted(before, side)), rest = after.UncreditedOf(side);
+            if (more == UInt128.Zero) continue;
+            string who = side == channel.OurSide ? "this node's side" : "the peer's side";
+            string waits = rest == UInt128.Zero ? "all of it" : $"{rest} wait for more confirmations";
+            yield return Info(
+                EventKind.DepositCredited,
+                $"channel {channel.Id}: {more} more of the deposits into {who} counts, {waits}",
+                more) with
+            { Channels = [channel.Id], Block = block };
+        }
+    }
+
+    private static UInt128 Counted(in ChannelState state, Side side) =>
+        Amounts.Excess(state.OnChain.PotOf(side), state.UncreditedOf(side));
+
+    /// <summary>What the peer paid was covered by a deposit that is gone: it is worth something again when that comes back.</summary>
+    public static OperatorEvent? Uncovered(Channel channel, in ChannelState before, in ChannelState after, ulong block)
+    {
+        bool was = before.Covers(channel.TheirSide, before.TheirSent, before.TheirReceived);
+        if (!was || after.Covers(channel.TheirSide, after.TheirSent, after.TheirReceived)) return null;
+        UInt128 has = after.OnChain.PotOf(channel.TheirSide)
+            + Amounts.Excess(after.TheirReceived, after.OnChain.SentOf(channel.OurSide));
+        UInt128 uncovered = Amounts.Excess(Amounts.Excess(after.TheirSent, after.OnChain.SentOf(channel.TheirSide)), has);
+        return new OperatorEvent(
+            EventKind.CreditLost, EventSeverity.Alarm,
+            $"channel {channel.Id}: a deposit was reorganised away; of the {after.TheirSent} that the peer has sent in total, "
+            + $"{uncovered} are not covered now. Nothing more is accepted until the deposit is back")
+        {
+            Channels = [channel.Id],
+            Block = block,
+            Amount = uncovered,
+        };
+    }
+
+    /// <summary>By what the peer says it has accepted of this node's.</summary>
+    public static OperatorEvent PeerKnowsMore(ChannelId channel, UInt128 theirsKnown, UInt128 oursKnown) => new(
+        EventKind.StateLost, EventSeverity.Alarm,
+        $"channel {channel}: the peer has accepted {theirsKnown} of ours, but this database has signed only {oursKnown}: it is "
+        + "older than the truth, and nothing more is paid in this channel")
+    {
+        Channels = [channel],
+        Amount = theirsKnown,
+    };
+
+    public static OperatorEvent ValueAtRisk(IReadOnlyList<ChannelId> channels, UInt128 value) => new(
+        EventKind.ValueAtRisk, EventSeverity.Warning,
+        $"{channels.Count} one-way channels owe {value} smallest units, above the limit: claiming")
+    {
+        Channels = channels,
+        Amount = value,
+    };
+
+    /// <summary>Null while there is time, and when the window is over.</summary>
+    public static OperatorEvent? Ending(Channel channel, in ChannelState state, ulong nowSeconds)
+    {
+        ulong closesAt = state.OnChain.ClosesAtSeconds, left = Left(closesAt, nowSeconds);
+        if (left == 0 || left > channel.Terms.DisputeWindowSeconds / EndingPart) return null;
+        return new OperatorEvent(
+            EventKind.WindowEnding, EventSeverity.Alarm,
+            $"channel {channel.Id}: {left} s are left of its window, and what this node can prove above the recorded state "
+            + "is not mined yet")
+        {
+            Channels = [channel.Id],
+            ClosesAtSeconds = closesAt,
+            SecondsLeft = left,
+            Amount = Amounts.Excess(state.TheirSent, state.OnChain.SentOf(channel.TheirSide)),
+        };
+    }
+
+    public static OperatorEvent DisputeLost(Channel channel, in ChannelState state) => new(
+        EventKind.DisputeLost, EventSeverity.Alarm,
+        $"channel {channel.Id}: the dispute was not mined before the window ended at {state.OnChain.ClosesAtSeconds}")
+    {
+        Channels = [channel.Id],
+        ClosesAtSeconds = state.OnChain.ClosesAtSeconds,
+        Amount = Amounts.Excess(state.TheirSent, state.OnChain.SentOf(channel.TheirSide)),
+    };
+
+    private static ulong Left(ulong closesAtSeconds, ulong nowSeconds) =>
+        closesAtSeconds > nowSeconds ? closesAtSeconds - nowSeconds : 0;
+}

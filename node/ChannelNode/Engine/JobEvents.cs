@@ -1,0 +1,90 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>What operators are told of jobs: read off a job's state before and after a write, and written with it. Pure.</summary>
+internal static class JobEvents
+{
+    public static IEnumerable<OperatorEvent> Between(Job before, Job after)
+    {
+        if (after.Attempts.Count > before.Attempts.Count) yield return Offered(before, after, after.Attempts[^1]);
+        if (after.Receipt is { } receipt && receipt != before.Receipt)
+        {
+            yield return Of(
+                after, EventKind.TransactionMined, EventSeverity.Info, $"mined as {receipt.Hash} in block {receipt.BlockNumber}",
+                receipt);
+        }
+
+        if (before.Receipt is { } lost && after is { Receipt: null, Status: JobStatus.Sent })
+        {
+            yield return Of(
+                after, EventKind.TransactionUnmined, EventSeverity.Warning,
+                $"{lost.Hash} of block {lost.BlockNumber} is not in the chain any more, and is sent again", lost);
+        }
+
+        if (after is { Status: JobStatus.Waiting, Nonce: null } && before.Nonce is { } nonce)
+        {
+            yield return after.Attempts.Count > 0
+                ? NonceTaken(after, nonce)
+                : Of(
+                    after, EventKind.TransactionConfirmed, EventSeverity.Info, "what comes before it is done",
+                    before.Receipt);
+        }
+
+        bool isOther = after.Status != before.Status || after.Receipt != before.Receipt;
+        if (isOther && after is { Status: JobStatus.Done, Receipt: { } done })
+            yield return Of(after, EventKind.TransactionConfirmed, EventSeverity.Info, $"done, block {done.BlockNumber}", done);
+        if (!isOther || after.Status != JobStatus.Failed) yield break;
+        if (after.Refusal == Refusal.BudgetReached) yield return BudgetReached(after, after.Message);
+        yield return Of(
+            after, EventKind.TransactionFailed, EventSeverity.Warning, $"failed, {after.Refusal}: {after.Message}", after.Receipt);
+    }
+
+    private static OperatorEvent Offered(Job before, Job after, JobAttempt attempt)
+    {
+        string offer = $"{attempt.Kind} transaction {attempt.Hash} sent with nonce {attempt.Nonce}, offering "
+            + $"{attempt.Fees.MaxFee} wei per gas, tip {attempt.Fees.Tip}";
+        string why = after.Refusal == before.Refusal ? "" : $"has become pointless and is cancelled, {after.Refusal}: {after.Message}; ";
+        OperatorEvent told = before.Offer is { } stuck && stuck.Nonce == attempt.Nonce
+            ? Of(
+                after, EventKind.TransactionStuck, EventSeverity.Warning,
+                $"{why}was stuck at {stuck.Fees.MaxFee} wei per gas and is replaced: {offer}")
+            : Of(after, EventKind.TransactionSent, EventSeverity.Info, offer);
+        return told with { Transaction = attempt.Hash, Nonce = attempt.Nonce, MaxFee = attempt.Fees.MaxFee };
+    }
+
+    /// <summary>It cannot go on, and what keeps it does not pass with the next look.</summary>
+    public static OperatorEvent Waits(Job job, Refusal why, string message) => why == Refusal.BudgetReached
+        ? BudgetReached(job, message)
+        : Of(job, EventKind.TransactionStuck, EventSeverity.Warning, $"waits, {why}: {message}") with { Refusal = why };
+
+    private static OperatorEvent NonceTaken(Job job, ulong nonce) => Of(
+        job, EventKind.KeyShared, EventSeverity.Alarm,
+        $"nonce {nonce} was used by a transaction that is not this node's. Two programs use one key; the job gets a new nonce") with
+    { Nonce = nonce };
+
+    public static OperatorEvent KeyShared(ulong ours, ulong found) => new(
+        EventKind.KeyShared, EventSeverity.Alarm,
+        $"this node's account is at nonce {found}, and this node used none above {ours}: two programs use one key")
+    {
+        Nonce = found,
+    };
+
+    private static OperatorEvent BudgetReached(Job job, string message) => Of(
+        job, EventKind.BudgetReached, EventSeverity.Alarm, $"the day's gas is spent: {message}") with
+    { Refusal = Refusal.BudgetReached };
+
+    private static OperatorEvent Of(
+        Job job, EventKind kind, EventSeverity severity, string what, TransactionReceipt? receipt = null) => new(
+        kind, severity, $"job {job.Number} ({job.Purpose}): {what}")
+    {
+        Channels = job.Channels,
+        Job = job.Number,
+        JobKind = job.Kind,
+        Nonce = job.Nonce,
+        Transaction = receipt?.Hash ?? job.Offer?.Hash ?? default,
+        MaxFee = job.Offer?.Fees.MaxFee ?? UInt128.Zero,
+        Block = receipt?.BlockNumber ?? 0,
+        Refusal = job.Refusal,
+    };
+}

@@ -1,0 +1,89 @@
+using ChannelNode.Engine;
+using RocksDbSharp;
+
+namespace ChannelNode.Storage;
+
+/// <summary>
+/// What operators are told, in the order of the cursors. So little is written here that its oldest rows are deleted, not
+/// dropped with a column family of their own.
+/// </summary>
+internal sealed class EventJournal(RocksDb database, ColumnFamilyHandle family)
+{
+    /// <summary>What is beyond a limit is at most this part more.</summary>
+    private const int Parts = 8;
+
+    /// <summary>The newest cursor; 0 before the first. Its row is never deleted.</summary>
+    public ulong LastCursor()
+    {
+        using Iterator rows = database.NewIterator(family).SeekToLast();
+        return rows.HasRow() ? EventRow.ReadKey(rows.GetKeySpan()) : 0;
+    }
+
+    /// <summary>The newest cursor that is not kept any more; 0 while all are.</summary>
+    public ulong DroppedCursor() => Oldest() is { } oldest ? oldest.Cursor - 1 : 0;
+
+    public IReadOnlyList<OperatorEvent> Read(ulong afterCursor, int countMax)
+    {
+        var events = new List<OperatorEvent>();
+        if (afterCursor == ulong.MaxValue) return events;
+        var from = new RowWriter(stackalloc byte[EventRow.KeySize]);
+        from.UInt64(afterCursor + 1);
+        using Iterator rows = database.NewIterator(family);
+        rows.Seek(from.Row);
+        for (; rows.HasRow() && events.Count < countMax; rows.Next())
+            events.Add(EventRow.Read(rows.GetKeySpan(), rows.GetValueSpan()));
+        return events;
+    }
+
+    /// <summary>Deletes the oldest, many at once, while they are too old or too many.</summary>
+    public void Trim(TimeSpan keptFor, ulong countMax, long nowMs)
+    {
+        if (Oldest() is not { } oldest) return;
+        long keptMs = (long)keptFor.TotalMilliseconds;
+        ulong last = LastCursor(), count = last - oldest.Cursor + 1, first = oldest.Cursor;
+        if (count > countMax + countMax / Parts) first = last - countMax + 1;
+        if (nowMs - oldest.TimeMs > keptMs + keptMs / Parts) first = Math.Max(first, FirstSince(nowMs - keptMs, last));
+        if (first > oldest.Cursor) Delete(oldest.Cursor, first);
+    }
+
+    private OperatorEvent? Oldest()
+    {
+        using Iterator rows = database.NewIterator(family).SeekToFirst();
+        return rows.HasRow() ? EventRow.Read(rows.GetKeySpan(), rows.GetValueSpan()) : null;
+    }
+
+    /// <summary>The first that is not older, the last otherwise.</summary>
+    private ulong FirstSince(long timeMs, ulong last)
+    {
+        using Iterator rows = database.NewIterator(family).SeekToFirst();
+        for (; rows.HasRow(); rows.Next())
+        {
+            OperatorEvent what = EventRow.Read(rows.GetKeySpan(), rows.GetValueSpan());
+            if (what.TimeMs >= timeMs) return what.Cursor;
+        }
+
+        return last;
+    }
+
+    private void Delete(ulong first, ulong behindLast)
+    {
+        byte[] from = KeyOf(first), to = KeyOf(behindLast);
+        using var writes = new WriteBatch();
+        writes.DeleteRange(from, (ulong)from.Length, to, (ulong)to.Length, family);
+        try
+        {
+            database.Write(writes);
+        }
+        catch (RocksDbSharpException e)
+        {
+            throw new StoreException($"The database in {database.Path} cannot be written: {e.Message}", e);
+        }
+    }
+
+    private static byte[] KeyOf(ulong cursor)
+    {
+        var key = new RowWriter(stackalloc byte[EventRow.KeySize]);
+        key.UInt64(cursor);
+        return key.Row.ToArray();
+    }
+}
