@@ -239,6 +239,7 @@ internal sealed class FollowerSimulation : IAsyncDisposable
         ChainView view = new(null, TimeProvider.System, TimeSpan.FromHours(1));
         NodeClock clock = new(TimeProvider.System);
         _ledger = new Ledger(_book, _store, view, clock, _options, NullLogger<Ledger>.Instance);
+        _ledger.Start();
         _intake = new ChainIntake(
             _book, _ledger, _store, _ => Task.FromResult<ulong?>(_rpc.FinalBlock), view, clock, _options);
         _tail = new ChainTail(DepthMax, _intake.Known);

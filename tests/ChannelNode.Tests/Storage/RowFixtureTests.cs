@@ -178,7 +178,7 @@ public sealed class RowFixtureTests
         var identity = new RowWriter(new byte[IdentityRow.Size]);
         IdentityRow.Write(ref identity, new StoreIdentity(0x7A69, StoreFolder.AddressOf(0xC0), StoreFolder.AddressOf(0x51)));
         Assert.Equal(
-            "00000004" + "0000000000007a69" + Repeat("c0", 20) + Repeat("51", 20),
+            "00000005" + "0000000000007a69" + Repeat("c0", 20) + Repeat("51", 20),
             Convert.ToHexStringLower(identity.Row));
 
         var key = new byte[BlockRow.KeySize];
@@ -341,6 +341,7 @@ public sealed class RowFixtureTests
         row => RecentDepositRow.Read(new byte[RecentDepositRow.KeySize], row),
         row => PeerRow.Read(row),
         row => JobRow.Read(1, row),
+        row => EventRow.Read(new byte[EventRow.KeySize], row),
     ];
 
     private static string TermsHex(Channel channel)
