@@ -48,6 +48,7 @@ internal static class CommandLine
             ChannelCommand.Create(shell),
             PayCommand.Create(shell),
             PaymentsCommand.Create(shell),
+            EventsCommand.Create(shell),
         };
         root.Options.Add(shell.Node);
         root.Options.Add(shell.Json);

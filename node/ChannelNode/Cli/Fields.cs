@@ -121,6 +121,20 @@ internal static class Fields
         bool Check(string text, out T value) => words.TryGetValue(text, out value);
     }
 
+    /// <summary>Any number of such words.</summary>
+    public static Option<T[]> Words<T>(string name, string description, IReadOnlyDictionary<string, T> words)
+        where T : struct
+    {
+        string limit = $"one of {string.Join(", ", words.Keys)}";
+        return new Option<T[]>(name)
+        {
+            Description = $"{description} ({limit})",
+            HelpName = "word",
+            Arity = ArgumentArity.ZeroOrMore,
+            CustomParser = result => [.. result.Tokens.Select(token => Read<T>(result, token, words.TryGetValue, limit))],
+        };
+    }
+
     public static string WithHexPrefix(string hex) =>
         "0x" + (hex.StartsWith("0x", StringComparison.OrdinalIgnoreCase) ? hex[2..] : hex).ToLowerInvariant();
 

@@ -159,6 +159,10 @@ internal static class RunCommand
         private readonly Option<uint> _sentKeptHours = Fields.Number(
             "--sent-kept-hours", "Hours for which an idempotency key protects at least", 1u, 8_760u,
             Defaults.SentKeptHours);
+        private readonly Option<uint> _eventsKeptHours = Fields.Number(
+            "--events-kept-hours", "Hours for which events can be asked for", 1u, 87_600u, Defaults.EventsKeptHours);
+        private readonly Option<ulong> _eventsMax = Fields.Number(
+            "--events-max", "Events that are kept; beyond it the oldest go", 1_000UL, 100_000_000UL, Defaults.EventsMax);
         private readonly Option<int> _channelsInMemoryMax = Fields.Number(
             "--channels-in-memory-max", "Channels kept in memory, about a kilobyte each; the others are on disk", 1_024,
             10_000_000, Defaults.ChannelsInMemoryMax);
@@ -194,7 +198,7 @@ internal static class RunCommand
             _fromBlock, _pollMs, _disputeWindow, _disputeWindowMin, _acceptTokens, _relayDeposits, _unfundedPerPeerMax,
             _unfundedMax, _chainSilence, _closeDeadline, _gasBudget, _disputeReserve, _feeMax, _disputeFeeMax,
             _replaceAfter, _jobsKeptHours, _claimLook, _claimFrom, _claimFromGasTimes, _receivedKeptHours,
-            _receivedBytesMax, _sentKeptHours, _channelsInMemoryMax,
+            _receivedBytesMax, _sentKeptHours, _eventsKeptHours, _eventsMax, _channelsInMemoryMax,
             _inFlightMax, _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax,
             _wrongSignaturesMax, _peerQueueMax, _messageBytesMax,
         ];
@@ -239,6 +243,8 @@ internal static class RunCommand
             ReceivedKeptHours = parsed.GetValue(_receivedKeptHours),
             ReceivedBytesMax = parsed.GetValue(_receivedBytesMax),
             SentKeptHours = parsed.GetValue(_sentKeptHours),
+            EventsKeptHours = parsed.GetValue(_eventsKeptHours),
+            EventsMax = parsed.GetValue(_eventsMax),
             ChannelsInMemoryMax = parsed.GetValue(_channelsInMemoryMax),
             InFlightPaymentsPerChannelMax = parsed.GetValue(_inFlightMax),
             PaymentsPerUpdateMax = parsed.GetValue(_paymentsPerUpdateMax),

@@ -10,7 +10,7 @@ namespace ChannelNode.Engine;
 internal sealed class ChainIntake
 {
     /// <summary>Events that one turn of the ledger takes, so that payments never wait for a long catching up.</summary>
-    private const int EventsPerTurnMax = 1_000;
+    private const int EventsPerTurnMax = 4_096;
 
     private readonly ChannelBook _book;
     private readonly Ledger _ledger;
@@ -115,29 +115,22 @@ internal sealed class ChainIntake
     /// <summary>
     /// These blocks will not be undone, so events may be written before their cursor: after a crash they come again and
     /// change nothing, for each carries the state that it left. Their own numbers do not matter: the last block's is
-    /// the most careful one for a deposit. Operators are told with the cursor, so once; after a crash between two parts a
-    /// first deposit is told as another one, for the channel has it already.
+    /// the most careful one for a deposit. Operators are told with the cursor, so once; what they are told after a crash
+    /// between two parts compares with a channel that has the first part already.
     /// </summary>
     private async Task JumpAsync(ChainBlock block, IReadOnlyList<ChainEvent> events, CancellationToken cancel)
     {
         List<Seen> seen = Find(events);
         await LookForFinalAsync(block.Number, seen, cancel);
         List<OperatorEvent> told = [];
-        foreach (Seen[] part in seen.Chunk(EventsPerTurnMax))
-        {
-            await _ledger.RunAsync(
-                turn =>
-                {
-                    foreach ((ChannelSlot slot, ChainEvent what) in part) told.AddRange(Observe(turn, slot, what, block.Number));
-                    return true;
-                },
-                cancel);
-        }
+        Queue<Seen[]> parts = new(seen.Chunk(EventsPerTurnMax));
+        for (; parts.Count > 1; parts.Dequeue()) await _ledger.RunAsync(turn => ObservePart(turn, parts.Peek()), cancel);
 
         _tail.JumpTo(block);
         await _ledger.RunAsync(
             turn =>
             {
+                if (parts.TryDequeue(out Seen[]? last)) ObservePart(turn, last);
                 ExpireCloses(turn, block);
                 turn.Batch.DropBlocks(0, block.Number);
                 turn.Batch.PutBlock(block);
@@ -146,6 +139,12 @@ internal sealed class ChainIntake
             },
             cancel);
         await CreditAsync(cancel);
+
+        bool ObservePart(LedgerTurn turn, Seen[] part)
+        {
+            foreach ((ChannelSlot slot, ChainEvent what) in part) told.AddRange(Observe(turn, slot, what, block.Number));
+            return true;
+        }
     }
 
     private async Task BackAsync(ChainBlock block, CancellationToken cancel)

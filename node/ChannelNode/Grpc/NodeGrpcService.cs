@@ -27,6 +27,8 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             ReceivedCursor = node.Ledger.ReceivedCursor,
             DroppedCursor = node.Store.ReadDroppedCursor(),
             PeerListen = node.PeerListen,
+            EventCursor = node.Ledger.EventCursor,
+            DroppedEventCursor = node.Store.ReadDroppedEventCursor(),
         };
         foreach (PeerStatus peer in node.Peers.List())
         {
@@ -182,6 +184,16 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         ChannelId? only = request.ChannelId.Length == 0 ? null : Find(request.ChannelId).Channel.Id;
         return new PaymentSubscription(node, only, request.Runs, responseStream)
             .RunAsync(request.AfterCursor, context.CancellationToken);
+    }
+
+    public override Task SubscribeEvents(
+        Wire.SubscribeEventsRequest request,
+        IServerStreamWriter<Wire.SubscribeEventsResponse> responseStream,
+        ServerCallContext context)
+    {
+        ChannelId? only = request.ChannelId.Length == 0 ? null : Find(request.ChannelId).Channel.Id;
+        return new EventSubscription(node, only, request.Kinds, responseStream)
+            .RunAsync(request.AfterCursor, request.KeptOnly, context.CancellationToken);
     }
 
     public override Task CloseChannel(

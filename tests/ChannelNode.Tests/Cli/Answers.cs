@@ -29,6 +29,9 @@ internal sealed class Answers
     public Func<SubscribePaymentsRequest, SubscribePaymentsResponse> Received { get; set; } =
         _ => new SubscribePaymentsResponse();
 
+    public Func<SubscribeEventsRequest, SubscribeEventsResponse> Events { get; set; } =
+        _ => new SubscribeEventsResponse();
+
     public StreamHandler Stream { get; set; } = (_, _, _) => Task.CompletedTask;
 
     public static IEnumerable<Progress> Steps() =>

@@ -181,6 +181,13 @@ internal sealed class FakeNode : IAsyncDisposable
                 await responses.WriteAsync(new ClaimChannelsResponse { Progress = step });
         }
 
+        public override async Task SubscribeEvents(
+            SubscribeEventsRequest request, IServerStreamWriter<SubscribeEventsResponse> responses, ServerCallContext context)
+        {
+            await responses.WriteAsync(answers.Events(request));
+            if (!request.KeptOnly) await Task.Delay(Timeout.Infinite, context.CancellationToken);
+        }
+
         public override async Task SubscribePayments(
             SubscribePaymentsRequest request, IServerStreamWriter<SubscribePaymentsResponse> responses,
             ServerCallContext context)

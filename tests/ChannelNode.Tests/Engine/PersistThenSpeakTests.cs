@@ -141,6 +141,14 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
 
         public IReadOnlyList<Job> ReadJobs() => store.ReadJobs();
 
+        public ulong ReadEventCursor() => store.ReadEventCursor();
+
+        public ulong ReadDroppedEventCursor() => store.ReadDroppedEventCursor();
+
+        public IReadOnlyList<OperatorEvent> ReadEvents(ulong afterCursor, int countMax) => store.ReadEvents(afterCursor, countMax);
+
+        public void TrimEvents(TimeSpan keptFor, ulong countMax, long nowMs) => store.TrimEvents(keptFor, countMax, nowMs);
+
         public ulong ReadDroppedCursor() => store.ReadDroppedCursor();
 
         public void TrimReceived(TimeSpan keptFor, ulong bytesMax, long nowMs) =>

@@ -341,6 +341,7 @@ public sealed class RowFixtureTests
         row => RecentDepositRow.Read(new byte[RecentDepositRow.KeySize], row),
         row => PeerRow.Read(row),
         row => JobRow.Read(1, row),
+        row => EventRow.Read(new byte[EventRow.KeySize], row),
     ];
 
     private static string TermsHex(Channel channel)
