@@ -38,6 +38,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             });
         }
 
+        info.Watchtowers.AddRange(node.Watchtowers.List().Select(NodeWire.Write));
         return Task.FromResult(info);
     }
 
