@@ -21,7 +21,7 @@ internal static class Program
     private const ulong RescanDepth = 128;
 
     public static Task<int> Main(string[] args) =>
-        CommandLine.RunAsync(args, new CliActions(RunAsync, CreateKey, DeployAsync, VerifyAsync, RescanAsync), CancellationToken.None);
+        CommandLine.RunAsync(args, new CliActions(RunAsync, RunAsync, CreateKey, DeployAsync, VerifyAsync, RescanAsync), CancellationToken.None);
 
     private static Address CreateKey(string path)
     {
@@ -82,9 +82,22 @@ internal static class Program
         using ILoggerFactory logs = LoggerFactory.Create(Configure);
         await using NodeHost host = await NodeHost.StartAsync(options, logs, stopping);
         Console.WriteLine($"channelnode {host.Node.Us.Signer} ready: api {host.ApiUrl} peers {host.PeerUrl}");
+        return await UntilStoppedAsync(host.Node.Completion, logs, stopping);
+    }
+
+    private static async Task<int> RunAsync(WatchtowerOptions options, CancellationToken stopping)
+    {
+        using ILoggerFactory logs = LoggerFactory.Create(Configure);
+        await using WatchtowerHost host = await WatchtowerHost.StartAsync(options, logs, stopping);
+        Console.WriteLine($"channelnode watchtower {host.Signer} ready: {host.Url}");
+        return await UntilStoppedAsync(host.Tower.Completion, logs, stopping);
+    }
+
+    private static async Task<int> UntilStoppedAsync(Task completion, ILoggerFactory logs, CancellationToken stopping)
+    {
         try
         {
-            await host.Node.Completion.WaitAsync(stopping);
+            await completion.WaitAsync(stopping);
             return ExitCode.Failed;
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
@@ -112,27 +125,19 @@ internal static class Program
         .AddFilter("Grpc", LogLevel.Warning);
 }
 
-/// <summary>A running node: the engine and its two doors, one for peers and one for applications and operators.</summary>
-internal sealed class NodeHost : IAsyncDisposable
+/// <summary>A running program: its parts, in the order in which they are begun, and its doors.</summary>
+internal abstract class Host : IAsyncDisposable
 {
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(10);
 
     private readonly List<IAsyncDisposable> _parts = [];
 
-    private NodeHost() { }
-
-    public Node Node { get; private set; } = null!;
-
-    public string ApiUrl { get; private set; } = string.Empty;
-
-    public string PeerUrl { get; private set; } = string.Empty;
-
-    public static async Task<NodeHost> StartAsync(NodeOptions options, ILoggerFactory logs, CancellationToken cancel)
+    protected static async Task<T> StartAsync<T>(T host, Func<T, Task> start)
+        where T : Host
     {
-        NodeHost host = new();
         try
         {
-            await host.StartPartsAsync(options, logs, cancel);
+            await start(host);
             return host;
         }
         catch
@@ -142,34 +147,16 @@ internal sealed class NodeHost : IAsyncDisposable
         }
     }
 
-    private async Task StartPartsAsync(NodeOptions options, ILoggerFactory logs, CancellationToken cancel)
+    /// <summary>The chain, checked to be the right one, and what signs on it.</summary>
+    protected async Task<(PrivateKey Key, EthereumChain Chain, SignatureScheme Scheme)> ConnectAsync(
+        NodeOptions options, ILoggerFactory logs, CancellationToken cancel)
     {
         PrivateKey key = Own(KeyFile.Read(options.KeyFile));
         EthereumChain chain = Own(await EthereumChain.ConnectAsync(
             options, key.Address, key.Sign, TimeProvider.System, logs.CreateLogger<EthereumChain>(), cancel));
-        Party us = new(options.Owner.IsZero ? key.Address : options.Owner, key.Address);
         SignatureScheme scheme = new(key, chain.ChainId, options.Contract);
         await RequireOurContractAsync(chain, scheme, options.Contract, cancel);
-        RocksChannelStore store = Own(RocksChannelStore.Open(
-            options.DataDirectory, new StoreIdentity(chain.ChainId, options.Contract, key.Address)));
-        NodeIdentity identity = new(chain.ChainId, options.Contract, us, scheme.SignHello, scheme.VerifyHello);
-        PeerDialling dialling = new(identity);
-
-        Node = new Node(options, us, store, chain, scheme, dialling.DialAsync, TimeProvider.System, logs);
-        _parts.Add(Node);
-        dialling.Node = Node;
-        _parts.Add(dialling);
-
-        await Node.CatchUpAsync(cancel);
-        WarnOf(options.ApiListen, logs);
-        PeerUrl = await ServeAsync("--peer-listen", options.PeerListen, options, identity, logs, app => app.MapGrpcService<PeerGrpcService>());
-        ApiUrl = await ServeAsync("--api-listen", options.ApiListen, options, identity, logs, app =>
-        {
-            app.MapGrpcService<NodeGrpcService>();
-            app.MapGrpcReflectionService();
-        });
-        Node.PeerListen = PeerUrl;
-        Node.Start();
+        return (key, chain, scheme);
     }
 
     /// <summary>Some terms hash to the same id there as here: it is this contract, under this address, on this chain.</summary>
@@ -183,14 +170,9 @@ internal sealed class NodeHost : IAsyncDisposable
             Refusal.WrongContract, $"--contract {contract} is not a PaymentChannels contract of this version");
     }
 
-    private static void WarnOf(string apiListen, ILoggerFactory logs)
-    {
-        if (!IPAddress.IsLoopback(IPEndPoint.Parse(apiListen).Address))
-            logs.CreateLogger("ChannelNode").ApiIsOpen(apiListen);
-    }
-
-    private async Task<string> ServeAsync(
-        string flag, string listen, NodeOptions options, NodeIdentity identity, ILoggerFactory logs, Action<WebApplication> map)
+    protected async Task<string> ServeAsync(
+        string flag, string listen, NodeOptions options, ChainView view, ILoggerFactory logs, Action<IServiceCollection> add,
+        Action<WebApplication> map)
     {
         // Nothing comes from files or variables beside the node's own options, and no folder is watched for changes.
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -220,13 +202,11 @@ internal sealed class NodeHost : IAsyncDisposable
             grpc.MaxSendMessageSize = options.MessageBytesMax;
             grpc.Interceptors.Add<RefusalInterceptor>();
         });
-        builder.Services.AddSingleton<IServiceMethodProvider<PeerGrpcService>, PeerMethods>();
         builder.Services.AddGrpcReflection();
-        builder.Services.AddGrpcHealthChecks().AddCheck("chain", () => Node.View.IsCurrent
+        builder.Services.AddGrpcHealthChecks().AddCheck("chain", () => view.IsCurrent
             ? HealthCheckResult.Healthy()
             : HealthCheckResult.Unhealthy("the chain was not seen for too long: nothing is paid or accepted"));
-        builder.Services.AddSingleton(Node);
-        builder.Services.AddSingleton(identity);
+        add(builder.Services);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));
 
         WebApplication app = builder.Build();
@@ -249,7 +229,7 @@ internal sealed class NodeHost : IAsyncDisposable
         return app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
     }
 
-    private T Own<T>(T part)
+    protected T Own<T>(T part)
         where T : notnull
     {
         _parts.Add(part as IAsyncDisposable ?? new Owned((IDisposable)part));
@@ -270,6 +250,93 @@ internal sealed class NodeHost : IAsyncDisposable
             part.Dispose();
             return ValueTask.CompletedTask;
         }
+    }
+}
+
+/// <summary>A running node: the engine and its two doors, one for peers and one for applications and operators.</summary>
+internal sealed class NodeHost : Host
+{
+    private NodeHost() { }
+
+    public Node Node { get; private set; } = null!;
+
+    public string ApiUrl { get; private set; } = string.Empty;
+
+    public string PeerUrl { get; private set; } = string.Empty;
+
+    public static Task<NodeHost> StartAsync(NodeOptions options, ILoggerFactory logs, CancellationToken cancel) =>
+        StartAsync(new NodeHost(), host => host.StartPartsAsync(options, logs, cancel));
+
+    private async Task StartPartsAsync(NodeOptions options, ILoggerFactory logs, CancellationToken cancel)
+    {
+        (PrivateKey key, EthereumChain chain, SignatureScheme scheme) = await ConnectAsync(options, logs, cancel);
+        Party us = new(options.Owner.IsZero ? key.Address : options.Owner, key.Address);
+        RocksChannelStore store = Own(RocksChannelStore.Open(
+            options.DataDirectory, new StoreIdentity(chain.ChainId, options.Contract, key.Address)));
+        NodeIdentity identity = new(chain.ChainId, options.Contract, us, scheme.SignHello, scheme.VerifyHello);
+        PeerDialling dialling = new(identity);
+        WatchtowerDialling watchtowers = new(identity, options.MessageBytesMax);
+
+        Node = Own(new Node(
+            options, us, store, chain, scheme, dialling.DialAsync, watchtowers.RunAsync, TimeProvider.System, logs));
+        dialling.Node = Node;
+        Own(dialling);
+
+        await Node.CatchUpAsync(cancel);
+        WarnOf(options.ApiListen, logs);
+        PeerUrl = await ServeAsync(
+            "--peer-listen", options.PeerListen, options, Node.View, logs, AddParts, app => app.MapGrpcService<PeerGrpcService>());
+        ApiUrl = await ServeAsync("--api-listen", options.ApiListen, options, Node.View, logs, AddParts, app =>
+        {
+            app.MapGrpcService<NodeGrpcService>();
+            app.MapGrpcReflectionService();
+        });
+        Node.PeerListen = PeerUrl;
+        Node.Start();
+
+        void AddParts(IServiceCollection services) => services
+            .AddSingleton(Node)
+            .AddSingleton(identity)
+            .AddSingleton<IServiceMethodProvider<PeerGrpcService>, PeerMethods>();
+    }
+
+    private static void WarnOf(string apiListen, ILoggerFactory logs)
+    {
+        if (!IPAddress.IsLoopback(IPEndPoint.Parse(apiListen).Address))
+            logs.CreateLogger("ChannelNode").ApiIsOpen(apiListen);
+    }
+}
+
+/// <summary>A running watchtower and its one door.</summary>
+internal sealed class WatchtowerHost : Host
+{
+    private WatchtowerHost() { }
+
+    public Watchtower Tower { get; private set; } = null!;
+
+    public string Url { get; private set; } = string.Empty;
+
+    public Address Signer { get; private set; }
+
+    public static Task<WatchtowerHost> StartAsync(WatchtowerOptions options, ILoggerFactory logs, CancellationToken cancel) =>
+        StartAsync(new WatchtowerHost(), host => host.StartPartsAsync(options, logs, cancel));
+
+    private async Task StartPartsAsync(WatchtowerOptions options, ILoggerFactory logs, CancellationToken cancel)
+    {
+        NodeOptions node = options.Node;
+        (PrivateKey key, EthereumChain chain, SignatureScheme scheme) = await ConnectAsync(node, logs, cancel);
+        Signer = key.Address;
+        RocksChannelStore store = Own(RocksChannelStore.Open(
+            node.DataDirectory, new StoreIdentity(chain.ChainId, node.Contract, Signer, GuardsOthers: true)));
+        NodeIdentity identity = new(
+            chain.ChainId, node.Contract, new Party(Signer, Signer), scheme.SignHello, scheme.VerifyHello);
+        Tower = Own(new Watchtower(options, Signer, store, chain, scheme, TimeProvider.System, logs));
+
+        await Tower.CatchUpAsync(cancel);
+        Url = await ServeAsync(
+            "--listen", options.Listen, node, Tower.View, logs,
+            services => services.AddSingleton(Tower).AddSingleton(identity),
+            app => app.MapGrpcService<WatchtowerGrpcService>());
     }
 }
 

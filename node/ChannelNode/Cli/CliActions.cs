@@ -9,6 +9,7 @@ namespace ChannelNode.Cli;
 /// or an IOException, with a sentence for people; anything else is shown as the bug that it is.
 /// </summary>
 /// <param name="RunNode">Runs a node until cancelled; answers the exit code.</param>
+/// <param name="RunWatchtower">The same with a watchtower.</param>
 /// <param name="CreateKey">Writes a fresh signer key to a file that must not exist; answers its address.</param>
 /// <param name="DeployContract">
 /// Deploys PaymentChannels by the JSON-RPC at a URL from the account of a key file; answers when it is mined.
@@ -19,6 +20,7 @@ namespace ChannelNode.Cli;
 /// <param name="RescanChain">The same, and puts the database right.</param>
 internal sealed record CliActions(
     Func<NodeOptions, CancellationToken, Task<int>> RunNode,
+    Func<WatchtowerOptions, CancellationToken, Task<int>> RunWatchtower,
     Func<string, Address> CreateKey,
     Func<string, string, CancellationToken, Task<(Address Contract, Bytes32 TransactionHash, ulong GasUsed)>>
         DeployContract,

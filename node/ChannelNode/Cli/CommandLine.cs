@@ -41,6 +41,7 @@ internal static class CommandLine
         var root = new RootCommand("A payment channel node: runs one, and operates a running one.")
         {
             RunCommand.Create(shell),
+            WatchtowerCommand.Create(shell),
             KeyCommand.Create(shell),
             ContractCommand.Create(shell),
             ChainCommand.Create(shell),

@@ -83,6 +83,29 @@ internal static class Fields
         }
     }
 
+    /// <summary>Several URLs, up to a number of them.</summary>
+    public static Option<string[]> Urls(string name, string description, int max, params string[] schemes)
+    {
+        string limit = $"a URL that begins with {string.Join(" or ", schemes.Select(scheme => scheme + "://"))}";
+        return new Option<string[]>(name)
+        {
+            Description = $"{description} ({limit})",
+            HelpName = "url",
+            Arity = ArgumentArity.ZeroOrMore,
+            CustomParser = result =>
+            {
+                if (result.Tokens.Count > max) result.AddError($"{name}: {result.Tokens.Count} were given, at most {max} can be");
+                return [.. result.Tokens.Select(token => Read<string>(result, token, Check, limit) ?? "")];
+            },
+        };
+
+        bool Check(string text, out string value)
+        {
+            value = text;
+            return IsUrl(text, schemes);
+        }
+    }
+
     public static bool IsUrl(string text, params string[] schemes) =>
         Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && schemes.Contains(uri.Scheme) && uri.Host != "";
 

@@ -29,9 +29,27 @@ internal static class InfoCommand
             ("channels", $"{info.Channels}"),
             ("payments received", $"{info.ReceivedCursor}"),
             ("version", info.Version)));
-        if (info.Peers.Count == 0) return;
+        ShowPeers(info, terminal);
+        ShowWatchtowers(info, terminal);
+    }
 
+    private static void ShowPeers(GetInfoResponse info, Terminal terminal)
+    {
+        if (info.Peers.Count == 0) return;
         var rows = info.Peers.Select(peer => new[] { peer.Signer, peer.Connected ? "yes" : "no", peer.Url }).ToList();
         terminal.Show(Views.Fitting(terminal.Width, ["peer", "connected", "url"], rows).Table);
+    }
+
+    private static void ShowWatchtowers(GetInfoResponse info, Terminal terminal)
+    {
+        if (info.Watchtowers.Count == 0) return;
+        var rows = info.Watchtowers.Select(tower => new[]
+        {
+            tower.Url, tower.Connected ? "yes" : "no", $"{tower.ChannelsGuarded}",
+            tower.ChannelsLagging == 0 ? "0" : $"{tower.ChannelsLagging}, for {tower.LaggingMs / 1_000} s",
+            tower.ChannelsRefused == 0 ? "0" : $"{tower.ChannelsRefused}, {tower.NewestRefusal}",
+        }).ToList();
+        string[] heads = ["watchtower", "connected", "guards", "lags behind", "refuses"];
+        terminal.Show(Views.Fitting(terminal.Width, heads, rows).Table);
     }
 }

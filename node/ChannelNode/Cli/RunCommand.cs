@@ -9,11 +9,6 @@ internal static class RunCommand
 {
     private const uint WindowMin = ChannelTerms.DisputeWindowSecondsMin;
     private const uint WindowMax = ChannelTerms.DisputeWindowSecondsMax;
-    private const ulong FeeMax = 1_000_000_000_000_000;
-
-    /// <summary>Only read for its defaults, so that they stand in one place.</summary>
-    private static readonly NodeOptions Defaults =
-        new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero };
 
     public static CliCommand Create(CommandShell shell)
     {
@@ -59,184 +54,121 @@ internal static class RunCommand
     /// <summary>One flag for each option of a node.</summary>
     private sealed class Flags
     {
-        private readonly Option<string> _dataDirectory = new("--data-dir")
-        {
-            Description = "Folder of the database, made when missing; one node at a time",
-            HelpName = "path",
-            Required = true,
-        };
-        private readonly Option<string> _keyFile = KeyFile();
-        private readonly Option<string> _rpcUrl = RpcUrl();
-        private readonly Option<Address> _contract = Fields.Address("--contract", "The PaymentChannels contract");
-        private readonly Option<ulong> _chainId = Fields.Number(
-            "--chain-id", "EIP-155 chain id that the RPC must answer with; 0 takes the RPC's", 0ul, ulong.MaxValue, Defaults.ChainId);
+        private readonly CommonFlags _common = new();
         private readonly Option<Address> _owner = Fields.Address(
             "--owner", "Who is paid out, maybe a cold address; the signer's own address when not given");
         private readonly Option<string> _apiListen = Fields.Listen(
-            "--api-listen", "Where applications and operators call; port 0 takes a free one", Defaults.ApiListen);
+            "--api-listen", "Where applications and operators call; port 0 takes a free one", CommonFlags.Defaults.ApiListen);
         private readonly Option<string> _peerListen = Fields.Listen(
-            "--peer-listen", "Where peers call; port 0 takes a free one", Defaults.PeerListen);
-        private readonly Option<uint> _reorgDepth = Fields.Number(
-            "--reorg-depth", "Blocks that can be undone; a reorganisation that goes deeper stops the node", 128u, 8_192u,
-            Defaults.ReorgDepthMax);
-        private readonly Option<uint> _confirmations = Fields.Number(
-            "--confirmations", "Blocks that a deposit must be deep before any of it counts, its own included", 1u, 128u,
-            Defaults.Confirmations);
+            "--peer-listen", "Where peers call; port 0 takes a free one", CommonFlags.Defaults.PeerListen);
         private readonly Option<uint> _confirmationsLarger = Fields.Number(
             "--confirmations-larger", "Blocks that deposits must be deep before more than --credit-small counts", 1u, 128u,
-            Defaults.ConfirmationsLarger);
+            CommonFlags.Defaults.ConfirmationsLarger);
         private readonly Option<UInt128> _creditSmall = Fields.Number(
             "--credit-small", "Wei that may count of young deposits into one side of a channel", UInt128.Zero, Amounts.Max,
-            Defaults.CreditSmallMax);
+            CommonFlags.Defaults.CreditSmallMax);
         private readonly Option<UInt128> _creditLarger = Fields.Number(
             "--credit-larger", "Wei that may count of deposits that are not final yet", UInt128.Zero, Amounts.Max,
-            Defaults.CreditLargerMax);
+            CommonFlags.Defaults.CreditLargerMax);
         private readonly Option<UInt128> _tokenCreditSmall = Fields.Number(
             "--token-credit-small", "The same as --credit-small for any token, in its smallest units", UInt128.Zero, Amounts.Max,
-            Defaults.TokenCreditSmallMax);
+            CommonFlags.Defaults.TokenCreditSmallMax);
         private readonly Option<UInt128> _tokenCreditLarger = Fields.Number(
             "--token-credit-larger", "The same as --credit-larger for any token, in its smallest units", UInt128.Zero,
-            Amounts.Max, Defaults.TokenCreditLargerMax);
+            Amounts.Max, CommonFlags.Defaults.TokenCreditLargerMax);
         private readonly Option<FinalityTag> _finality = Fields.Word(
             "--finality", "What the chain must call a block before any sum in it counts; finalized unless given",
             new Dictionary<string, FinalityTag> { ["finalized"] = FinalityTag.Finalized, ["safe"] = FinalityTag.Safe });
-        private readonly Option<ulong> _fromBlock = Fields.Number(
-            "--from-block", "Block at which to start reading events", 0ul, ulong.MaxValue, Defaults.FromBlock);
-        private readonly Option<uint> _pollMs = Fields.Number(
-            "--poll-ms", "Milliseconds between questions to a chain without subscriptions", 50u, 60_000u, Defaults.PollMs);
         private readonly Option<uint> _disputeWindow = Fields.Number(
             "--dispute-window", "Seconds of dispute window offered when none is asked for", WindowMin, WindowMax,
-            Defaults.DisputeWindowSeconds);
-        private readonly Option<uint> _disputeWindowMin = Fields.Number(
-            "--dispute-window-min", "Seconds of the shortest dispute window accepted from a peer", WindowMin, WindowMax,
-            Defaults.DisputeWindowSecondsMin);
+            CommonFlags.Defaults.DisputeWindowSeconds);
         private readonly Option<Address[]> _acceptTokens = Fields.Addresses(
             "--accept-token", "A token in which peers may open channels; may be given several times. Ether always is");
         private readonly Option<int> _relayDeposits = Fields.Number(
             "--relay-deposits", "Deposits that peers have signed and this node sends at its own gas, in any hour; 0 sends none",
-            0, 10_000, Defaults.RelayDepositsPerHour);
+            0, 10_000, CommonFlags.Defaults.RelayDepositsPerHour);
         private readonly Option<int> _unfundedPerPeerMax = Fields.Number(
             "--unfunded-per-peer-max", "Channels of one peer that may wait for their first deposit", 1, 10_000,
-            Defaults.UnfundedChannelsPerPeerMax);
+            CommonFlags.Defaults.UnfundedChannelsPerPeerMax);
         private readonly Option<int> _unfundedMax = Fields.Number(
             "--unfunded-max", "Channels of all peers that may wait for their first deposit", 1, 1_000_000,
-            Defaults.UnfundedChannelsMax);
-        private readonly Option<uint> _chainSilence = Fields.Number(
-            "--chain-silence", "Seconds without a sign of the chain after which nothing is paid or accepted", 20u, 3_600u,
-            Defaults.ChainSilenceSecondsMax);
+            CommonFlags.Defaults.UnfundedChannelsMax);
         private readonly Option<uint> _closeDeadline = Fields.Number(
             "--close-deadline", "Seconds that a signed cooperative close may wait to be mined", 10u, 86_400u,
-            Defaults.CloseDeadlineSeconds);
-        private readonly Option<ulong> _gasBudget = Fields.Number(
-            "--gas-budget", "Wei that the gas of a day's transactions may cost, disputes aside", 0ul, ulong.MaxValue,
-            Defaults.GasBudgetWeiPerDay);
-        private readonly Option<ulong> _disputeReserve = Fields.Number(
-            "--dispute-reserve", "Wei a day on top of it that only disputes and claims on closing channels may use", 0ul,
-            ulong.MaxValue, Defaults.DisputeReserveWeiPerDay);
-        private readonly Option<ulong> _feeMax = Fields.Number(
-            "--fee-max", "Wei per gas that a transaction offers at most", 1ul, FeeMax, Defaults.FeeWeiMax);
-        private readonly Option<ulong> _disputeFeeMax = Fields.Number(
-            "--dispute-fee-max", "The same for disputes and claims on closing channels", 1ul, FeeMax, Defaults.DisputeFeeWeiMax);
-        private readonly Option<uint> _replaceAfter = Fields.Number(
-            "--replace-after", "Seconds that a transaction may wait before it is offered for more", 1u, 3_600u,
-            Defaults.ReplaceAfterSeconds);
-        private readonly Option<uint> _jobsKeptHours = Fields.Number(
-            "--jobs-kept-hours", "Hours for which ended transactions are remembered", 24u, 8_760u, Defaults.JobsKeptHours);
+            CommonFlags.Defaults.CloseDeadlineSeconds);
         private readonly Option<uint> _claimLook = Fields.Number(
-            "--claim-look", "Seconds between looks for what one-way channels owe", 1u, 86_400u, Defaults.ClaimLookSeconds);
+            "--claim-look", "Seconds between looks for what one-way channels owe", 1u, 86_400u, CommonFlags.Defaults.ClaimLookSeconds);
         private readonly Option<UInt128> _claimFrom = Fields.Number(
             "--claim-from", "Smallest units owed in a one-way channel from which on they are claimed; 0 for never",
-            UInt128.Zero, Amounts.Max, Defaults.ClaimFrom);
+            UInt128.Zero, Amounts.Max, CommonFlags.Defaults.ClaimFrom);
         private readonly Option<uint> _claimFromGasTimes = Fields.Number(
             "--claim-from-gas-times", "The same as a multiple of the claim's gas, in ether; 0 for never", 0u, 1_000_000_000u,
-            Defaults.ClaimFromGasTimes);
+            CommonFlags.Defaults.ClaimFromGasTimes);
         private readonly Option<uint> _receivedKeptHours = Fields.Number(
             "--received-kept-hours", "Hours for which payments received can be asked for", 1u, 87_600u,
-            Defaults.ReceivedKeptHours);
+            CommonFlags.Defaults.ReceivedKeptHours);
         private readonly Option<ulong> _receivedBytesMax = Fields.Number(
             "--received-bytes-max", "Bytes of disk for payments received; beyond it the oldest go", 64UL << 20, 16UL << 40,
-            Defaults.ReceivedBytesMax);
+            CommonFlags.Defaults.ReceivedBytesMax);
         private readonly Option<uint> _sentKeptHours = Fields.Number(
             "--sent-kept-hours", "Hours for which an idempotency key protects at least", 1u, 8_760u,
-            Defaults.SentKeptHours);
+            CommonFlags.Defaults.SentKeptHours);
         private readonly Option<uint> _eventsKeptHours = Fields.Number(
-            "--events-kept-hours", "Hours for which events can be asked for", 1u, 87_600u, Defaults.EventsKeptHours);
+            "--events-kept-hours", "Hours for which events can be asked for", 1u, 87_600u, CommonFlags.Defaults.EventsKeptHours);
         private readonly Option<ulong> _eventsMax = Fields.Number(
-            "--events-max", "Events that are kept; beyond it the oldest go", 1_000UL, 100_000_000UL, Defaults.EventsMax);
-        private readonly Option<int> _channelsInMemoryMax = Fields.Number(
-            "--channels-in-memory-max", "Channels kept in memory, about a kilobyte each; the others are on disk", 1_024,
-            10_000_000, Defaults.ChannelsInMemoryMax);
+            "--events-max", "Events that are kept; beyond it the oldest go", 1_000UL, 100_000_000UL, CommonFlags.Defaults.EventsMax);
+        private readonly Option<string[]> _watchtowers = Fields.Urls(
+            "--watchtower", "A watchtower that acts for this node while it is away; may be given several times, up to 8", 8,
+            "http", "https");
+        private readonly Option<uint> _watchtowerEveryMs = Fields.Number(
+            "--watchtower-every-ms", "Milliseconds between two times that watchtowers are told of one channel", 50u, 60_000u,
+            CommonFlags.Defaults.WatchtowerEveryMs);
         private readonly Option<int> _inFlightMax = Fields.Number(
             "--in-flight-max", "Payments of one channel that may wait for acknowledgement", 1, 16_384,
-            Defaults.InFlightPaymentsPerChannelMax);
+            CommonFlags.Defaults.InFlightPaymentsPerChannelMax);
         private readonly Option<int> _paymentsPerUpdateMax = Fields.Number(
             "--payments-per-update-max", "Payments taken under one signature of a peer", 16_384, 1_048_576,
-            Defaults.PaymentsPerUpdateMax);
+            CommonFlags.Defaults.PaymentsPerUpdateMax);
         private readonly Option<int> _peerBatchesMax = Fields.Number(
             "--peer-batches-max", "Batches of one peer that may wait for the ledger before it is not read", 1, 64,
-            Defaults.PeerBatchesMax);
-        private readonly Option<int> _wrongSignaturesMax = Fields.Number(
-            "--wrong-signatures-max", "Wrong signatures that a peer may send in a second before its session waits", 1, 1_000_000,
-            Defaults.WrongSignaturesPerSecondMax);
+            CommonFlags.Defaults.PeerBatchesMax);
         private readonly Option<int> _commitBatchMax = Fields.Number(
-            "--commit-batch-max", "Updates and commands that one group commit takes at most", 1, 65_536, Defaults.CommitBatchMax);
+            "--commit-batch-max", "Updates and commands that one group commit takes at most", 1, 65_536, CommonFlags.Defaults.CommitBatchMax);
         private readonly Option<int> _ledgerQueueMax = Fields.Number(
             "--ledger-queue-max", "Commands that may wait for the ledger before callers wait", 1, 1_048_576,
-            Defaults.LedgerQueueMax);
+            CommonFlags.Defaults.LedgerQueueMax);
         private readonly Option<int> _peerQueueMax = Fields.Number(
             "--peer-queue-max", "Refusals, or messages, that may wait for a slow peer before its session ends", 16, 1_048_576,
-            Defaults.PeerQueueMax);
-        private readonly Option<int> _messageBytesMax = Fields.Number(
-            "--message-bytes-max", "Bytes of the largest gRPC message", 2_097_152, 67_108_864, Defaults.MessageBytesMax);
-
-        public Flags() => _contract.Required = true;
+            CommonFlags.Defaults.PeerQueueMax);
 
         public IEnumerable<Option> All() =>
         [
-            _dataDirectory, _keyFile, _rpcUrl, _contract, _chainId, _owner, _apiListen, _peerListen, _reorgDepth,
-            _confirmations, _confirmationsLarger, _creditSmall, _creditLarger, _tokenCreditSmall, _tokenCreditLarger, _finality,
-            _fromBlock, _pollMs, _disputeWindow, _disputeWindowMin, _acceptTokens, _relayDeposits, _unfundedPerPeerMax,
-            _unfundedMax, _chainSilence, _closeDeadline, _gasBudget, _disputeReserve, _feeMax, _disputeFeeMax,
-            _replaceAfter, _jobsKeptHours, _claimLook, _claimFrom, _claimFromGasTimes, _receivedKeptHours,
-            _receivedBytesMax, _sentKeptHours, _eventsKeptHours, _eventsMax, _channelsInMemoryMax,
-            _inFlightMax, _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax,
-            _wrongSignaturesMax, _peerQueueMax, _messageBytesMax,
+            .. _common.All(), _watchtowers, _watchtowerEveryMs, _owner, _apiListen, _peerListen, _confirmationsLarger,
+            _creditSmall, _creditLarger, _tokenCreditSmall, _tokenCreditLarger, _finality, _disputeWindow,
+            _acceptTokens, _relayDeposits, _unfundedPerPeerMax, _unfundedMax, _closeDeadline, _claimLook, _claimFrom,
+            _claimFromGasTimes, _receivedKeptHours, _receivedBytesMax, _sentKeptHours, _eventsKeptHours, _eventsMax, _inFlightMax,
+            _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax, _peerQueueMax,
         ];
 
-        public NodeOptions Read(ParseResult parsed) => new()
+        public NodeOptions Read(ParseResult parsed) => _common.Read(parsed) with
         {
-            DataDirectory = parsed.GetValue(_dataDirectory)!,
-            KeyFile = parsed.GetValue(_keyFile)!,
-            RpcUrl = parsed.GetValue(_rpcUrl)!,
-            Contract = parsed.GetValue(_contract),
-            ChainId = parsed.GetValue(_chainId),
+            Watchtowers = parsed.GetValue(_watchtowers) is { Length: > 0 } urls ? urls : [],
+            WatchtowerEveryMs = parsed.GetValue(_watchtowerEveryMs),
             Owner = parsed.GetValue(_owner),
             ApiListen = parsed.GetValue(_apiListen)!,
             PeerListen = parsed.GetValue(_peerListen)!,
-            ReorgDepthMax = parsed.GetValue(_reorgDepth),
-            Confirmations = parsed.GetValue(_confirmations),
             ConfirmationsLarger = parsed.GetValue(_confirmationsLarger),
             CreditSmallMax = parsed.GetValue(_creditSmall),
             CreditLargerMax = parsed.GetValue(_creditLarger),
             TokenCreditSmallMax = parsed.GetValue(_tokenCreditSmall),
             TokenCreditLargerMax = parsed.GetValue(_tokenCreditLarger),
             Finality = parsed.GetValue(_finality),
-            FromBlock = parsed.GetValue(_fromBlock),
-            PollMs = parsed.GetValue(_pollMs),
             DisputeWindowSeconds = parsed.GetValue(_disputeWindow),
-            DisputeWindowSecondsMin = parsed.GetValue(_disputeWindowMin),
             AcceptedTokens = parsed.GetValue(_acceptTokens) is { Length: > 0 } tokens ? tokens : [],
             RelayDepositsPerHour = parsed.GetValue(_relayDeposits),
             UnfundedChannelsPerPeerMax = parsed.GetValue(_unfundedPerPeerMax),
             UnfundedChannelsMax = parsed.GetValue(_unfundedMax),
-            ChainSilenceSecondsMax = parsed.GetValue(_chainSilence),
             CloseDeadlineSeconds = parsed.GetValue(_closeDeadline),
-            GasBudgetWeiPerDay = parsed.GetValue(_gasBudget),
-            DisputeReserveWeiPerDay = parsed.GetValue(_disputeReserve),
-            FeeWeiMax = parsed.GetValue(_feeMax),
-            DisputeFeeWeiMax = parsed.GetValue(_disputeFeeMax),
-            ReplaceAfterSeconds = parsed.GetValue(_replaceAfter),
-            JobsKeptHours = parsed.GetValue(_jobsKeptHours),
             ClaimLookSeconds = parsed.GetValue(_claimLook),
             ClaimFrom = parsed.GetValue(_claimFrom),
             ClaimFromGasTimes = parsed.GetValue(_claimFromGasTimes),
@@ -245,15 +177,12 @@ internal static class RunCommand
             SentKeptHours = parsed.GetValue(_sentKeptHours),
             EventsKeptHours = parsed.GetValue(_eventsKeptHours),
             EventsMax = parsed.GetValue(_eventsMax),
-            ChannelsInMemoryMax = parsed.GetValue(_channelsInMemoryMax),
             InFlightPaymentsPerChannelMax = parsed.GetValue(_inFlightMax),
             PaymentsPerUpdateMax = parsed.GetValue(_paymentsPerUpdateMax),
             PeerBatchesMax = parsed.GetValue(_peerBatchesMax),
-            WrongSignaturesPerSecondMax = parsed.GetValue(_wrongSignaturesMax),
             CommitBatchMax = parsed.GetValue(_commitBatchMax),
             LedgerQueueMax = parsed.GetValue(_ledgerQueueMax),
             PeerQueueMax = parsed.GetValue(_peerQueueMax),
-            MessageBytesMax = parsed.GetValue(_messageBytesMax),
         };
     }
 }

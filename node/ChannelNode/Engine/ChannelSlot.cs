@@ -18,6 +18,7 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     private volatile PeerLink? _link;
     private volatile bool _isUsed;
     private volatile bool _isKept;
+    private volatile bool _isMarked;
 
     public Channel Channel { get; } = channel;
 
@@ -49,6 +50,13 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     {
         get => _isKept;
         set => _isKept = value;
+    }
+
+    /// <summary>It waits in <see cref="GuardMarks"/>.</summary>
+    public bool IsMarked
+    {
+        get => _isMarked;
+        set => _isMarked = value;
     }
 
     // Below: the writer's alone.

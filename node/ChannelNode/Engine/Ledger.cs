@@ -14,6 +14,7 @@ internal sealed class Ledger : IAsyncDisposable
     private readonly IChannelStore _store;
     private readonly ILogger<Ledger> _log;
     private readonly int _batchMax;
+    private readonly GuardMarks? _marks;
     private readonly LedgerTurn _turn;
     private Task _writer = Task.CompletedTask;
     private long _receivedCursor;
@@ -29,8 +30,10 @@ internal sealed class Ledger : IAsyncDisposable
     private const int PaymentsPerUpdateMax = 16_384;
 
     public Ledger(
-        ChannelBook book, IChannelStore store, ChainView view, NodeClock clock, NodeOptions options, ILogger<Ledger> log)
+        ChannelBook book, IChannelStore store, ChainView view, NodeClock clock, NodeOptions options, ILogger<Ledger> log,
+        GuardMarks? marks = null)
     {
+        _marks = marks;
         _store = store;
         _log = log;
         _batchMax = options.CommitBatchMax;
@@ -149,6 +152,7 @@ internal sealed class Ledger : IAsyncDisposable
     private void Speak(ChannelSlot slot)
     {
         slot.Publish();
+        _marks?.Mark(slot);
         slot.InFlight.Acknowledge(slot.Working.Acknowledged, slot.NewestReceipt);
         if (slot.InFlight.Count == 0) slot.WantsReceipt = false;
         if (slot.AcknowledgementDue) Acknowledge(slot);

@@ -102,6 +102,11 @@ internal static partial class Log
     [LoggerMessage(86, LogLevel.Warning, "Watchtower at {Url} does not guard channel {Channel}, {Reason}: {Message}")]
     public static partial void TowerRefused(this ILogger log, string url, ChannelId channel, Refusal reason, string message);
 
+    [LoggerMessage(88, LogLevel.Error,
+        "Channel {Channel}: the watchtower at {Url} has an update of the peer's that says {Theirs} sent, and this database has "
+        + "{Ours}: it is older than the truth")]
+    public static partial void TowerKnowsMore(this ILogger log, string url, ChannelId channel, UInt128 theirs, UInt128 ours);
+
     [LoggerMessage(87, LogLevel.Information, "Channel {Channel}: {Duty} is not needed any more, {Reason}: {Message}")]
     public static partial void DutyNeedless(
         this ILogger log, ChannelId channel, ChannelDuty duty, Refusal reason, string message);

@@ -15,6 +15,7 @@ internal sealed class Node : IAsyncDisposable
     private Task _running = Task.CompletedTask;
     private Task _claiming = Task.CompletedTask;
     private Task _retaining = Task.CompletedTask;
+    private Task _telling = Task.CompletedTask;
 
     public Node(
         NodeOptions options,
@@ -23,6 +24,7 @@ internal sealed class Node : IAsyncDisposable
         IChain chain,
         ISignatureScheme scheme,
         PeerDialer dial,
+        WatchtowerSession watchtower,
         TimeProvider time,
         ILoggerFactory logs)
     {
@@ -33,7 +35,9 @@ internal sealed class Node : IAsyncDisposable
         PeerLinks links = new();
         Book = new ChannelBook(store, links, options.ChannelsInMemoryMax);
         View = new ChainView(store.ReadBlocks().LastOrDefault(), time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
-        Ledger = new Ledger(Book, store, View, Clock, options, logs.CreateLogger<Ledger>());
+        Watchtowers = new Watchtowers(
+            Book, store, scheme, Clock, options, watchtower, logs.CreateLogger<Watchtowers>());
+        Ledger = new Ledger(Book, store, View, Clock, options, logs.CreateLogger<Ledger>(), Watchtowers.Marks);
         Jobs = new JobBook(store, Ledger, Clock, options, logs.CreateLogger<JobBook>());
         DepositRelay relay = new(Book, Jobs, chain, Clock, options, logs.CreateLogger<DepositRelay>(), _stopping.Token);
         ChannelAgreements agreements = new(
@@ -85,6 +89,8 @@ internal sealed class Node : IAsyncDisposable
 
     public Peers Peers { get; }
 
+    public Watchtowers Watchtowers { get; }
+
     public Operations Operations { get; }
 
     public Funding Funding { get; }
@@ -95,7 +101,7 @@ internal sealed class Node : IAsyncDisposable
     public CancellationToken Stopping => _stopping.Token;
 
     /// <summary>Ends when the node can no longer do its work; faulted with the reason.</summary>
-    public Task Completion => Task.WhenAny(Ledger.Completion, _guarding, _running, _retaining, _claiming).Unwrap();
+    public Task Completion => Task.WhenAny(Ledger.Completion, _guarding, _running, _retaining, _claiming, _telling).Unwrap();
 
     /// <summary>Follows the chain, and returns when everything that happened while the node was away is known.</summary>
     public Task CatchUpAsync(CancellationToken cancel)
@@ -121,6 +127,7 @@ internal sealed class Node : IAsyncDisposable
         Peers.Start(_stopping.Token);
         _retaining = _retention.RunAsync(_stopping.Token);
         _claiming = _claims.RunAsync(_stopping.Token);
+        _telling = Watchtowers.RunAsync(_stopping.Token);
     }
 
     public async ValueTask DisposeAsync()
@@ -128,7 +135,7 @@ internal sealed class Node : IAsyncDisposable
         await _stopping.CancelAsync();
         try
         {
-            await Task.WhenAll(_guarding, _running, _retaining, _claiming);
+            await Task.WhenAll(_guarding, _running, _retaining, _claiming, _telling);
         }
         catch (Exception)
         {

@@ -169,6 +169,12 @@ internal sealed record NodeOptions
     /// </summary>
     public uint SentKeptHours { get; init; } = 24;
 
+    /// <summary>Watchtowers that act for this node while it is away: http:// or https:// URLs, at most 8.</summary>
+    public IReadOnlyList<string> Watchtowers { get; init; } = [];
+
+    /// <summary>How often at most they are told of a channel, in milliseconds. 50 to 60,000.</summary>
+    public uint WatchtowerEveryMs { get; init; } = 1_000;
+
     /// <summary>
     /// Channels kept in memory, about a kilobyte each; one with something under way stays beyond it. 1,024 to 10,000,000.
     /// </summary>

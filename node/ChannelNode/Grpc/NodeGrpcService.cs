@@ -40,6 +40,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             });
         }
 
+        info.Watchtowers.AddRange(node.Watchtowers.List().Select(NodeWire.Write));
         return Task.FromResult(info);
     }
 

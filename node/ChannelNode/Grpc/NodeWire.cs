@@ -41,6 +41,18 @@ internal static class NodeWire
         };
     }
 
+    public static Wire.WatchtowerInfo Write(WatchtowerStatus tower) => new()
+    {
+        Url = tower.Url,
+        Signer = tower.Signer.IsZero ? string.Empty : tower.Signer.ToString(),
+        Connected = tower.IsConnected,
+        ChannelsGuarded = (uint)tower.Guarded,
+        ChannelsLagging = (uint)tower.Lagging,
+        LaggingMs = (ulong)tower.LaggingMs,
+        ChannelsRefused = (uint)tower.Refused,
+        NewestRefusal = (Wire.Refusal)tower.NewestRefusal,
+    };
+
     public static Wire.ChannelStatus Write(ChannelStatus status) => (Wire.ChannelStatus)(status + 1);
 
     public static Wire.Progress Write(OperationStep step) => new()

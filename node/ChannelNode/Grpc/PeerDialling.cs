@@ -9,8 +9,6 @@ namespace ChannelNode.Grpc;
 /// <summary>Sessions that this node opens with its peers.</summary>
 internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
 {
-    private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(10);
-
     private readonly CancellationTokenSource _stopping = new();
 
     /// <summary>The node that sessions join; set before the first call.</summary>
@@ -19,28 +17,7 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
     public async Task<PeerLink> DialAsync(string url, Address? expected, CancellationToken cancel)
     {
         Node node = Node ?? throw new InvalidOperationException("dialled before the node was put together");
-        if (!Uri.TryCreate(url, UriKind.Absolute, out Uri? target) || target.Scheme is not ("http" or "https"))
-        {
-            throw new RefusalException(
-                Refusal.InvalidArgument, $"peer_url {url} is not an http:// or https:// URL")
-            { Field = "peer_url" };
-        }
-
-        GrpcChannel channel = GrpcChannel.ForAddress(target, new GrpcChannelOptions
-        {
-            HttpHandler = new SocketsHttpHandler
-            {
-                // A peer that lost its power must not look connected.
-                KeepAlivePingDelay = KeepAlive,
-                KeepAlivePingTimeout = KeepAlive,
-                KeepAlivePingPolicy = HttpKeepAlivePingPolicy.Always,
-                ConnectTimeout = KeepAlive,
-                UseProxy = false,
-            },
-            DisposeHttpClient = true,
-            MaxReceiveMessageSize = node.Options.MessageBytesMax,
-            MaxSendMessageSize = node.Options.MessageBytesMax,
-        });
+        GrpcChannel channel = OutgoingChannel.Open(url, "peer_url", node.Options.MessageBytesMax);
         var call = channel.CreateCallInvoker().AsyncDuplexStreamingCall(
             PeerExchange.Method, null, new CallOptions(cancellationToken: _stopping.Token));
         PeerTransport transport = new(node, identity, isCaller: true, call.ResponseStream, call.RequestStream);
@@ -54,7 +31,7 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
         {
             call.Dispose();
             channel.Dispose();
-            throw RefusalOf(error, url);
+            throw RefusalOf(error, $"peer at {url}");
         }
         catch
         {
@@ -85,14 +62,14 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
         }
     }
 
-    /// <summary>The peer's own refusal where it gave one, PeerOffline otherwise.</summary>
-    private static RefusalException RefusalOf(Exception error, string url)
+    /// <summary>Its own refusal where it gave one, PeerOffline otherwise.</summary>
+    public static RefusalException RefusalOf(Exception error, string who)
     {
         Refusal refusal = Refusal.PeerOffline;
         if (error is RpcException rpc && rpc.GetRpcStatus()?.GetDetail<Google.Rpc.ErrorInfo>() is { } info)
             refusal = RefusalStatus.Parse(info.Reason);
         string reason = error is RpcException status ? status.Status.Detail : error.Message;
-        return new RefusalException(refusal, $"peer at {url}: {reason}", error);
+        return new RefusalException(refusal, $"{who}: {reason}", error);
     }
 
     public async ValueTask DisposeAsync()

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using Grpc.Core;
@@ -32,8 +31,6 @@ internal sealed class PeerTransport(
     /// <summary>A peer that reads nothing of a message for so long loses its session.</summary>
     private static readonly TimeSpan ReadTimeout = TimeSpan.FromSeconds(30);
 
-    private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
-
     /// <summary>
     /// Proves both identities and joins the engine. Throws <see cref="RefusalException"/> when the peer is not one for
     /// us, or not <paramref name="expected"/>.
@@ -41,71 +38,28 @@ internal sealed class PeerTransport(
     public async Task<PeerSession> HandshakeAsync(Address? expected, CancellationToken cancel)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        limit.CancelAfter(HandshakeTimeout);
+        limit.CancelAfter(Handshake.Timeout);
         try
         {
-            Bytes32 ourNonce = Bytes32.Read(RandomNumberGenerator.GetBytes(Bytes32.Size));
-            await WriteAsync(new Wire.PeerMessage { Hello = OurHello(ourNonce) }, limit.Token);
-            (Party them, Bytes32 theirNonce) = CheckHello(await NextAsync(limit.Token), expected);
+            Handshake handshake = new(identity, ProtocolVersion);
+            await WriteAsync(new Wire.PeerMessage { Hello = handshake.Hello() }, limit.Token);
+            Wire.PeerMessage hello = await NextAsync(limit.Token);
+            handshake.Take(hello.Hello ?? throw Handshake.Unexpected(hello.KindCase, "hello"), expected);
 
             // The caller proves itself first: a node signs nothing for someone who only knocks.
-            if (isCaller) await ProveAsync(them.Signer, ourNonce, theirNonce, limit.Token);
-            CheckProof(await NextAsync(limit.Token), them, ourNonce, theirNonce);
-            if (!isCaller) await ProveAsync(them.Signer, ourNonce, theirNonce, limit.Token);
+            if (isCaller) await WriteAsync(new Wire.PeerMessage { HelloProof = handshake.Proof() }, limit.Token);
+            Wire.PeerMessage proof = await NextAsync(limit.Token);
+            handshake.Take(proof.HelloProof ?? throw Handshake.Unexpected(proof.KindCase, "hello_proof"));
+            if (!isCaller) await WriteAsync(new Wire.PeerMessage { HelloProof = handshake.Proof() }, limit.Token);
 
-            PeerLink link = new(them.Signer, them.Owner, node.Options.PeerQueueMax);
+            PeerLink link = new(handshake.Them.Signer, handshake.Them.Owner, node.Options.PeerQueueMax);
             return await node.Peers.AttachAsync(link, limit.Token);
         }
         catch (OperationCanceledException error) when (!cancel.IsCancellationRequested)
         {
             throw new RefusalException(
-                Refusal.PeerOffline, $"no handshake within {HandshakeTimeout.TotalSeconds} s", error);
+                Refusal.PeerOffline, $"no handshake within {Handshake.Timeout.TotalSeconds} s", error);
         }
-    }
-
-    private Task ProveAsync(Address to, Bytes32 ourNonce, Bytes32 theirNonce, CancellationToken cancel)
-    {
-        Signature proof = identity.SignHello(identity.Us.Owner, to, ourNonce, theirNonce);
-        return WriteAsync(
-            new Wire.PeerMessage { HelloProof = new Wire.HelloProof { Signature = PeerWire.Write(proof) } }, cancel);
-    }
-
-    private Wire.Hello OurHello(Bytes32 nonce) => new()
-    {
-        ProtocolVersion = ProtocolVersion,
-        ChainId = identity.ChainId,
-        Contract = PeerWire.Write(identity.Contract),
-        Signer = PeerWire.Write(identity.Us.Signer),
-        Owner = PeerWire.Write(identity.Us.Owner),
-        Nonce = PeerWire.Write(nonce),
-    };
-
-    private (Party Them, Bytes32 Nonce) CheckHello(Wire.PeerMessage message, Address? expected)
-    {
-        if (message.KindCase != Wire.PeerMessage.KindOneofCase.Hello) throw Unexpected(message, "hello");
-        Wire.Hello hello = message.Hello;
-        if (hello.ProtocolVersion != ProtocolVersion)
-            throw Wrong(Refusal.WrongProtocolVersion, "protocol_version", hello.ProtocolVersion, ProtocolVersion);
-        if (hello.ChainId != identity.ChainId)
-            throw Wrong(Refusal.WrongChain, "chain_id", hello.ChainId, identity.ChainId);
-        Address contract = PeerWire.ReadAddress(hello.Contract, "contract");
-        if (contract != identity.Contract) throw Wrong(Refusal.WrongContract, "contract", contract, identity.Contract);
-
-        Party them = new(
-            PeerWire.ReadAddress(hello.Owner, "owner"), PeerWire.ReadAddress(hello.Signer, "signer"));
-        if (them.Signer == identity.Us.Signer)
-            throw Wrong(Refusal.WrongIdentity, "signer", them.Signer, "another node's, not our own");
-        if (expected is { } signer && them.Signer != signer)
-            throw Wrong(Refusal.WrongIdentity, "signer", them.Signer, signer);
-        return (them, PeerWire.ReadBytes32(hello.Nonce, "nonce"));
-    }
-
-    private void CheckProof(Wire.PeerMessage message, Party them, Bytes32 ourNonce, Bytes32 theirNonce)
-    {
-        if (message.KindCase != Wire.PeerMessage.KindOneofCase.HelloProof) throw Unexpected(message, "hello_proof");
-        Signature signature = PeerWire.ReadSignature(message.HelloProof.Signature, "signature");
-        if (!identity.VerifyHello(them, theirNonce, ourNonce, signature))
-            throw Wrong(Refusal.WrongIdentity, "signature", "a proof by another key or of another owner", $"{them.Signer}'s");
     }
 
     /// <summary>Runs an attached session to its end and leaves the engine; throws what ended it, if anything did.</summary>
@@ -219,10 +173,4 @@ internal sealed class PeerTransport(
         await reader.MoveNext(cancel)
             ? reader.Current.Message ?? throw PeerWire.Malformed("kind", "a frame", "a handshake")
             : throw new RefusalException(Refusal.PeerOffline, "the peer ended the handshake");
-
-    private static RefusalException Wrong(Refusal refusal, string field, object value, object expected) =>
-        new(refusal, $"{field} is {value}, expected {expected}") { Field = field };
-
-    private static RefusalException Unexpected(Wire.PeerMessage message, string expected) =>
-        new(Refusal.InvalidArgument, $"kind is {message.KindCase}, expected {expected}") { Field = "kind" };
 }

@@ -65,7 +65,7 @@ internal static class PeerWire
     public static Refusal ReadRefusal(Wire.Refusal refusal) =>
         Enum.IsDefined(refusal) ? (Refusal)refusal : Refusal.InvalidArgument;
 
-    private static ChannelTerms ReadTerms(Wire.Terms? terms)
+    public static ChannelTerms ReadTerms(Wire.Terms? terms)
     {
         if (terms is null) throw Malformed("terms", "nothing", "the terms of a channel");
         return new ChannelTerms(
@@ -146,7 +146,7 @@ internal static class PeerWire
         _ => throw new ArgumentOutOfRangeException(nameof(message), message, "not a message of its own"),
     };
 
-    private static Wire.Terms Write(ChannelTerms terms) => new()
+    public static Wire.Terms Write(ChannelTerms terms) => new()
     {
         OwnerA = Write(terms.A.Owner),
         SignerA = Write(terms.A.Signer),
@@ -166,7 +166,7 @@ internal static class PeerWire
 
     private static ByteString Write(ChannelId value) => Write(value.Value);
 
-    private static ByteString Write(UInt128 value)
+    public static ByteString Write(UInt128 value)
     {
         var bytes = new byte[AmountBytes];
         BinaryPrimitives.WriteUInt128BigEndian(bytes, value);
@@ -182,9 +182,9 @@ internal static class PeerWire
     public static Signature ReadSignature(ByteString bytes, string field) =>
         Signature.Read(Exactly(bytes, Signature.Size, field));
 
-    private static ChannelId ReadChannel(ByteString bytes) => new(ReadBytes32(bytes, "channel_id"));
+    public static ChannelId ReadChannel(ByteString bytes) => new(ReadBytes32(bytes, "channel_id"));
 
-    private static UInt128 ReadAmount(ByteString bytes, string field) =>
+    public static UInt128 ReadAmount(ByteString bytes, string field) =>
         BinaryPrimitives.ReadUInt128BigEndian(Exactly(bytes, AmountBytes, field));
 
     private static ReadOnlySpan<byte> Exactly(ByteString bytes, int length, string field) =>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text.RegularExpressions;
 using ChannelNode.Core;
 using ChannelNode.Signing;
 using Grpc.Net.Client;
@@ -9,26 +8,28 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>A node as its own process, so that it can be killed as a machine's failure would kill it.</summary>
-internal sealed partial class NodeProcess : IAsyncDisposable
+internal sealed class NodeProcess : IAsyncDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("channelnode-").FullName;
     private readonly TestChain _chain;
+    private readonly string[] _more;
     private readonly int _apiPort = Ports.Free();
     private readonly int _peerPort = Ports.Free();
-    private Process? _process;
+    private ProgramProcess? _process;
     private volatile string[]? _killAt;
     private TaskCompletionSource _killed = new();
     private GrpcChannel? _channel;
 
-    private NodeProcess(TestChain chain) => _chain = chain;
+    private NodeProcess(TestChain chain, string[] more) => (_chain, _more) = (chain, more);
 
     public string PeerUrl => $"http://127.0.0.1:{_peerPort}";
 
     public Wire.NodeService.NodeServiceClient Api { get; private set; } = null!;
 
-    public static async Task<NodeProcess> StartAsync(TestChain chain)
+    /// <param name="more">Options beside the usual ones.</param>
+    public static async Task<NodeProcess> StartAsync(TestChain chain, params string[] more)
     {
-        NodeProcess node = new(chain);
+        NodeProcess node = new(chain, more);
         using (PrivateKey key = KeyFile.Create(node.KeyFilePath)) await chain.FundAsync(key.Address);
         await node.StartAsync();
         return node;
@@ -38,27 +39,15 @@ internal sealed partial class NodeProcess : IAsyncDisposable
 
     public async Task StartAsync()
     {
-        ProcessStartInfo start = new("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-        string[] arguments =
-        [
-            Path.Combine(AppContext.BaseDirectory, "channelnode.dll"), "run",
-            "--data-dir", Path.Combine(_folder, "data"), "--key-file", KeyFilePath,
-            "--rpc-url", _chain.RpcUrl, "--contract", _chain.Contract.ToString(),
-            "--api-listen", $"127.0.0.1:{_apiPort}", "--peer-listen", $"127.0.0.1:{_peerPort}",
-            "--dispute-window", "600", "--dispute-window-min", "10", "--replace-after", "1", "--poll-ms", "100",
-        ];
-        foreach (string argument in arguments) start.ArgumentList.Add(argument);
-
-        _process = Process.Start(start)!;
-        TaskCompletionSource ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        _process.OutputDataReceived += (_, line) =>
-        {
-            if (line.Data is not null && ReadyLine().IsMatch(line.Data)) ready.TrySetResult();
-        };
-        _process.ErrorDataReceived += (sender, line) => KillAt((Process)sender, line.Data);
-        _process.BeginOutputReadLine();
-        _process.BeginErrorReadLine();
-        await ready.Task.WaitAsync(TestChain.Limit);
+        _process = await ProgramProcess.StartAsync(
+            KillAt,
+            [
+                "run", "--data-dir", Path.Combine(_folder, "data"), "--key-file", KeyFilePath,
+                "--rpc-url", _chain.RpcUrl, "--contract", _chain.Contract.ToString(),
+                "--api-listen", $"127.0.0.1:{_apiPort}", "--peer-listen", $"127.0.0.1:{_peerPort}",
+                "--dispute-window", "600", "--dispute-window-min", "10", "--replace-after", "1", "--poll-ms", "100",
+                .. _more,
+            ]);
         _channel = GrpcChannel.ForAddress($"http://127.0.0.1:{_apiPort}");
         Api = new Wire.NodeService.NodeServiceClient(_channel);
     }
@@ -80,9 +69,9 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         }
     }
 
-    private void KillAt(Process process, string? line)
+    private void KillAt(Process process, string line)
     {
-        if (line is null || _killAt is not { } words || !words.All(line.Contains)) return;
+        if (_killAt is not { } words || !words.All(line.Contains)) return;
         _killAt = null;
         process.Kill();
         _killed.TrySetResult();
@@ -91,9 +80,7 @@ internal sealed partial class NodeProcess : IAsyncDisposable
     /// <summary>SIGKILL: nothing is flushed, closed or said.</summary>
     public async Task KillAsync()
     {
-        _process!.Kill();
-        await _process.WaitForExitAsync(TestChain.Limit);
-        _process.Dispose();
+        await _process!.KillAsync();
         _process = null;
         _channel?.Dispose();
     }
@@ -132,7 +119,4 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         if (_process is not null) await KillAsync();
         Directory.Delete(_folder, recursive: true);
     }
-
-    [GeneratedRegex(" ready: ")]
-    private static partial Regex ReadyLine();
 }

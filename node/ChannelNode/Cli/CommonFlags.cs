@@ -1,0 +1,101 @@
+using System.CommandLine;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+
+namespace ChannelNode.Cli;
+
+/// <summary>One flag for each option that a node and a watchtower have in common.</summary>
+internal sealed class CommonFlags
+{
+    private const uint WindowMin = ChannelTerms.DisputeWindowSecondsMin;
+    private const uint WindowMax = ChannelTerms.DisputeWindowSecondsMax;
+    private const ulong FeeMax = 1_000_000_000_000_000;
+
+    /// <summary>Only read for its defaults, so that they stand in one place.</summary>
+    public static readonly NodeOptions Defaults =
+        new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero };
+
+    private readonly Option<string> _dataDirectory = new("--data-dir")
+    {
+        Description = "Folder of the database, made when missing; one node at a time",
+        HelpName = "path",
+        Required = true,
+    };
+    private readonly Option<string> _keyFile = RunCommand.KeyFile();
+    private readonly Option<string> _rpcUrl = RunCommand.RpcUrl();
+    private readonly Option<Address> _contract = Fields.Address("--contract", "The PaymentChannels contract");
+    private readonly Option<ulong> _chainId = Fields.Number(
+        "--chain-id", "EIP-155 chain id that the RPC must answer with; 0 takes the RPC's", 0ul, ulong.MaxValue, Defaults.ChainId);
+    private readonly Option<uint> _reorgDepth = Fields.Number(
+        "--reorg-depth", "Blocks that can be undone; a reorganisation that goes deeper stops the node", 128u, 8_192u,
+        Defaults.ReorgDepthMax);
+    private readonly Option<uint> _confirmations = Fields.Number(
+        "--confirmations", "Blocks that a deposit, or an own transaction, must be deep before any of it counts, its own included", 1u, 128u,
+        Defaults.Confirmations);
+    private readonly Option<ulong> _fromBlock = Fields.Number(
+        "--from-block", "Block at which to start reading events", 0ul, ulong.MaxValue, Defaults.FromBlock);
+    private readonly Option<uint> _pollMs = Fields.Number(
+        "--poll-ms", "Milliseconds between questions to a chain without subscriptions", 50u, 60_000u, Defaults.PollMs);
+    private readonly Option<uint> _disputeWindowMin = Fields.Number(
+        "--dispute-window-min", "Seconds of the shortest dispute window of a channel that is accepted", WindowMin, WindowMax,
+        Defaults.DisputeWindowSecondsMin);
+    private readonly Option<uint> _chainSilence = Fields.Number(
+        "--chain-silence", "Seconds without a sign of the chain after which nothing is paid or accepted", 20u, 3_600u,
+        Defaults.ChainSilenceSecondsMax);
+    private readonly Option<ulong> _gasBudget = Fields.Number(
+        "--gas-budget", "Wei that the gas of a day's transactions may cost, disputes aside", 0ul, ulong.MaxValue,
+        Defaults.GasBudgetWeiPerDay);
+    private readonly Option<ulong> _disputeReserve = Fields.Number(
+        "--dispute-reserve", "Wei a day on top of it that only disputes and claims on closing channels may use", 0ul,
+        ulong.MaxValue, Defaults.DisputeReserveWeiPerDay);
+    private readonly Option<ulong> _feeMax = Fields.Number(
+        "--fee-max", "Wei per gas that a transaction offers at most", 1ul, FeeMax, Defaults.FeeWeiMax);
+    private readonly Option<ulong> _disputeFeeMax = Fields.Number(
+        "--dispute-fee-max", "The same for disputes and claims on closing channels", 1ul, FeeMax, Defaults.DisputeFeeWeiMax);
+    private readonly Option<uint> _replaceAfter = Fields.Number(
+        "--replace-after", "Seconds that a transaction may wait before it is offered for more", 1u, 3_600u,
+        Defaults.ReplaceAfterSeconds);
+    private readonly Option<uint> _jobsKeptHours = Fields.Number(
+        "--jobs-kept-hours", "Hours for which ended transactions are remembered", 24u, 8_760u, Defaults.JobsKeptHours);
+    private readonly Option<int> _channelsInMemoryMax = Fields.Number(
+        "--channels-in-memory-max", "Channels kept in memory, about a kilobyte each; the others are on disk", 1_024,
+        10_000_000, Defaults.ChannelsInMemoryMax);
+    private readonly Option<int> _wrongSignaturesMax = Fields.Number(
+        "--wrong-signatures-max", "Wrong signatures that a peer may send in a second before its session waits", 1, 1_000_000,
+        Defaults.WrongSignaturesPerSecondMax);
+    private readonly Option<int> _messageBytesMax = Fields.Number(
+        "--message-bytes-max", "Bytes of the largest gRPC message", 2_097_152, 67_108_864, Defaults.MessageBytesMax);
+
+    public CommonFlags() => _contract.Required = true;
+
+    public IEnumerable<Option> All() =>
+    [
+        _dataDirectory, _keyFile, _rpcUrl, _contract, _chainId, _reorgDepth, _confirmations, _fromBlock, _pollMs,
+        _disputeWindowMin, _chainSilence, _gasBudget, _disputeReserve, _feeMax, _disputeFeeMax, _replaceAfter,
+        _jobsKeptHours, _channelsInMemoryMax, _wrongSignaturesMax, _messageBytesMax,
+    ];
+
+    public NodeOptions Read(ParseResult parsed) => new()
+    {
+        DataDirectory = parsed.GetValue(_dataDirectory)!,
+        KeyFile = parsed.GetValue(_keyFile)!,
+        RpcUrl = parsed.GetValue(_rpcUrl)!,
+        Contract = parsed.GetValue(_contract),
+        ChainId = parsed.GetValue(_chainId),
+        ReorgDepthMax = parsed.GetValue(_reorgDepth),
+        Confirmations = parsed.GetValue(_confirmations),
+        FromBlock = parsed.GetValue(_fromBlock),
+        PollMs = parsed.GetValue(_pollMs),
+        DisputeWindowSecondsMin = parsed.GetValue(_disputeWindowMin),
+        ChainSilenceSecondsMax = parsed.GetValue(_chainSilence),
+        GasBudgetWeiPerDay = parsed.GetValue(_gasBudget),
+        DisputeReserveWeiPerDay = parsed.GetValue(_disputeReserve),
+        FeeWeiMax = parsed.GetValue(_feeMax),
+        DisputeFeeWeiMax = parsed.GetValue(_disputeFeeMax),
+        ReplaceAfterSeconds = parsed.GetValue(_replaceAfter),
+        JobsKeptHours = parsed.GetValue(_jobsKeptHours),
+        ChannelsInMemoryMax = parsed.GetValue(_channelsInMemoryMax),
+        WrongSignaturesPerSecondMax = parsed.GetValue(_wrongSignaturesMax),
+        MessageBytesMax = parsed.GetValue(_messageBytesMax),
+    };
+}

@@ -1,0 +1,66 @@
+using System.CommandLine;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+
+namespace ChannelNode.Cli;
+
+/// <summary>watchtower</summary>
+internal static class WatchtowerCommand
+{
+    private const uint HoursMax = 8_760;
+
+    /// <summary>Only read for its defaults, so that they stand in one place.</summary>
+    private static readonly WatchtowerOptions Defaults = new() { Node = CommonFlags.Defaults };
+
+    public static CliCommand Create(CommandShell shell)
+    {
+        var flags = new Flags();
+        var command = new CliCommand(
+            "watchtower", "Guards the channels of other nodes while they are away, until it is stopped. Its key pays gas only.",
+            "channelnode watchtower --data-dir tower --key-file tower.key --rpc-url ws://127.0.0.1:8545 \\\n"
+            + "  --contract 0x5FbDB2315678afecb367f032d93F642f64180aa3 --listen 0.0.0.0:9803");
+        foreach (Option flag in flags.All()) command.Options.Add(flag);
+        return shell.Does(
+            command.MayExitWith(ExitCode.ChainTrouble, ExitCode.Failed),
+            (parsed, _, cancel) => shell.Actions.RunWatchtower(flags.Read(parsed), cancel));
+    }
+
+    private sealed class Flags
+    {
+        private readonly CommonFlags _common = new();
+        private readonly Option<string> _listen = Fields.Listen(
+            "--listen", "Where nodes call; port 0 takes a free one", Defaults.Listen);
+        private readonly Option<Address[]> _accept = Fields.Addresses(
+            "--accept", "A signer to guard; may be given several times. Everybody, up to the limits, when none is");
+        private readonly Option<int> _channelsPerSignerMax = Fields.Number(
+            "--channels-per-signer-max", "Channels guarded of one signer", 1, 1_000_000, Defaults.ChannelsPerSignerMax);
+        private readonly Option<int> _channelsMax = Fields.Number(
+            "--channels-max", "Channels guarded of all signers", 1, 10_000_000, Defaults.ChannelsMax);
+        private readonly Option<int> _sessionsMax = Fields.Number(
+            "--sessions-max", "Sessions at a time, of all signers", 1, 100_000, Defaults.SessionsMax);
+        private readonly Option<uint> _emptyKeptHours = Fields.Number(
+            "--empty-kept-hours", "Hours for which a channel is kept in which nothing is left on chain", 1u, HoursMax,
+            (uint)Defaults.EmptyKeptFor.Hours + (uint)Defaults.EmptyKeptFor.Days * 24);
+        private readonly Option<bool> _settle = new("--settle")
+        {
+            Description = "Settle too when the window is over, at this watchtower's gas; the node that is paid does that itself",
+        };
+
+        public IEnumerable<Option> All() =>
+        [
+            .. _common.All(), _listen, _accept, _channelsPerSignerMax, _channelsMax, _sessionsMax, _emptyKeptHours, _settle,
+        ];
+
+        public WatchtowerOptions Read(ParseResult parsed) => new()
+        {
+            Node = _common.Read(parsed),
+            Listen = parsed.GetValue(_listen)!,
+            AcceptedSigners = parsed.GetValue(_accept) is { Length: > 0 } signers ? signers : [],
+            ChannelsPerSignerMax = parsed.GetValue(_channelsPerSignerMax),
+            ChannelsMax = parsed.GetValue(_channelsMax),
+            SessionsMax = parsed.GetValue(_sessionsMax),
+            EmptyKeptFor = TimeSpan.FromHours(parsed.GetValue(_emptyKeptHours)),
+            Settles = parsed.GetValue(_settle),
+        };
+    }
+}

@@ -1,0 +1,100 @@
+using System.Net.Sockets;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Grpc;
+
+/// <summary>Sessions that this node opens with its watchtowers.</summary>
+internal sealed class WatchtowerDialling(NodeIdentity identity, int messageBytesMax)
+{
+    private const int UpdatesPerFrame = 256;
+
+    /// <summary>A watchtower that does not answer a frame for so long loses its session.</summary>
+    private static readonly TimeSpan AnswerMax = TimeSpan.FromSeconds(30);
+
+    /// <summary>Runs one session until it ends; throws why it did, PeerOffline where nobody is there.</summary>
+    public async Task RunAsync(WatchtowerLink tower, CancellationToken cancel)
+    {
+        using GrpcChannel channel = OutgoingChannel.Open(tower.Url, "--watchtower", messageBytesMax);
+        using AsyncDuplexStreamingCall<Wire.GuardRequest, Wire.GuardResponse> call =
+            new Wire.WatchtowerService.WatchtowerServiceClient(channel).Guard(cancellationToken: cancel);
+        try
+        {
+            Listener listener = new(call.ResponseStream, cancel);
+            Address signer = await ShakeHandsAsync(call.RequestStream, listener);
+            tower.Begin(signer, await HearHoldingsAsync(listener));
+            while (true)
+            {
+                IReadOnlyList<GuardRequest> frame = await NextFrameAsync(tower, listener, cancel);
+                await call.RequestStream.WriteAsync(new Wire.GuardRequest { Frame = WatchtowerWire.Write(frame) }, cancel);
+                Wire.GuardResponse answer = await listener.HearAsync(AnswerMax);
+                tower.Take(WatchtowerWire.Read(answer.FrameReply ?? throw Handshake.Unexpected(answer.KindCase, "frame_reply")));
+            }
+        }
+        catch (Exception error) when (
+            error is RpcException or HttpRequestException or SocketException or InvalidOperationException or TimeoutException)
+        {
+            throw PeerDialling.RefusalOf(error, $"watchtower at {tower.Url}");
+        }
+    }
+
+    private async Task<Address> ShakeHandsAsync(IClientStreamWriter<Wire.GuardRequest> writer, Listener listener)
+    {
+        Handshake handshake = new(identity, WatchtowerWire.ProtocolVersion);
+        await writer.WriteAsync(new Wire.GuardRequest { Hello = handshake.Hello() });
+        Wire.GuardResponse hello = await listener.HearAsync(Handshake.Timeout);
+        handshake.Take(hello.Hello ?? throw Handshake.Unexpected(hello.KindCase, "hello"), null);
+        await writer.WriteAsync(new Wire.GuardRequest { HelloProof = handshake.Proof() });
+        Wire.GuardResponse proof = await listener.HearAsync(Handshake.Timeout);
+        handshake.Take(proof.HelloProof ?? throw Handshake.Unexpected(proof.KindCase, "hello_proof"));
+        return handshake.Them.Signer;
+    }
+
+    private static async Task<Dictionary<ChannelId, GuardedTotals>> HearHoldingsAsync(Listener listener)
+    {
+        Dictionary<ChannelId, GuardedTotals> all = [];
+        while (true)
+        {
+            Wire.GuardResponse heard = await listener.HearAsync(AnswerMax);
+            Wire.Holdings some = heard.Holdings ?? throw Handshake.Unexpected(heard.KindCase, "holdings");
+            foreach (Wire.GuardedTotals said in some.Guarded)
+            {
+                GuardedTotals totals = WatchtowerWire.Read(said);
+                all[totals.Channel] = totals;
+            }
+
+            if (some.IsLast) return all;
+        }
+    }
+
+    /// <summary>While there is nothing to say, the end of the session is noticed all the same.</summary>
+    private static async Task<IReadOnlyList<GuardRequest>> NextFrameAsync(
+        WatchtowerLink tower, Listener listener, CancellationToken cancel)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        Task<IReadOnlyList<GuardRequest>> next = tower.NextFrameAsync(UpdatesPerFrame, ending.Token);
+        if (await Task.WhenAny(next, listener.Coming) == next) return await next;
+        await ending.CancelAsync();
+        Wire.GuardResponse heard = await listener.HearAsync(AnswerMax);
+        throw Handshake.Unexpected(heard.KindCase, "nothing before the next frame");
+    }
+
+    /// <summary>Reads ahead, so that the end of the session is known at once.</summary>
+    private sealed class Listener(IAsyncStreamReader<Wire.GuardResponse> reader, CancellationToken cancel)
+    {
+        private Task<bool> _coming = reader.MoveNext(cancel);
+
+        public Task Coming => _coming;
+
+        public async Task<Wire.GuardResponse> HearAsync(TimeSpan limit)
+        {
+            if (!await _coming.WaitAsync(limit, cancel)) throw new RefusalException(Refusal.PeerOffline, "the watchtower ended the session");
+            Wire.GuardResponse heard = reader.Current;
+            _coming = reader.MoveNext(cancel);
+            return heard;
+        }
+    }
+}
