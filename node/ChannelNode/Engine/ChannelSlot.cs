@@ -1,4 +1,3 @@
-using System.Buffers;
 using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
@@ -73,8 +72,8 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
 
     public InFlightPayments InFlight { get; } = new();
 
-    /// <summary>Payments of the turn in progress, to be told with the next update: a <see cref="PaymentList"/>.</summary>
-    public ArrayBufferWriter<byte> ToTell { get; } = new();
+    /// <summary>Of the turn in progress.</summary>
+    public NewPayments New { get; } = new();
 
     /// <summary>Whether a payment told since all was acknowledged wants the peer's receipt.</summary>
     public bool WantsReceipt { get; set; }
@@ -130,7 +129,7 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     /// </summary>
     public bool IsIdle =>
         !Touched && !AcknowledgementDue && !OfferAgainScheduled && !CloseProposed && ReofferAbove is null
-        && Working.Sent == Working.Acknowledged && InFlight.IsEmpty && Waiting.Count == 0 && ToTell.WrittenCount == 0
+        && Working.Sent == Working.Acknowledged && InFlight.IsEmpty && Waiting.Count == 0 && New.Count == 0
         && PeerRefusal == Refusal.None && ClaimedByPeer <= Working.Sent && !Pending.HasFlag(Pending.Close)
         && (AskedOn is null || AskedOn == EstablishedOn || AskedOn != Link);
 

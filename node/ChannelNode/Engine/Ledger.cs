@@ -133,10 +133,10 @@ internal sealed class Ledger : IAsyncDisposable
         if (slot.InFlight.Count == 0) slot.WantsReceipt = false;
         if (slot.AcknowledgementDue) Acknowledge(slot);
         if (slot.ReofferAbove is { } received) Reoffer(slot, received);
-        else if (slot.ToTell.WrittenCount > 0) Tell(slot, slot.ToTell.WrittenSpan, anew: false);
+        else if (slot.New.Count > 0) Tell(slot, slot.New.Payments, anew: false);
         else return;
         slot.ReofferAbove = null;
-        slot.ToTell.ResetWrittenCount();
+        slot.New.Clear();
     }
 
     /// <summary>Side B of a one-way channel has no updates to sign, so its acknowledgements are no receipts.</summary>

@@ -95,11 +95,8 @@ internal sealed class LedgerTurn(
     public OutgoingPayment? FindOutgoing(string idempotencyKey) =>
         _keys.TryGetValue(idempotencyKey, out OutgoingPayment? payment) ? payment : store.FindOutgoing(idempotencyKey);
 
-    public void PutOutgoing(OutgoingPayment payment)
-    {
-        Batch.PutOutgoing(payment);
-        if (payment.IdempotencyKey.Length > 0) _keys.Add(payment.IdempotencyKey, payment);
-    }
+    /// <summary>A new payment with a key, which the store will know from the commit on.</summary>
+    public void Remember(OutgoingPayment payment) => _keys.Add(payment.IdempotencyKey, payment);
 
     public void PutReceived(ChannelId channel, int count, UInt128 totalBefore, ReadOnlySpan<byte> payments)
     {
@@ -124,7 +121,12 @@ internal sealed class LedgerTurn(
     /// <summary>Persist: every touched channel's row and everything else of the turn, in one write.</summary>
     public void Commit()
     {
-        foreach (ChannelSlot slot in _touched) book.Write(slot, Batch);
+        foreach (ChannelSlot slot in _touched)
+        {
+            book.Write(slot, Batch);
+            if (slot.New.Count > 0) Batch.PutSent(slot.New.Run(slot.Channel.Id));
+        }
+
         if (Batch.IsEmpty) return;
         store.Commit(Batch, Durable);
         Batch = store.NewBatch();

@@ -68,9 +68,10 @@ internal abstract class PaymentRequest(
 
         Slot.Working = next;
         Slot.WantsReceipt |= WantsReceipt;
-        PaymentList.Write(Slot.ToTell, amount, itemId.Span);
+        Slot.New.Add(next.Sent, amount, itemId.Span, idempotencyKey);
         Slot.InFlight.Add(next.Sent, this);
-        turn.PutOutgoing(new OutgoingPayment(Slot.Channel.Id, next.Sent, amount, itemId, idempotencyKey));
+        if (idempotencyKey.Length > 0)
+            turn.Remember(new OutgoingPayment(Slot.Channel.Id, next.Sent, amount, itemId, idempotencyKey));
         turn.Touch(Slot, durable: true);
     }
 

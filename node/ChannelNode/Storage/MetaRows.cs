@@ -17,7 +17,7 @@ internal static class IdentityRow
     public const int Size = 52;
 
     /// <summary>Which column families there are and what their keys mean. Rows carry versions of their own.</summary>
-    public const uint Schema = 4;
+    public const uint Schema = 5;
 
     public static ReadOnlySpan<byte> Key => "identity"u8;
 

@@ -14,7 +14,7 @@ namespace ChannelNode.Storage;
 /// peers        signer                           PeerRow
 /// jobs         number                           JobRow
 /// received@ms  first cursor                     ReceivedRow
-/// sent@ms      'p', channel id, lifetime total  OutgoingRow
+/// sent@ms      'p', channel id, lifetime total  SentRow
 ///              'k', idempotency key, UTF-8      IdempotencyRow
 /// </code>
 /// Of the last two there are several, named after the Unix time in milliseconds at which they were begun: a

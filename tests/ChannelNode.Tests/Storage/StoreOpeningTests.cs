@@ -74,7 +74,7 @@ public sealed class StoreOpeningTests : IDisposable
         Tamper(StoreSchema.Meta, "identity"u8.ToArray(), row => row[3] = 9);
 
         string message = Assert.Throws<StoreException>(_folder.Open).Message;
-        Assert.Contains("has schema 9; this program knows schema 4", message);
+        Assert.Contains("has schema 9; this program knows schema 5", message);
     }
 
     [Fact]
