@@ -143,6 +143,9 @@ internal static class RunCommand
         private readonly Option<int> _inFlightMax = Fields.Number(
             "--in-flight-max", "Payments of one channel that may wait for acknowledgement", 1, 16_384,
             Defaults.InFlightPaymentsPerChannelMax);
+        private readonly Option<int> _paymentsPerStreamMax = Fields.Number(
+            "--payments-per-stream-max", "Payments of one StreamPayments call that may be under way before it is not read", 1_024,
+            1_048_576, Defaults.PaymentsPerStreamMax);
         private readonly Option<int> _paymentsPerUpdateMax = Fields.Number(
             "--payments-per-update-max", "Payments taken under one signature of a peer", 16_384, 1_048_576,
             Defaults.PaymentsPerUpdateMax);
@@ -172,7 +175,7 @@ internal static class RunCommand
             _unfundedMax, _chainSilence, _closeDeadline, _gasBudget, _disputeReserve, _feeMax, _disputeFeeMax,
             _replaceAfter, _jobsKeptHours, _claimLook, _claimFrom, _claimFromGasTimes, _receivedKeptHours,
             _receivedBytesMax, _sentKeptHours, _channelsInMemoryMax,
-            _inFlightMax, _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax,
+            _inFlightMax, _paymentsPerStreamMax, _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax,
             _wrongSignaturesMax, _peerQueueMax, _messageBytesMax,
         ];
 
@@ -211,6 +214,7 @@ internal static class RunCommand
             SentKeptHours = parsed.GetValue(_sentKeptHours),
             ChannelsInMemoryMax = parsed.GetValue(_channelsInMemoryMax),
             InFlightPaymentsPerChannelMax = parsed.GetValue(_inFlightMax),
+            PaymentsPerStreamMax = parsed.GetValue(_paymentsPerStreamMax),
             PaymentsPerUpdateMax = parsed.GetValue(_paymentsPerUpdateMax),
             PeerBatchesMax = parsed.GetValue(_peerBatchesMax),
             WrongSignaturesPerSecondMax = parsed.GetValue(_wrongSignaturesMax),

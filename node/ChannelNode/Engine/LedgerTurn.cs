@@ -6,7 +6,7 @@ namespace ChannelNode.Engine;
 /// <summary>Something to be done by the ledger's writer, in the order in which it was queued.</summary>
 internal abstract class LedgerCommand
 {
-    /// <summary>How much of a turn it is: 1, or the number of updates in it.</summary>
+    /// <summary>How much of a turn it is, once applied: 1, or the number of updates or payments in it.</summary>
     internal virtual int Weight => 1;
 
     /// <summary>Decides and changes the slots' working state; nothing is visible or said before the turn's commit.</summary>
@@ -109,8 +109,8 @@ internal sealed class LedgerTurn(
     public void Run(LedgerCommand command)
     {
         _commands.Add(command);
-        Weight += command.Weight;
         command.Apply(this);
+        Weight += command.Weight;
     }
 
     public void Fail(Exception error)

@@ -130,6 +130,12 @@ internal sealed record NodeOptions
     /// <summary>Payments of one channel waiting for acknowledgement. 1 to 16,384.</summary>
     public int InFlightPaymentsPerChannelMax { get; init; } = 16_384;
 
+    /// <summary>
+    /// Payments of one stream of a client that are under way, up to their results' leaving; beyond it the stream is not
+    /// read. 1,024 to 1,048,576.
+    /// </summary>
+    public int PaymentsPerStreamMax { get; init; } = 8_192;
+
     /// <summary>Payments taken under one signature of a peer. 16,384 (what every node may send) to 1,048,576.</summary>
     public int PaymentsPerUpdateMax { get; init; } = 65_536;
 
