@@ -143,6 +143,9 @@ internal static class RunCommand
         private readonly Option<int> _inFlightMax = Fields.Number(
             "--in-flight-max", "Payments of one channel that may wait for acknowledgement", 1, 16_384,
             Defaults.InFlightPaymentsPerChannelMax);
+        private readonly Option<int> _updatesInFlightMax = Fields.Number(
+            "--updates-in-flight-max", "Updates of one channel told to the peer and not acknowledged; payments beyond share the next", 1,
+            1_024, Defaults.UpdatesInFlightPerChannelMax);
         private readonly Option<int> _paymentsPerStreamMax = Fields.Number(
             "--payments-per-stream-max", "Payments of one StreamPayments call that may be under way before it is not read", 1_024,
             1_048_576, Defaults.PaymentsPerStreamMax);
@@ -174,8 +177,8 @@ internal static class RunCommand
             _fromBlock, _pollMs, _disputeWindow, _disputeWindowMin, _acceptTokens, _relayDeposits, _unfundedPerPeerMax,
             _unfundedMax, _chainSilence, _closeDeadline, _gasBudget, _disputeReserve, _feeMax, _disputeFeeMax,
             _replaceAfter, _jobsKeptHours, _claimLook, _claimFrom, _claimFromGasTimes, _receivedKeptHours,
-            _receivedBytesMax, _sentKeptHours, _channelsInMemoryMax,
-            _inFlightMax, _paymentsPerStreamMax, _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax,
+            _receivedBytesMax, _sentKeptHours, _channelsInMemoryMax, _inFlightMax, _updatesInFlightMax,
+            _paymentsPerStreamMax, _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax,
             _wrongSignaturesMax, _peerQueueMax, _messageBytesMax,
         ];
 
@@ -214,6 +217,7 @@ internal static class RunCommand
             SentKeptHours = parsed.GetValue(_sentKeptHours),
             ChannelsInMemoryMax = parsed.GetValue(_channelsInMemoryMax),
             InFlightPaymentsPerChannelMax = parsed.GetValue(_inFlightMax),
+            UpdatesInFlightPerChannelMax = parsed.GetValue(_updatesInFlightMax),
             PaymentsPerStreamMax = parsed.GetValue(_paymentsPerStreamMax),
             PaymentsPerUpdateMax = parsed.GetValue(_paymentsPerUpdateMax),
             PeerBatchesMax = parsed.GetValue(_peerBatchesMax),

@@ -67,10 +67,13 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     /// <summary>Whether payments can go out: the session is up and both have told where the channel stands.</summary>
     public bool IsEstablished => EstablishedOn is { } link && link == Link;
 
-    /// <summary>What waits for that.</summary>
+    /// <summary>What waits for that, or for an update to be acknowledged.</summary>
     public List<EstablishedCommand> Waiting { get; private set; } = [];
 
     public InFlightPayments InFlight { get; } = new();
+
+    /// <summary>Our updates that were told in this session and are not acknowledged.</summary>
+    public UpdatesUnderWay UnderWay { get; } = new();
 
     /// <summary>Of the turn in progress.</summary>
     public NewPayments New { get; } = new();
@@ -156,6 +159,7 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     {
         EstablishedOn = null;
         AskedOn = null;
+        UnderWay.Clear();
         ClaimedByPeer = UInt128.Zero;
         NewestReceipt = null;
         WantsReceipt = false;

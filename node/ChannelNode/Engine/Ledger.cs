@@ -34,7 +34,7 @@ internal sealed class Ledger : IAsyncDisposable
         _batchMax = options.CommitBatchMax;
         _receivedCursor = (long)store.ReadReceivedCursor();
         _queue = new LedgerQueue(options.LedgerQueueMax);
-        _turn = new LedgerTurn(book, store, view, clock, options.InFlightPaymentsPerChannelMax);
+        _turn = new LedgerTurn(book, store, view, clock, options);
     }
 
     /// <summary>Starts the writer. Until then commands wait.</summary>
@@ -114,6 +114,8 @@ internal sealed class Ledger : IAsyncDisposable
             turn.Run(command);
         }
 
+        turn.ApplyHeld();
+
         // Persist,
         turn.Commit();
 
@@ -176,6 +178,8 @@ internal sealed class Ledger : IAsyncDisposable
     private void Tell(ChannelSlot slot, ReadOnlySpan<byte> payments, bool anew)
     {
         if (!slot.IsEstablished) return; // Told again when the peer is back.
+        if (anew) slot.UnderWay.Clear();
+        slot.UnderWay.Add(slot.Working.Sent);
         slot.Link!.Tell(slot, payments, slot.WantsReceipt, anew);
         _spokenTo.Add(slot.Link);
     }

@@ -34,7 +34,7 @@ internal abstract class EstablishedCommand : LedgerCommand
 
 /// <summary>What one group commit gathers: the writes, the channels touched, the answers held back until then.</summary>
 internal sealed class LedgerTurn(
-    ChannelBook book, IChannelStore store, ChainView view, NodeClock clock, int inFlightMax)
+    ChannelBook book, IChannelStore store, ChainView view, NodeClock clock, NodeOptions options)
 {
     private readonly Dictionary<string, OutgoingPayment> _keys = [];
     private readonly List<ChannelSlot> _touched = [];
@@ -45,7 +45,7 @@ internal sealed class LedgerTurn(
     /// <summary>To gather a run's payments in.</summary>
     public ArrayBufferWriter<byte> Payments { get; } = new(4_096);
 
-    public int InFlightMax { get; } = inFlightMax;
+    public int InFlightMax { get; } = options.InFlightPaymentsPerChannelMax;
 
     /// <summary>Whether the chain is followed closely enough to take or give money.</summary>
     public bool ChainIsCurrent => view.IsCurrent;
@@ -82,10 +82,40 @@ internal sealed class LedgerTurn(
         slot.Link!.Reestablishing.Ask(slot);
     }
 
-    /// <summary>What waited for the peer goes on.</summary>
+    /// <summary>
+    /// Whether a payment waits for an earlier update's acknowledgement: as many updates of the channel as may be are under
+    /// way, and nothing else speaks against more.
+    /// </summary>
+    public bool MustWait(ChannelSlot slot) =>
+        slot.IsEstablished && !HasRoom(slot) && slot.PeerRefusal == Refusal.None && !slot.StateLost
+        && slot.InFlight.Count + slot.Waiting.Count < InFlightMax;
+
+    private bool HasRoom(ChannelSlot slot) =>
+        slot.UnderWay.Count(slot.Working.Acknowledged) < options.UpdatesInFlightPerChannelMax;
+
+    /// <summary>The payment is applied again when the peer has acknowledged an update of the channel.</summary>
+    public void WaitForRoom(ChannelSlot slot, PaymentRequest payment)
+    {
+        slot.Waiting.Add(payment);
+        book.Keep(slot);
+        slot.Link!.Held.Add(slot);
+    }
+
+    /// <summary>Where the turn has made room, what waited for it is in the turn too.</summary>
+    public void ApplyHeld()
+    {
+        for (int index = 0; index < _touched.Count; index++)
+        {
+            ChannelSlot slot = _touched[index];
+            if (slot.Waiting.Count > 0 && slot.IsEstablished && HasRoom(slot)) ApplyWaiting(slot);
+        }
+    }
+
+    /// <summary>What waited for the peer goes on, or is refused for what speaks against it now.</summary>
     public void ApplyWaiting(ChannelSlot slot)
     {
         book.Keep(slot);
+        slot.Link?.Held.Remove(slot);
         foreach (EstablishedCommand command in slot.TakeWaiting()) command.Apply(this);
     }
 

@@ -131,6 +131,12 @@ internal sealed record NodeOptions
     public int InFlightPaymentsPerChannelMax { get; init; } = 16_384;
 
     /// <summary>
+    /// Updates of one channel told to the peer and not acknowledged; payments beyond them wait, and share the next one. More
+    /// is quicker with a peer far away, fewer is cheaper for both. 1 to 1,024.
+    /// </summary>
+    public int UpdatesInFlightPerChannelMax { get; init; } = 2;
+
+    /// <summary>
     /// Payments of one stream of a client that are under way, up to their results' leaving; beyond it the stream is not
     /// read. 1,024 to 1,048,576.
     /// </summary>

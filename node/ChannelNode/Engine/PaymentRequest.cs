@@ -42,6 +42,13 @@ internal abstract class PaymentRequest(
 
     internal sealed override void Apply(LedgerTurn turn)
     {
+        if (turn.MustWait(Slot))
+        {
+            // Decided when the window has room: with all others that wait for it, under one signature.
+            turn.WaitForRoom(Slot, this);
+            return;
+        }
+
         if (idempotencyKey.Length > 0 && turn.FindOutgoing(idempotencyKey) is { } earlier)
         {
             Repeat(earlier);
