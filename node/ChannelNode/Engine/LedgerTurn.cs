@@ -84,10 +84,10 @@ internal sealed class LedgerTurn(
 
     /// <summary>
     /// Whether a payment waits for an earlier update's acknowledgement: as many updates of the channel as may be are under
-    /// way, and nothing else speaks against more.
+    /// way, or others wait already, and nothing else speaks against more.
     /// </summary>
     public bool MustWait(ChannelSlot slot) =>
-        slot.IsEstablished && !HasRoom(slot) && slot.PeerRefusal == Refusal.None && !slot.StateLost
+        slot.IsEstablished && (slot.Waiting.Count > 0 || !HasRoom(slot)) && slot.PeerRefusal == Refusal.None && !slot.StateLost
         && slot.InFlight.Count + slot.Waiting.Count < InFlightMax;
 
     private bool HasRoom(ChannelSlot slot) =>
@@ -99,6 +99,7 @@ internal sealed class LedgerTurn(
         slot.Waiting.Add(payment);
         book.Keep(slot);
         slot.Link!.Held.Add(slot);
+        if (HasRoom(slot)) Touch(slot, durable: false); // Made in this turn: at its end those before this one go on.
     }
 
     /// <summary>Where the turn has made room, what waited for it is in the turn too.</summary>

@@ -52,6 +52,21 @@ public sealed class UpdateWindowTests
     }
 
     [Fact]
+    public async Task PaymentOfTheTurnThatMakesRoom_GoesBehindThoseThatWait()
+    {
+        await using LedgerRig rig = await FullAsync();
+        await rig.WhileHeldAsync(async () =>
+        {
+            await rig.Session.HearAsync(Frames.Acknowledged(1));
+            await rig.Ledger.EnqueueAsync(
+                new NotedPayment(rig.Slot, 6, "", outcome => _answers.Add((6, outcome))), CancellationToken.None);
+        });
+
+        Assert.Equal([(UInt128)21], await ToldAsync(rig));
+        Assert.Equal([1, 3, 6, 10, 15, 21], Stored(rig));
+    }
+
+    [Fact]
     public async Task PeerThatRefuses_HasWhatWaitsRefused_AndNothingOfItSigned()
     {
         await using LedgerRig rig = await FullAsync();
