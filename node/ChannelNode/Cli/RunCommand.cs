@@ -126,6 +126,12 @@ internal static class RunCommand
         private readonly Option<int> _inFlightMax = Fields.Number(
             "--in-flight-max", "Payments of one channel that may wait for acknowledgement", 1, 16_384,
             CommonFlags.Defaults.InFlightPaymentsPerChannelMax);
+        private readonly Option<int> _updatesInFlightMax = Fields.Number(
+            "--updates-in-flight-max", "Updates of one channel told to the peer and not acknowledged; payments beyond share the next", 1,
+            1_024, CommonFlags.Defaults.UpdatesInFlightPerChannelMax);
+        private readonly Option<int> _paymentsPerStreamMax = Fields.Number(
+            "--payments-per-stream-max", "Payments of one StreamPayments call that may be under way before it is not read", 1_024,
+            1_048_576, CommonFlags.Defaults.PaymentsPerStreamMax);
         private readonly Option<int> _paymentsPerUpdateMax = Fields.Number(
             "--payments-per-update-max", "Payments taken under one signature of a peer", 16_384, 1_048_576,
             CommonFlags.Defaults.PaymentsPerUpdateMax);
@@ -146,7 +152,8 @@ internal static class RunCommand
             .. _common.All(), _watchtowers, _watchtowerEveryMs, _owner, _apiListen, _peerListen, _confirmationsLarger,
             _creditSmall, _creditLarger, _tokenCreditSmall, _tokenCreditLarger, _finality, _disputeWindow,
             _acceptTokens, _relayDeposits, _unfundedPerPeerMax, _unfundedMax, _closeDeadline, _claimLook, _claimFrom,
-            _claimFromGasTimes, _receivedKeptHours, _receivedBytesMax, _sentKeptHours, _eventsKeptHours, _eventsMax, _inFlightMax,
+            _claimFromGasTimes, _receivedKeptHours, _receivedBytesMax, _sentKeptHours, _eventsKeptHours, _eventsMax,
+            _inFlightMax, _updatesInFlightMax, _paymentsPerStreamMax,
             _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax, _peerQueueMax,
         ];
 
@@ -178,6 +185,8 @@ internal static class RunCommand
             EventsKeptHours = parsed.GetValue(_eventsKeptHours),
             EventsMax = parsed.GetValue(_eventsMax),
             InFlightPaymentsPerChannelMax = parsed.GetValue(_inFlightMax),
+            UpdatesInFlightPerChannelMax = parsed.GetValue(_updatesInFlightMax),
+            PaymentsPerStreamMax = parsed.GetValue(_paymentsPerStreamMax),
             PaymentsPerUpdateMax = parsed.GetValue(_paymentsPerUpdateMax),
             PeerBatchesMax = parsed.GetValue(_peerBatchesMax),
             CommitBatchMax = parsed.GetValue(_commitBatchMax),

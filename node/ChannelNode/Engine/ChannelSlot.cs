@@ -1,4 +1,3 @@
-using System.Buffers;
 using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
@@ -76,13 +75,16 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     /// <summary>Whether payments can go out: the session is up and both have told where the channel stands.</summary>
     public bool IsEstablished => EstablishedOn is { } link && link == Link;
 
-    /// <summary>What waits for that.</summary>
+    /// <summary>What waits for that, or for an update to be acknowledged.</summary>
     public List<EstablishedCommand> Waiting { get; private set; } = [];
 
     public InFlightPayments InFlight { get; } = new();
 
-    /// <summary>Payments of the turn in progress, to be told with the next update: a <see cref="PaymentList"/>.</summary>
-    public ArrayBufferWriter<byte> ToTell { get; } = new();
+    /// <summary>Our updates that were told in this session and are not acknowledged.</summary>
+    public UpdatesUnderWay UnderWay { get; } = new();
+
+    /// <summary>Of the turn in progress.</summary>
+    public NewPayments New { get; } = new();
 
     /// <summary>Whether a payment told since all was acknowledged wants the peer's receipt.</summary>
     public bool WantsReceipt { get; set; }
@@ -141,7 +143,7 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     /// </summary>
     public bool IsIdle =>
         !Touched && !AcknowledgementDue && !OfferAgainScheduled && !CloseProposed && ReofferAbove is null
-        && Working.Sent == Working.Acknowledged && InFlight.IsEmpty && Waiting.Count == 0 && ToTell.WrittenCount == 0
+        && Working.Sent == Working.Acknowledged && InFlight.IsEmpty && Waiting.Count == 0 && New.Count == 0
         && PeerRefusal == Refusal.None && ClaimedByPeer <= Working.Sent && !Pending.HasFlag(Pending.Close)
         && (AskedOn is null || AskedOn == EstablishedOn || AskedOn != Link);
 
@@ -168,6 +170,7 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     {
         EstablishedOn = null;
         AskedOn = null;
+        UnderWay.Clear();
         ClaimedByPeer = UInt128.Zero;
         NewestReceipt = null;
         WantsReceipt = false;

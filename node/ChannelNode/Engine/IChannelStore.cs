@@ -128,8 +128,8 @@ internal interface IStoreBatch : IDisposable
     /// <summary>Replaces what is stored as pending in a channel; None takes it off the index.</summary>
     void PutPending(ChannelId channel, Pending pending);
 
-    /// <summary>Stores the payment and, when it has one, its idempotency key.</summary>
-    void PutOutgoing(OutgoingPayment payment);
+    /// <summary>Stores the payments in one row, and where each of their idempotency keys leads.</summary>
+    void PutSent(in SentRun run);
 
     /// <summary>Journals a run in one row; <paramref name="payments"/> is a checked <see cref="PaymentList"/>.</summary>
     void PutReceived(in ReceivedRun run, ReadOnlySpan<byte> payments);

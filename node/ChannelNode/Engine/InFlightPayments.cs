@@ -2,6 +2,23 @@ using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
 
+/// <summary>The totals that one channel's updates were told with, until they are acknowledged. The ledger's writer owns it.</summary>
+internal sealed class UpdatesUnderWay
+{
+    private readonly Queue<UInt128> _told = new();
+
+    public void Add(UInt128 sent) => _told.Enqueue(sent);
+
+    /// <summary>Updates above what is <paramref name="acknowledged"/>.</summary>
+    public int Count(UInt128 acknowledged)
+    {
+        while (_told.TryPeek(out UInt128 sent) && sent <= acknowledged) _told.Dequeue();
+        return _told.Count;
+    }
+
+    public void Clear() => _told.Clear();
+}
+
 /// <summary>
 /// Payments of one channel that are signed and not acknowledged, by the total that acknowledges them, and who waits
 /// for them. The ledger's writer owns it.

@@ -40,7 +40,7 @@ internal sealed class Ledger : IAsyncDisposable
         _receivedCursor = (long)store.ReadReceivedCursor();
         _eventCursor = (long)store.ReadEventCursor();
         _queue = new LedgerQueue(options.LedgerQueueMax);
-        _turn = new LedgerTurn(book, store, view, clock, options.InFlightPaymentsPerChannelMax);
+        _turn = new LedgerTurn(book, store, view, clock, options);
     }
 
     /// <summary>Starts the writer. Until then commands wait.</summary>
@@ -136,6 +136,8 @@ internal sealed class Ledger : IAsyncDisposable
             turn.Run(command);
         }
 
+        turn.ApplyHeld();
+
         // Persist,
         turn.Commit();
 
@@ -157,10 +159,10 @@ internal sealed class Ledger : IAsyncDisposable
         if (slot.InFlight.Count == 0) slot.WantsReceipt = false;
         if (slot.AcknowledgementDue) Acknowledge(slot);
         if (slot.ReofferAbove is { } received) Reoffer(slot, received);
-        else if (slot.ToTell.WrittenCount > 0) Tell(slot, slot.ToTell.WrittenSpan, anew: false);
+        else if (slot.New.Count > 0) Tell(slot, slot.New.Payments, anew: false);
         else return;
         slot.ReofferAbove = null;
-        slot.ToTell.ResetWrittenCount();
+        slot.New.Clear();
     }
 
     /// <summary>Side B of a one-way channel has no updates to sign, so its acknowledgements are no receipts.</summary>
@@ -200,6 +202,8 @@ internal sealed class Ledger : IAsyncDisposable
     private void Tell(ChannelSlot slot, ReadOnlySpan<byte> payments, bool anew)
     {
         if (!slot.IsEstablished) return; // Told again when the peer is back.
+        if (anew) slot.UnderWay.Clear();
+        slot.UnderWay.Add(slot.Working.Sent);
         slot.Link!.Tell(slot, payments, slot.WantsReceipt, anew);
         _spokenTo.Add(slot.Link);
     }

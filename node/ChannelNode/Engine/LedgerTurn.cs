@@ -6,7 +6,7 @@ namespace ChannelNode.Engine;
 /// <summary>Something to be done by the ledger's writer, in the order in which it was queued.</summary>
 internal abstract class LedgerCommand
 {
-    /// <summary>How much of a turn it is: 1, or the number of updates in it.</summary>
+    /// <summary>How much of a turn it is, once applied: 1, or the number of updates or payments in it.</summary>
     internal virtual int Weight => 1;
 
     /// <summary>Decides and changes the slots' working state; nothing is visible or said before the turn's commit.</summary>
@@ -34,7 +34,7 @@ internal abstract class EstablishedCommand : LedgerCommand
 
 /// <summary>What one group commit gathers: the writes, the channels touched, the answers held back until then.</summary>
 internal sealed class LedgerTurn(
-    ChannelBook book, IChannelStore store, ChainView view, NodeClock clock, int inFlightMax)
+    ChannelBook book, IChannelStore store, ChainView view, NodeClock clock, NodeOptions options)
 {
     private readonly Dictionary<string, OutgoingPayment> _keys = [];
     private readonly List<ChannelSlot> _touched = [];
@@ -47,7 +47,7 @@ internal sealed class LedgerTurn(
     /// <summary>To gather a run's payments in.</summary>
     public ArrayBufferWriter<byte> Payments { get; } = new(4_096);
 
-    public int InFlightMax { get; } = inFlightMax;
+    public int InFlightMax { get; } = options.InFlightPaymentsPerChannelMax;
 
     /// <summary>Whether the chain is followed closely enough to take or give money.</summary>
     public bool ChainIsCurrent => view.IsCurrent;
@@ -87,10 +87,41 @@ internal sealed class LedgerTurn(
         slot.Link!.Reestablishing.Ask(slot);
     }
 
-    /// <summary>What waited for the peer goes on.</summary>
+    /// <summary>
+    /// Whether a payment waits for an earlier update's acknowledgement: as many updates of the channel as may be are under
+    /// way, or others wait already, and nothing else speaks against more.
+    /// </summary>
+    public bool MustWait(ChannelSlot slot) =>
+        slot.IsEstablished && (slot.Waiting.Count > 0 || !HasRoom(slot)) && slot.PeerRefusal == Refusal.None && !slot.StateLost
+        && slot.InFlight.Count + slot.Waiting.Count < InFlightMax;
+
+    private bool HasRoom(ChannelSlot slot) =>
+        slot.UnderWay.Count(slot.Working.Acknowledged) < options.UpdatesInFlightPerChannelMax;
+
+    /// <summary>The payment is applied again when the peer has acknowledged an update of the channel.</summary>
+    public void WaitForRoom(ChannelSlot slot, PaymentRequest payment)
+    {
+        slot.Waiting.Add(payment);
+        book.Keep(slot);
+        slot.Link!.Held.Add(slot);
+        if (HasRoom(slot)) Touch(slot, durable: false); // Made in this turn: at its end those before this one go on.
+    }
+
+    /// <summary>Where the turn has made room, what waited for it is in the turn too.</summary>
+    public void ApplyHeld()
+    {
+        for (int index = 0; index < _touched.Count; index++)
+        {
+            ChannelSlot slot = _touched[index];
+            if (slot.Waiting.Count > 0 && slot.IsEstablished && HasRoom(slot)) ApplyWaiting(slot);
+        }
+    }
+
+    /// <summary>What waited for the peer goes on, or is refused for what speaks against it now.</summary>
     public void ApplyWaiting(ChannelSlot slot)
     {
         book.Keep(slot);
+        slot.Link?.Held.Remove(slot);
         foreach (EstablishedCommand command in slot.TakeWaiting()) command.Apply(this);
     }
 
@@ -100,11 +131,8 @@ internal sealed class LedgerTurn(
     public OutgoingPayment? FindOutgoing(string idempotencyKey) =>
         _keys.TryGetValue(idempotencyKey, out OutgoingPayment? payment) ? payment : store.FindOutgoing(idempotencyKey);
 
-    public void PutOutgoing(OutgoingPayment payment)
-    {
-        Batch.PutOutgoing(payment);
-        if (payment.IdempotencyKey.Length > 0) _keys.Add(payment.IdempotencyKey, payment);
-    }
+    /// <summary>A new payment with a key, which the store will know from the commit on.</summary>
+    public void Remember(OutgoingPayment payment) => _keys.Add(payment.IdempotencyKey, payment);
 
     public void PutReceived(ChannelId channel, int count, UInt128 totalBefore, ReadOnlySpan<byte> payments)
     {
@@ -129,8 +157,8 @@ internal sealed class LedgerTurn(
     public void Run(LedgerCommand command)
     {
         _commands.Add(command);
-        Weight += command.Weight;
         command.Apply(this);
+        Weight += command.Weight;
     }
 
     public void Fail(Exception error)
@@ -141,7 +169,12 @@ internal sealed class LedgerTurn(
     /// <summary>Persist: every touched channel's row and everything else of the turn, in one write.</summary>
     public void Commit()
     {
-        foreach (ChannelSlot slot in _touched) book.Write(slot, Batch);
+        foreach (ChannelSlot slot in _touched)
+        {
+            book.Write(slot, Batch);
+            if (slot.New.Count > 0) Batch.PutSent(slot.New.Run(slot.Channel.Id));
+        }
+
         if (Batch.IsEmpty) return;
         store.Commit(Batch, Durable);
         Batch = store.NewBatch();

@@ -183,6 +183,18 @@ internal sealed record NodeOptions
     /// <summary>Payments of one channel waiting for acknowledgement. 1 to 16,384.</summary>
     public int InFlightPaymentsPerChannelMax { get; init; } = 16_384;
 
+    /// <summary>
+    /// Updates of one channel told to the peer and not acknowledged; payments beyond them wait, and share the next one. More
+    /// is quicker with a peer far away, fewer is cheaper for both. 1 to 1,024.
+    /// </summary>
+    public int UpdatesInFlightPerChannelMax { get; init; } = 2;
+
+    /// <summary>
+    /// Payments of one stream of a client that are under way, up to their results' leaving; beyond it the stream is not
+    /// read. 1,024 to 1,048,576.
+    /// </summary>
+    public int PaymentsPerStreamMax { get; init; } = 8_192;
+
     /// <summary>Payments taken under one signature of a peer. 16,384 (what every node may send) to 1,048,576.</summary>
     public int PaymentsPerUpdateMax { get; init; } = 65_536;
 

@@ -39,13 +39,22 @@ internal static class PaymentList
     {
         ReadOnlySpan<byte> rest = list.Span;
         Refusal refusal = TryTake(ref rest, out UInt128 amount, out int itemIdBytes);
-        if (refusal != Refusal.None)
-            throw new InvalidOperationException($"a list of payments that was checked holds a bad one: {refusal}");
+        if (refusal != Refusal.None) throw Bad(refusal);
         int end = list.Length - rest.Length;
         IncomingPayment payment = new(amount, list[(end - itemIdBytes)..end]);
         list = list[end..];
         return payment;
     }
+
+    /// <summary>The next payment's amount alone.</summary>
+    public static UInt128 TakeAmount(ref ReadOnlySpan<byte> list)
+    {
+        Refusal refusal = TryTake(ref list, out UInt128 amount, out _);
+        return refusal == Refusal.None ? amount : throw Bad(refusal);
+    }
+
+    private static InvalidOperationException Bad(Refusal refusal) =>
+        new($"a list of payments that was checked holds a bad one: {refusal}");
 
     private static Refusal TryTake(ref ReadOnlySpan<byte> list, out UInt128 amount, out int itemIdBytes)
     {

@@ -42,6 +42,13 @@ internal abstract class PaymentRequest(
 
     internal sealed override void Apply(LedgerTurn turn)
     {
+        if (turn.MustWait(Slot))
+        {
+            // Decided when the window has room: with all others that wait for it, under one signature.
+            turn.WaitForRoom(Slot, this);
+            return;
+        }
+
         if (idempotencyKey.Length > 0 && turn.FindOutgoing(idempotencyKey) is { } earlier)
         {
             Repeat(earlier);
@@ -68,9 +75,10 @@ internal abstract class PaymentRequest(
 
         Slot.Working = next;
         Slot.WantsReceipt |= WantsReceipt;
-        PaymentList.Write(Slot.ToTell, amount, itemId.Span);
+        Slot.New.Add(next.Sent, amount, itemId.Span, idempotencyKey);
         Slot.InFlight.Add(next.Sent, this);
-        turn.PutOutgoing(new OutgoingPayment(Slot.Channel.Id, next.Sent, amount, itemId, idempotencyKey));
+        if (idempotencyKey.Length > 0)
+            turn.Remember(new OutgoingPayment(Slot.Channel.Id, next.Sent, amount, itemId, idempotencyKey));
         turn.Touch(Slot, durable: true);
     }
 

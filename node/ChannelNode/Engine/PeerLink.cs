@@ -34,6 +34,9 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
 
     private Reestablishing? _reestablishing;
 
+    /// <summary>Channels in which payments wait for an acknowledgement of this session. The ledger's writer owns it.</summary>
+    public HashSet<ChannelSlot> Held { get; } = [];
+
     public Address Owner { get; } = owner;
 
     /// <summary>Cancelled when the session must end, for whatever reason.</summary>

@@ -45,7 +45,7 @@ internal sealed class Reestablishing(PeerLink link)
         AskNext();
     }
 
-    /// <summary>The session is over: what waited for an answer is refused, unless a newer session was asked.</summary>
+    /// <summary>The session is over: what waited for an answer, or an acknowledgement, is refused, unless a newer session was asked.</summary>
     public void End()
     {
         foreach (ChannelSlot slot in _underWay.Concat(_next))
@@ -55,8 +55,15 @@ internal sealed class Reestablishing(PeerLink link)
             foreach (EstablishedCommand waiting in slot.TakeWaiting()) waiting.Refuse(Refusal.PeerOffline);
         }
 
+        foreach (ChannelSlot slot in link.Held)
+        {
+            if (slot.EstablishedOn != link || (slot.AskedOn is { } asked && asked != link)) continue;
+            foreach (EstablishedCommand waiting in slot.TakeWaiting()) waiting.Refuse(Refusal.PeerOffline);
+        }
+
         _underWay.Clear();
         _next.Clear();
+        link.Held.Clear();
     }
 
     private void AskNext()

@@ -24,6 +24,7 @@ internal sealed class TakeRefusal(
         if (sent <= slot.Working.Acknowledged || sent > slot.Working.Sent) return;
         if (slot.PeerRefusal == Refusal.None) log.UpdateRefused(slot.Channel.Id, sent, reason);
         slot.PeerRefusal = reason;
+        turn.ApplyWaiting(slot); // Refused now: nothing of them was signed.
         if (slot.OfferAgainScheduled) return;
         slot.OfferAgainScheduled = true;
         offerAgainIn(Math.Min(DelayMsMin << Math.Min(slot.RefusalsInARow++, 10), DelayMsMax));
@@ -64,6 +65,7 @@ internal sealed class TakeReestablish(
         if (slot.Link != link || !link.Reestablishing.Take(slot)) return;
         bool wasLost = slot.StateLost;
         slot.ClaimedByPeer = received;
+        slot.UnderWay.Clear(); // Told in another session.
         slot.ClearRefusal();
         if (slot.StateLost)
         {

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using ChannelNode.Core;
 using ChannelNode.Engine;
+using Google.Protobuf.Collections;
 using Grpc.Core;
 using Wire = ChannelNode.Proto.V1;
 
@@ -8,22 +9,28 @@ namespace ChannelNode.Grpc;
 
 /// <summary>
 /// One StreamPayments call: items in, results out, many under way. The number under way, to the result's leaving, is
-/// bounded; past it the stream is not read, and HTTP/2 holds the caller back.
+/// bounded; past it the stream is not read, and HTTP/2 holds the caller back. So a caller that does not read its results
+/// holds up nobody but itself.
 /// </summary>
 internal sealed class PaymentStream
 {
-    private const int PaymentsPerRequestMax = 1_024;
-    private const int UnderWayMax = 8_192;
+    public const int PaymentsPerRequestMax = 1_024;
     private const int ResultsPerResponseMax = 1_024;
+
+    private readonly record struct Result(ulong Index, PaymentOutcome Outcome);
 
     private readonly Node _node;
     private readonly IAsyncStreamReader<Wire.StreamPaymentsRequest> _requests;
     private readonly IServerStreamWriter<Wire.StreamPaymentsResponse> _responses;
-    private readonly SemaphoreSlim _room = new(UnderWayMax);
-    private readonly Channel<Wire.PaymentResult> _results =
-        System.Threading.Channels.Channel.CreateUnbounded<Wire.PaymentResult>(
-            new UnboundedChannelOptions { SingleReader = true });
-    private long _underWay = 1; // One for the reading itself.
+    private readonly PaymentQueue _queue;
+    private readonly int _underWayMax;
+    private readonly Signal _answersLeft = new();
+    private readonly Lock _answering = new();
+    private readonly Channel<bool> _wake = System.Threading.Channels.Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+    private List<Result> _results = [];
+    private int _underWay;
+    private long _unanswered = 1; // One for the reading itself.
 
     public PaymentStream(
         Node node,
@@ -33,6 +40,8 @@ internal sealed class PaymentStream
         _node = node;
         _requests = requests;
         _responses = responses;
+        _queue = new PaymentQueue(node.Ledger);
+        _underWayMax = node.Options.PaymentsPerStreamMax;
     }
 
     public async Task RunAsync(CancellationToken cancel)
@@ -46,81 +55,95 @@ internal sealed class PaymentStream
     {
         try
         {
+            List<PaymentRequest> asked = [];
             ulong index = 0;
             while (await _requests.MoveNext(cancel))
             {
-                if (_requests.Current.Payments.Count is 0 or > PaymentsPerRequestMax)
-                {
-                    throw Fields.Invalid(
-                        "payments", $"{_requests.Current.Payments.Count} items", $"1 to {PaymentsPerRequestMax}");
-                }
+                RepeatedField<Wire.Payment> payments = _requests.Current.Payments;
+                if (payments.Count is 0 or > PaymentsPerRequestMax)
+                    throw Fields.Invalid("payments", $"{payments.Count} items", $"1 to {PaymentsPerRequestMax}");
 
-                foreach (Wire.Payment payment in _requests.Current.Payments)
-                {
-                    await _room.WaitAsync(cancel);
-                    await TakeAsync(index++, payment, cancel);
-                }
+                await TakeRoomAsync(payments.Count, cancel);
+                asked.Clear();
+                foreach (Wire.Payment payment in payments) Take(index++, payment, asked, cancel);
+                await _queue.AddAsync(asked, cancel);
             }
 
             Finish();
         }
         catch (Exception error)
         {
-            _results.Writer.TryComplete(error);
+            _wake.Writer.TryComplete(error);
         }
     }
 
-    private ValueTask TakeAsync(ulong index, Wire.Payment payment, CancellationToken cancel)
+    private async ValueTask TakeRoomAsync(int count, CancellationToken cancel)
     {
-        Interlocked.Increment(ref _underWay);
+        if (!HasRoom()) await _answersLeft.WhenAsync(HasRoom, cancel);
+        Interlocked.Add(ref _underWay, count);
+        Interlocked.Add(ref _unanswered, count);
+
+        bool HasRoom() => Volatile.Read(ref _underWay) + count <= _underWayMax;
+    }
+
+    private void Take(ulong index, Wire.Payment payment, List<PaymentRequest> asked, CancellationToken cancel)
+    {
         ChannelSlot? slot = null;
         Refusal refusal = Fields.TryReadAmount(payment.Amount, out UInt128 amount);
         if (!Fields.TryReadChannelId(payment.ChannelId, out ChannelId id)) refusal = Refusal.InvalidArgument;
         if (refusal == Refusal.None) refusal = PaymentRequest.CheckForm(payment.ItemId.Length, payment.IdempotencyKey);
         if (refusal == Refusal.None && (slot = _node.Book.Find(id)) is null) refusal = Refusal.UnknownChannel;
-        if (refusal != Refusal.None)
-        {
-            Report(index, PaymentOutcome.Refused(refusal));
-            return ValueTask.CompletedTask;
-        }
-
-        return _node.Ledger.EnqueueAsync(
-            new StreamedPayment(this, index, slot!, amount, payment, cancel), cancel);
+        if (refusal != Refusal.None) Report(index, PaymentOutcome.Refused(refusal));
+        else asked.Add(new StreamedPayment(this, index, slot!, amount, payment, cancel));
     }
 
     private void Report(ulong index, PaymentOutcome outcome)
     {
-        _results.Writer.TryWrite(new Wire.PaymentResult
+        bool isFirst;
+        lock (_answering)
         {
-            Index = index,
-            Refusal = (Wire.Refusal)outcome.Refusal,
-            TotalSent = outcome.Refusal == Refusal.None ? outcome.Total.ToString() : string.Empty,
-            Repeated = outcome.Repeated,
-            Receipt = NodeWire.Write(outcome.Receipt),
-        });
+            isFirst = _results.Count == 0;
+            _results.Add(new Result(index, outcome));
+        }
+
+        if (isFirst) _wake.Writer.TryWrite(true);
         Finish();
     }
 
     private void Finish()
     {
-        if (Interlocked.Decrement(ref _underWay) == 0) _results.Writer.TryComplete();
+        if (Interlocked.Decrement(ref _unanswered) == 0) _wake.Writer.TryComplete();
     }
 
     private async Task WriteAsync(CancellationToken cancel)
     {
-        while (await _results.Reader.WaitToReadAsync(cancel))
+        List<Result> leaving = [];
+        while (await _wake.Reader.WaitToReadAsync(cancel))
         {
-            Wire.StreamPaymentsResponse response = new();
-            while (response.Results.Count < ResultsPerResponseMax
-                && _results.Reader.TryRead(out Wire.PaymentResult? result))
+            _wake.Reader.TryRead(out _);
+            lock (_answering) (leaving, _results) = (_results, leaving);
+            for (int from = 0; from < leaving.Count; from += ResultsPerResponseMax)
             {
-                response.Results.Add(result);
+                int to = Math.Min(leaving.Count, from + ResultsPerResponseMax);
+                Wire.StreamPaymentsResponse response = new();
+                for (int place = from; place < to; place++) response.Results.Add(Write(leaving[place]));
+                await _responses.WriteAsync(response, cancel);
+                Interlocked.Add(ref _underWay, from - to);
+                _answersLeft.Raise();
             }
 
-            await _responses.WriteAsync(response, cancel);
-            _room.Release(response.Results.Count);
+            leaving.Clear();
         }
     }
+
+    private static Wire.PaymentResult Write(in Result result) => new()
+    {
+        Index = result.Index,
+        Refusal = (Wire.Refusal)result.Outcome.Refusal,
+        TotalSent = result.Outcome.Refusal == Refusal.None ? result.Outcome.Total.ToString() : string.Empty,
+        Repeated = result.Outcome.Repeated,
+        Receipt = NodeWire.Write(result.Outcome.Receipt),
+    };
 
     /// <summary>A refused payment as an error for people.</summary>
     public static RefusalException Explain(Refusal refusal, Wire.Payment payment, ChannelSlot? slot = null) =>

@@ -1,31 +1,32 @@
 using System.Buffers.Binary;
-using System.Text;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 
 namespace ChannelNode.Storage;
 
 /// <summary>
-/// A payment made, under 'p' (1 byte), channel id (32 bytes) and lifetime total (16, big-endian), so that a channel's
-/// payments lie together in the order in which they were made.
+/// Payments of one channel that were made together, under 'p' (1 byte), channel id (32 bytes) and the lifetime total with
+/// the last of them (16, big-endian). So a channel's runs lie together in the order in which they were made, and the first
+/// row at or behind a payment's total is the one that holds it.
 /// <code>
 /// size field
-///    1 version = 2
-///    a amount: a byte of length, then that many bytes, big-endian
-///    1 length i of the item id
-///    i item id
-///    k idempotency key, UTF-8, to the row's end
+///    1 version = 3
+///    a lifetime total before them: a byte of length, then that many bytes, big-endian
+///    4 number of payments
+///    4 length p of the payments
+///    p payments: a PaymentList
+///    k idempotency keys as SentRun has them, to the row's end
 /// </code>
 /// </summary>
-internal static class OutgoingRow
+internal static class SentRow
 {
     public const int KeySize = 1 + Bytes32.Size + 16;
 
-    public const int SizeMax = 1 + RowWriter.AmountSizeMax + 1 + byte.MaxValue + byte.MaxValue;
+    private const int HeadSizeMax = 1 + RowWriter.AmountSizeMax + 4 + 4;
 
     private const byte KeyMark = (byte)'p';
 
-    private const byte Version = 2;
+    private const byte Version = 3;
 
     public static void WriteKey(Span<byte> target, ChannelId channel, UInt128 total)
     {
@@ -34,54 +35,74 @@ internal static class OutgoingRow
         BinaryPrimitives.WriteUInt128BigEndian(target[(1 + Bytes32.Size)..], total);
     }
 
-    /// <summary>The idempotency key must have been measured before: longer than 255 bytes throws.</summary>
-    public static void Write(ref RowWriter row, OutgoingPayment payment, ReadOnlySpan<byte> idempotencyKey)
+    /// <summary>At most.</summary>
+    public static int SizeOf(in SentRun run) => HeadSizeMax + run.Payments.Length + run.Keys.Length;
+
+    public static void Write(ref RowWriter row, in SentRun run)
     {
         row.Byte(Version);
-        row.Amount(payment.Amount);
-        row.ShortBytes(payment.ItemId.Span);
-        row.Bytes(idempotencyKey);
+        row.Amount(run.TotalBefore);
+        row.UInt32((uint)run.Count);
+        row.LongBytes(run.Payments.Span);
+        row.Bytes(run.Keys.Span);
     }
 
-    public static OutgoingPayment Read(ReadOnlySpan<byte> key, ReadOnlySpan<byte> source)
+    public static SentRun Read(ReadOnlySpan<byte> key, ReadOnlySpan<byte> source)
     {
-        var place = new RowReader("outgoing payment key", key, KeyMark);
+        var place = new RowReader("sent payments key", key, KeyMark);
         var channel = new ChannelId(place.Bytes32());
         UInt128 total = place.UInt128();
         place.End();
 
-        var row = new RowReader("outgoing payment", source, Version);
-        UInt128 amount = row.Amount();
-        byte[] itemId = row.ShortBytes().ToArray();
-        string idempotencyKey = Encoding.UTF8.GetString(row.Rest());
-        return new OutgoingPayment(channel, total, amount, itemId, idempotencyKey);
+        var row = new RowReader("sent payments", source, Version);
+        UInt128 totalBefore = row.Amount();
+        uint count = row.UInt32();
+        byte[] payments = row.LongBytes().ToArray();
+        byte[] keys = row.Rest().ToArray();
+        Refusal wrong = PaymentList.Check(payments, int.MaxValue, out int found, out UInt128 sum);
+        if (wrong != Refusal.None || found != count || totalBefore + sum != total || !AreKeys(keys, found))
+            throw new StoreException($"A sent payments row is corrupt: {found} of {count} payments lead from {totalBefore} by {sum} to {total}.");
+        return new SentRun(channel, totalBefore, total, found, payments, keys);
+    }
+
+    private static bool AreKeys(ReadOnlySpan<byte> keys, int count)
+    {
+        if (keys.IsEmpty) return true;
+        while (!keys.IsEmpty && keys[0] < keys.Length)
+        {
+            keys = keys[(1 + keys[0])..];
+            count--;
+        }
+
+        return keys.IsEmpty && count == 0;
     }
 }
 
 /// <summary>
 /// Where the payment of an idempotency key lies, under 'k' (1 byte) and the key (UTF-8), in the same column family as
-/// the payment: a version byte, then the key of its row.
+/// the payment: a version byte, then 'p', channel id and the lifetime total with it. The first row of payments from there
+/// on holds it.
 /// </summary>
 internal static class IdempotencyRow
 {
-    public const int Size = 1 + OutgoingRow.KeySize;
+    public const int Size = 1 + SentRow.KeySize;
 
     public const byte KeyMark = (byte)'k';
 
     private const byte Version = 2;
 
-    public static void Write(ref RowWriter row, ReadOnlySpan<byte> outgoingKey)
+    public static void Write(ref RowWriter row, ReadOnlySpan<byte> place)
     {
         row.Byte(Version);
-        row.Bytes(outgoingKey);
+        row.Bytes(place);
     }
 
     public static ReadOnlySpan<byte> Read(ReadOnlySpan<byte> source)
     {
         var row = new RowReader("idempotency key", source, Version);
-        ReadOnlySpan<byte> outgoingKey = row.Rest();
-        return outgoingKey.Length == OutgoingRow.KeySize
-            ? outgoingKey
+        ReadOnlySpan<byte> place = row.Rest();
+        return place.Length == SentRow.KeySize
+            ? place
             : throw new StoreException($"An idempotency key row is corrupt: it has {source.Length} bytes, not {Size}.");
     }
 }

@@ -245,14 +245,19 @@ internal sealed class RocksChannelStore : IChannelStore
     {
         while (true)
         {
-            List<OutgoingPayment> payments = ReadSent(channel, afterTotal);
-            foreach (OutgoingPayment payment in payments) yield return payment;
-            if (SentPayments.IsWhole(payments)) yield break;
-            afterTotal = payments[^1].Total;
+            List<SentRun> runs = ReadSent(channel, afterTotal);
+            foreach (SentRun run in runs)
+            {
+                foreach (OutgoingPayment payment in run.Read())
+                    if (payment.Total > afterTotal) yield return payment;
+            }
+
+            if (SentPayments.IsWhole(runs)) yield break;
+            afterTotal = runs[^1].Total;
         }
     }
 
-    private List<OutgoingPayment> ReadSent(ChannelId channel, UInt128 afterTotal)
+    private List<SentRun> ReadSent(ChannelId channel, UInt128 afterTotal)
     {
         using StoreGate.Pass pass = _gate.Enter();
         return _sent.Read(channel, afterTotal);

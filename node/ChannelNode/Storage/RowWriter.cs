@@ -15,6 +15,9 @@ internal ref struct RowWriter(Span<byte> target)
 
     public readonly ReadOnlySpan<byte> Row => _target[.._written];
 
+    /// <summary>Another row takes the place of this one.</summary>
+    public void Restart() => _written = 0;
+
     public void Byte(byte value) => Take(1)[0] = value;
 
     public void UInt32(uint value) => BinaryPrimitives.WriteUInt32BigEndian(Take(sizeof(uint)), value);

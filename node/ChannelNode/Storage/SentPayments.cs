@@ -11,7 +11,7 @@ namespace ChannelNode.Storage;
 /// </summary>
 internal sealed class SentPayments(RocksDb database, SegmentSeries segments)
 {
-    private const int RowsPerRead = 256;
+    private const int RunsPerRead = 64;
 
     public OutgoingPayment? Find(string idempotencyKey)
     {
@@ -27,46 +27,55 @@ internal sealed class SentPayments(RocksDb database, SegmentSeries segments)
             using StoreGate.Pass inside = pass;
             byte[]? pointer = database.Get(key[..(1 + length)], parts[index].Family);
             if (pointer is null) continue;
-            ReadOnlySpan<byte> place = IdempotencyRow.Read(pointer);
-            byte[] row = database.Get(place, parts[index].Family)
-                ?? throw new StoreException("The database is corrupt: an idempotency key points at no payment.");
-            return OutgoingRow.Read(place, row);
+            return At(IdempotencyRow.Read(pointer), parts[index], idempotencyKey);
         }
 
         return null;
     }
 
-    /// <summary>
-    /// A few hundred at a time: whoever gives up half-way holds nothing, and rows of a channel are only ever added
-    /// behind those already given.
-    /// </summary>
-    public List<OutgoingPayment> Read(ChannelId channel, UInt128 afterTotal)
+    private OutgoingPayment At(ReadOnlySpan<byte> place, Segment part, string idempotencyKey)
     {
-        var payments = new List<OutgoingPayment>();
-        foreach (Segment part in segments.All)
+        using Iterator rows = database.NewIterator(part.Family).Seek(place);
+        if (rows.HasRow() && rows.GetKeySpan().StartsWith(place[..^16]))
         {
-            if (payments.Count > 0) afterTotal = payments[^1].Total; // Also past what was carried over into this part.
-            Read(part, channel, afterTotal, payments);
+            foreach (OutgoingPayment payment in SentRow.Read(rows.GetKeySpan(), rows.GetValueSpan()).Read())
+                if (payment.IdempotencyKey == idempotencyKey) return payment;
         }
 
-        return payments;
+        throw new StoreException("The database is corrupt: an idempotency key points at no payment.");
     }
 
-    public static bool IsWhole(List<OutgoingPayment> payments) => payments.Count < RowsPerRead;
+    /// <summary>
+    /// Runs with payments above a total; the first may begin below it. A few at a time: whoever gives up half-way holds
+    /// nothing, and rows of a channel are only ever added behind those already given.
+    /// </summary>
+    public List<SentRun> Read(ChannelId channel, UInt128 afterTotal)
+    {
+        var runs = new List<SentRun>();
+        foreach (Segment part in segments.All)
+        {
+            if (runs.Count > 0) afterTotal = runs[^1].Total; // Also past what was carried over into this part.
+            Read(part, channel, afterTotal, runs);
+        }
 
-    private void Read(Segment part, ChannelId channel, UInt128 afterTotal, List<OutgoingPayment> payments)
+        return runs;
+    }
+
+    public static bool IsWhole(List<SentRun> runs) => runs.Count < RunsPerRead;
+
+    private void Read(Segment part, ChannelId channel, UInt128 afterTotal, List<SentRun> runs)
     {
         if (afterTotal == UInt128.MaxValue || !part.TryEnter(out StoreGate.Pass pass)) return;
         using StoreGate.Pass inside = pass;
-        Span<byte> from = stackalloc byte[OutgoingRow.KeySize];
-        OutgoingRow.WriteKey(from, channel, afterTotal + 1);
+        Span<byte> from = stackalloc byte[SentRow.KeySize];
+        SentRow.WriteKey(from, channel, afterTotal + 1);
         ReadOnlySpan<byte> prefix = from[..^16];
         using Iterator rows = database.NewIterator(part.Family).Seek(from);
-        for (; rows.HasRow() && payments.Count < RowsPerRead; rows.Next())
+        for (; rows.HasRow() && runs.Count < RunsPerRead; rows.Next())
         {
             ReadOnlySpan<byte> key = rows.GetKeySpan();
             if (!key.StartsWith(prefix)) break;
-            payments.Add(OutgoingRow.Read(key, rows.GetValueSpan()));
+            runs.Add(SentRow.Read(key, rows.GetValueSpan()));
         }
     }
 
@@ -85,15 +94,15 @@ internal sealed class SentPayments(RocksDb database, SegmentSeries segments)
     public void CarryOver(StoreBatch batch, ChannelId channel, UInt128 afterTotal)
     {
         if (segments.All is not [Segment oldest, Segment next, ..]) return;
-        List<OutgoingPayment> payments = [];
+        List<SentRun> runs = [];
         do
         {
-            payments.Clear();
-            Read(oldest, channel, afterTotal, payments);
-            foreach (OutgoingPayment payment in payments) batch.PutOutgoing(next, payment);
-            if (payments.Count > 0) afterTotal = payments[^1].Total;
+            runs.Clear();
+            Read(oldest, channel, afterTotal, runs);
+            foreach (SentRun run in runs) batch.PutSent(next, run);
+            if (runs.Count > 0) afterTotal = runs[^1].Total;
         }
-        while (!IsWhole(payments));
+        while (!IsWhole(runs));
     }
 
     public void DropOldest() => segments.DropOldest();

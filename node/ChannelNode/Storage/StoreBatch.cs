@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using RocksDbSharp;
@@ -84,24 +83,49 @@ internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IS
         IsEmpty = false;
     }
 
-    public void PutOutgoing(OutgoingPayment payment) => PutOutgoing(_sent ??= families.Sent.Newest, payment);
+    public void PutSent(in SentRun run) => PutSent(_sent ??= families.Sent.Newest, run);
 
     /// <summary>Into a given part of the payments sent.</summary>
-    public void PutOutgoing(Segment part, OutgoingPayment payment)
+    public void PutSent(Segment part, in SentRun run)
     {
-        Span<byte> idempotencyKey = stackalloc byte[1 + byte.MaxValue];
-        idempotencyKey[0] = IdempotencyRow.KeyMark;
-        idempotencyKey = idempotencyKey[..(1 + Encoding.UTF8.GetBytes(payment.IdempotencyKey, idempotencyKey[1..]))];
-        Span<byte> key = stackalloc byte[OutgoingRow.KeySize];
-        OutgoingRow.WriteKey(key, payment.Channel, payment.Total);
-        var row = new RowWriter(stackalloc byte[OutgoingRow.SizeMax]);
-        OutgoingRow.Write(ref row, payment, idempotencyKey[1..]);
-        Put(part.Family, key, row.Row);
-        if (idempotencyKey.Length == 1) return;
+        Span<byte> key = stackalloc byte[SentRow.KeySize];
+        SentRow.WriteKey(key, run.Channel, run.Total);
+        int size = SentRow.SizeOf(run);
+        byte[]? rented = size > SmallRowBytes ? ArrayPool<byte>.Shared.Rent(size) : null;
+        try
+        {
+            var row = new RowWriter(rented ?? stackalloc byte[SmallRowBytes]);
+            SentRow.Write(ref row, run);
+            Put(part.Family, key, row.Row);
+        }
+        finally
+        {
+            if (rented is not null) ArrayPool<byte>.Shared.Return(rented);
+        }
 
+        if (!run.Keys.IsEmpty) PutKeys(part, run);
+    }
+
+    private void PutKeys(Segment part, in SentRun run)
+    {
+        Span<byte> key = stackalloc byte[1 + byte.MaxValue];
+        key[0] = IdempotencyRow.KeyMark;
+        Span<byte> place = stackalloc byte[SentRow.KeySize];
         var pointer = new RowWriter(stackalloc byte[IdempotencyRow.Size]);
-        IdempotencyRow.Write(ref pointer, key);
-        Put(part.Family, idempotencyKey, pointer.Row);
+        UInt128 total = run.TotalBefore;
+        ReadOnlySpan<byte> payments = run.Payments.Span, keys = run.Keys.Span;
+        while (!keys.IsEmpty)
+        {
+            total += PaymentList.TakeAmount(ref payments);
+            int length = keys[0];
+            keys.Slice(1, length).CopyTo(key[1..]);
+            keys = keys[(1 + length)..];
+            if (length == 0) continue;
+            SentRow.WriteKey(place, run.Channel, total);
+            pointer.Restart();
+            IdempotencyRow.Write(ref pointer, place);
+            Put(part.Family, key[..(1 + length)], pointer.Row);
+        }
     }
 
     public void PutReceived(in ReceivedRun run, ReadOnlySpan<byte> payments)

@@ -19,7 +19,7 @@ namespace ChannelNode.Storage;
 /// deposits     block number, channel id, side   RecentDepositRow
 /// events       cursor                           EventRow
 /// received@ms  first cursor                     ReceivedRow
-/// sent@ms      'p', channel id, lifetime total  OutgoingRow
+/// sent@ms      'p', channel id, lifetime total  SentRow
 ///              'k', idempotency key, UTF-8      IdempotencyRow
 /// </code>
 /// Of the last two there are several, named after the Unix time in milliseconds at which they were begun: a

@@ -19,13 +19,27 @@ internal static class Frames
         return PeerFrameReader.TryRead(new ReadOnlySequence<byte>(bytes))!;
     }
 
+    /// <summary>The peer has taken our updates of the sample channel up to there.</summary>
+    public static PeerFrame Acknowledged(UInt128 received) => Of(new Wire.Frame
+    {
+        Acknowledgements = { new Wire.Acknowledgement { ChannelId = SampleId, Received = Bytes(received) } },
+    });
+
+    /// <summary>The peer has refused our update of the sample channel.</summary>
+    public static PeerFrame Refused(UInt128 sent, Refusal reason) => Of(new Wire.Frame
+    {
+        Refusals = { new Wire.UpdateRefusal { ChannelId = SampleId, Sent = Bytes(sent), Reason = (Wire.Refusal)reason } },
+    });
+
+    private static ByteString SampleId => ByteString.CopyFrom(Sample.Id.Value.ToArray());
+
     /// <summary>Of the sample channel; without amounts its whole step is one payment.</summary>
     public static Wire.Update Update(Side side, UInt128 sent, UInt128 received, params UInt128[] amounts)
     {
         VerifiedUpdate verified = Sample.Verified(side, sent, received);
         return new Wire.Update
         {
-            ChannelId = ByteString.CopyFrom(Sample.Id.Value.ToArray()),
+            ChannelId = SampleId,
             Sent = Bytes(sent),
             Received = Bytes(received),
             Signature = ByteString.CopyFrom(verified.Signature.ToArray()),

@@ -50,10 +50,34 @@ internal sealed class LedgerRig : IAsyncDisposable
     public async Task<OutgoingFrame> AnswerAsync(params PeerFrame[] frames)
     {
         await Session.HearAsync(frames);
+        return await SaidAsync();
+    }
+
+    /// <summary>What is said to the peer when everything asked so far is done.</summary>
+    public async Task<OutgoingFrame> SaidAsync()
+    {
         await Ledger.RunAsync(turn => true, CancellationToken.None);
         OutgoingFrame said = new();
         Link.TryTake(ref said);
         return said;
+    }
+
+    /// <summary>The ledger takes nothing meanwhile.</summary>
+    public async Task WhileHeldAsync(Func<Task> ask)
+    {
+        using ManualResetEventSlim held = new(), release = new();
+        Task<bool> holding = Ledger.RunAsync(
+            _ =>
+            {
+                held.Set();
+                release.Wait();
+                return true;
+            },
+            CancellationToken.None);
+        held.Wait();
+        await ask();
+        release.Set();
+        await holding;
     }
 
     /// <summary>Amounts in the journal, one list for each row.</summary>
@@ -77,6 +101,15 @@ internal sealed class LedgerRig : IAsyncDisposable
         Store.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
+}
+
+/// <summary>A payment whose outcome is noted, on the ledger's thread.</summary>
+internal sealed class NotedPayment(ChannelSlot slot, UInt128 amount, string key, Action<PaymentOutcome> note)
+    : PaymentRequest(slot, amount, default, key, wantsReceipt: false)
+{
+    public override bool IsAbandoned => false;
+
+    public override void Done(PaymentOutcome outcome) => note(outcome);
 }
 
 /// <summary>Counts the signatures that are checked.</summary>

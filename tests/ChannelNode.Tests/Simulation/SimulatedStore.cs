@@ -127,7 +127,12 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
             else rows.Pending[channel] = pending;
         });
 
-        public void PutOutgoing(OutgoingPayment payment) => Writes.Add(rows =>
+        public void PutSent(in SentRun run)
+        {
+            foreach (OutgoingPayment payment in run.Read()) Put(payment with { ItemId = payment.ItemId.ToArray() });
+        }
+
+        private void Put(OutgoingPayment payment) => Writes.Add(rows =>
         {
             if (!rows.Outgoing.TryGetValue(payment.Channel, out var payments)) rows.Outgoing[payment.Channel] = payments = [];
             payments[payment.Total] = payment;

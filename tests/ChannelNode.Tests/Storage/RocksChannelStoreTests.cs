@@ -232,9 +232,9 @@ public sealed class RocksChannelStoreTests : IDisposable
     }
 
     [Theory]
-    [InlineData(255)]
-    [InlineData(256)]
-    [InlineData(257)]
+    [InlineData(63)]
+    [InlineData(64)]
+    [InlineData(65)]
     [InlineData(1_000)]
     public void Outgoing_OfAnyLength_IsReadWhole(int count)
     {
@@ -309,6 +309,21 @@ public sealed class RocksChannelStoreTests : IDisposable
         Assert.Null(store.FindOutgoing(longest[1..]));
         Assert.Null(store.FindOutgoing(""));
         Assert.Null(store.FindOutgoing(new string('k', 5_000)));
+    }
+
+    [Fact]
+    public void PaymentsOfOneRun_AreFoundByKeyAndByTotal_WhereverTheyLieInIt()
+    {
+        using RocksChannelStore store = _folder.Open();
+        store.Write(batch => batch.PutSent(Outgoing(1, 7, "first"), Outgoing(1, 14), Outgoing(1, 21, "third")));
+        store.Write(batch => batch.PutSent(Outgoing(1, 28), Outgoing(1, 35, "last")));
+
+        Assert.Equal([7, 14, 21, 28, 35], store.ReadOutgoing(IdOf(1), 0).Select(payment => (int)payment.Total));
+        Assert.Equal(["third", "", "last"], store.ReadOutgoing(IdOf(1), 14).Select(payment => payment.IdempotencyKey));
+        Assert.Equal([28, 35], store.ReadOutgoing(IdOf(1), 21).Select(payment => (int)payment.Total));
+        Assert.Empty(store.ReadOutgoing(IdOf(1), 35));
+        foreach ((string key, int total) in (IEnumerable<(string, int)>)[("first", 7), ("third", 21), ("last", 35)])
+            Assert.Equal(Outgoing(1, (UInt128)total, key).ToString(), store.FindOutgoing(key)!.ToString());
     }
 
     [Fact]

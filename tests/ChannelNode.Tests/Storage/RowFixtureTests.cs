@@ -143,18 +143,22 @@ public sealed class RowFixtureTests
     }
 
     [Fact]
-    public void OutgoingPayment_LiesAsDocumented()
+    public void SentRun_LiesAsDocumented()
     {
-        var payment = new OutgoingPayment(StoreFolder.IdOf(0xEE), 0x0102, 0x1001, new byte[] { 0xA1, 0xA2 }, "clé");
-        string key = "70" + Repeat("ee", 32) + Low("0102");
-        string hex = "02" + "021001" + "02" + "a1a2" + "636cc3a9";
-        var row = new RowWriter(new byte[OutgoingRow.SizeMax]);
-        OutgoingRow.Write(ref row, payment, "clé"u8);
+        NewPayments made = new();
+        made.Add(0x1001, 0x05, [0xA1, 0xA2], "");
+        made.Add(0x1101, 0x0100, [], "clé");
+        SentRun run = made.Run(StoreFolder.IdOf(0xEE));
+        string key = "70" + Repeat("ee", 32) + Low("1101");
+        string hex = "03" + "020ffc" + "00000002" + "00000007" + "0502a1a2" + "800200" + "00" + "04636cc3a9";
+        var row = new RowWriter(new byte[SentRow.SizeOf(run)]);
+        SentRow.Write(ref row, run);
         Assert.Equal(hex, Convert.ToHexStringLower(row.Row));
 
-        OutgoingPayment read = OutgoingRow.Read(Convert.FromHexString(key), Convert.FromHexString(hex));
-        Assert.Equal(payment with { ItemId = read.ItemId }, read);
-        Assert.Equal(payment.ItemId.ToArray(), read.ItemId.ToArray());
+        SentRun read = SentRow.Read(Convert.FromHexString(key), Convert.FromHexString(hex));
+        Assert.Equal((run.Channel, run.TotalBefore, run.Total, run.Count), (read.Channel, read.TotalBefore, read.Total, read.Count));
+        Assert.Equal(run.Payments.ToArray(), read.Payments.ToArray());
+        Assert.Equal(run.Keys.ToArray(), read.Keys.ToArray());
     }
 
     [Fact]
@@ -212,8 +216,8 @@ public sealed class RowFixtureTests
     [Fact]
     public void IdempotencyKeyAndPeer_LieAsDocumented()
     {
-        var place = new byte[OutgoingRow.KeySize];
-        OutgoingRow.WriteKey(place, StoreFolder.IdOf(0xEE), 0x0102);
+        var place = new byte[SentRow.KeySize];
+        SentRow.WriteKey(place, StoreFolder.IdOf(0xEE), 0x0102);
         var pointer = new RowWriter(new byte[IdempotencyRow.Size]);
         IdempotencyRow.Write(ref pointer, place);
         Assert.Equal("02" + "70" + Repeat("ee", 32) + Low("0102"), Convert.ToHexStringLower(pointer.Row));
@@ -297,7 +301,7 @@ public sealed class RowFixtureTests
 
     [Theory]
     [InlineData(0)]
-    [InlineData(3)]
+    [InlineData(4)]
     [InlineData(255)]
     public void UnknownVersion_Throws(byte version)
     {
@@ -323,8 +327,19 @@ public sealed class RowFixtureTests
     [Fact]
     public void LengthsThatDoNotFitTheRow_Throw()
     {
-        Assert.Throws<StoreException>(() => OutgoingRow.Read(Place(49), Convert.FromHexString("02" + "00" + "05a1")));
-        Assert.Throws<StoreException>(() => OutgoingRow.Read(Place(48), Convert.FromHexString("02" + "00" + "00")));
+        byte[] place = Place(SentRow.KeySize);
+        place[^1] = 5;
+        foreach (string bad in (string[])["05a1", "0600", "05010506", "050002"])
+        {
+            string row = "03" + "00" + "00000001" + $"{bad.Length / 2:x8}" + bad;
+            Assert.Throws<StoreException>(() => SentRow.Read(place, Convert.FromHexString(row)));
+        }
+
+        string good = "03" + "00" + "00000001" + "00000002" + "0500";
+        Assert.Equal(1, SentRow.Read(place, Convert.FromHexString(good)).Count);
+        Assert.Throws<StoreException>(() => SentRow.Read(place[..^1], Convert.FromHexString(good)));
+        Assert.Throws<StoreException>(() => SentRow.Read(place, Convert.FromHexString(good + "0161" + "00")));
+        Assert.Throws<StoreException>(() => SentRow.Read(place, Convert.FromHexString(good + "0261")));
         Assert.Throws<StoreException>(() => IdempotencyRow.Read(Convert.FromHexString("02" + Repeat("ee", 48))).Length);
         Assert.Throws<StoreException>(() => BlockRow.Read(new byte[8], Convert.FromHexString("01" + Repeat("ee", 73))));
     }
@@ -334,7 +349,7 @@ public sealed class RowFixtureTests
         row => TermsRow.Read(Counting.Id, row, OurSigner),
         row => StateRow.Read(row),
         row => PendingRow.Read(row),
-        row => OutgoingRow.Read(Place(OutgoingRow.KeySize), row),
+        row => SentRow.Read(Place(SentRow.KeySize), row),
         row => ReceivedRow.Read(new byte[8], row),
         row => _ = IdempotencyRow.Read(row).Length,
         row => BlockRow.Read(new byte[8], row),

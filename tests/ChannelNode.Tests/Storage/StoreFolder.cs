@@ -63,6 +63,18 @@ internal static class StoreWrites
     public static void PutReceived(this IStoreBatch batch, ReceivedRun run) =>
         batch.PutReceived(run, StoreFolder.Payments(run.Count));
 
+    /// <summary>A run of one.</summary>
+    public static void PutOutgoing(this IStoreBatch batch, OutgoingPayment payment) => batch.PutSent(payment);
+
+    /// <summary>As one run, each total higher than the one before by the payment's amount.</summary>
+    public static void PutSent(this IStoreBatch batch, params OutgoingPayment[] payments)
+    {
+        NewPayments run = new();
+        foreach (OutgoingPayment payment in payments)
+            run.Add(payment.Total, payment.Amount, payment.ItemId.Span, payment.IdempotencyKey);
+        batch.PutSent(run.Run(payments[0].Channel));
+    }
+
     /// <summary>One batch, committed.</summary>
     public static void Write(this RocksChannelStore store, Action<IStoreBatch> write, bool durable = true)
     {

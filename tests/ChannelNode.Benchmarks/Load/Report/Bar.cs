@@ -12,7 +12,13 @@ namespace ChannelNode.Benchmarks.Load.Report;
 internal sealed record Bar(
     string Class, string Title, string Condition, double Limit, double Figure, string Unit, double Yardstick, bool AtLeast)
 {
+    /// <summary>A figure that is told and not judged.</summary>
+    public static Bar None(string @class, string title, double figure, string unit) =>
+        new(@class, title, "no bar", double.NaN, figure, unit, double.NaN, AtLeast: true);
+
+    public bool IsJudged => !double.IsNaN(Limit);
+
     public double Ratio => Figure / Yardstick;
 
-    public bool IsMet => AtLeast ? Figure >= Limit : Figure <= Limit;
+    public bool IsMet => !IsJudged || (AtLeast ? Figure >= Limit : Figure <= Limit);
 }

@@ -80,9 +80,11 @@ internal sealed class RunReport : IDisposable
         Say("     class                                              bar                              here          figure       ratio");
         foreach (Bar bar in _bars.OrderBy(bar => int.Parse(bar.Class, CultureInfo.InvariantCulture)))
         {
+            string limit = bar.IsJudged ? Number(bar.Limit) : "";
+            string judged = bar.IsJudged ? string.Create(CultureInfo.InvariantCulture, $"{bar.Ratio,7:N2}  {(bar.IsMet ? "met" : "MISSED")}") : "";
             Say(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{bar.Class,4} {bar.Title,-50} {bar.Condition,-22} {Number(bar.Limit),14} {Number(bar.Figure),14} {bar.Unit,-9} {bar.Ratio,7:N2}  {(bar.IsMet ? "met" : "MISSED")}"));
+                $"{bar.Class,4} {bar.Title,-50} {bar.Condition,-22} {limit,14} {Number(bar.Figure),14} {bar.Unit,-9} {judged}"));
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using ChannelNode.Core;
 using ChannelNode.Signing;
+using Grpc.Core;
 using Grpc.Net.Client;
 using Wire = ChannelNode.Proto.V1;
 
@@ -30,6 +31,9 @@ internal sealed partial class NodeUnderTest : IAsyncDisposable
     public int ProcessId => _process!.Id;
 
     public Wire.NodeService.NodeServiceClient Api { get; private set; } = null!;
+
+    /// <summary>For clients that write and read the API's bytes themselves.</summary>
+    public CallInvoker Invoker => _channel!.CreateCallInvoker();
 
     /// <summary>What is not the default of a node: every peer here opens many channels, all at once.</summary>
     public static IReadOnlyList<string> Flags { get; } =
