@@ -150,7 +150,7 @@ internal static class RunCommand
             "--peer-batches-max", "Batches of one peer that may wait for the ledger before it is not read", 1, 64,
             Defaults.PeerBatchesMax);
         private readonly Option<int> _wrongSignaturesMax = Fields.Number(
-            "--wrong-signatures-max", "Wrong signatures that a peer may send in a second before its session waits", 1, 1_000_000,
+            "--wrong-signatures-max", "Wrong signatures of a peer that are looked at in a second", 1, 1_000_000,
             Defaults.WrongSignaturesPerSecondMax);
         private readonly Option<int> _commitBatchMax = Fields.Number(
             "--commit-batch-max", "Updates and commands that one group commit takes at most", 1, 65_536, Defaults.CommitBatchMax);

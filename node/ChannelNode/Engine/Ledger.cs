@@ -1,12 +1,13 @@
 using System.Buffers;
+using System.Runtime.ExceptionServices;
 using ChannelNode.Core;
 using Microsoft.Extensions.Logging;
 
 namespace ChannelNode.Engine;
 
 /// <summary>
-/// The one writer of all channels. Takes what waits, decides, commits it together, and only then lets anything be
-/// said: <see cref="Turn"/> is the one place where "persist, then speak" stands.
+/// The one writer of all channels: a thread of its own, or who finds it idle. Takes what waits, decides, commits it together, and only then lets anything be
+/// said: <see cref="Conclude"/> is the one place where "persist, then speak" stands.
 /// </summary>
 internal sealed class Ledger : IAsyncDisposable
 {
@@ -16,6 +17,7 @@ internal sealed class Ledger : IAsyncDisposable
     private readonly int _batchMax;
     private readonly LedgerTurn _turn;
     private Task _writer = Task.CompletedTask;
+    private ExceptionDispatchInfo? _failed;
     private long _receivedCursor;
     private readonly Signal _received = new();
     private readonly HashSet<PeerLink> _spokenTo = [];
@@ -58,6 +60,34 @@ internal sealed class Ledger : IAsyncDisposable
     /// <summary>The newest cursor of payments received that is on disk.</summary>
     public ulong ReceivedCursor => (ulong)Interlocked.Read(ref _receivedCursor);
 
+    /// <summary>Nothing waits and nobody takes a turn.</summary>
+    public bool IsIdle => _queue.IsIdle;
+
+    /// <summary>
+    /// Takes a turn with this one command on the caller's thread, and says there too what <paramref name="link"/> is to be
+    /// told; false, and nothing is done, when anything else is under way. Spares an idle node two changes of threads. The
+    /// caller is held up by one fsync at most.
+    /// </summary>
+    public bool TryTurn(LedgerCommand command, PeerLink link)
+    {
+        if (!_queue.TryBeginTurn()) return false;
+        try
+        {
+            _turn.Run(command);
+            Conclude(_turn, link);
+        }
+        catch (Exception error)
+        {
+            // Nobody takes another turn, and the writer dies of it.
+            _failed = ExceptionDispatchInfo.Capture(error);
+            _queue.Complete();
+        }
+
+        _queue.EndTurn();
+        link.WakeHere();
+        return true;
+    }
+
     /// <summary>Queues a command; waits while the queue is full.</summary>
     public ValueTask EnqueueAsync(LedgerCommand command, CancellationToken cancel) => _queue.EnqueueAsync(command, cancel);
 
@@ -90,7 +120,13 @@ internal sealed class Ledger : IAsyncDisposable
     {
         try
         {
-            while (_queue.WaitToTake()) Turn(_turn);
+            while (_queue.WaitToTake())
+            {
+                _failed?.Throw();
+                Turn(_turn);
+            }
+
+            _failed?.Throw();
         }
         catch (Exception error)
         {
@@ -114,13 +150,19 @@ internal sealed class Ledger : IAsyncDisposable
             turn.Run(command);
         }
 
+        Conclude(turn, wakesItself: null);
+    }
+
+    private void Conclude(LedgerTurn turn, PeerLink? wakesItself)
+    {
         // Persist,
         turn.Commit();
 
         // then speak.
         foreach (ChannelSlot slot in turn.TouchedSlots) Speak(slot);
         turn.NotifyCommitted();
-        foreach (PeerLink link in _spokenTo) link.Wake();
+        foreach (PeerLink link in _spokenTo)
+            if (link != wakesItself) link.Wake();
         _spokenTo.Clear();
         NotifyReceived(turn.ReceivedCursor);
         turn.Reset();
