@@ -12,6 +12,9 @@ namespace ChannelNode.Benchmarks.Load.Report;
 internal sealed record Bar(
     string Class, string Title, string Condition, double Limit, double Figure, string Unit, double Yardstick, bool AtLeast)
 {
+    /// <summary>What else is to be known to judge it.</summary>
+    public string Beside { get; init; } = "";
+
     public double Ratio => Figure / Yardstick;
 
     public bool IsMet => AtLeast ? Figure >= Limit : Figure <= Limit;

@@ -82,7 +82,7 @@ internal sealed class RunReport : IDisposable
         {
             Say(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{bar.Class,4} {bar.Title,-50} {bar.Condition,-22} {Number(bar.Limit),14} {Number(bar.Figure),14} {bar.Unit,-9} {bar.Ratio,7:N2}  {(bar.IsMet ? "met" : "MISSED")}"));
+                $"{bar.Class,4} {bar.Title,-50} {bar.Condition,-22} {Number(bar.Limit),14} {Number(bar.Figure),14} {bar.Unit,-9} {bar.Ratio,7:N2}  {(bar.IsMet ? "met   " : "MISSED")} {bar.Beside}").TrimEnd());
         }
     }
 
