@@ -4,7 +4,7 @@
 # it is met. Stop other work first: both cores and the disk count.
 #
 #   scripts/bench.sh                all classes, runs of 30 s: about 20 minutes
-#   scripts/bench.sh --quick        a look in a minute or two
+#   scripts/bench.sh --quick        a look in less than a minute, once it is compiled
 #   scripts/bench.sh --json FILE    also every figure as JSON lines
 #   scripts/bench.sh --check        exits with 1 when a bar is missed
 #   scripts/bench.sh --only 1,4     some classes: 1 (with 2) to 12, rivals
@@ -40,7 +40,14 @@ install_packages() {
   cp "$benchmarks/js/package-lock.json" "$benchmarks/js/node_modules/.installed-lock.json"
 }
 
+# Nothing that the program is made of is newer than it; folders tell of what was removed.
+is_built() {
+  [[ -f "$program" ]] && [[ -z "$(find "$root/node" "$root/proto" "$root/contracts/artifacts" "$benchmarks" "$root"/Directory.* \
+    \( -name bin -o -name obj -o -name node_modules -o -name results \) -prune -o -newer "$program" -print -quit)" ]]
+}
+
 build() {
+  is_built && return
   say "compiling"
   quietly dotnet build "$benchmarks" -c Release -v quiet --nologo
 }
@@ -49,16 +56,19 @@ plot() {
   local results="$benchmarks/results"
   mkdir -p "$results"
   dotnet "$program" load --sweep --json "$results/sweep.jsonl" "$@"
+  [[ -z "$json" ]] || cp "$results/sweep.jsonl" "$json"
   node "$benchmarks/js/plot.mjs" "$results/sweep.jsonl" "$results"
   say "drawn into $results"
 }
 
 arguments=()
 draw=no
+json=
 while (($# > 0)); do
   case "$1" in
     --quick | --check) arguments+=("$1"); shift ;;
-    --json | --only) arguments+=("$1" "${2:?$1 needs a value}"); shift 2 ;;
+    --json) json="${2:?$1 needs a value}"; shift 2 ;;
+    --only) arguments+=("$1" "${2:?$1 needs a value}"); shift 2 ;;
     --plot) draw=yes; shift ;;
     -h | --help) usage; exit 0 ;;
     *) echo "unknown argument: $1" >&2; usage >&2; exit 2 ;;
@@ -71,5 +81,5 @@ build
 if [[ "$draw" == yes ]]; then
   plot ${arguments[@]+"${arguments[@]}"}
 else
-  dotnet "$program" load ${arguments[@]+"${arguments[@]}"}
+  dotnet "$program" load ${json:+--json "$json"} ${arguments[@]+"${arguments[@]}"}
 fi

@@ -9,7 +9,6 @@ using ChannelNode.Storage;
 using Grpc.AspNetCore.Server.Model;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging.Console;
 
@@ -128,8 +127,6 @@ internal static class Program
 /// <summary>A running program: its parts, in the order in which they are begun, and its doors.</summary>
 internal abstract class Host : IAsyncDisposable
 {
-    private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(10);
-
     private readonly List<IAsyncDisposable> _parts = [];
 
     protected static async Task<T> StartAsync<T>(T host, Func<T, Task> start)
@@ -174,28 +171,8 @@ internal abstract class Host : IAsyncDisposable
         string flag, string listen, NodeOptions options, ChainView view, ILoggerFactory logs, Action<IServiceCollection> add,
         Action<WebApplication> map)
     {
-        // Nothing comes from files or variables beside the node's own options, and no folder is watched for changes.
-        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore();
-        builder.WebHost.UseSockets(sockets =>
-        {
-            // A read of nothing first would only spare idle sessions a buffer, and costs every message a system call.
-            sockets.WaitForDataBeforeAllocatingBuffer = false;
-            sockets.UnsafePreferInlineScheduling = true;
-        });
+        WebApplicationBuilder builder = Door.NewBuilder(IPEndPoint.Parse(listen));
         builder.Services.AddSingleton(logs);
-        builder.WebHost.ConfigureKestrel(kestrel =>
-        {
-            kestrel.Listen(IPEndPoint.Parse(listen), endpoint => endpoint.Protocols = HttpProtocols.Http2);
-            kestrel.Limits.Http2.KeepAlivePingDelay = KeepAlive;
-            kestrel.Limits.Http2.KeepAlivePingTimeout = KeepAlive;
-            kestrel.Limits.Http2.InitialStreamWindowSize = 1024 * 1024;
-            kestrel.Limits.Http2.InitialConnectionWindowSize = 4 * 1024 * 1024;
-            // A session lives as long as its peer; what it sends is bounded by message and by flow control.
-            kestrel.Limits.MaxRequestBodySize = null;
-            kestrel.Limits.MinRequestBodyDataRate = null;
-            kestrel.Limits.MinResponseDataRate = null;
-        });
         builder.Services.AddGrpc(grpc =>
         {
             grpc.MaxReceiveMessageSize = options.MessageBytesMax;

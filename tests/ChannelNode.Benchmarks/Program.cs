@@ -2,11 +2,14 @@ using BenchmarkDotNet.Running;
 using ChannelNode.Benchmarks;
 using ChannelNode.Benchmarks.Load;
 
-// load: the whole node under traffic. parts: what one update costs in its parts, by BenchmarkDotNet.
+// load: the whole node under traffic. echo: what it compares the wire with. parts: what one update costs in its parts, by BenchmarkDotNet.
 switch (args)
 {
     case ["load", .. var rest]:
         return await LoadProgram.RunAsync(rest);
+    case ["echo"]:
+        await ChannelNode.Benchmarks.Load.Rig.EchoServer.ServeAsync();
+        return 0;
     case ["parts", .. var rest]:
         BenchmarkRunner.Run<UpdateBenchmarks>(args: rest);
         BenchmarkRunner.Run<FrameBenchmarks>(args: rest);

@@ -5,7 +5,8 @@ namespace ChannelNode.Engine;
 
 /// <summary>
 /// Commands on their way to the ledger's writer, which is a thread of its own: whoever adds to an empty queue wakes it
-/// directly, without another thread in between. Bounded: callers wait while it is full.
+/// directly, without another thread in between. Who takes a turn has it alone: the writer, or a caller that finds nothing
+/// to wait for. Bounded: callers wait while it is full.
 /// </summary>
 internal sealed class LedgerQueue(int max)
 {
@@ -17,11 +18,23 @@ internal sealed class LedgerQueue(int max)
     private bool _isComplete;
     private bool _writerSleeps;
 
+    /// <summary>Somebody has the turn. Nobody else than the writer begins: before it first waits, everything waits.</summary>
+    private bool _isTaken = true;
+
     public bool IsEmpty
     {
         get
         {
             lock (_waiting) return _waiting.Count == 0;
+        }
+    }
+
+    /// <summary>Nothing waits, and nobody has the turn.</summary>
+    public bool IsIdle
+    {
+        get
+        {
+            lock (_waiting) return !_isTaken && _waiting.Count == 0;
         }
     }
 
@@ -33,24 +46,48 @@ internal sealed class LedgerQueue(int max)
         {
             if (_isComplete) throw new RefusalException(Refusal.NotReady, "the node is stopping");
             _waiting.Enqueue(command);
-            if (_writerSleeps) Monitor.Pulse(_waiting);
+            if (_writerSleeps && !_isTaken) Monitor.Pulse(_waiting);
         }
     }
 
-    /// <summary>Sleeps until there is something to take; false when there will never be.</summary>
+    /// <summary>
+    /// For the writer: its turn is over; sleeps until there is something to take, and then it has the turn again. False
+    /// when there will never be.
+    /// </summary>
     public bool WaitToTake()
     {
         lock (_waiting)
         {
-            while (_waiting.Count == 0)
+            _isTaken = false;
+            while (_isTaken || _waiting.Count == 0)
             {
-                if (_isComplete) return false;
+                if (_isComplete && !_isTaken) return false;
                 _writerSleeps = true;
                 Monitor.Wait(_waiting);
                 _writerSleeps = false;
             }
 
-            return true;
+            return _isTaken = true;
+        }
+    }
+
+    /// <summary>For others than the writer: takes the turn when nothing waits and nobody has it.</summary>
+    public bool TryBeginTurn()
+    {
+        lock (_waiting)
+        {
+            if (_isTaken || _isComplete || _waiting.Count > 0) return false;
+            return _isTaken = true;
+        }
+    }
+
+    /// <summary>After <see cref="TryBeginTurn"/>: what came meanwhile is the writer's.</summary>
+    public void EndTurn()
+    {
+        lock (_waiting)
+        {
+            _isTaken = false;
+            if (_writerSleeps && (_isComplete || _waiting.Count > 0)) Monitor.Pulse(_waiting);
         }
     }
 

@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
@@ -13,8 +12,7 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     /// <summary>Bytes of payments that may wait to be told to a slow peer.</summary>
     private const int PaymentBytesWaitingMax = 8 * 1024 * 1024;
 
-    private readonly Channel<bool> _wake = System.Threading.Channels.Channel.CreateBounded<bool>(
-        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+    private readonly WakeUp _wake = new();
     private readonly CancellationTokenSource _ended = new();
     private readonly Lock _saying = new();
     private OutgoingFrame _waiting = new() { Round = 1 };
@@ -60,7 +58,8 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
         }
     }
 
-    public async ValueTask WaitToTakeAsync(CancellationToken cancel) => await _wake.Reader.ReadAsync(cancel);
+    /// <summary>Ends when something was said since it ended last, or somebody woke the session. One waits at a time.</summary>
+    public ValueTask WaitToTakeAsync() => _wake.WhenAsync();
 
     /// <summary>For the ledger's writer, which wakes the session once in a turn.</summary>
     public void Acknowledge(ChannelSlot slot, bool withReceipt)
@@ -136,7 +135,10 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     }
 
     /// <summary>What was said since the last call leaves.</summary>
-    public void Wake() => _wake.Writer.TryWrite(true);
+    public void Wake() => _wake.Raise(here: false);
+
+    /// <summary>The same, on the caller's thread.</summary>
+    public void WakeHere() => _wake.Raise(here: true);
 
     private void EndAbove(int waiting)
     {

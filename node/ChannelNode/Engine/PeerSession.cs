@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using ChannelNode.Core;
 using Microsoft.Extensions.Logging;
 
@@ -13,6 +14,12 @@ internal sealed class PeerSession
     /// <summary>Runs verified in one go, about a millisecond and a half; then it is everybody else's turn.</summary>
     private const int RunsPerPart = 32;
 
+    /// <summary>The same of a peer that sends wrong signatures, which may have to go back through each run.</summary>
+    private const int RunsPerWaryPart = 2;
+
+    /// <summary>What comes so soon after an answer has waited for it to leave.</summary>
+    private static readonly TimeSpan Company = TimeSpan.FromMicroseconds(20);
+
     private readonly PeerChannels _channels;
     private readonly Ledger _ledger;
     private readonly ISignatureScheme _scheme;
@@ -22,6 +29,7 @@ internal sealed class PeerSession
     private readonly SemaphoreSlim _batchesLeft;
     private readonly Stack<PeerBatch> _batches = [];
     private readonly WrongSignatureLimit _wrongSignatures;
+    private long _answeredAt;
 
     public PeerSession(
         PeerLink link,
@@ -67,13 +75,22 @@ internal sealed class PeerSession
         }
     }
 
-    /// <summary>Verifies and hands the batch to the ledger, part by part; waits while the ledger's queue is full.</summary>
-    public async ValueTask ReceiveAsync(PeerBatch batch, CancellationToken cancel)
+    /// <summary>
+    /// Whether the ledger rests, and did so when the last answer left: then what has come now came alone, and nothing is
+    /// gained by letting more join it.
+    /// </summary>
+    public bool FindsNobodyElse => _ledger.IsIdle && Stopwatch.GetElapsedTime(_answeredAt) > Company;
+
+    /// <summary>
+    /// Verifies and hands the batch to the ledger, part by part; waits while the ledger's queue is full. With
+    /// <paramref name="isAlone"/> it is decided, committed and answered right here, if nothing else is under way.
+    /// </summary>
+    public async ValueTask ReceiveAsync(PeerBatch batch, bool isAlone, CancellationToken cancel)
     {
         int runs = batch.Runs.Length, from = 0;
         do
         {
-            int count = Math.Min(RunsPerPart, runs - from);
+            int count = Math.Min(_wrongSignatures.IsWary ? RunsPerWaryPart : RunsPerPart, runs - from);
             while (!batch.Verify(from, count))
             {
                 await WaitForWrongSignaturesAsync(batch, cancel);
@@ -82,7 +99,9 @@ internal sealed class PeerSession
 
             await WaitForWrongSignaturesAsync(batch, cancel);
             bool isLast = from + count == runs;
-            await _ledger.EnqueueAsync(new AcceptRuns(batch, from, from + count, isLast, this), cancel);
+            AcceptRuns accept = new(batch, from, from + count, isLast, this);
+            if (isAlone && isLast && _ledger.TryTurn(accept, Link)) _answeredAt = Stopwatch.GetTimestamp();
+            else await _ledger.EnqueueAsync(accept, cancel);
             from += count;
             if (!isLast) await default(BackOfTheQueue);
         }
@@ -91,8 +110,8 @@ internal sealed class PeerSession
 
     private async ValueTask WaitForWrongSignaturesAsync(PeerBatch batch, CancellationToken cancel)
     {
-        if (batch.TakeWrongSignatures() is var found and > 0 && _wrongSignatures.After(found) is var wait && wait > TimeSpan.Zero)
-            await Task.Delay(wait, _clock.Time, cancel);
+        if (batch.TakeWrongSignatures() is var found and > 0)
+            await Task.Delay(_wrongSignatures.After(found), _clock.Time, cancel);
     }
 
     /// <summary>All of the batch is committed: tells what was refused, and the batch can be used again.</summary>

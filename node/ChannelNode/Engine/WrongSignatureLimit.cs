@@ -1,25 +1,23 @@
 namespace ChannelNode.Engine;
 
 /// <summary>
-/// How many wrong signatures a peer may send in a second before its session waits. A signature costs as much to check
-/// when it is wrong, and an honest node never sends one: so what a flood of them takes of the cores stays small, and
-/// only the peer that sends it waits. Nothing is lost: every update is judged and answered. Not for several threads.
+/// How many wrong signatures of a peer are looked at in a second. One costs as much to check as a right one, and an honest
+/// node never sends any: so its sender waits for each, and is looked at in small portions for a while, that nobody else
+/// has to wait for a large one. Nothing is lost: every update is judged and answered. Not for several threads.
 /// </summary>
 internal sealed class WrongSignatureLimit(TimeProvider time, int perSecond)
 {
-    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(10);
 
-    private readonly long _ticksOfEach = TimeSpan.TicksPerSecond / perSecond;
-    private TimeSpan _owed;
-    private long _at = time.GetTimestamp();
+    private long? _newest;
 
-    /// <summary>How long to wait after <paramref name="count"/> more; zero within the limit.</summary>
+    /// <summary>Wrong ones came lately, and more are to be expected.</summary>
+    public bool IsWary => _newest is { } newest && time.GetElapsedTime(newest) < Remembered;
+
+    /// <summary>How long to wait after <paramref name="count"/> more.</summary>
     public TimeSpan After(int count)
     {
-        long now = time.GetTimestamp();
-        TimeSpan left = _owed - time.GetElapsedTime(_at, now);
-        _owed = (left > TimeSpan.Zero ? left : TimeSpan.Zero) + new TimeSpan(_ticksOfEach * count);
-        _at = now;
-        return _owed > Second ? _owed - Second : TimeSpan.Zero;
+        _newest = time.GetTimestamp();
+        return new TimeSpan(TimeSpan.TicksPerSecond / perSecond * count);
     }
 }

@@ -115,6 +115,7 @@ internal sealed class PeerTransport(
                 continue;
             }
 
+            bool isAlone = session.FindsNobodyElse;
             PeerBatch batch = await session.RentBatchAsync(cancel);
             await session.AddAsync(batch, reader.Current.Frame!, cancel);
             next = reader.MoveNext(cancel);
@@ -125,13 +126,14 @@ internal sealed class PeerTransport(
                 next = reader.MoveNext(cancel);
             }
 
-            await session.ReceiveAsync(batch, cancel);
+            await session.ReceiveAsync(batch, isAlone && !next.IsCompleted, cancel);
         }
     }
 
     private async Task WriteAsync(PeerSession session, CancellationToken cancel)
     {
         OutgoingFrame frame = new();
+        using CancellationTokenRegistration ending = cancel.UnsafeRegister(static link => ((PeerLink)link!).Wake(), session.Link);
         while (true)
         {
             while (session.Link.TryTake(ref frame))
@@ -149,7 +151,8 @@ internal sealed class PeerTransport(
                 frame.Clear();
             }
 
-            await session.Link.WaitToTakeAsync(cancel);
+            await session.Link.WaitToTakeAsync();
+            cancel.ThrowIfCancellationRequested();
         }
     }
 

@@ -44,17 +44,18 @@ internal sealed class Bench(LoadOptions options, RunReport report, Yardsticks ya
     /// </summary>
     public async Task<Measurement> MeasureAsync(
         Site site, IReadOnlyList<TapePlan> plans, double expectedPerSecond, Func<IReadOnlyList<Lane>, Task> load,
-        Func<Measurement, Task>? afterEach = null)
+        double? runSeconds = null, Func<Measurement, Task>? afterEach = null)
     {
+        double inAll = runSeconds ?? options.Seconds;
         Measurement warmUp = await RunAsync(site, plans, (long)(expectedPerSecond * options.WarmUpSeconds), load);
         if (afterEach is not null) await afterEach(warmUp);
-        double wanted = warmUp.PerSecond * options.Seconds;
+        double wanted = warmUp.PerSecond * inAll;
         long most = TapeBytesMax / plans[0].Bytes;
         List<Measurement> runs = [];
-        for (double seconds = 0; seconds < 0.9 * options.Seconds; seconds = runs.Sum(run => run.Seconds))
+        for (double seconds = 0; seconds < 0.9 * inAll; seconds = runs.Sum(run => run.Seconds))
         {
             runs.Add(await RunAsync(site, plans, (long)Math.Min(most, wanted), load));
-            wanted = runs[^1].PerSecond * Math.Max(0.2 * options.Seconds, options.Seconds - seconds - runs[^1].Seconds);
+            wanted = runs[^1].PerSecond * Math.Max(0.2 * inAll, inAll - seconds - runs[^1].Seconds);
             if (afterEach is not null) await afterEach(runs[^1]);
         }
 

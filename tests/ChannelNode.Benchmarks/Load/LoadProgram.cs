@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using ChannelNode.Benchmarks.Load.Classes;
 using ChannelNode.Benchmarks.Load.Measuring;
@@ -69,9 +70,10 @@ internal static class LoadProgram
             cpuUs = bench.DistinctCpuUs;
         }
 
-        // Nothing else runs any more: what is allocated now is theirs.
+        // A core for each: one process measures its allocations, the other the rivals' speed.
+        using Process? rivals = options.Wants("rivals") ? Rivals.Start(options) : null;
         if (options.Wants("11")) HotPathParts.Run(options, report, folder);
-        if (options.Wants("rivals")) await Rivals.RunAsync(options, report, cpuUs);
+        if (rivals is not null) await Rivals.ReportAsync(rivals, report, cpuUs);
         report.Conclude();
     }
 

@@ -63,11 +63,14 @@ internal static class Frames
     }
 
     /// <summary>As a session's reading does it: the frames wait together.</summary>
-    public static async Task HearAsync(this PeerSession session, params PeerFrame[] frames)
+    public static Task HearAsync(this PeerSession session, params PeerFrame[] frames) =>
+        session.HearAsync(isAlone: false, frames);
+
+    public static async Task HearAsync(this PeerSession session, bool isAlone, params PeerFrame[] frames)
     {
         PeerBatch batch = await session.RentBatchAsync(CancellationToken.None);
         foreach (PeerFrame frame in frames) await session.AddAsync(batch, frame, CancellationToken.None);
-        await session.ReceiveAsync(batch, CancellationToken.None);
+        await session.ReceiveAsync(batch, isAlone, CancellationToken.None);
     }
 
     private static ByteString Bytes(UInt128 amount)

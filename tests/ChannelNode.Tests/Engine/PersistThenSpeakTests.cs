@@ -56,26 +56,33 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
 
     private async Task<OutgoingFrame> HearAsync()
     {
-        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(10));
-        await _link.WaitToTakeAsync(limit.Token);
+        await _link.WaitToTakeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10));
         Assert.True(TryTake(out OutgoingFrame frame));
         return frame;
     }
 
-    [Fact]
-    public async Task Acknowledgement_LeavesOnlyAfterTheUpdateIsSynced()
+    /// <summary>By the writer's thread, and by the session's own.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Acknowledgement_LeavesOnlyAfterTheUpdateIsSynced(bool isAlone)
     {
+        await WriterRestsAsync();
+        int caller = Environment.CurrentManagedThreadId, committer = 0;
         bool? durable = null;
         bool saidBefore = false, seenBefore = false;
         _store.Committing = isDurable =>
         {
             durable = isDurable;
+            committer = Environment.CurrentManagedThreadId;
             saidBefore = TryTake(out _);
             seenBefore = _slot.State.TheirSent != 0 || _ledger.ReceivedCursor != 0;
         };
 
-        await _session.HearAsync(Frames.Of(Frames.Update(Side.B, 30, 0)));
+        Task hearing = _session.HearAsync(isAlone, Frames.Of(Frames.Update(Side.B, 30, 0)));
 
+        Assert.Equal(isAlone, committer == caller);
+        await hearing;
         Assert.Equal((UInt128)30, (await HearAsync()).Acknowledgements[0].Received);
         Assert.Equal((true, false, false), (durable, saidBefore, seenBefore));
     }
@@ -98,6 +105,51 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
         Assert.Equal((true, false), (durable, saidBefore));
         Assert.Equal((UInt128)20, _store.FindOutgoing("key")!.Total);
         Assert.False(payment.Task.IsCompleted); // Paid only when the peer says so.
+    }
+
+    [Fact]
+    public async Task FailedDiskUnderAnUpdateThatCameAlone_SaysNothingAndStopsTheLedger()
+    {
+        await WriterRestsAsync();
+        _store.Committing = _ => throw new StoreException("the disk is gone");
+
+        await _session.HearAsync(isAlone: true, Frames.Of(Frames.Update(Side.B, 30, 0)));
+
+        await Assert.ThrowsAsync<StoreException>(() => _ledger.Completion.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.False(TryTake(out _));
+        Assert.False(_ledger.TryTurn(new OfferAgain(_slot), _link));
+        await Assert.ThrowsAsync<RefusalException>(
+            async () => await _ledger.EnqueueAsync(new OfferAgain(_slot), CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task UpdateWhileTheWriterWorks_WaitsForIt()
+    {
+        await WriterRestsAsync();
+        using ManualResetEventSlim committing = new(), goOn = new();
+        _store.Committing = _ =>
+        {
+            committing.Set();
+            goOn.Wait();
+        };
+        await _ledger.EnqueueAsync(new AwaitedPayment(_slot, 20, default, "key", false, CancellationToken.None), CancellationToken.None);
+        committing.Wait();
+
+        Assert.False(_ledger.TryTurn(new OfferAgain(_slot), _link));
+        await _session.HearAsync(isAlone: true, Frames.Of(Frames.Update(Side.B, 30, 0)));
+        Assert.False(TryTake(out _));
+
+        goOn.Set();
+        await _ledger.RunAsync(turn => true, CancellationToken.None);
+        Assert.True(TryTake(out OutgoingFrame frame));
+        Assert.Equal((UInt128)30, frame.Acknowledgements[0].Received);
+        Assert.Equal((UInt128)20, frame.Updates[0].Balance.Sent);
+    }
+
+    private async Task WriterRestsAsync()
+    {
+        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(10));
+        while (!_ledger.IsIdle) await Task.Delay(1, limit.Token);
     }
 
     [Fact]

@@ -39,12 +39,12 @@ internal static class SimulatedWire
                 continue;
             }
 
-            if (batch is not null) await session.ReceiveAsync(batch, CancellationToken.None);
+            if (batch is not null) await session.ReceiveAsync(batch, isAlone: false, CancellationToken.None);
             batch = null;
             await session.ReceiveAsync(PeerWire.Read(said.Message!), CancellationToken.None);
         }
 
-        if (batch is not null) await session.ReceiveAsync(batch, CancellationToken.None);
+        if (batch is not null) await session.ReceiveAsync(batch, isAlone: false, CancellationToken.None);
     }
 
     private static byte[] Write(PeerEnvelope envelope)

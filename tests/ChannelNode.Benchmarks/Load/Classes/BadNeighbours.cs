@@ -16,6 +16,8 @@ internal sealed class BadNeighbours(Bench bench)
 {
     private const int HonestChannels = 32;
     private const double HonestPerSecond = 400;
+    private const int FramesPerSecond = 200;
+    private const double ClosingSecondsMax = 10;
     private const int FloodChannels = 64;
     private const int FloodFrame = 256;
 
@@ -68,14 +70,15 @@ internal sealed class BadNeighbours(Bench bench)
     private async Task StallAsync(Site site, PayingPeer peer)
     {
         const int frame = 16;
-        using Tape tape = new(peer.Channels, 200_000, site.Context.Typed);
+        long most = (long)(FramesPerSecond * frame * (bench.Options.Seconds + ClosingSecondsMax));
+        using Tape tape = new(peer.Channels, most, site.Context.Typed);
         peer.Stream.Stall();
         try
         {
             for (long sent = 0; sent + frame <= tape.Count && !_over.IsCancellationRequested; sent += frame)
             {
                 await peer.Stream.SayAsync(tape, sent, frame).WaitAsync(_over.Token);
-                await Task.Delay(5);
+                await Task.Delay(1_000 / FramesPerSecond);
             }
         }
         catch (Exception ended) when (ended is InvalidOperationException or OperationCanceledException)

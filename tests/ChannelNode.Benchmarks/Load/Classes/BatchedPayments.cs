@@ -34,7 +34,7 @@ internal static class BatchedPayments
         }
 
         double expected = BarPerSecond / PaymentsPerUpdate;
-        Measurement run = await bench.MeasureAsync(site, plans, expected, PayAsync, ReadBackAsync);
+        Measurement run = await bench.MeasureAsync(site, plans, expected, PayAsync, bench.Options.CoalescedSeconds, ReadBackAsync);
 
         string title = $"{Peers} streams, {PaymentsPerUpdate:N0} payments a signature";
         bench.Report.Add("5", title, run, PaymentsPerUpdate);

@@ -46,8 +46,12 @@ internal sealed class DistinctChannels(Bench bench)
         Measurement run = await RunAtAsync(0.5);
         double sync = bench.Yardsticks.SyncMs;
         bench.Report.Add("7", "half of class 1's rate, open loop", run);
+        Latencies wire = await WireFloor.PacedAsync(bench, _peers.Count, 0.5 * bench.DistinctPerSecond);
         bench.Report.Add(new Bar(
-            "7", "latency at half load, open loop: p99", "at most 12 F", 12 * sync, run.Latencies.PercentileMs(0.99), "ms", sync, AtLeast: false));
+            "7", "latency at half load, open loop: p99", "at most 12 F", 12 * sync, run.Latencies.PercentileMs(0.99), "ms", sync, AtLeast: false)
+        {
+            Beside = IdleLatency.Beside(wire, 0.99),
+        });
     }
 
     /// <summary>A share of class 1's rate, by schedule, over the same channels.</summary>

@@ -18,8 +18,8 @@ internal static class HotPathParts
     {
         Job job = Job.Default.WithToolchain(InProcessEmitToolchain.DontLogOutput)
             .WithWarmupCount(1)
-            .WithIterationCount(options.Quick ? 3 : 10)
-            .WithIterationTime(TimeInterval.FromMilliseconds(options.Quick ? 50 : 250));
+            .WithIterationCount(options.Quick ? 2 : 10)
+            .WithIterationTime(TimeInterval.FromMilliseconds(options.Quick ? 100 : 500));
         ManualConfig config = ManualConfig.CreateEmpty()
             .AddJob(job)
             .AddColumnProvider(DefaultColumnProviders.Instance)

@@ -20,7 +20,8 @@ internal static class OneChannel
             site,
             [new TapePlan(peer.Stream, peer.Channels, ItemPlan.OnePayment)],
             5 * verifies,
-            lanes => ClosedLoop.RunAsync(lanes, Frame, Window));
+            lanes => ClosedLoop.RunAsync(lanes, Frame, Window),
+            bench.Options.CoalescedSeconds);
         bench.Report.Add("4", $"one channel, frames of {Frame}", run);
         bench.Report.Add(new Bar(
             "4", "one channel, pipelined, coalesced", "at least 25 V", 25 * verifies, run.PerSecond, "/s", verifies, AtLeast: true));

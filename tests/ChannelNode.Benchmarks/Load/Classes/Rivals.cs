@@ -10,14 +10,19 @@ internal static class Rivals
 {
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
-    /// <summary><paramref name="nodeCpuUs"/>: the node's CPU for each update of class 1; 0 where that was not measured.</summary>
-    public static async Task RunAsync(LoadOptions options, RunReport report, double nodeCpuUs)
+    /// <summary>Its output is small and waits in the pipe.</summary>
+    public static Process Start(LoadOptions options)
     {
         string seconds = options.Quick ? "1" : "10";
         ProcessStartInfo start = new("node") { RedirectStandardOutput = true };
         start.ArgumentList.Add(Repository.PathOf("tests/ChannelNode.Benchmarks/js/rivals.mjs"));
         start.ArgumentList.Add(seconds);
-        using Process process = Process.Start(start)!;
+        return Process.Start(start)!;
+    }
+
+    /// <summary><paramref name="nodeCpuUs"/>: the node's CPU for each update of class 1; 0 where that was not measured.</summary>
+    public static async Task ReportAsync(Process process, RunReport report, double nodeCpuUs)
+    {
         while (await process.StandardOutput.ReadLineAsync() is { } line)
         {
             Rival rival = JsonSerializer.Deserialize<Rival>(line, Json)!;

@@ -16,15 +16,14 @@ internal static partial class OpenLoop
     private static readonly TimeSpec Tick = new(0, 200_000);
 
     /// <summary>All of the lanes' tapes at <paramref name="perSecond"/> together; ends when all is acknowledged.</summary>
-    public static async Task RunAsync(IReadOnlyList<Lane> lanes, double perSecond)
+    public static async Task RunAsync(IReadOnlyList<IPaced> lanes, double perSecond)
     {
         await Task.Factory.StartNew(
             () => Send(lanes, perSecond), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        foreach (Lane lane in lanes)
-            while (!lane.IsDone) await lane.Stream.WhenAnsweredAsync();
+        foreach (IPaced lane in lanes) await lane.WhenDoneAsync();
     }
 
-    private static void Send(IReadOnlyList<Lane> lanes, double perSecond)
+    private static void Send(IReadOnlyList<IPaced> lanes, double perSecond)
     {
         Schedule[] schedules = [.. lanes.Select((lane, index) => new Schedule(lane, index, lanes.Count, perSecond))];
         while (schedules.Any(schedule => !schedule.IsOver))
@@ -40,21 +39,21 @@ internal static partial class OpenLoop
     private readonly record struct TimeSpec(long Seconds, long Nanoseconds);
 
     /// <summary>One lane's part: the lanes take turns, so that the whole comes evenly.</summary>
-    private sealed class Schedule(Lane lane, int index, int lanes, double perSecond)
+    private sealed class Schedule(IPaced lane, int index, int lanes, double perSecond)
     {
         private readonly double _interval = Stopwatch.Frequency / perSecond * lanes;
         private readonly double _start = Stopwatch.GetTimestamp() + (Stopwatch.Frequency / perSecond * index);
         private readonly long[] _due = new long[FrameMax];
         private Task _sending = Task.CompletedTask;
 
-        public bool IsOver => lane.Sent == lane.Tape.Count && _sending.IsCompleted;
+        public bool IsOver => lane.Sent == lane.Count && _sending.IsCompleted;
 
         /// <summary>While the node takes nothing, what is due waits here, and its time runs.</summary>
         public void SendDue()
         {
             if (!_sending.IsCompleted) return;
             _sending.GetAwaiter().GetResult();
-            long now = Stopwatch.GetTimestamp(), left = lane.Tape.Count - lane.Sent;
+            long now = Stopwatch.GetTimestamp(), left = lane.Count - lane.Sent;
             int count = 0;
             for (; count < Math.Min(FrameMax, left); count++)
             {

@@ -18,6 +18,9 @@ internal sealed record Bar(
 
     public bool IsJudged => !double.IsNaN(Limit);
 
+    /// <summary>What else is to be known to judge it.</summary>
+    public string Beside { get; init; } = "";
+
     public double Ratio => Figure / Yardstick;
 
     public bool IsMet => !IsJudged || (AtLeast ? Figure >= Limit : Figure <= Limit);

@@ -84,7 +84,7 @@ internal sealed class RunReport : IDisposable
             string judged = bar.IsJudged ? string.Create(CultureInfo.InvariantCulture, $"{bar.Ratio,7:N2}  {(bar.IsMet ? "met" : "MISSED")}") : "";
             Say(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{bar.Class,4} {bar.Title,-50} {bar.Condition,-22} {limit,14} {Number(bar.Figure),14} {bar.Unit,-9} {judged}"));
+                $"{bar.Class,4} {bar.Title,-50} {bar.Condition,-22} {limit,14} {Number(bar.Figure),14} {bar.Unit,-9} {judged} {bar.Beside}").TrimEnd());
         }
     }
 

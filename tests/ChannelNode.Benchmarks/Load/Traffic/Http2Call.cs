@@ -10,7 +10,7 @@ namespace ChannelNode.Benchmarks.Load.Traffic;
 /// protocol allows: whatever the generator burns, the node on the same cores has not. Grpc.Net.Client took three times
 /// as much of them for each message.
 /// </summary>
-internal sealed class Http2Call : IDisposable
+internal sealed class Http2Call : IPolled, IDisposable
 {
     private const int StreamId = 1;
     private const int PrefixBytes = 5; // gRPC: not compressed, length
@@ -25,6 +25,10 @@ internal sealed class Http2Call : IDisposable
     private byte[] _messages = new byte[ReceiveBytes];
     private int _messageBytes;
     private int _uncredited;
+    private MessageHandler? _handle;
+    private Action? _afterEach;
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _isDisposed;
     private volatile bool _stalled;
 
     /// <summary><paramref name="windowBytes"/>: what the node may send ahead of our reading.</summary>
@@ -37,9 +41,10 @@ internal sealed class Http2Call : IDisposable
     /// <summary>Called for every message, from the one reader; the bytes are valid during the call.</summary>
     public delegate void MessageHandler(ReadOnlySpan<byte> message);
 
-    public async Task StartAsync(string path)
+    public void Start(string path)
     {
-        await _socket.ConnectAsync(IPEndPoint.Parse(_url.Authority));
+        _socket.Connect(IPEndPoint.Parse(_url.Authority));
+        _socket.Blocking = false;
         _output.Raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8);
         Span<byte> settings = stackalloc byte[18];
         Setting(settings, 1, 0); // No header table: the node's headers stay readable.
@@ -62,27 +67,48 @@ internal sealed class Http2Call : IDisposable
         return _output.SendMessageAsync(StreamId, PrefixBytes + head.Length + body.Length);
     }
 
-    /// <summary>Reads until the node ends the call, which throws.</summary>
-    public async Task ReadAsync(MessageHandler handle, Action afterEach)
+    /// <summary>
+    /// Reads on the poller's thread, until the node ends the call, which faults the task. Not to be called twice.
+    /// </summary>
+    public Task ReadAsync(MessageHandler handle, Action afterEach)
     {
-        while (true)
+        (_handle, _afterEach) = (handle, afterEach);
+        SocketPoller.Shared.Add(_socket, this);
+        return _ended.Task;
+    }
+
+    void IPolled.Readable()
+    {
+        try
         {
-            int count = await _socket.ReceiveAsync(_received.AsMemory(_receivedBytes), SocketFlags.None);
+            int count = _socket.Receive(_received.AsSpan(_receivedBytes), SocketFlags.None, out SocketError error);
+            if (error == SocketError.WouldBlock) return;
+            if (error != SocketError.Success) throw new SocketException((int)error);
             if (count == 0) throw new InvalidDataException("the node closed the connection");
             _receivedBytes += count;
-            TakeFrames(handle);
+            TakeFrames(_handle!);
             _output.Flush();
-            afterEach();
+            _afterEach!();
+        }
+        catch (Exception ended)
+        {
+            Dispose();
+            _ended.TrySetException(ended);
         }
     }
+
+    void IPolled.Writable() => _output.SendOn();
 
     /// <summary>From now on nothing that the node says is taken: its window stays full. Pings are still answered.</summary>
     public void Stall() => _stalled = true;
 
     public void Dispose()
     {
+        if (Interlocked.Exchange(ref _isDisposed, 1) == 1) return;
         _output.End();
+        SocketPoller.Shared.Remove(_socket);
         _socket.Dispose();
+        _ended.TrySetException(new ObjectDisposedException(nameof(Http2Call)));
     }
 
     private void TakeFrames(MessageHandler handle)

@@ -13,6 +13,8 @@ internal sealed class Http2Output(Socket socket)
     private byte[] _waiting = new byte[64 << 10];
     private byte[] _sending = new byte[64 << 10];
     private int _waitingBytes;
+    private int _sendingBytes;
+    private int _sentBytes;
     private bool _isSending;
     private byte[] _message = new byte[16 << 10];
     private int _frameBytesMax = 16_384;
@@ -117,11 +119,13 @@ internal sealed class Http2Output(Socket socket)
     }
 
     /// <summary>Nobody waits for credit any more.</summary>
-    public void End()
+    public void End() => End(new ObjectDisposedException(nameof(Http2Call)));
+
+    private void End(Exception reason)
     {
         lock (_lock)
         {
-            _ended ??= new ObjectDisposedException(nameof(Http2Call));
+            _ended ??= reason;
             Wake();
         }
     }
@@ -134,39 +138,46 @@ internal sealed class Http2Output(Socket socket)
             _isSending = true;
         }
 
-        Task sending = SendAllAsync();
-        if (sending.IsCompletedSuccessfully) return;
-        _ = sending.ContinueWith(
-            failed =>
-            {
-                lock (_lock)
-                {
-                    _ended ??= failed.Exception;
-                    Wake();
-                }
-            },
-            CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+        SendAll();
     }
 
-    private async Task SendAllAsync()
+    /// <summary>For the poller: the kernel has room again.</summary>
+    public void SendOn()
+    {
+        SocketPoller.Shared.Watch(socket, writable: false);
+        SendAll();
+    }
+
+    private void SendAll()
     {
         while (true)
         {
-            int bytes;
-            lock (_lock)
+            if (_sentBytes == _sendingBytes && !TryTakeWaiting()) return;
+            int sent = socket.Send(_sending.AsSpan(_sentBytes, _sendingBytes - _sentBytes), SocketFlags.None, out SocketError error);
+            if (error == SocketError.WouldBlock)
             {
-                if (_waitingBytes == 0)
-                {
-                    _isSending = false;
-                    return;
-                }
-
-                (_waiting, _sending) = (_sending, _waiting);
-                (bytes, _waitingBytes) = (_waitingBytes, 0);
+                SocketPoller.Shared.Watch(socket, writable: true);
+                return;
             }
 
-            for (int sent = 0; sent < bytes;)
-                sent += await socket.SendAsync(_sending.AsMemory(sent, bytes - sent), SocketFlags.None);
+            if (error != SocketError.Success)
+            {
+                End(new SocketException((int)error));
+                return;
+            }
+
+            _sentBytes += sent;
+        }
+    }
+
+    private bool TryTakeWaiting()
+    {
+        lock (_lock)
+        {
+            (_waiting, _sending) = (_sending, _waiting);
+            (_sentBytes, _sendingBytes, _waitingBytes) = (0, _waitingBytes, 0);
+            _isSending = _sendingBytes > 0;
+            return _isSending;
         }
     }
 

@@ -4,7 +4,7 @@ using ChannelNode.Benchmarks.Load.Measuring;
 namespace ChannelNode.Benchmarks.Load.Traffic;
 
 /// <summary>A tape on its way through a stream: what was sent, what was acknowledged, and how long that took.</summary>
-internal sealed class Lane
+internal sealed class Lane : IPaced
 {
     private readonly long[] _covered;
     private readonly uint[] _sentAtUs;
@@ -25,6 +25,8 @@ internal sealed class Lane
 
     public Tape Tape { get; }
 
+    public long Count => Tape.Count;
+
     public long Sent { get; private set; }
 
     public long Acknowledged => Volatile.Read(ref _acknowledged);
@@ -43,13 +45,17 @@ internal sealed class Lane
         return Stream.SayAsync(Tape, first, count);
     }
 
-    /// <summary>For one update at a time, each with a due time of its own, before <see cref="SendAsync"/> without one.</summary>
     public Task SendDueAsync(ReadOnlySpan<long> dueAt)
     {
         for (int index = 0; index < dueAt.Length; index++) _sentAtUs[Sent + index] = SinceStartUs(dueAt[index]);
         long first = Sent;
         Sent += dueAt.Length;
         return Stream.SayAsync(Tape, first, dueAt.Length);
+    }
+
+    public async Task WhenDoneAsync()
+    {
+        while (!IsDone) await Stream.WhenAnsweredAsync();
     }
 
     /// <summary>Called by the stream's reader only.</summary>

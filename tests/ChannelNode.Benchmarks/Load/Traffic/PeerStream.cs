@@ -47,7 +47,7 @@ internal sealed class PeerStream : IAnswered, IAsyncDisposable
 
     public async Task ConnectAsync()
     {
-        await _call.StartAsync($"/{Say.PeerService.Descriptor.FullName}/Exchange");
+        _call.Start($"/{Say.PeerService.Descriptor.FullName}/Exchange");
         Bytes32 ourNonce = Bytes32.Read(RandomNumberGenerator.GetBytes(32));
         await SayAsync(new Say.PeerMessage { Hello = Hello(ourNonce) });
         _reading = ReadAllAsync();

@@ -1,0 +1,67 @@
+using System.Diagnostics;
+using ChannelNode.Benchmarks.Load.Measuring;
+using ChannelNode.Benchmarks.Load.Rig;
+using ChannelNode.Benchmarks.Load.Traffic;
+
+namespace ChannelNode.Benchmarks.Load.Classes;
+
+/// <summary>
+/// What classes 6 and 7 could come to at best: the same generator, the same door, the same messages at the same times,
+/// and nothing behind the door.
+/// </summary>
+internal static class WireFloor
+{
+    /// <summary>One message, an answer, a pause.</summary>
+    public static async Task<Latencies> IdleAsync(Bench bench, int pauseMs, long count)
+    {
+        await using EchoServer server = await EchoServer.StartAsync();
+        using EchoStream stream = new(server.Url);
+        foreach (long messages in (long[])[count / 2, count]) // Once to warm up.
+        {
+            stream.Begin(messages);
+            ProcessReadings before = ProcessReadings.Of(server.ProcessId), own = ProcessReadings.Of(Environment.ProcessId);
+            long start = Stopwatch.GetTimestamp();
+            for (long sent = 1; sent <= messages; sent++)
+            {
+                await stream.SendDueAsync([Stopwatch.GetTimestamp()]);
+                while (stream.Latencies.Count < sent) await Task.Delay(pauseMs);
+            }
+
+            if (messages == count) Report(bench, "6", "the wire alone, at idle", [stream], start, server, before, own);
+        }
+
+        return stream.Latencies;
+    }
+
+    /// <summary>By the schedule of class 7.</summary>
+    public static async Task<Latencies> PacedAsync(Bench bench, int streams, double perSecond)
+    {
+        await using EchoServer server = await EchoServer.StartAsync();
+        EchoStream[] all = [.. Enumerable.Range(0, streams).Select(_ => new EchoStream(server.Url))];
+        foreach (double seconds in (double[])[bench.Options.WarmUpSeconds, bench.Options.CoalescedSeconds])
+        {
+            foreach (EchoStream stream in all) stream.Begin((long)(perSecond * seconds / streams));
+            ProcessReadings before = ProcessReadings.Of(server.ProcessId), own = ProcessReadings.Of(Environment.ProcessId);
+            long start = Stopwatch.GetTimestamp();
+            await OpenLoop.RunAsync(all, perSecond);
+            if (seconds != bench.Options.WarmUpSeconds || bench.Options.Quick) Report(bench, "7", "the wire alone, at that rate", all, start, server, before, own);
+        }
+
+        foreach (EchoStream stream in all) stream.Dispose();
+        return Latencies.Merge([.. all.Select(stream => stream.Latencies)]);
+    }
+
+    private static void Report(
+        Bench bench, string @class, string title, IReadOnlyList<EchoStream> streams, long start, EchoServer server,
+        ProcessReadings before, ProcessReadings own)
+    {
+        ProcessReadings after = ProcessReadings.Of(server.ProcessId), ownAfter = ProcessReadings.Of(Environment.ProcessId);
+        bench.Report.Add(@class, title, new Measurement(
+            streams.Sum(stream => stream.Count),
+            Stopwatch.GetElapsedTime(start).TotalSeconds,
+            Latencies.Merge([.. streams.Select(stream => stream.Latencies)]),
+            after.CpuSeconds - before.CpuSeconds,
+            ownAfter.CpuSeconds - own.CpuSeconds,
+            OtherCpuSeconds: double.NaN, DiskBytes: 0, WrittenBytes: 0, after.ResidentBytes));
+    }
+}

@@ -1,0 +1,95 @@
+using System.Buffers;
+using System.Net;
+using System.Text.RegularExpressions;
+using ChannelNode.Grpc;
+using Grpc.AspNetCore.Server.Model;
+using Grpc.Core;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace ChannelNode.Benchmarks.Load.Rig;
+
+/// <summary>
+/// What the wire costs by itself: the node's own door as a process of its own, with the node's own settings, where every
+/// message is answered with one as long as an acknowledgement, and nothing is verified, decided or written.
+/// </summary>
+internal sealed partial class EchoServer : IAsyncDisposable
+{
+    public const string Path = "/bench.Echo/Exchange";
+    private const int AnswerBytes = 60;
+
+    private readonly ChildProcess _process;
+
+    private EchoServer(ChildProcess process) => _process = process;
+
+    public string Url => ReadyLine().Match(_process.ReadyLine).Groups[1].Value;
+
+    public int ProcessId => _process.Id;
+
+    public static async Task<EchoServer> StartAsync()
+    {
+        string folder = AppContext.BaseDirectory;
+        ChildProcess process = await ChildProcess.StartAsync(
+            "the echo", line => ReadyLine().IsMatch(line),
+            "dotnet", "exec", "--runtimeconfig", System.IO.Path.Combine(folder, "channelnode.runtimeconfig.json"),
+            "--depsfile", System.IO.Path.Combine(folder, "ChannelNode.Benchmarks.deps.json"),
+            System.IO.Path.Combine(folder, "ChannelNode.Benchmarks.dll"), "echo");
+        await process.WhenReadyAsync(TimeSpan.FromSeconds(30));
+        return new EchoServer(process);
+    }
+
+    /// <summary>The process itself; never returns.</summary>
+    public static async Task ServeAsync()
+    {
+        WebApplicationBuilder builder = Door.NewBuilder(new IPEndPoint(IPAddress.Loopback, 0));
+        builder.Services.AddGrpc();
+        builder.Services.AddSingleton<IServiceMethodProvider<Service>, Methods>();
+        await using WebApplication app = builder.Build();
+        app.MapGrpcService<Service>();
+        await app.StartAsync();
+        Console.WriteLine($"echo at {app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()}");
+        await Task.Delay(Timeout.Infinite);
+    }
+
+    public ValueTask DisposeAsync() => _process.DisposeAsync();
+
+    [GeneratedRegex("^echo at (\\S+)")]
+    private static partial Regex ReadyLine();
+
+    /// <summary>Bytes of a message are looked at, as the node would read them, and no object is made of them.</summary>
+    private sealed class Methods : IServiceMethodProvider<Service>
+    {
+        private static readonly Marshaller<object> Marshaller = new(Write, Read);
+
+        public void OnServiceMethodDiscovery(ServiceMethodProviderContext<Service> context) =>
+            context.AddDuplexStreamingMethod(
+                new Method<object, object>(MethodType.DuplexStreaming, "bench.Echo", "Exchange", Marshaller, Marshaller),
+                [],
+                (service, requests, responses, call) => service.Exchange(requests, responses, call));
+
+        private static void Write(object answer, SerializationContext context)
+        {
+            context.SetPayloadLength(AnswerBytes);
+            IBufferWriter<byte> target = context.GetBufferWriter();
+            target.GetSpan(AnswerBytes)[..AnswerBytes].Clear();
+            target.Advance(AnswerBytes);
+            context.Complete();
+        }
+
+        private static object Read(DeserializationContext context)
+        {
+            _ = context.PayloadAsReadOnlySequence();
+            return Marshaller;
+        }
+    }
+
+    private sealed class Service
+    {
+        public async Task Exchange(IAsyncStreamReader<object> requests, IServerStreamWriter<object> answers, ServerCallContext call)
+        {
+            while (await requests.MoveNext(call.CancellationToken)) await answers.WriteAsync(requests.Current, call.CancellationToken);
+        }
+    }
+}
