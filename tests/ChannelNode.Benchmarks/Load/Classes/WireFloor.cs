@@ -16,18 +16,20 @@ internal static class WireFloor
     {
         await using EchoServer server = await EchoServer.StartAsync();
         using EchoStream stream = new(server.Url);
-        foreach (long messages in (long[])[count / 2, count]) // Once to warm up.
+        foreach (bool isMeasured in (bool[])[false, true])
         {
+            long messages = isMeasured ? count : count / 2;
             stream.Begin(messages);
             ProcessReadings before = ProcessReadings.Of(server.ProcessId), own = ProcessReadings.Of(Environment.ProcessId);
             long start = Stopwatch.GetTimestamp();
             for (long sent = 1; sent <= messages; sent++)
             {
                 await stream.SendDueAsync([Stopwatch.GetTimestamp()]);
-                while (stream.Latencies.Count < sent) await Task.Delay(pauseMs);
+                do await Task.Delay(pauseMs);
+                while (stream.Latencies.Count < sent);
             }
 
-            if (messages == count) Report(bench, "6", "the wire alone, at idle", [stream], start, server, before, own);
+            if (isMeasured) Report(bench, "6", "the wire alone, at idle", [stream], start, server, before, own);
         }
 
         return stream.Latencies;
@@ -38,13 +40,14 @@ internal static class WireFloor
     {
         await using EchoServer server = await EchoServer.StartAsync();
         EchoStream[] all = [.. Enumerable.Range(0, streams).Select(_ => new EchoStream(server.Url))];
-        foreach (double seconds in (double[])[bench.Options.WarmUpSeconds, bench.Options.CoalescedSeconds])
+        foreach (bool isMeasured in (bool[])[false, true])
         {
+            double seconds = isMeasured ? bench.Options.Seconds : bench.Options.WarmUpSeconds;
             foreach (EchoStream stream in all) stream.Begin((long)(perSecond * seconds / streams));
             ProcessReadings before = ProcessReadings.Of(server.ProcessId), own = ProcessReadings.Of(Environment.ProcessId);
             long start = Stopwatch.GetTimestamp();
             await OpenLoop.RunAsync(all, perSecond);
-            if (seconds != bench.Options.WarmUpSeconds || bench.Options.Quick) Report(bench, "7", "the wire alone, at that rate", all, start, server, before, own);
+            if (isMeasured) Report(bench, "7", "the wire alone, at that rate", all, start, server, before, own);
         }
 
         foreach (EchoStream stream in all) stream.Dispose();
