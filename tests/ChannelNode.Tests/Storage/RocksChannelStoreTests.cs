@@ -211,44 +211,6 @@ public sealed class RocksChannelStoreTests : IDisposable
     }
 
     [Fact]
-    public void Outgoing_ComesInOrderOfTotalsOverByteBoundaries()
-    {
-        UInt128[] totals =
-        [
-            1, 255, 256, 65_535, 65_536, (UInt128)1 << 32, ulong.MaxValue, (UInt128)ulong.MaxValue + 1, Amounts.Max - 1,
-            Amounts.Max, UInt128.MaxValue,
-        ];
-        using RocksChannelStore store = _folder.Open();
-        store.Write(batch =>
-        {
-            foreach (UInt128 total in totals.Reverse()) batch.PutOutgoing(Outgoing(5, total));
-            batch.PutOutgoing(Outgoing(4, UInt128.MaxValue));
-            batch.PutOutgoing(Outgoing(6, 0));
-        });
-
-        Assert.Equal(totals, store.ReadOutgoing(IdOf(5), 0).Select(payment => payment.Total));
-        for (int i = 0; i < totals.Length; i++)
-            Assert.Equal(totals[(i + 1)..], store.ReadOutgoing(IdOf(5), totals[i]).Select(payment => payment.Total));
-    }
-
-    [Theory]
-    [InlineData(63)]
-    [InlineData(64)]
-    [InlineData(65)]
-    [InlineData(1_000)]
-    public void Outgoing_OfAnyLength_IsReadWhole(int count)
-    {
-        using RocksChannelStore store = _folder.Open();
-        store.Write(batch =>
-        {
-            for (int i = 1; i <= count; i++) batch.PutOutgoing(Outgoing(1, (UInt128)i));
-        });
-
-        Assert.Equal(
-            Enumerable.Range(1, count), store.ReadOutgoing(IdOf(1), 0).Select(payment => (int)payment.Total));
-    }
-
-    [Fact]
     public void Received_ComesInOrderOfCursorsOverByteBoundaries()
     {
         ulong[] cursors = [1, 2, 255, 256, 257, 65_535, 65_536, uint.MaxValue, (ulong)uint.MaxValue + 1, ulong.MaxValue];
@@ -289,52 +251,6 @@ public sealed class RocksChannelStoreTests : IDisposable
         Assert.Equal(9ul, store.ReadReceivedCursor());
         Assert.Equal(firsts, runs.Select(run => run.Run.FirstCursor));
         Assert.All(runs, run => Assert.Equal(Payments(run.Run.Count), run.Payments.ToArray()));
-    }
-
-    [Fact]
-    public void IdempotencyKey_FindsItsPaymentOnly()
-    {
-        using RocksChannelStore store = _folder.Open();
-        string longest = new('k', 64);
-        store.Write(batch =>
-        {
-            batch.PutOutgoing(Outgoing(1, 10, longest));
-            batch.PutOutgoing(Outgoing(1, 20, "ключ"));
-            batch.PutOutgoing(Outgoing(2, 20));
-        });
-
-        Assert.Equal(10, (int)store.FindOutgoing(longest)!.Total);
-        OutgoingPayment found = store.FindOutgoing("ключ")!;
-        Assert.Equal((IdOf(1), 20, "ключ"), (found.Channel, (int)found.Total, found.IdempotencyKey));
-        Assert.Null(store.FindOutgoing(longest[1..]));
-        Assert.Null(store.FindOutgoing(""));
-        Assert.Null(store.FindOutgoing(new string('k', 5_000)));
-    }
-
-    [Fact]
-    public void PaymentsOfOneRun_AreFoundByKeyAndByTotal_WhereverTheyLieInIt()
-    {
-        using RocksChannelStore store = _folder.Open();
-        store.Write(batch => batch.PutSent(Outgoing(1, 7, "first"), Outgoing(1, 14), Outgoing(1, 21, "third")));
-        store.Write(batch => batch.PutSent(Outgoing(1, 28), Outgoing(1, 35, "last")));
-
-        Assert.Equal([7, 14, 21, 28, 35], store.ReadOutgoing(IdOf(1), 0).Select(payment => (int)payment.Total));
-        Assert.Equal(["third", "", "last"], store.ReadOutgoing(IdOf(1), 14).Select(payment => payment.IdempotencyKey));
-        Assert.Equal([28, 35], store.ReadOutgoing(IdOf(1), 21).Select(payment => (int)payment.Total));
-        Assert.Empty(store.ReadOutgoing(IdOf(1), 35));
-        foreach ((string key, int total) in (IEnumerable<(string, int)>)[("first", 7), ("third", 21), ("last", 35)])
-            Assert.Equal(Outgoing(1, (UInt128)total, key).ToString(), store.FindOutgoing(key)!.ToString());
-    }
-
-    [Fact]
-    public void ItemIdAndKeyTooLongToStore_ThrowBeforeAnythingIsWritten()
-    {
-        using RocksChannelStore store = _folder.Open();
-        using IStoreBatch batch = store.NewBatch();
-
-        Assert.Throws<OverflowException>(() => batch.PutOutgoing(Outgoing(1, 1) with { ItemId = new byte[256] }));
-        Assert.Throws<ArgumentException>(() => batch.PutOutgoing(Outgoing(1, 1, new string('k', 256))));
-        Assert.True(batch.IsEmpty);
     }
 
     [Fact]
