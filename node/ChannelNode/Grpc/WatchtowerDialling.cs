@@ -24,12 +24,13 @@ internal sealed class WatchtowerDialling(NodeIdentity identity, int messageBytes
         try
         {
             Listener listener = new(call.ResponseStream, cancel);
-            Address signer = await ShakeHandsAsync(call.RequestStream, listener);
+            Speaker speaker = new(call.RequestStream, listener);
+            Address signer = await ShakeHandsAsync(speaker, listener, cancel);
             tower.Begin(signer, await HearHoldingsAsync(listener));
             while (true)
             {
                 IReadOnlyList<GuardRequest> frame = await NextFrameAsync(tower, listener, cancel);
-                await call.RequestStream.WriteAsync(new Wire.GuardRequest { Frame = WatchtowerWire.Write(frame) }, cancel);
+                await speaker.SayAsync(new Wire.GuardRequest { Frame = WatchtowerWire.Write(frame) }, cancel);
                 Wire.GuardResponse answer = await listener.HearAsync(AnswerMax);
                 tower.Take(WatchtowerWire.Read(answer.FrameReply ?? throw Handshake.Unexpected(answer.KindCase, "frame_reply")));
             }
@@ -41,13 +42,13 @@ internal sealed class WatchtowerDialling(NodeIdentity identity, int messageBytes
         }
     }
 
-    private async Task<Address> ShakeHandsAsync(IClientStreamWriter<Wire.GuardRequest> writer, Listener listener)
+    private async Task<Address> ShakeHandsAsync(Speaker speaker, Listener listener, CancellationToken cancel)
     {
         Handshake handshake = new(identity, WatchtowerWire.ProtocolVersion);
-        await writer.WriteAsync(new Wire.GuardRequest { Hello = handshake.Hello() });
+        await speaker.SayAsync(new Wire.GuardRequest { Hello = handshake.Hello() }, cancel);
         Wire.GuardResponse hello = await listener.HearAsync(Handshake.Timeout);
         handshake.Take(hello.Hello ?? throw Handshake.Unexpected(hello.KindCase, "hello"), null);
-        await writer.WriteAsync(new Wire.GuardRequest { HelloProof = handshake.Proof() });
+        await speaker.SayAsync(new Wire.GuardRequest { HelloProof = handshake.Proof() }, cancel);
         Wire.GuardResponse proof = await listener.HearAsync(Handshake.Timeout);
         handshake.Take(proof.HelloProof ?? throw Handshake.Unexpected(proof.KindCase, "hello_proof"));
         return handshake.Them.Signer;
@@ -80,6 +81,24 @@ internal sealed class WatchtowerDialling(NodeIdentity identity, int messageBytes
         await ending.CancelAsync();
         Wire.GuardResponse heard = await listener.HearAsync(AnswerMax);
         throw Handshake.Unexpected(heard.KindCase, "nothing before the next frame");
+    }
+
+    /// <summary>Says what a watchtower may not want to hear any more: then it has said why.</summary>
+    private sealed class Speaker(IClientStreamWriter<Wire.GuardRequest> writer, Listener listener)
+    {
+        public async Task SayAsync(Wire.GuardRequest message, CancellationToken cancel)
+        {
+            try
+            {
+                await writer.WriteAsync(message, cancel);
+            }
+            catch (Exception ended) when (
+                ended is RpcException or InvalidOperationException or OperationCanceledException && !cancel.IsCancellationRequested)
+            {
+                await listener.HearAsync(AnswerMax);
+                throw;
+            }
+        }
     }
 
     /// <summary>Reads ahead, so that the end of the session is known at once.</summary>

@@ -10,6 +10,7 @@ internal sealed record CliRun(int ExitCode, string Output, string Error)
 {
     public static readonly CliActions NoActions = new(
         (_, _) => throw new InvalidOperationException("not for this test"),
+        (_, _) => throw new InvalidOperationException("not for this test"),
         _ => throw new InvalidOperationException("not for this test"),
         (_, _, _) => throw new InvalidOperationException("not for this test"),
         (_, _, _, _) => throw new InvalidOperationException("not for this test"),
@@ -33,6 +34,21 @@ internal sealed record CliRun(int ExitCode, string Output, string Error)
         var shell = new CommandShell(actions, TimeProvider.System, output, error);
         int exitCode = await CommandLine.RunAsync(args, shell, output, cancel);
         return new CliRun(exitCode, output.ToString(), error.ToString());
+    }
+
+    /// <summary>The options with which "watchtower" would start one.</summary>
+    public static async Task<(CliRun Run, WatchtowerOptions? Options)> RunWatchtowerAsync(params string[] args)
+    {
+        WatchtowerOptions? options = null;
+        var actions = NoActions with
+        {
+            RunWatchtower = (given, _) =>
+            {
+                options = given;
+                return Task.FromResult(0);
+            },
+        };
+        return (await WithActionsAsync(actions, ["watchtower", .. args]), options);
     }
 
     /// <summary>The options with which "run" would start a node.</summary>

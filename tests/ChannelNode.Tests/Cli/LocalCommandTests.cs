@@ -78,7 +78,7 @@ public sealed class LocalCommandTests
     {
         string[][] commands =
         [
-            [], ["run"], ["key"], ["key", "new"], ["contract"], ["contract", "deploy"], ["info"], ["channel"],
+            [], ["run"], ["watchtower"], ["key"], ["key", "new"], ["contract"], ["contract", "deploy"], ["info"], ["channel"],
             ["channel", "open"], ["channel", "list"], ["channel", "show"], ["channel", "deposit"], ["channel", "close"],
             ["channel", "start-close"], ["channel", "settle"], ["channel", "claim"],
             ["channel", "credits"], ["channel", "withdraw-credit"], ["pay"], ["payments"], ["payments", "follow"],

@@ -75,6 +75,7 @@ public sealed class RunCommandTests
     [InlineData("--ledger-queue-max", "300", nameof(NodeOptions.LedgerQueueMax))]
     [InlineData("--peer-queue-max", "400", nameof(NodeOptions.PeerQueueMax))]
     [InlineData("--message-bytes-max", "3000000", nameof(NodeOptions.MessageBytesMax))]
+    [InlineData("--watchtower-every-ms", "250", nameof(NodeOptions.WatchtowerEveryMs))]
     [InlineData("--owner", "0x00000000000000000000000000000000000000aa", nameof(NodeOptions.Owner))]
     [InlineData("--key-file", "alice.key", nameof(NodeOptions.KeyFile))]
     public async Task EachFlag_SetsItsOption(string flag, string value, string property)
@@ -84,7 +85,27 @@ public sealed class RunCommandTests
         Assert.Equal(value, typeof(NodeOptions).GetProperty(property)!.GetValue(options)!.ToString());
     }
 
+    [Fact]
+    public async Task Watchtowers_AreNamedOneByOne()
+    {
+        (_, NodeOptions? options) = await CliRun.RunNodeAsync(
+            [.. Required, "--watchtower", "http://127.0.0.1:9803", "--watchtower", "https://tower.example"]);
+
+        Assert.Equal(["http://127.0.0.1:9803", "https://tower.example"], options!.Watchtowers);
+    }
+
+    [Fact]
+    public async Task NineWatchtowers_AreTooMany()
+    {
+        IEnumerable<string> nine = Enumerable.Range(0, 9).SelectMany(index => (string[])["--watchtower", $"http://tower{index}"]);
+        (CliRun run, NodeOptions? options) = await CliRun.RunNodeAsync([.. Required, .. nine]);
+
+        Assert.Null(options);
+        Assert.Equal("error: INVALID_ARGUMENT: --watchtower: 9 were given, at most 8 can be\n", run.Error);
+    }
+
     [Theory]
+    [InlineData("--watchtower", "tower:9803", "a URL that begins with http:// or https://")]
     [InlineData("--confirmations", "0", "a whole number from 1 to 128")]
     [InlineData("--confirmations", "129", "a whole number from 1 to 128")]
     [InlineData("--reorg-depth", "127", "a whole number from 128 to 8192")]

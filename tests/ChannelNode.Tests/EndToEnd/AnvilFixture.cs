@@ -107,6 +107,19 @@ public sealed partial class AnvilFixture : IAsyncLifetime, IAsyncDisposable
 
     public Task MineAsync(int blocks = 1) => RpcAsync<object?>("anvil_mine", Quantity.Format((UInt128)blocks));
 
+    /// <summary>A block every now and then, until something is so.</summary>
+    public async Task MineUntilAsync(Func<Task<bool>> reached)
+    {
+        for (int look = 0; look < 300; look++)
+        {
+            if (await reached()) return;
+            await MineAsync();
+            await Task.Delay(150);
+        }
+
+        throw new TimeoutException("never reached");
+    }
+
     /// <summary>The next block comes this much later, and is mined at once.</summary>
     public async Task PassTimeAsync(uint seconds)
     {

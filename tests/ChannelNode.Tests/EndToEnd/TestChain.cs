@@ -3,6 +3,7 @@ using ChannelNode.Engine;
 using ChannelNode.Settlement;
 using ChannelNode.Signing;
 using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
 
 namespace ChannelNode.Tests.EndToEnd;
 
@@ -31,6 +32,11 @@ internal sealed class TestChain : IAsyncDisposable
     public static async Task<TestChain> OpenAsync(AnvilFixture anvil)
     {
         Address contract = await anvil.PaymentChannelsAsync();
+        return new TestChain(anvil, contract, await ConnectAsync(anvil, contract, anvil.Keys[2]));
+    }
+
+    private static Task<EthereumChain> ConnectAsync(AnvilFixture anvil, Address contract, PrivateKey key)
+    {
         NodeOptions options = new()
         {
             DataDirectory = "",
@@ -39,9 +45,8 @@ internal sealed class TestChain : IAsyncDisposable
             Contract = contract,
             PollMs = 50,
         };
-        PrivateKey key = anvil.Keys[2];
-        return new TestChain(anvil, contract, await EthereumChain.ConnectAsync(
-            options, key.Address, key.Sign, TimeProvider.System, NullLogger.Instance, CancellationToken.None));
+        return EthereumChain.ConnectAsync(
+            options, key.Address, key.Sign, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
     }
 
     public Task FundAsync(Address account) => _anvil.RpcAsync<object?>("anvil_setBalance", account.ToString(), HundredEther);
@@ -49,9 +54,28 @@ internal sealed class TestChain : IAsyncDisposable
     public Task DepositAsync(Channel channel, Side side, UInt128 amount) =>
         _chain.DepositAsync(channel, side, amount, null, Limit);
 
-    /// <summary>By a key that is no party of the channel.</summary>
-    public Task DisputeForAsync(Channel channel, BalanceUpdate update, Signature signature, Signature consent) =>
-        _chain.DisputeForAsync(channel, update, signature, consent, null, Limit);
+    /// <summary>The chain by another key, which is given some ether.</summary>
+    public async Task<EthereumChain> ConnectAsync(PrivateKey key)
+    {
+        await FundAsync(key.Address);
+        return await ConnectAsync(_anvil, Contract, key);
+    }
+
+    public Task<Pots> SidesAsync(ChannelId id) => _chain.SidesAsync(id, Limit);
+
+    public async Task<Pots> UntilAsync(ChannelId id, Func<Pots, bool> reached)
+    {
+        Pots pots = default;
+        for (int look = 0; look < 600; look++)
+        {
+            pots = await SidesAsync(id);
+            if (reached(pots)) return pots;
+            await Task.Delay(50);
+        }
+
+        Assert.Fail($"never reached; the contract has {pots}");
+        return pots;
+    }
 
     public Task<Address> TokenAsync() => _anvil.TokenAsync();
 

@@ -1,49 +1,195 @@
 using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Signing;
+using ChannelNode.Storage;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Tests.EndToEnd;
 
-/// <summary>A third key disputes for a node that is away, with nothing but what that node gave it before.</summary>
+/// <summary>What a watchtower does on chain for a side that is away, and what it keeps for that.</summary>
 [Collection(AnvilCollection.Name)]
-public sealed class WatchtowerTests(AnvilFixture anvil)
+public sealed class WatchtowerTests(AnvilFixture anvil) : IAsyncLifetime
 {
-    [Fact]
-    public async Task NodeThatIsAway_IsPaidByWhatItGaveToAnother()
+    private TestChain _chain = null!;
+    private TestTower _tower = null!;
+
+    public async Task InitializeAsync()
     {
-        await using TestChain tower = await TestChain.OpenAsync(anvil);
-        await using TestNode cheat = await TestNode.StartAsync(tower);
-        TestNode honest = await TestNode.StartAsync(tower);
-        string id = await cheat.OpenAsync(honest, "1000");
-        await cheat.PayAsync(id, "400");
-        ChannelNode.Engine.ChannelSlot slot = SlotOf(honest, id);
-        (BalanceUpdate Update, Signature Signature, Signature Consent)? given = honest.Host.Node.Operations.ForWatchtower(slot);
-        Channel channel = slot.Channel;
-        await honest.StopAsync();
+        _chain = await TestChain.OpenAsync(anvil);
+        _tower = await TestTower.StartAsync(_chain, options => options with { EmptyKeptFor = TimeSpan.FromSeconds(3) });
+    }
 
-        using (var closing = cheat.Api.StartClose(new Wire.StartCloseRequest { ChannelId = id }))
-            while (await closing.ResponseStream.MoveNext(TestChain.Limit)) { }
-        Assert.NotNull(given);
-        await tower.DisputeForAsync(channel, given.Value.Update, given.Value.Signature, given.Value.Consent);
-
-        Wire.Channel seen = await cheat.UntilAsync(id, it => it.TheirPot == "400");
-        Assert.Equal(("600", "400"), (seen.OurPot, seen.OurRecordedSent));
+    public async Task DisposeAsync()
+    {
+        await _tower.DisposeAsync();
+        await _chain.DisposeAsync();
     }
 
     [Fact]
-    public async Task NodeThatWasNeverPaid_HasNothingToGive()
+    public async Task OldStateOnChain_IsDisputed_AndTheTowersKeyOnlyPays()
     {
-        await using TestChain chain = await TestChain.OpenAsync(anvil);
-        await using TestNode payer = await TestNode.StartAsync(chain);
-        await using TestNode payee = await TestNode.StartAsync(chain);
-        string id = await payer.OpenAsync(payee, "1000");
+        await using RawChannel channel = await RawChannel.OpenAsync(_chain);
+        await using RawGuard guard = await RawGuard.ConnectAsync(_tower, _chain, channel.Payee);
+        Wire.GuardFrameReply reply = await guard.AskAsync(channel.Update(guard, 300));
+        Assert.Empty(reply.Refusals);
+        UInt128 had = await _chain.EtherOfAsync(_tower.Host.Signer);
 
-        Assert.Null(payee.Host.Node.Operations.ForWatchtower(SlotOf(payee, id)));
+        await channel.CheatAsync();
+        Pots pots = await _chain.UntilAsync(channel.Id, pots => pots.SentA == 300);
+        await anvil.PassTimeAsync(RawChannel.WindowSeconds + 1);
+        await Task.Delay(1_500); // Settling is not its work unless it is told so.
+        Assert.True((await _chain.SidesAsync(channel.Id)).IsClosing);
+        await channel.SettleAsync();
+
+        Assert.Equal(((UInt128)700, (UInt128)300), (pots.PotA, pots.PotB));
+        Assert.Equal((UInt128)700, await _chain.EtherOfAsync(channel.Terms.A.Owner));
+        Assert.Equal((UInt128)300, await _chain.EtherOfAsync(channel.Terms.B.Owner));
+        Assert.True(await _chain.EtherOfAsync(_tower.Host.Signer) < had);
     }
 
-    private static ChannelNode.Engine.ChannelSlot SlotOf(TestNode node, string id)
+    [Fact]
+    public async Task ChannelThatIsClosingAlreadyWhenItIsGiven_IsDisputed()
     {
-        Assert.True(ChannelId.TryParse(id, out ChannelId channel));
-        return node.Host.Node.Book.Get(channel);
+        await using RawChannel channel = await RawChannel.OpenAsync(_chain);
+        await channel.CheatAsync();
+        await anvil.MineAsync(3);
+        await using RawGuard guard = await RawGuard.ConnectAsync(_tower, _chain, channel.Payee);
+
+        await guard.AskAsync(channel.Update(guard, 300));
+
+        await _chain.UntilAsync(channel.Id, pots => pots.SentA == 300);
+    }
+
+    [Fact]
+    public async Task OneWayChannelThatIsClosing_IsClaimedForThePayee()
+    {
+        await using RawChannel channel = await RawChannel.OpenAsync(_chain, oneWay: true);
+        await using RawGuard guard = await RawGuard.ConnectAsync(_tower, _chain, channel.Payee);
+        Assert.Empty((await guard.AskAsync(channel.Update(guard, 300))).Refusals);
+
+        await channel.CheatAsync();
+
+        await _chain.UntilAsync(channel.Id, pots => pots.SentA == 300);
+        Assert.Equal((UInt128)300, await _chain.EtherOfAsync(channel.Terms.B.Owner));
+    }
+
+    /// <summary>Each of the two gave what the other signed; nobody can keep the other from being guarded by coming first.</summary>
+    [Fact]
+    public async Task BothSidesOfOneChannel_AreGuardedEachForItself()
+    {
+        await using RawChannel channel = await RawChannel.OpenAsync(_chain);
+        await _chain.DepositAsync(channel.AsPayer, Side.B, 1_000);
+        await using RawGuard payee = await RawGuard.ConnectAsync(_tower, _chain, channel.Payee);
+        await using RawGuard payer = await RawGuard.ConnectAsync(_tower, _chain, channel.Payer);
+        Assert.Empty((await payer.AskAsync(payer.Update(channel.Terms, 50, 50, channel.Payee))).Refusals);
+        Assert.Empty((await payee.AskAsync(channel.Update(payee, 50, 50))).Refusals);
+        Assert.Empty((await payee.AskAsync(channel.Update(payee, 300, 50))).Refusals);
+        Assert.Empty((await payer.AskAsync(payer.Update(channel.Terms, 70, 300, channel.Payee))).Refusals);
+
+        await channel.CheatAsync();
+
+        await _chain.UntilAsync(channel.Id, pots => pots is { SentA: var a, SentB: var b } && a == 300 && b == 70);
+    }
+
+    [Fact]
+    public async Task ThousandsOfUpdates_LeaveOneRow_TheNewest()
+    {
+        await using RawChannel channel = await RawChannel.OpenAsync(_chain);
+        await using (RawGuard guard = await RawGuard.ConnectAsync(_tower, _chain, channel.Payee))
+        {
+            for (uint frame = 0; frame < 20; frame++)
+            {
+                Wire.GuardFrameReply reply = await guard.AskAsync(
+                    [.. Enumerable.Range(1, 100).Select(index => channel.Update(guard, (UInt128)(frame * 100 + index)))]);
+                Assert.Equal(RawPeer.Bytes((frame + 1) * 100), Assert.Single(reply.Stored).Sent);
+            }
+        }
+
+        await _tower.StopAsync();
+
+        StoreIdentity identity = new(_chain.ChainId, _chain.Contract, _tower.Host.Signer, GuardsOthers: true);
+        using RocksChannelStore store = RocksChannelStore.Open(_tower.DataDirectory, identity);
+        Assert.Equal((UInt128)2_000, store.FindGuarded(channel.Id, Side.B)!.Update.Sent);
+        Assert.Null(store.FindGuarded(channel.Id, Side.A));
+        Assert.Single(store.ReadChannels(null, 10));
+    }
+
+    [Fact]
+    public async Task StaleUpdate_IsAnsweredWithTheNewest_AndChangesNothing()
+    {
+        await using RawChannel channel = await RawChannel.OpenAsync(_chain);
+        await using RawGuard guard = await RawGuard.ConnectAsync(_tower, _chain, channel.Payee);
+        await guard.AskAsync(channel.Update(guard, 300, 20));
+
+        foreach ((UInt128 sent, UInt128 received) in new (UInt128, UInt128)[] { (299, 20), (300, 19), (400, 19), (300, 20) })
+        {
+            Wire.GuardFrameReply reply = await guard.AskAsync(channel.Update(guard, sent, received));
+            Assert.Empty(reply.Refusals);
+            Assert.Equal((RawPeer.Bytes(300), RawPeer.Bytes(20)), (reply.Stored.Single().Sent, reply.Stored.Single().Received));
+        }
+
+        await using RawGuard again = new(_tower.Url, _chain.ChainId, _chain.Contract, channel.Payee);
+        Assert.Equal(RawPeer.Bytes(300), Assert.Single(await again.GreetAsync()).Sent);
+    }
+
+    [Fact]
+    public async Task SettledChannel_IsLetGoOf_AndIsGuardedAgainWhenItIsGivenAgain()
+    {
+        await using RawChannel channel = await RawChannel.OpenAsync(_chain);
+        await using RawGuard guard = await RawGuard.ConnectAsync(_tower, _chain, channel.Payee);
+        await guard.AskAsync(channel.Update(guard, 300));
+        await channel.CheatAsync();
+        await _chain.UntilAsync(channel.Id, pots => pots.SentA == 300);
+        await Task.Delay(5_000); // As long as something is in it, it stays.
+        Assert.Equal(1, _tower.Tower.Guards.GuardedCount);
+        await anvil.PassTimeAsync(RawChannel.WindowSeconds + 1);
+        await channel.SettleAsync();
+
+        await _tower.UntilGuardsAsync(0);
+        Wire.GuardedUpdate unknown = channel.Update(guard, 400);
+        unknown.Terms = null;
+        Assert.Equal(Wire.Refusal.UnknownChannel, Assert.Single((await guard.AskAsync(unknown)).Refusals).Reason);
+        await _chain.DepositAsync(channel.AsPayer, Side.A, 1_000);
+        Assert.Empty((await guard.AskAsync(channel.Update(guard, 400))).Refusals);
+        await channel.CheatAsync();
+        await _chain.UntilAsync(channel.Id, pots => pots.SentA == 400);
+        await _tower.StopAsync();
+        await _tower.StartAsync();
+        Assert.Equal(1, _tower.Tower.Guards.GuardedCount);
+    }
+
+    [Fact]
+    public async Task TowerThatIsToldTo_SettlesToo()
+    {
+        await using TestTower settling = await TestTower.StartAsync(_chain, options => options with { Settles = true });
+        await using RawChannel channel = await RawChannel.OpenAsync(_chain);
+        await using RawGuard guard = await RawGuard.ConnectAsync(settling, _chain, channel.Payee);
+        await guard.AskAsync(channel.Update(guard, 300));
+        await channel.CheatAsync();
+        await _chain.UntilAsync(channel.Id, pots => pots.SentA == 300);
+
+        await anvil.PassTimeAsync(RawChannel.WindowSeconds + 1);
+
+        await _chain.UntilAsync(channel.Id, pots => pots.IsEmpty);
+        Assert.Equal((UInt128)300, await _chain.EtherOfAsync(channel.Terms.B.Owner));
+    }
+
+    [Fact]
+    public async Task StartOfAClosingThatIsReorganisedAway_IsDisputedWhenItComesAgain()
+    {
+        await using RawChannel channel = await RawChannel.OpenAsync(_chain);
+        await anvil.MineAsync(3);
+        await channel.CheatAsync();
+        await using RawGuard guard = await RawGuard.ConnectAsync(_tower, _chain, channel.Payee);
+        await guard.AskAsync(channel.Update(guard, 300));
+        await _chain.UntilAsync(channel.Id, pots => pots.SentA == 300);
+
+        await anvil.ReorgAsync(3);
+        Assert.False((await _chain.SidesAsync(channel.Id)).IsClosing);
+        await anvil.MineAsync();
+        await channel.CheatAsync();
+
+        await _chain.UntilAsync(channel.Id, pots => pots is { IsClosing: true, SentA: var sent } && sent == 300);
     }
 }

@@ -1,0 +1,148 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Storage;
+using ChannelNode.Tests.Core;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace ChannelNode.Tests.Engine;
+
+/// <summary>What one watchtower is told, and what it is known to lack.</summary>
+public sealed class WatchtowerLinkTests : IDisposable
+{
+    private static readonly Address Tower = new(0, 7, 7);
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("channelnode-").FullName;
+    private readonly RocksChannelStore _store;
+    private readonly WatchtowerLink _link;
+
+    public WatchtowerLinkTests()
+    {
+        _store = RocksChannelStore.Open(
+            Path.Combine(_folder, "data"), new StoreIdentity(1, Address.Zero, Sample.PartyA.Signer));
+        foreach (byte number in (byte[])[1, 2, 3]) Put(number, sent: 10);
+        Put(4, sent: 0);
+        _link = new WatchtowerLink(
+            "http://tower", new ChannelBook(_store, new PeerLinks(), 1_024), _store, new TestScheme(Sample.PartyA.Signer),
+            new NodeClock(TimeProvider.System), NullLogger.Instance);
+    }
+
+    public void Dispose()
+    {
+        _store.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task AfterAConnection_OnlyWhatIsLackingIsTold_WithTermsWhereTheyAreNotKnown()
+    {
+        _link.Begin(Tower, Holding((1, 10), (2, 9)));
+
+        IReadOnlyList<GuardRequest> frame = await NextAsync();
+
+        Assert.Equal([IdOf(2), IdOf(3)], frame.Select(request => request.Guarded.Update.Channel).Order());
+        Assert.Equal([false, true], frame.OrderBy(request => request.Guarded.Update.Channel).Select(request => request.Terms is not null));
+        Assert.Equal((2, 2), (_link.Status.Guarded, _link.Status.Lagging));
+        _link.Take(Answer(frame));
+        Assert.Equal((3, 0), (_link.Status.Guarded, _link.Status.Lagging));
+        Assert.False(NextAsync().IsCompleted);
+    }
+
+    [Fact]
+    public async Task ChannelNotedManyTimes_IsToldOnce_WithItsNewestUpdate()
+    {
+        _link.Begin(Tower, Holding((1, 10), (2, 10), (3, 10)));
+        for (UInt128 sent = 11; sent <= 50; sent++)
+        {
+            Put(1, sent);
+            _link.Note([IdOf(1)]);
+        }
+
+        GuardRequest only = Assert.Single(await NextAsync());
+        Assert.Equal((UInt128)50, only.Guarded.Update.Sent);
+        Assert.True(new TestScheme(Sample.PartyA.Signer).VerifyConsent(only.Guarded.Update, only.Guarded.Consent, Sample.PartyA.Signer));
+    }
+
+    [Fact]
+    public async Task WhatIsNotedWhileItsAnswerIsAwaited_IsToldAgain()
+    {
+        _link.Begin(Tower, Holding((1, 10), (2, 10), (3, 9)));
+        IReadOnlyList<GuardRequest> frame = await NextAsync();
+        Put(3, 11);
+        _link.Note([IdOf(3)]);
+        _link.Take(Answer(frame));
+
+        Assert.Equal(1, _link.Status.Lagging);
+        Assert.Equal((UInt128)11, Assert.Single(await NextAsync()).Guarded.Update.Sent);
+    }
+
+    [Fact]
+    public async Task WhatWasNotAnswered_IsLackingWhenTheSessionEnds()
+    {
+        _link.Begin(Tower, Holding((1, 10), (2, 10)));
+        await NextAsync();
+        _link.End();
+
+        Assert.Equal((false, 1), (_link.Status.IsConnected, _link.Status.Lagging));
+        _link.Begin(Tower, Holding((1, 10), (2, 10)));
+        Assert.Equal(IdOf(3), Assert.Single(await NextAsync()).Guarded.Update.Channel);
+    }
+
+    [Fact]
+    public async Task ChannelThatTheWatchtowerHasLetGoOf_IsToldAgainWithItsTerms()
+    {
+        _link.Begin(Tower, Holding((1, 10), (2, 10), (3, 9)));
+        Assert.Null(Assert.Single(await NextAsync()).Terms);
+        _link.Take(new GuardAnswer([], [new GuardRefusal(IdOf(3), 10, Refusal.UnknownChannel, "terms", "", "")]));
+
+        Assert.NotNull(Assert.Single(await NextAsync()).Terms);
+    }
+
+    [Fact]
+    public async Task ChannelThatIsRefused_IsCounted_AndNotToldAgainBeforeSomethingIsNew()
+    {
+        _link.Begin(Tower, Holding((1, 10), (2, 10)));
+        await NextAsync();
+        _link.Take(new GuardAnswer([], [new GuardRefusal(IdOf(3), 10, Refusal.TooManyChannels, "channels", "3", "2")]));
+
+        WatchtowerStatus status = _link.Status;
+        Assert.Equal((0, 1, Refusal.TooManyChannels), (status.Lagging, status.Refused, status.NewestRefusal));
+        Task<IReadOnlyList<GuardRequest>> next = NextAsync();
+        Assert.False(next.IsCompleted);
+        _link.Note([IdOf(3)]);
+        _link.Take(Answer(await next));
+        Assert.Equal((0, Refusal.None), (_link.Status.Refused, _link.Status.NewestRefusal));
+    }
+
+    [Fact]
+    public void BeforeTheFirstConnection_EverythingIsLacking()
+    {
+        _link.Count();
+
+        Assert.Equal((0, 3), (_link.Status.Guarded, _link.Status.Lagging));
+    }
+
+    private Task<IReadOnlyList<GuardRequest>> NextAsync() => _link.NextFrameAsync(100, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(20));
+
+    private static GuardAnswer Answer(IReadOnlyList<GuardRequest> frame) => new(
+        [.. frame.Select(it => new GuardedTotals(it.Guarded.Update.Channel, it.Guarded.Update.Sent, it.Guarded.Update.Received))], []);
+
+    private static Dictionary<ChannelId, GuardedTotals> Holding(params (byte Number, UInt128 Sent)[] held) =>
+        held.ToDictionary(it => IdOf(it.Number), it => new GuardedTotals(IdOf(it.Number), it.Sent, 0));
+
+    private static ChannelId IdOf(byte number) => new(new Bytes32(0, 0, 0, number));
+
+    private void Put(byte number, UInt128 sent)
+    {
+        ChannelTerms terms = new(Sample.PartyA, Sample.PartyB, Address.Zero, 600, OneWay: false, IdOf(number).Value);
+        IStoreBatch batch = _store.NewBatch();
+        batch.PutChannel(new Channel(IdOf(number), terms, Side.A));
+        BalanceUpdate update = new(IdOf(number), sent, 0);
+        batch.PutState(IdOf(number), Sample.Funded(1_000, 1_000) with
+        {
+            TheirSent = sent,
+            TheirSignature = sent == UInt128.Zero ? default : new TestScheme(Sample.PartyB.Signer).Sign(update),
+        });
+        _store.Commit(batch, durable: false);
+    }
+}
