@@ -89,27 +89,27 @@ internal sealed class ChainIntake
     {
         List<Seen> seen = Find(events);
         await LookForFinalAsync(block.Number, seen, cancel);
+        HashSet<ChannelId> concerned = [.. seen.Select(it => it.What.Channel)];
+        List<(ChannelSlot, RecentDeposits.Change)> others = ReviewOthers(concerned, block.Number);
         (ulong First, ulong Last)? old = _tail.Add(block);
-        await _ledger.RunAsync(turn => Next(turn, block, seen, old), cancel);
-        await CreditAsync(cancel);
-    }
+        await _ledger.RunAsync(
+            turn =>
+            {
+                HashSet<ChannelId> undoable = [];
+                foreach ((ChannelSlot slot, ChainEvent what) in seen)
+                {
+                    if (undoable.Add(what.Channel)) turn.Batch.PutUndo(block.Number, what.Channel, slot.Working);
+                    foreach (OperatorEvent told in Observe(turn, slot, what, block.Number)) turn.Tell(told);
+                }
 
-    private bool Next(LedgerTurn turn, ChainBlock block, List<Seen> seen, (ulong First, ulong Last)? old)
-    {
-        HashSet<ChannelId> undoable = [];
-        foreach ((ChannelSlot slot, ChainEvent what) in seen)
-        {
-            if (undoable.Add(what.Channel)) turn.Batch.PutUndo(block.Number, what.Channel, slot.Working);
-            foreach (OperatorEvent told in Observe(turn, slot, what, block.Number)) turn.Tell(told);
-        }
-
-        // Those of this block at once, the others after it: a small deposit counts in the write that shows it.
-        foreach (RecentDeposits.Change change in _deposits.Review(undoable, block.Number, _final))
-            Credit(turn, _book.Get(change.Channel), change, block.Number);
-        ExpireCloses(turn, _tail.WithConfirmations(_confirmations));
-        turn.Batch.PutBlock(block);
-        if (old is var (first, last)) turn.Batch.DropBlocks(first, last);
-        return true;
+                // In the write that shows it: a small deposit counts at once.
+                CreditAll(turn, concerned, others, block.Number);
+                ExpireCloses(turn, _tail.WithConfirmations(_confirmations));
+                turn.Batch.PutBlock(block);
+                if (old is var (first, last)) turn.Batch.DropBlocks(first, last);
+                return true;
+            },
+            cancel);
     }
 
     /// <summary>
@@ -122,6 +122,8 @@ internal sealed class ChainIntake
     {
         List<Seen> seen = Find(events);
         await LookForFinalAsync(block.Number, seen, cancel);
+        HashSet<ChannelId> concerned = [.. seen.Select(it => it.What.Channel)];
+        List<(ChannelSlot, RecentDeposits.Change)> others = ReviewOthers(concerned, block.Number);
         List<OperatorEvent> told = [];
         Queue<Seen[]> parts = new(seen.Chunk(EventsPerTurnMax));
         for (; parts.Count > 1; parts.Dequeue()) await _ledger.RunAsync(turn => ObservePart(turn, parts.Peek()), cancel);
@@ -131,14 +133,14 @@ internal sealed class ChainIntake
             turn =>
             {
                 if (parts.TryDequeue(out Seen[]? last)) ObservePart(turn, last);
+                foreach (OperatorEvent what in told) turn.Tell(what);
+                CreditAll(turn, concerned, others, block.Number);
                 ExpireCloses(turn, block);
                 turn.Batch.DropBlocks(0, block.Number);
                 turn.Batch.PutBlock(block);
-                foreach (OperatorEvent what in told) turn.Tell(what);
                 return true;
             },
             cancel);
-        await CreditAsync(cancel);
 
         bool ObservePart(LedgerTurn turn, Seen[] part)
         {
@@ -158,7 +160,7 @@ internal sealed class ChainIntake
         OperatorEvent reorganized = ChannelEvents.Reorganized(_tail.Newest!, block, undone.Count);
         _tail.BackTo(block);
         (ChannelId, RecentDeposit)[] gone = [.. _deposits.DropAfter(block.Number)];
-        List<(ChannelSlot, RecentDeposits.Change)> credit = Review(block.Number);
+        List<(ChannelSlot, RecentDeposits.Change)> credit = ReviewOthers([], block.Number);
         await _ledger.RunAsync(turn => Back(turn, block, undone, gone, credit, reorganized), cancel);
     }
 
@@ -221,22 +223,17 @@ internal sealed class ChainIntake
             Change(turn, slot, Lifecycle.ExpireClose(slot.Working, staying.TimestampSeconds));
     }
 
-    private async Task CreditAsync(CancellationToken cancel)
-    {
-        if (_deposits.IsEmpty || _tail.Newest is not { } head) return;
-        List<(ChannelSlot, RecentDeposits.Change)> changes = Review(head.Number);
-        if (changes.Count == 0) return;
-        await _ledger.RunAsync(
-            turn =>
-            {
-                foreach ((ChannelSlot slot, RecentDeposits.Change change) in changes) Credit(turn, slot, change, head.Number);
-                return true;
-            },
-            cancel);
-    }
+    /// <summary>What changes with the block in channels that it does not concern.</summary>
+    private List<(ChannelSlot, RecentDeposits.Change)> ReviewOthers(HashSet<ChannelId> concerned, ulong head) =>
+        [.. _deposits.ReviewOthers(concerned, head, _final).Select(change => (_book.Get(change.Channel), change))];
 
-    private List<(ChannelSlot, RecentDeposits.Change)> Review(ulong head) =>
-        [.. _deposits.Review(head, _final).Select(change => (_book.Get(change.Channel), change))];
+    private void CreditAll(
+        LedgerTurn turn, HashSet<ChannelId> concerned, List<(ChannelSlot, RecentDeposits.Change)> others, ulong head)
+    {
+        foreach (RecentDeposits.Change change in _deposits.Review(concerned, head, _final))
+            Credit(turn, _book.Get(change.Channel), change, head);
+        foreach ((ChannelSlot slot, RecentDeposits.Change change) in others) Credit(turn, slot, change, head);
+    }
 
     private void Credit(LedgerTurn turn, ChannelSlot slot, RecentDeposits.Change change, ulong block)
     {

@@ -66,8 +66,9 @@ internal sealed class RecentDeposits(Func<Address, CreditPolicy> policyOf)
         return dropped;
     }
 
-    /// <summary>What changes with a new head or a newer final block.</summary>
-    public IReadOnlyList<Change> Review(ulong head, ulong final) => Review([.. _entries.Keys], head, final);
+    /// <summary>What changes with a new head or a newer final block in all channels but these.</summary>
+    public IReadOnlyList<Change> ReviewOthers(HashSet<ChannelId> channels, ulong head, ulong final) =>
+        Review([.. _entries.Keys.Where(id => !channels.Contains(id))], head, final);
 
     /// <summary>The same, of these channels only.</summary>
     public IReadOnlyList<Change> Review(IReadOnlyCollection<ChannelId> channels, ulong head, ulong final)

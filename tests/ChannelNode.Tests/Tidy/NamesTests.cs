@@ -1,6 +1,8 @@
 using System.Text.RegularExpressions;
 using ChannelNode.Core;
+using ChannelNode.Engine;
 using Xunit;
+using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Tests.Tidy;
 
@@ -20,6 +22,21 @@ public sealed partial class NamesTests
         IEnumerable<string> known = Enum.GetValues<Refusal>().Select(refusal => $"{ProtoName(refusal)} = {(int)refusal}");
 
         Assert.Equal(known, spoken);
+    }
+
+    [Fact]
+    public void KindsOfEventsAndJobs_HaveTheSameNamesAndNumbersInTheProto()
+    {
+        AssertSame<EventKind, Wire.EventKind>();
+        AssertSame<EventSeverity, Wire.EventSeverity>();
+        AssertSame<JobKind, Wire.JobKind>();
+
+        static void AssertSame<TEngine, TWire>()
+            where TEngine : struct, Enum
+            where TWire : struct, Enum =>
+            Assert.Equal(
+                Enum.GetValues<TEngine>().Select(value => $"{value} = {value:D}"),
+                Enum.GetValues<TWire>().Select(value => $"{value} = {value:D}").Skip(1));
     }
 
     [Fact]

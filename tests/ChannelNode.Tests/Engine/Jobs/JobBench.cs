@@ -41,6 +41,9 @@ internal sealed class JobBench : IAsyncDisposable
 
     public Address Contract => _contract;
 
+    /// <summary>What operators were told of jobs.</summary>
+    public IReadOnlyList<OperatorEvent> Events => _store.ReadEvents(0, int.MaxValue);
+
     /// <summary>With a key of its own, or that of <paramref name="twin"/>.</summary>
     public static async Task<JobBench> StartAsync(
         AnvilFixture anvil, Func<NodeOptions, NodeOptions>? change = null, JobBench? twin = null)

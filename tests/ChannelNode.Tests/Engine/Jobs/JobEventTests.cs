@@ -1,0 +1,85 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Tests.EndToEnd;
+using Xunit;
+
+namespace ChannelNode.Tests.Engine.Jobs;
+
+/// <summary>What operators are told of transactions, with the write of each step.</summary>
+public sealed class JobEventTests : IAsyncLifetime
+{
+    private const ulong Gwei = 1_000_000_000;
+
+    private AnvilFixture _anvil = null!;
+
+    public async Task InitializeAsync() => _anvil = await AnvilFixture.StartAsync();
+
+    public async Task DisposeAsync() => await _anvil.DisposeAsync();
+
+    [Fact]
+    public async Task StuckTransaction_IsToldWithWhatReplacesIt_AndItsEnd()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        JobEntry entry = await bench.DepositAsync(bench.NewChannel(), 1_000);
+        JobAttempt first = (await JobBench.UntilAsync(entry, JobStatus.Sent)).Attempts[0];
+        await bench.SetBaseFeeAsync((ulong)first.Fees.MaxFee * 10);
+        await _anvil.MineAsync();
+        await JobBench.UntilAsync(entry, job => job.Attempts.Count > 1);
+
+        Job done = await bench.MineUntilAsync(entry, JobStatus.Done);
+
+        EventKind[] stuck = [.. done.Attempts.Skip(1).Select(_ => EventKind.TransactionStuck)];
+        Assert.Equal(
+            [EventKind.TransactionSent, .. stuck, EventKind.TransactionMined, EventKind.TransactionConfirmed],
+            bench.Events.Select(what => what.Kind));
+        Assert.Equal(
+            done.Attempts.Select(attempt => (attempt.Hash, (ulong?)attempt.Nonce, attempt.Fees.MaxFee)),
+            bench.Events.Take(done.Attempts.Count).Select(what => (what.Transaction, what.Nonce, what.MaxFee)));
+        Assert.All(bench.Events.TakeLast(2), what => Assert.Equal(done.Receipt!.Hash, what.Transaction));
+        Assert.All(bench.Events, what => Assert.Equal((done.Number, JobKind.Deposit), (what.Job, what.JobKind)));
+    }
+
+    [Fact]
+    public async Task BudgetThatIsReached_IsAnAlarm()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { GasBudgetWeiPerDay = 1 });
+
+        JobEntry entry = await bench.DepositAsync(bench.NewChannel(), 1_000);
+        await JobBench.UntilAsync(entry, JobStatus.Failed);
+
+        Assert.Equal(
+            [(EventKind.BudgetReached, EventSeverity.Alarm), (EventKind.TransactionFailed, EventSeverity.Warning)],
+            bench.Events.Select(what => (what.Kind, what.Severity)));
+        Assert.All(bench.Events, what => Assert.Equal(Refusal.BudgetReached, what.Refusal));
+    }
+
+    [Fact]
+    public async Task FeesAboveTheLimit_AreToldOnce()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { FeeWeiMax = 5 * Gwei });
+        await bench.SetBaseFeeAsync(50 * Gwei);
+        await _anvil.MineAsync();
+        JobEntry entry = await bench.DepositAsync(bench.NewChannel(), 1);
+        await JobBench.UntilAsync(entry, _ => bench.Events.Count > 0);
+        await Task.Delay(500); // Some rounds more.
+
+        OperatorEvent told = Assert.Single(bench.Events);
+        Assert.Equal((EventKind.TransactionStuck, Refusal.FeeTooHigh), (told.Kind, told.Refusal));
+    }
+
+    [Fact]
+    public async Task NonceUsedByAStranger_IsAnAlarm()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { ReplaceAfterSeconds = 600 });
+        JobEntry entry = await bench.DepositAsync(bench.NewChannel(), 1_000);
+        Job sent = await JobBench.UntilAsync(entry, JobStatus.Sent);
+
+        await bench.SendAsStrangerAsync(sent.Nonce!.Value, 500 * Gwei);
+        await _anvil.MineAsync();
+        await JobBench.UntilAsync(entry, job => job.Nonce == sent.Nonce + 1);
+
+        Assert.Equal(
+            [EventKind.TransactionSent, EventKind.KeyShared, EventKind.TransactionSent], bench.Events.Select(what => what.Kind));
+        Assert.Equal((sent.Nonce, EventSeverity.Alarm), (bench.Events[1].Nonce, bench.Events[1].Severity));
+    }
+}
