@@ -50,6 +50,7 @@ build() {
   is_built && return
   say "compiling"
   quietly dotnet build "$benchmarks" -c Release -v quiet --nologo
+  touch "$program"
 }
 
 plot() {
