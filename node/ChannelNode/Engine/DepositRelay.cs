@@ -15,9 +15,14 @@ internal sealed class DepositRelay(
     /// <summary>What an authorization must still hold to be sent: it has to be mined by then.</summary>
     private const ulong ValidSecondsMin = 60;
 
+    /// <summary>Deposits that may wait for the one under way.</summary>
+    private const int WaitingMax = 16;
+
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
+    private static readonly TimeSpan WaitMax = TimeSpan.FromSeconds(15);
 
     private readonly SemaphoreSlim _one = new(1);
+    private int _waiting;
     private readonly Queue<long> _begun = [];
 
     /// <summary>
@@ -34,7 +39,7 @@ internal sealed class DepositRelay(
     {
         var answer = new Reply(link, said);
         Refusal refusal = Check(link, said, out ChannelSlot? slot);
-        if (refusal != Refusal.None || !_one.Wait(0, CancellationToken.None))
+        if (refusal != Refusal.None || !await EnterAsync())
         {
             answer.Give(refusal == Refusal.None ? Refusal.RelayRefused : refusal);
             return;
@@ -51,6 +56,30 @@ internal sealed class DepositRelay(
         }
     }
 
+    /// <summary>A payer may ask for its next deposit before this node has seen all of the last.</summary>
+    private async Task<bool> EnterAsync()
+    {
+        if (_one.Wait(0, CancellationToken.None)) return true;
+        if (Interlocked.Increment(ref _waiting) > WaitingMax)
+        {
+            Interlocked.Decrement(ref _waiting);
+            return false;
+        }
+
+        try
+        {
+            return await _one.WaitAsync(WaitMax, stopping);
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _waiting);
+        }
+    }
+
     private async Task SendAsync(
         Channel channel, PeerLink link, PeerMessage.DepositAuthorization said, Reply answer)
     {
@@ -62,7 +91,8 @@ internal sealed class DepositRelay(
                 $"relay/{channel.Id}/{authorization.Salt}/{said.Amount}",
                 [channel.Id],
                 chain.RelayDeposit(channel, channel.TheirSide, said.Amount, authorization),
-                authorization.ValidBeforeSeconds);
+                authorization.ValidBeforeSeconds,
+                Once: true);
             JobEntry job = await jobs.SubmitAsync(order, stopping);
             TransactionReceipt receipt = await JobBook.WhenDoneAsync(job, answer, stopping);
             log.DepositRelayed(channel.Id, said.Amount, link.Signer, receipt.GasUsed);
