@@ -77,14 +77,14 @@ internal static class JobEvents
     private static OperatorEvent Of(
         Job job, EventKind kind, EventSeverity severity, string what, TransactionReceipt? receipt = null) => new(
         kind, severity, $"job {job.Number} ({job.Purpose}): {what}")
-    {
-        Channels = job.Channels,
-        Job = job.Number,
-        JobKind = job.Kind,
-        Nonce = job.Nonce,
-        Transaction = receipt?.Hash ?? job.Offer?.Hash ?? default,
-        MaxFee = job.Offer?.Fees.MaxFee ?? UInt128.Zero,
-        Block = receipt?.BlockNumber ?? 0,
-        Refusal = job.Refusal,
-    };
+        {
+            Channels = job.Channels,
+            Job = job.Number,
+            JobKind = job.Kind,
+            Nonce = job.Nonce,
+            Transaction = receipt?.Hash ?? job.Offer?.Hash ?? default,
+            MaxFee = job.Offer?.Fees.MaxFee ?? UInt128.Zero,
+            Block = receipt?.BlockNumber ?? 0,
+            Refusal = job.Refusal,
+        };
 }

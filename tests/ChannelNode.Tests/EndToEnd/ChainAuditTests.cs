@@ -99,6 +99,12 @@ public sealed class ChainAuditTests(AnvilFixture anvil) : IAsyncLifetime
 
         Wire.Channel restored = await _alice.ChannelAsync(id);
         Assert.Equal(("400", "400", Wire.ChannelStatus.Closing), (restored.Sent, restored.OurRecordedSent, restored.Status));
+        using (var call = _alice.Api.SubscribeEvents(new Wire.SubscribeEventsRequest { Kinds = { Wire.EventKind.StateLost } }))
+        {
+            Assert.True(await call.ResponseStream.MoveNext(TestChain.Limit));
+            Assert.Equal(Wire.EventSeverity.Alarm, call.ResponseStream.Current.Events[0].Severity);
+        }
+
         await _bob.StartAsync();
     }
 
