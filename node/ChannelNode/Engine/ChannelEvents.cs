@@ -82,7 +82,7 @@ internal static class ChannelEvents
             : $"channel {channel.Id} is closing: {window}";
         if (Lifecycle.Due(channel, after, nowSeconds, nowSeconds) is ChannelDuty.Dispute or ChannelDuty.Claim)
         {
-            sentence += $"; recorded is an old state ({pots.SentOf(channel.TheirSide)} of the peer's, this node can prove "
+            sentence += $"; that is an old state (of the peer's, recorded {pots.SentOf(channel.TheirSide)}, this node can prove "
                 + $"{after.TheirSent}), and this node answers";
         }
 
