@@ -54,6 +54,7 @@ public sealed class WatchtowerTests(AnvilFixture anvil) : IAsyncLifetime
         await using RawChannel channel = await RawChannel.OpenAsync(_chain);
         await channel.CheatAsync();
         await anvil.MineAsync(3);
+        await _tower.Tower.View.WhenFollowedAsync(await anvil.HeadAsync(), TestChain.Limit);
         await using RawGuard guard = await RawGuard.ConnectAsync(_tower, _chain, channel.Payee);
 
         await guard.AskAsync(channel.Update(guard, 300));
@@ -85,11 +86,12 @@ public sealed class WatchtowerTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Empty((await payer.AskAsync(payer.Update(channel.Terms, 50, 50, channel.Payee))).Refusals);
         Assert.Empty((await payee.AskAsync(channel.Update(payee, 50, 50))).Refusals);
         Assert.Empty((await payee.AskAsync(channel.Update(payee, 300, 50))).Refusals);
-        Assert.Empty((await payer.AskAsync(payer.Update(channel.Terms, 70, 300, channel.Payee))).Refusals);
+        Assert.Empty((await payer.AskAsync(payer.Update(channel.Terms, 300, 50, channel.Payee))).Refusals);
 
         await channel.CheatAsync();
 
-        await _chain.UntilAsync(channel.Id, pots => pots is { SentA: var a, SentB: var b } && a == 300 && b == 70);
+        // The same totals by both, and each disputed: neither alone records more than 50 of the other's.
+        await _chain.UntilAsync(channel.Id, pots => pots is { SentA: var a, SentB: var b } && a == 300 && b == 300);
     }
 
     [Fact]
@@ -181,15 +183,21 @@ public sealed class WatchtowerTests(AnvilFixture anvil) : IAsyncLifetime
         await using RawChannel channel = await RawChannel.OpenAsync(_chain);
         await anvil.MineAsync(3);
         await channel.CheatAsync();
+        await _tower.Tower.View.WhenFollowedAsync(await anvil.HeadAsync(), TestChain.Limit); // So it can only be asked for.
         await using RawGuard guard = await RawGuard.ConnectAsync(_tower, _chain, channel.Payee);
         await guard.AskAsync(channel.Update(guard, 300));
         await _chain.UntilAsync(channel.Id, pots => pots.SentA == 300);
+        Assert.True(IsClosing(channel.Id));
 
         await anvil.ReorgAsync(3);
         Assert.False((await _chain.SidesAsync(channel.Id)).IsClosing);
         await anvil.MineAsync();
+        for (int look = 0; look < 400 && IsClosing(channel.Id); look++) await Task.Delay(50);
+        Assert.False(IsClosing(channel.Id));
         await channel.CheatAsync();
 
         await _chain.UntilAsync(channel.Id, pots => pots is { IsClosing: true, SentA: var sent } && sent == 300);
     }
+
+    private bool IsClosing(ChannelId id) => _tower.Tower.Guards.Closing().Any(closing => closing.Channel.Id == id);
 }
