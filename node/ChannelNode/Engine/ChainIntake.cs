@@ -151,13 +151,12 @@ internal sealed class ChainIntake
 
     private async Task BackAsync(ChainBlock block, CancellationToken cancel)
     {
-        Dictionary<ChannelId, ChannelState> before = [];
-        foreach ((ChannelId id, ChannelState state) in _store.ReadUndo(block.Number)) before.TryAdd(id, state); // The first undoes all.
+        // Block by block, the newest first: what was said between two of them is only in the later one's row.
         List<(ChannelSlot Slot, ChannelState Before)> undone = [];
-        foreach ((ChannelId id, ChannelState state) in before)
+        foreach ((ChannelId id, ChannelState state) in _store.ReadUndo(block.Number).Reverse())
             if (_book.Find(id) is { } slot) undone.Add((slot, state)); // A watchtower may have let go of it.
 
-        OperatorEvent reorganized = ChannelEvents.Reorganized(_tail.Newest!, block, undone.Count);
+        OperatorEvent reorganized = ChannelEvents.Reorganized(_tail.Newest!, block, undone.DistinctBy(it => it.Slot).Count());
         _tail.BackTo(block);
         (ChannelId, RecentDeposit)[] gone = [.. _deposits.DropAfter(block.Number)];
         List<(ChannelSlot, RecentDeposits.Change)> credit = ReviewOthers([], block.Number);

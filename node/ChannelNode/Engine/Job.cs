@@ -111,8 +111,14 @@ internal sealed record Job
 
     public bool IsActive => Status < JobStatus.Done;
 
-    /// <summary>Done, but so few blocks ago that a reorganisation may undo it: then it is sent again.</summary>
-    public bool IsShallow => Status == JobStatus.Done && !Raw.IsEmpty;
+    /// <summary>
+    /// Ended, but so few blocks ago that a reorganisation may undo it: what was done is sent again then, and a deposit that
+    /// reverted may be mined after all.
+    /// </summary>
+    public bool IsShallow => !IsActive && !Raw.IsEmpty;
+
+    /// <summary>Done twice, it costs twice; the contract refuses everything else the second time.</summary>
+    public bool PutsMoneyIn => Call.Value != UInt128.Zero || Call.Spends != UInt128.Zero;
 
     /// <summary>What the peer's money hangs on: such jobs have their own reserve, and the higher limit of fees.</summary>
     public bool IsProtective => Kind == JobKind.Dispute || (Kind == JobKind.Claim && DeadlineSeconds != 0);

@@ -52,7 +52,7 @@ internal sealed class JobBook
 
     public bool HasActive => !_active.IsEmpty;
 
-    /// <summary>Those that are done, by blocks that a reorganisation may still take away.</summary>
+    /// <summary>Those that have ended, by blocks that a reorganisation may still take away.</summary>
     public IReadOnlyList<JobEntry> Shallow => [.. _shallow.OrderBy(pair => pair.Key).Select(pair => pair.Value)];
 
     /// <summary>The jobs under way and those remembered, newest first.</summary>

@@ -35,8 +35,11 @@ internal sealed class JobObserver(
             return;
         }
 
-        if (job.Nonce is { } taken && taken < look.DeepNonce && ++entry.LooksWithoutOurs >= LooksBeforeAStranger)
-            await TakeStrangersAsync(entry, taken);
+        // What machines that lag do not know yet may be ours, and a deposit under a new nonce would then be a second one: so
+        // the nonce must be used deeper than they lag. A dispute cannot wait for that, and made twice it is refused.
+        ulong usedBelow = job.IsProtective ? look.MinedNonce : look.DeepNonce;
+        if (job.Nonce is { } taken && taken < usedBelow && ++entry.LooksWithoutOurs >= LooksBeforeAStranger)
+            await TakeStrangersAsync(entry, taken, isSure: taken < look.DeepNonce);
     }
 
     /// <summary>Newest first, and among all of them: one under an earlier nonce counts too.</summary>
@@ -50,7 +53,7 @@ internal sealed class JobObserver(
         return null;
     }
 
-    /// <summary>Of a job that is done: whether it still is. Once its block is deep enough nobody asks any more.</summary>
+    /// <summary>Of a job that has ended: whether it still has. Once its block is deep enough nobody asks any more.</summary>
     public async Task ReviewAsync(JobEntry entry, AccountLook look, CancellationToken cancel)
     {
         if (entry.Job is not { IsShallow: true, Receipt: { } known } job || look.Head < known.BlockNumber) return;
@@ -60,7 +63,8 @@ internal sealed class JobObserver(
             return;
         }
 
-        if (found.Mined.Receipt != known)
+        bool isSuccess = job.Status == JobStatus.Done || found.Attempt.Kind == AttemptKind.Cancelling;
+        if (found.Mined.Receipt != known || found.Mined.Succeeded != isSuccess)
             await TakeMinedAsync(entry, found.Attempt, found.Mined, look, cancel);
         else if (IsDeep(known, look, options.ConfirmationsLarger))
             await jobs.SaveAsync(entry, job);
@@ -82,7 +86,8 @@ internal sealed class JobObserver(
         entry.Problem = Refusal.None;
         if (IsDeep(mined.Receipt, look, options.Confirmations)) job = await EndAsync(job, attempt, mined, cancel);
         if (ReferenceEquals(job, entry.Job)) return;
-        bool isShallow = job.Status == JobStatus.Done && !IsDeep(mined.Receipt, look, options.ConfirmationsLarger);
+        bool mayReturn = job.Status == JobStatus.Done || (job.Status == JobStatus.Failed && job.PutsMoneyIn);
+        bool isShallow = mayReturn && !IsDeep(mined.Receipt, look, options.ConfirmationsLarger);
         await jobs.SaveAsync(entry, job, isShallow);
     }
 
@@ -111,10 +116,10 @@ internal sealed class JobObserver(
     }
 
     /// <summary>
-    /// The nonce is used, as deep as counts, and not by any transaction of the job: it gets a new one. The old attempts
+    /// The nonce is used, and not by any transaction of the job: it gets a new one. The old attempts
     /// are still looked for, in case the chain is reorganized after all.
     /// </summary>
-    private async Task TakeStrangersAsync(JobEntry entry, ulong nonce)
+    private async Task TakeStrangersAsync(JobEntry entry, ulong nonce, bool isSure)
     {
         Job job = entry.Job;
         entry.LooksWithoutOurs = 0;
@@ -124,7 +129,7 @@ internal sealed class JobObserver(
             return;
         }
 
-        jobs.NoticeStranger();
+        if (isSure) jobs.NoticeStranger();
         await jobs.SaveAsync(entry, job with { Status = JobStatus.Waiting, Nonce = null, Raw = default });
     }
 

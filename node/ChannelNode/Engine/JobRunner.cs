@@ -51,7 +51,7 @@ internal sealed class JobRunner(
             return false;
         }
 
-        AccountLook look = await chain.LookAsync(options.Confirmations, cancel);
+        AccountLook look = await chain.LookAsync(Math.Max(options.Confirmations, options.ConfirmationsLarger), cancel);
         foreach (JobEntry entry in shallow) await TryAsync(entry, () => observer.ReviewAsync(entry, look, cancel));
         IReadOnlyList<JobEntry> active = jobs.Active;
         List<Job> before = [.. active.Select(entry => entry.Job)];

@@ -101,7 +101,10 @@ internal sealed class Node : IAsyncDisposable
     public CancellationToken Stopping => _stopping.Token;
 
     /// <summary>Ends when the node can no longer do its work; faulted with the reason.</summary>
-    public Task Completion => Task.WhenAny(Ledger.Completion, _guarding, _running, _retaining, _claiming, _telling).Unwrap();
+    public Task Completion => Task.WhenAny([Ledger.Completion, .. Loops]).Unwrap();
+
+    /// <summary>What never ends while the node does its work.</summary>
+    internal IReadOnlyList<Task> Loops => [_guarding, _running, _retaining, _claiming, _telling];
 
     /// <summary>Follows the chain, and returns when everything that happened while the node was away is known.</summary>
     public Task CatchUpAsync(CancellationToken cancel)
@@ -135,7 +138,7 @@ internal sealed class Node : IAsyncDisposable
         await _stopping.CancelAsync();
         try
         {
-            await Task.WhenAll(_guarding, _running, _retaining, _claiming, _telling);
+            await Task.WhenAll(Loops);
         }
         catch (Exception)
         {

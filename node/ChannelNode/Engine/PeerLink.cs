@@ -58,6 +58,15 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
         }
     }
 
+    /// <summary>Something waits to be taken.</summary>
+    internal bool HasWaiting
+    {
+        get
+        {
+            lock (_saying) return !_waiting.IsEmpty;
+        }
+    }
+
     /// <summary>Ends when something was said since it ended last, or somebody woke the session. One waits at a time.</summary>
     public ValueTask WaitToTakeAsync() => _wake.WhenAsync();
 

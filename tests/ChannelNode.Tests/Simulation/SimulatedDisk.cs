@@ -80,6 +80,8 @@ internal sealed class SimulatedRows
 
     public SortedDictionary<ulong, ChainBlock> Blocks { get; } = [];
 
+    public ChainBlock? Cursor { get; set; }
+
     public SortedDictionary<(ulong Block, ChannelId Channel), ChannelState> Undo { get; } = [];
 
     public SortedDictionary<(ulong Block, ChannelId Channel, Side Side), RecentDeposit> Deposits { get; } = [];

@@ -11,6 +11,9 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
     /// <summary>The next commit ends the node there.</summary>
     public CutPoint? CutAtNextCommit { get; set; }
 
+    /// <summary>The newest block that was followed.</summary>
+    public ChainBlock? Cursor => _rows.Cursor;
+
     public ulong ChannelCount => (ulong)_rows.Channels.Count;
 
     public StoredChannel? FindChannel(ChannelId id) =>
@@ -145,7 +148,7 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
             Writes.Add(rows => rows.Received.Add(put));
         }
 
-        public void PutBlock(ChainBlock block) => Writes.Add(rows => rows.Blocks[block.Number] = block);
+        public void PutBlock(ChainBlock block) => Writes.Add(rows => rows.Cursor = rows.Blocks[block.Number] = block);
 
         public void PutUndo(ulong block, ChannelId channel, in ChannelState before)
         {
@@ -157,6 +160,7 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
         {
             foreach (ulong number in rows.Blocks.Keys.Where(number => number >= first && number <= last).ToArray())
                 rows.Blocks.Remove(number);
+            if (rows.Blocks.Count > 0) rows.Cursor = rows.Blocks[rows.Blocks.Keys.Max()];
             foreach ((ulong Block, ChannelId Channel) key in rows.Undo.Keys.Where(key => key.Block >= first && key.Block <= last).ToArray())
                 rows.Undo.Remove(key);
         });

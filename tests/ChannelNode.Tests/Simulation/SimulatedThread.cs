@@ -14,6 +14,8 @@ internal sealed class SimulatedThread : SynchronizationContext
 
     public override void Send(SendOrPostCallback d, object? state) => d(state);
 
+    public bool IsIdle => _waiting.IsEmpty;
+
     /// <summary>Runs all that waits, and what that leads to.</summary>
     public void Run()
     {

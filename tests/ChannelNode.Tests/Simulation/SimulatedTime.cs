@@ -4,36 +4,67 @@ namespace ChannelNode.Tests.Simulation;
 internal sealed class SimulatedTime : TimeProvider
 {
     private readonly List<Timer> _timers = [];
-    private long _nowMs = 1_700_000_000_000;
+
+    public long NowMs { get; private set; } = 1_700_000_000_000;
+
+    public ulong NowSeconds => (ulong)(NowMs / 1_000);
+
+    /// <summary>When the next timer goes off; far away where none runs.</summary>
+    public long NextDueMs => Next()?.DueMs ?? long.MaxValue;
 
     public override long TimestampFrequency => 1_000;
 
-    public override DateTimeOffset GetUtcNow() => DateTimeOffset.FromUnixTimeMilliseconds(_nowMs);
+    public override DateTimeOffset GetUtcNow() => DateTimeOffset.FromUnixTimeMilliseconds(NowMs);
 
-    public override long GetTimestamp() => _nowMs;
+    public override long GetTimestamp() => NowMs;
 
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+        CreateTimer(this, callback, state, dueTime, period);
+
+    public ITimer CreateTimer(object owner, TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
-        Timer timer = new(this, callback, state);
+        Timer timer = new(this, owner, callback, state);
         timer.Change(dueTime, period);
         return timer;
     }
 
+    /// <summary>No timer of the owner goes off any more.</summary>
+    public void Stop(object owner) => _timers.RemoveAll(timer => timer.Owner == owner);
+
     public void Advance(long ms)
     {
-        long until = _nowMs + ms;
-        while (_timers.Where(timer => timer.DueMs <= until).MinBy(timer => timer.DueMs) is { } next)
+        long until = NowMs + ms;
+        while (NextDueMs <= until)
         {
-            _nowMs = Math.Max(_nowMs, next.DueMs);
-            next.GoOff();
+            MoveTo(NextDueMs);
+            GoOff();
         }
 
-        _nowMs = until;
+        NowMs = until;
     }
 
-    private sealed class Timer(SimulatedTime time, TimerCallback callback, object? state) : ITimer
+    /// <summary>Without any timer going off.</summary>
+    public void MoveTo(long ms) => NowMs = Math.Max(NowMs, ms);
+
+    /// <summary>The one timer that is due first, where one is.</summary>
+    public void GoOff()
+    {
+        if (Next() is { } next && next.DueMs <= NowMs) next.GoOff();
+    }
+
+    private Timer? Next()
+    {
+        Timer? next = null;
+        foreach (Timer timer in _timers)
+            if (next is null || timer.DueMs < next.DueMs) next = timer;
+        return next;
+    }
+
+    private sealed class Timer(SimulatedTime time, object owner, TimerCallback callback, object? state) : ITimer
     {
         private long _periodMs = -1;
+
+        public object Owner => owner;
 
         public long DueMs { get; private set; }
 
@@ -42,7 +73,7 @@ internal sealed class SimulatedTime : TimeProvider
             time._timers.Remove(this);
             _periodMs = (long)period.TotalMilliseconds;
             if (dueTime < TimeSpan.Zero) return true;
-            DueMs = time._nowMs + (long)dueTime.TotalMilliseconds;
+            DueMs = time.NowMs + (long)dueTime.TotalMilliseconds;
             time._timers.Add(this);
             return true;
         }
@@ -62,4 +93,19 @@ internal sealed class SimulatedTime : TimeProvider
             return ValueTask.CompletedTask;
         }
     }
+}
+
+/// <summary>The clock of one machine: it may be wrong, and when the machine stops its timers are gone.</summary>
+internal sealed class MachineTime(SimulatedTime time, TimeSpan aheadBy) : TimeProvider
+{
+    public override long TimestampFrequency => time.TimestampFrequency;
+
+    public override DateTimeOffset GetUtcNow() => time.GetUtcNow() + aheadBy;
+
+    public override long GetTimestamp() => time.GetTimestamp();
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+        time.CreateTimer(this, callback, state, dueTime, period);
+
+    public void Stop() => time.Stop(this);
 }

@@ -132,7 +132,7 @@ internal sealed class SimulatedWorld
             case < 84: Arrive(place); break;
             case < 92: Connect(); break;
             case < 93: Disconnect(index); break;
-            case < 96: place.Words.Subscribe(place.Node); break;
+            case < 96: place.Words.Subscribe(place.Node.Store); break;
             default: Pass(_random.Next(1, 500)); break;
         }
     }
@@ -140,7 +140,7 @@ internal sealed class SimulatedWorld
     private void Start(Place place)
     {
         place.Node = new SimulatedNode(place.Us, place.Disk, _time, _channelsInMemoryMax);
-        place.Words.AssertKept(place.Node);
+        place.Words.AssertKept(place.Node.StateOf, place.Node.Store);
     }
 
     private void Ask(int place)
@@ -282,7 +282,7 @@ internal sealed class SimulatedWorld
 
     private void CheckTheEnd()
     {
-        foreach (Place place in _places) place.Words.Subscribe(place.Node!);
+        foreach (Place place in _places) place.Words.Subscribe(place.Node!.Store);
         foreach (ChannelId id in Ids)
         {
             ChannelState a = _places[0].Node!.StateOf(id), b = _places[1].Node!.StateOf(id);

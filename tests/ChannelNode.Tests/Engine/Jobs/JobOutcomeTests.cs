@@ -29,7 +29,7 @@ public sealed class JobOutcomeTests : IAsyncLifetime
         await bench.SendAsStrangerAsync(sent.Nonce!.Value, 500 * Gwei);
         await _anvil.MineAsync();
         Assert.Equal(UInt128.Zero, await bench.PotAsync(channel));
-        Job again = await JobBench.UntilAsync(entry, job => job.Nonce == sent.Nonce + 1);
+        Job again = await bench.MineUntilAsync(entry, job => job.Nonce == sent.Nonce + 1);
         Assert.NotEqual(JobStatus.Done, again.Status);
         await bench.MineUntilAsync(entry, JobStatus.Done);
 

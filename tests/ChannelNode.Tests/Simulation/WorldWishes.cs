@@ -1,0 +1,173 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Xunit;
+
+namespace ChannelNode.Tests.Simulation;
+
+/// <summary>What applications and operators want: payments and deposits, once each, closings and claims whenever.</summary>
+internal sealed class WorldWishes(ChannelWorld world)
+{
+    private readonly List<WorldWish> _payments = [];
+    private readonly List<WorldWish> _deposits = [];
+    private readonly List<(SimulatedLife Life, ChannelId Channel, Task Task)> _operations = [];
+    private int _keys;
+
+    public bool IsAllClosed => world.Channels.All(channel => PotsOf(channel.Id).IsEmpty);
+
+    private Pots PotsOf(ChannelId id) => world.Network.Head.Contract.PotsOf(id);
+
+    public void Wish()
+    {
+        WorldPlace place = world.Places[world.Random.Next(2)];
+        Channel channel = world.Channels[world.Random.Next(world.Channels.Count)];
+        if (!place.IsUp) return;
+        switch (world.Random.Next(100))
+        {
+            case < 80:
+                _payments.Add(new WorldWish(place, channel.Id, (UInt128)world.Random.Next(1, 60), $"payment {_keys++}"));
+                Ask(_payments[^1]);
+                break;
+            case < 88:
+                _deposits.Add(new WorldWish(place, channel.Id, (UInt128)(100 + _keys), $"deposit {_keys++}"));
+                Ask(_deposits[^1]);
+                break;
+            case < 90:
+                Begin(place, channel.Id, "startClose", slot => place.Life!.Node.Operations.StartCloseAsync(slot, Unwatched, default));
+                break;
+            case < 92:
+                Begin(place, channel.Id, "close", slot => place.Life!.Node.Operations.CloseAsync(slot, Unwatched, default));
+                break;
+            case < 94 when channel.Terms.OneWay:
+                Begin(place, channel.Id, "claim", _ => place.Life!.Node.Operations.ClaimAsync([channel.Id], Unwatched, default));
+                break;
+            case < 98:
+                if (_deposits.Count > 0) AskAgain(_deposits[world.Random.Next(_deposits.Count)]);
+                break;
+            default:
+                place.Words.Subscribe(place.Life!.Store);
+                break;
+        }
+    }
+
+    private static void Unwatched(OperationStep step) { }
+
+    private void Begin(WorldPlace place, ChannelId channel, string what, Func<ChannelSlot, Task> run)
+    {
+        world.Log.Trace($"{place.Name} wants: {what} {ContractCall.Name(channel)}");
+        SimulatedLife life = place.Life!;
+        world.Carefully(place, () => life.Do(() => _operations.Add((life, channel, run(life.Node.Book.Get(channel))))));
+    }
+
+    private void Ask(WorldWish wish)
+    {
+        WorldPlace place = wish.Place;
+        SimulatedLife life = wish.Life = place.Life!;
+        world.Log.Trace($"{place.Name} wants: {wish.Key} of {wish.Amount} in {ContractCall.Name(wish.Channel)}");
+        world.Carefully(place, () =>
+        {
+            if (wish.Key[0] == 'p') wish.Payment = life.Pay(wish.Channel, wish.Amount, wish.Key);
+            else life.Do(() => wish.Deposit = life.Node.Funding.DepositAsync(
+                life.Node.Book.Get(wish.Channel), wish.Amount, gasless: false, wish.Key, Unwatched, default));
+        });
+    }
+
+    /// <summary>Where the node that was asked is gone, or has said no to a deposit.</summary>
+    private void AskAgain(WorldWish wish)
+    {
+        if (!wish.Place.IsUp || wish.Deposit is { IsCompletedSuccessfully: true } || wish.Payment is { Task.IsCompleted: true }) return;
+        if (wish.Life != wish.Place.Life || wish.Deposit is { IsCompleted: true }) Ask(wish);
+    }
+
+    public void AskAgain()
+    {
+        foreach (WorldWish wish in _payments.Concat(_deposits))
+            if (wish.Life != wish.Place.Life) AskAgain(wish);
+    }
+
+    /// <summary>True while something is left to be closed, or under way.</summary>
+    public bool CloseAll()
+    {
+        CheckOperations();
+        bool isBusy = false;
+        foreach (Channel channel in world.Channels)
+        {
+            Pots pots = PotsOf(channel.Id);
+            if (pots.IsEmpty) continue;
+            isBusy = true;
+            WorldPlace closer = world.Places[0];
+            bool isAsked = _operations.Any(it => it.Life == closer.Life && it.Channel == channel.Id && !it.Task.IsCompleted);
+            if (!pots.IsClosing && !isAsked && closer.IsUp)
+                Begin(closer, channel.Id, "startClose", slot => closer.Life!.Node.Operations.StartCloseAsync(slot, Unwatched, default));
+        }
+
+        return isBusy || world.Places.Any(place => place.IsHonest && (!place.IsUp || place.Life!.Node.Jobs.HasActive));
+    }
+
+    private void CheckOperations()
+    {
+        foreach ((_, _, Task task) in _operations) CheckAnswer(task);
+        foreach (WorldWish wish in _deposits.Where(it => it.Deposit is not null)) CheckAnswer(wish.Deposit!);
+    }
+
+    private static void CheckAnswer(Task task)
+    {
+        if (task.Exception?.InnerException is { } error and not RefusalException)
+            throw new InvalidOperationException("an operation failed", error);
+    }
+
+    public void CheckTheEnd()
+    {
+        CheckOperations();
+        foreach (WorldPlace place in world.Places)
+            if (place.Life is { } life) place.Words.Subscribe(life.Store);
+        foreach (WorldWish wish in _deposits) CheckDeposit(wish);
+        foreach (WorldWish wish in _payments) CheckPayment(wish);
+        CountCalls();
+    }
+
+    /// <summary>However often it was asked for, it was made once at most; and it was where the node says so, and only there.</summary>
+    private void CheckDeposit(WorldWish wish)
+    {
+        int made = 0;
+        for (NetworkBlock? block = world.Network.Head; block is not null; block = block.Parent)
+        {
+            made += block.Mined.Count(it => it.Mined.Succeeded && it.Transaction.From == wish.Place.Us.Signer
+                && it.Transaction.Call is ContractCall.Deposit deposit && deposit.Channel == wish.Channel
+                && deposit.Amount == wish.Amount);
+        }
+
+        Assert.True(made <= 1, $"{wish.Key} of {wish.Place.Name} was made {made} times");
+        world.Tally.Deposits += made;
+        if (!wish.Place.IsUp) return;
+        string purpose = $"deposit/{wish.Channel}/{wish.Key}";
+        Job? job = wish.Place.Life!.Node.Jobs.All.FirstOrDefault(it => it.Job.Purpose == purpose)?.Job;
+        bool isDone = job?.Status == JobStatus.Done;
+        Assert.True(isDone == (made == 1), $"{wish.Key} of {wish.Place.Name} is {job?.Status}, and was made {made} times");
+    }
+
+    /// <summary>A dishonest payee may take on chain what it has refused: that is paid too, and its application hears nothing.</summary>
+    private void CheckPayment(WorldWish wish)
+    {
+        if (wish.Payment is not { Task.IsCompletedSuccessfully: true } payment || !world.Other(wish.Place).IsHonest) return;
+        PaymentOutcome outcome = payment.Task.Result;
+        (ChannelId Channel, UInt128 Total)? delivery = world.Other(wish.Place).Words.DeliveryOf(wish.Key);
+        if (outcome.Refusal != Refusal.None)
+        {
+            Assert.True(delivery is null, $"{wish.Key} of {wish.Place.Name} was refused with {outcome.Refusal}, and delivered");
+            return;
+        }
+
+        Assert.True(
+            delivery == (wish.Channel, outcome.Total), $"{wish.Key} of {wish.Place.Name} was paid at {outcome.Total}: {delivery}");
+        world.Tally.Delivered++;
+    }
+
+    private void CountCalls()
+    {
+        for (NetworkBlock? block = world.Network.Head; block is not null; block = block.Parent)
+        {
+            world.Tally.Disputes += block.Events.Count(it => it is ChainEvent.Disputed);
+            world.Tally.Closings += block.Events.Count(it => it is ChainEvent.CloseStarted or ChainEvent.Closed);
+        }
+    }
+}
