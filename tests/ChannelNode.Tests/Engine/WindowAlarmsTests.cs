@@ -20,10 +20,9 @@ public sealed class WindowAlarmsTests : IAsyncLifetime
 
     public async Task DisposeAsync() => await _rig.DisposeAsync();
 
-    private static ChannelSlot SlotOf(uint closesAt) => new(
+    private static StoredChannel ClosingAt(uint closesAt) => new(
         Sample.Channel(),
-        new ChannelState { OnChain = new Pots(1_000, 0, 500, 20, closesAt), TheirSent = 70, EverFunded = true },
-        new PeerLinks());
+        new ChannelState { OnChain = new Pots(1_000, 0, 500, 20, closesAt), TheirSent = 70, EverFunded = true });
 
     private async Task<IReadOnlyList<OperatorEvent>> ToldAsync()
     {
@@ -41,7 +40,7 @@ public sealed class WindowAlarmsTests : IAsyncLifetime
     public async Task LastQuarterOfAWindow_IsAnAlarmWhileSomethingIsOwed(uint left, ChannelDuty duty, bool isTold)
     {
         _clock.FollowChain(ClosesAt - left);
-        _alarms.Look(SlotOf(ClosesAt), duty);
+        _alarms.Look(ClosingAt(ClosesAt), duty);
 
         IReadOnlyList<OperatorEvent> told = await ToldAsync();
         Assert.Equal(isTold ? 1 : 0, told.Count);
@@ -53,10 +52,10 @@ public sealed class WindowAlarmsTests : IAsyncLifetime
     [Fact]
     public async Task EachWindow_IsToldOnce()
     {
-        ChannelSlot slot = SlotOf(ClosesAt), later = SlotOf(ClosesAt + 5_000);
+        StoredChannel closing = ClosingAt(ClosesAt), later = ClosingAt(ClosesAt + 5_000);
         _clock.FollowChain(ClosesAt - 10);
-        for (int look = 0; look < 3; look++) _alarms.Look(slot, ChannelDuty.Dispute);
-        for (int look = 0; look < 3; look++) _alarms.DisputeLost(slot);
+        for (int look = 0; look < 3; look++) _alarms.Look(closing, ChannelDuty.Dispute);
+        for (int look = 0; look < 3; look++) _alarms.DisputeLost(closing);
         _clock.FollowChain(ClosesAt + 4_990);
         for (int look = 0; look < 3; look++) _alarms.Look(later, ChannelDuty.Dispute);
 
