@@ -119,6 +119,23 @@ public sealed class EventsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task CreditThatAReorgTakes_IsAnAlarm_WithWhatIsNotCovered()
+    {
+        string id = await _alice.OpenAsync(_bob, "1000");
+        await _anvil.MineAsync(12);
+        await RunAsync(_alice.Api.DepositChannel(new Wire.DepositChannelRequest { ChannelId = id, Amount = "500" }));
+        await _bob.UntilAsync(id, channel => channel.TheirPot == "1500");
+        await _alice.PayAsync(id, "1300");
+
+        using var live = _bob.Api.SubscribeEvents(new Wire.SubscribeEventsRequest { Kinds = { Wire.EventKind.CreditLost } });
+        await _anvil.RpcAsync<object?>("evm_setAutomine", false);
+        await _anvil.ReorgAsync(1);
+
+        Wire.OperatorEvent told = Assert.Single(await TakeAsync(live, 1));
+        Assert.Equal((Wire.EventSeverity.Alarm, "300", [id]), (told.Severity, told.Amount, told.ChannelIds));
+    }
+
+    [Fact]
     public async Task SubscriberThatDoesNotRead_OnlyLags()
     {
         const int Count = 20_000;
