@@ -39,7 +39,7 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     public async Task StartAsync()
     {
-        _process = await ProgramProcess.StartAsync(
+        _process = ProgramProcess.Start(
             KillAt,
             [
                 "run", "--data-dir", Path.Combine(_folder, "data"), "--key-file", KeyFilePath,
@@ -48,6 +48,7 @@ internal sealed class NodeProcess : IAsyncDisposable
                 "--dispute-window", "600", "--dispute-window-min", "10", "--replace-after", "1", "--poll-ms", "100",
                 .. _more,
             ]);
+        await _process.WhenReadyAsync();
         _channel = GrpcChannel.ForAddress($"http://127.0.0.1:{_apiPort}");
         Api = new Wire.NodeService.NodeServiceClient(_channel);
     }

@@ -6,11 +6,12 @@ namespace ChannelNode.Tests.EndToEnd;
 internal sealed class ProgramProcess
 {
     private readonly Process _process;
+    private readonly Task _ready;
 
-    private ProgramProcess(Process process) => _process = process;
+    private ProgramProcess(Process process, Task ready) => (_process, _ready) = (process, ready);
 
-    /// <summary>Returns when it says that it is ready. <paramref name="logged"/> is told every line of its log.</summary>
-    public static async Task<ProgramProcess> StartAsync(Action<Process, string> logged, IReadOnlyList<string> arguments)
+    /// <summary><paramref name="logged"/> is told every line of its log.</summary>
+    public static ProgramProcess Start(Action<Process, string> logged, IReadOnlyList<string> arguments)
     {
         ProcessStartInfo start = new("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "channelnode.dll"));
@@ -27,9 +28,11 @@ internal sealed class ProgramProcess
         };
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
-        await ready.Task.WaitAsync(TestChain.Limit);
-        return new ProgramProcess(process);
+        return new ProgramProcess(process, ready.Task);
     }
+
+    /// <summary>Returns when it says that it is ready.</summary>
+    public Task WhenReadyAsync() => _ready.WaitAsync(TestChain.Limit);
 
     /// <summary>SIGKILL.</summary>
     public async Task KillAsync()

@@ -30,13 +30,17 @@ internal sealed class TowerProcess : IAsyncDisposable
         return tower;
     }
 
-    public async Task StartAsync() => _process = await ProgramProcess.StartAsync(
-        (_, _) => { },
-        [
-            "watchtower", "--data-dir", Path.Combine(_folder, "data"), "--key-file", Path.Combine(_folder, "key"),
-            "--rpc-url", _chain.RpcUrl, "--contract", _chain.Contract.ToString(), "--listen", $"127.0.0.1:{_port}",
-            "--dispute-window-min", "10", "--replace-after", "1", "--poll-ms", "100",
-        ]);
+    public Task StartAsync()
+    {
+        _process = ProgramProcess.Start(
+            (_, _) => { },
+            [
+                "watchtower", "--data-dir", Path.Combine(_folder, "data"), "--key-file", Path.Combine(_folder, "key"),
+                "--rpc-url", _chain.RpcUrl, "--contract", _chain.Contract.ToString(), "--listen", $"127.0.0.1:{_port}",
+                "--dispute-window-min", "10", "--replace-after", "1", "--poll-ms", "100",
+            ]);
+        return _process.WhenReadyAsync();
+    }
 
     public async Task KillAsync()
     {
