@@ -168,10 +168,15 @@ internal sealed class ChainIntake
         List<(ChannelSlot, RecentDeposits.Change)> credit, OperatorEvent reorganized)
     {
         turn.Tell(reorganized);
+        Dictionary<ChannelSlot, ChannelState> were = [];
         foreach ((ChannelSlot slot, ChannelState before) in undone)
         {
-            ChannelState was = slot.Working;
-            Change(turn, slot, Lifecycle.RollBack(slot.Channel, was, before));
+            were.TryAdd(slot, slot.Working);
+            Change(turn, slot, Lifecycle.RollBack(slot.Channel, slot.Working, before));
+        }
+
+        foreach ((ChannelSlot slot, ChannelState was) in were)
+        {
             turn.Tell(ChannelEvents.RolledBack(slot.Channel, block.Number));
             if (ChannelEvents.Uncovered(slot.Channel, was, slot.Working, block.Number) is { } uncovered) turn.Tell(uncovered);
         }

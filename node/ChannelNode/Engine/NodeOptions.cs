@@ -191,9 +191,10 @@ internal sealed record NodeOptions
 
     /// <summary>
     /// Payments of one stream of a client that are under way, up to their results' leaving; beyond it the stream is not
-    /// read. 1,024 to 1,048,576.
+    /// read. More than one channel can have under way, or a channel whose peer is silent stops the stream's others.
+    /// 1,024 to 1,048,576.
     /// </summary>
-    public int PaymentsPerStreamMax { get; init; } = 8_192;
+    public int PaymentsPerStreamMax { get; init; } = 32_768;
 
     /// <summary>Payments taken under one signature of a peer. 16,384 (what every node may send) to 1,048,576.</summary>
     public int PaymentsPerUpdateMax { get; init; } = 65_536;

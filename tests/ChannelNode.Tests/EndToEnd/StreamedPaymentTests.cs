@@ -20,8 +20,13 @@ public sealed class StreamedPaymentTests(AnvilFixture anvil) : IAsyncLifetime
     public async Task InitializeAsync()
     {
         _chain = await TestChain.OpenAsync(anvil);
-        _alice = await TestNode.StartAsync(_chain, options => options with { PaymentsPerStreamMax = 4_096 });
         _bob = await TestNode.StartAsync(_chain);
+    }
+
+    /// <param name="underWayMax">Payments of one stream.</param>
+    private async Task OpenAsync(int underWayMax)
+    {
+        _alice = await TestNode.StartAsync(_chain, options => options with { PaymentsPerStreamMax = underWayMax });
         _channel = await _alice.OpenAsync(_bob, Deposit.ToString());
     }
 
@@ -81,6 +86,7 @@ public sealed class StreamedPaymentTests(AnvilFixture anvil) : IAsyncLifetime
     [Fact]
     public async Task RefusalsAmongThousandsUnderWay_AreNamed_AndCostNoOtherPayment()
     {
+        await OpenAsync(4_096);
         const int count = 20_000;
         Wire.Payment[] payments = [.. Enumerable.Range(0, count).Select(number => Payment(number))];
         payments[5_000].Amount = (10 * Deposit).ToString();
@@ -107,6 +113,7 @@ public sealed class StreamedPaymentTests(AnvilFixture anvil) : IAsyncLifetime
     [Fact]
     public async Task ChannelThatCloses_WhileThousandsAreUnderWay_LosesNoneThatWasPaid()
     {
+        await OpenAsync(65_536);
         Wire.Payment[] payments = [.. Enumerable.Range(0, 40_000).Select(number => Payment(number))];
         using var call = _alice.Api.StreamPayments();
         Task writing = WriteAsync(call.RequestStream, payments);
@@ -148,6 +155,7 @@ public sealed class StreamedPaymentTests(AnvilFixture anvil) : IAsyncLifetime
     [Fact]
     public async Task CallerThatReadsNoResults_HoldsUpNobodyElse_AndHasAllPaidWhenItReads()
     {
+        await OpenAsync(4_096);
         Wire.Payment[] payments = [.. Enumerable.Range(0, 200_000).Select(number => Payment(number))];
         using var stalled = _alice.Api.StreamPayments();
         Task writing = WriteAsync(stalled.RequestStream, payments);
@@ -174,6 +182,7 @@ public sealed class StreamedPaymentTests(AnvilFixture anvil) : IAsyncLifetime
     [Fact]
     public async Task SameItemTwice_IsPaidTwice_AndSameKeyTwice_Once()
     {
+        await OpenAsync(4_096);
         Wire.Payment[] payments = [.. Enumerable.Range(0, 2_000).Select(number => Payment(number / 2))];
         foreach (Wire.Payment payment in payments[1_000..]) payment.IdempotencyKey = $"key of {payment.ItemId.ToStringUtf8()}";
 

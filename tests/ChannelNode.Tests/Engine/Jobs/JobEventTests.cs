@@ -75,7 +75,7 @@ public sealed class JobEventTests : IAsyncLifetime
         Job sent = await JobBench.UntilAsync(entry, JobStatus.Sent);
 
         await bench.SendAsStrangerAsync(sent.Nonce!.Value, 500 * Gwei);
-        await _anvil.MineAsync();
+        await _anvil.MineAsync(6); // As deep as no machine lags.
         await JobBench.UntilAsync(entry, job => job.Nonce == sent.Nonce + 1);
 
         Assert.Equal(
