@@ -50,6 +50,18 @@ public static class Lifecycle
         _ => throw new ArgumentOutOfRangeException(nameof(seen), seen, "not an event of a channel"),
     };
 
+    /// <summary>
+    /// Events that leave what the contract stores of a channel, for whoever has missed those that did: the totals of what was
+    /// paid out, if any, then the pots, then the window.
+    /// </summary>
+    public static IEnumerable<ChainEvent> ToldOf(ChannelId channel, Pots stored)
+    {
+        if ((stored.SentA | stored.SentB) != UInt128.Zero) yield return new ChainEvent.Settled(channel, stored.Emptied());
+        if (stored.PotA != UInt128.Zero) yield return new ChainEvent.Deposited(channel, Side.A, stored.PotA);
+        if (stored.PotB != UInt128.Zero) yield return new ChainEvent.Deposited(channel, Side.B, stored.PotB);
+        if (stored.ClosesAtSeconds != 0) yield return new ChainEvent.CloseStarted(channel, stored);
+    }
+
     private static Pots Fund(in Pots pots, ChainEvent.Deposited deposited) => deposited.Side == Side.A
         ? pots with { PotA = deposited.Pot }
         : pots with { PotB = deposited.Pot };

@@ -66,6 +66,36 @@ internal sealed class ChainIntake
         }
     }
 
+    /// <summary>
+    /// Takes over what the contract stores, after the newest block taken, of channels that nobody here knew when it told of
+    /// them. It is undone with that block like its events. Of a deposit the block counts as its own, the most careful one: no
+    /// event says any more which it was. Only between batches.
+    /// </summary>
+    public Task TakeStoredAsync(
+        IReadOnlyList<(ChannelSlot Slot, Pots Pots)> stored, ChainBlock block, CancellationToken cancel)
+    {
+        HashSet<ChannelId> concerned = [.. stored.Select(it => it.Slot.Channel.Id)];
+        return _ledger.RunAsync(
+            turn =>
+            {
+                foreach ((ChannelSlot slot, Pots pots) in stored)
+                {
+                    if (slot.Working.EverFunded || slot.IsDropped) continue;
+                    turn.Batch.PutUndo(block.Number, slot.Channel.Id, slot.Working);
+                    slot.EstablishedOn = null; // An old channel, whose totals a lost database may have forgotten.
+                    foreach (ChainEvent what in Lifecycle.ToldOf(slot.Channel.Id, pots))
+                    {
+                        foreach (OperatorEvent told in Observe(turn, slot, what, block.Number))
+                            if (!_guardsOthers) turn.Tell(told);
+                    }
+                }
+
+                CreditAll(turn, concerned, [], block.Number);
+                return true;
+            },
+            cancel);
+    }
+
     private async Task TakeNowAsync(ChainBatch batch, CancellationToken cancel)
     {
         switch (batch.Move)

@@ -4,18 +4,19 @@ using Microsoft.Extensions.Logging;
 namespace ChannelNode.Engine;
 
 /// <summary>
-/// Asks the contract once for each channel that a watchtower came to know: its deposits, and maybe the start of its closing,
-/// were mined before. From then on the events tell. A reorganisation takes the answer back like any other block, and then
+/// Asks the contract once for each channel that came to be known: its deposits, and maybe the start of its closing, may have
+/// been mined before. From then on the events tell. A reorganisation takes the answer back like any other block, and then
 /// it is asked again.
 /// </summary>
 internal sealed class FirstLooks(
-    ChannelBook book, Ledger ledger, ChainIntake intake, IChain chain, NodeClock clock, ILogger<FirstLooks> log)
+    ChannelBook book, ChainIntake intake, IChain chain, NodeClock clock, ILogger<FirstLooks> log)
 {
     /// <summary>Asked at a time; the follower waits meanwhile.</summary>
     private const int AtATime = 16;
 
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan AnswerMax = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromSeconds(5);
 
     /// <summary>Those that the contract did not know then: a deposit would be told by its event.</summary>
     private readonly HashSet<ChannelId> _blank = [];
@@ -46,6 +47,7 @@ internal sealed class FirstLooks(
             catch (RefusalException refusal)
             {
                 log.FirstLookFailed(some.Length, refusal.Message);
+                await Task.Delay(PauseAfterFailure, clock.Time, stopping);
                 return; // With the next tick.
             }
         }
@@ -72,20 +74,6 @@ internal sealed class FirstLooks(
             else if (book.Find(channels[index]) is { } slot) known.Add((slot, found[index]));
         }
 
-        if (known.Count > 0) await ledger.RunAsync(turn => Take(turn, known, block.Number), stopping);
-    }
-
-    private bool Take(LedgerTurn turn, List<(ChannelSlot, Pots)> known, ulong block)
-    {
-        foreach ((ChannelSlot slot, Pots pots) in known)
-        {
-            if (slot.Working.EverFunded || slot.IsDropped) continue;
-            turn.Batch.PutUndo(block, slot.Channel.Id, slot.Working);
-            slot.Working = slot.Working with { OnChain = pots, EverFunded = true };
-            book.Watch(slot, slot.Working);
-            turn.Touch(slot, durable: false);
-        }
-
-        return true;
+        if (known.Count > 0) await intake.TakeStoredAsync(known, block, stopping);
     }
 }

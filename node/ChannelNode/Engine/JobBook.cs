@@ -194,17 +194,8 @@ internal sealed class JobBook
     /// <summary>Returns when woken, or after a time.</summary>
     public async Task WhenWokenAsync(TimeSpan limit, CancellationToken cancel)
     {
-        using CancellationTokenSource timer = new(limit, _clock.Time);
-        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancel, timer.Token);
-        try
-        {
-            await _woken.WhenAsync(() => _isWoken, either.Token);
-        }
-        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
-        {
-            // It is time.
-        }
-
+        await using ITimer timer = _clock.Time.CreateTimer(_ => Wake(), null, limit, Timeout.InfiniteTimeSpan);
+        await _woken.WhenAsync(() => _isWoken, cancel);
         _isWoken = false;
     }
 

@@ -13,6 +13,9 @@ internal sealed class JobOffers(
     /// <summary>Gas of a transaction that moves nothing, and a little for chains that count more.</summary>
     private const ulong NothingGas = 30_000;
 
+    /// <summary>Nonces whose places are taken in one go.</summary>
+    private const ulong UnblockedMax = 64;
+
     private static readonly TimeSpan TellAgainAfter = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan TellDroppedAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan OfferStandsMin = TimeSpan.FromSeconds(1);
@@ -186,8 +189,8 @@ internal sealed class JobOffers(
     }
 
     /// <summary>
-    /// A nonce before all of ours that is not ours is empty, or a stranger's transaction waits under it: after a while its
-    /// place is taken by one that moves nothing.
+    /// Nonces before all of ours that are not ours are empty, or a stranger's transactions wait under them: after a while their
+    /// places are taken by transfers of nothing.
     /// </summary>
     public async Task UnblockAsync(CancellationToken cancel)
     {
@@ -203,9 +206,12 @@ internal sealed class JobOffers(
         TimeSpan limit = FeePolicy.StandsFor(options.ReplaceAfterSeconds, NowSeconds, _lent.DeadlineSeconds);
         if (clock.Time.GetElapsedTime(_blockedSince) < limit) return;
         log.NonceBlocked(next, ours.Min());
-        JobOrder order = new(JobKind.Unblock, $"unblock/{next}", [], chain.Nothing());
-        JobEntry entry = await jobs.SubmitAsync(order, cancel);
-        if (entry.Job is not { Status: JobStatus.Waiting, Nonce: null } job) return;
-        await jobs.SaveAsync(entry, job with { Nonce = next });
+
+        // All of them together: a deep reorganisation may have taken many of ours, of jobs that are done and let go of.
+        for (ulong nonce = next, end = Math.Min(ours.Min(), next + UnblockedMax); nonce < end; nonce++)
+        {
+            JobEntry entry = await jobs.SubmitAsync(new JobOrder(JobKind.Unblock, $"unblock/{nonce}", [], chain.Nothing()), cancel);
+            if (entry.Job is { Status: JobStatus.Waiting, Nonce: null } job) await jobs.SaveAsync(entry, job with { Nonce = nonce });
+        }
     }
 }

@@ -10,12 +10,14 @@ internal sealed class Node : IAsyncDisposable
     private readonly Claims _claims;
     private readonly JobRunner _runner;
     private readonly Retention _retention;
+    private readonly FirstLooks _looks;
     private readonly CancellationTokenSource _stopping = new();
     private Task _guarding = Task.CompletedTask;
     private Task _running = Task.CompletedTask;
     private Task _claiming = Task.CompletedTask;
     private Task _retaining = Task.CompletedTask;
     private Task _telling = Task.CompletedTask;
+    private Task _looking = Task.CompletedTask;
 
     public Node(
         NodeOptions options,
@@ -62,6 +64,7 @@ internal sealed class Node : IAsyncDisposable
         _guardian = new Guardian(
             new Guarding(Closing, orders.Dispute, Settles: true), Jobs, intake, orders, chain, View, new WindowAlarms(Ledger, Clock),
             Clock, logs.CreateLogger<Guardian>());
+        _looks = new FirstLooks(Book, intake, chain, Clock, logs.CreateLogger<FirstLooks>());
         _claims = new Claims(Jobs, Operations, orders, View, chain, options, Clock);
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }
@@ -104,7 +107,7 @@ internal sealed class Node : IAsyncDisposable
     public Task Completion => Task.WhenAny([Ledger.Completion, .. Loops]).Unwrap();
 
     /// <summary>What never ends while the node does its work.</summary>
-    internal IReadOnlyList<Task> Loops => [_guarding, _running, _retaining, _claiming, _telling];
+    internal IReadOnlyList<Task> Loops => [_guarding, _running, _retaining, _claiming, _telling, _looking];
 
     /// <summary>Follows the chain, and returns when everything that happened while the node was away is known.</summary>
     public Task CatchUpAsync(CancellationToken cancel)
@@ -131,6 +134,7 @@ internal sealed class Node : IAsyncDisposable
         _retaining = _retention.RunAsync(_stopping.Token);
         _claiming = _claims.RunAsync(_stopping.Token);
         _telling = Watchtowers.RunAsync(_stopping.Token);
+        _looking = _looks.RunAsync(_stopping.Token);
     }
 
     public async ValueTask DisposeAsync()

@@ -78,7 +78,7 @@ public sealed class ChainAuditTests(AnvilFixture anvil) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task OlderDatabaseThanTheChain_TakesItsTotalsOverAndSignsNothingBelow()
+    public async Task OldBackupRestored_TakesTheChainsTotalsOverAndSignsNothingBelow()
     {
         string id = _id.ToString();
         await _alice.PayAsync(id, "100");

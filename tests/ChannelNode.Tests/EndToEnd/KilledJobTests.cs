@@ -1,5 +1,3 @@
-using ChannelNode.Settlement;
-using Grpc.Core;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
 
@@ -38,7 +36,7 @@ public sealed class KilledJobTests(AnvilFixture anvil) : IAsyncLifetime
     public async Task Opening(string step)
     {
         Task killed = _node.WhenKilledAt("open/", step);
-        await UntilItEndsAsync(_node.OpenAsync(_peer.PeerUrl, "1000", oneWay: false));
+        await NodeProcess.UntilItEndsAsync(_node.OpenAsync(_peer.PeerUrl, "1000", oneWay: false));
         await killed;
         string id = (await _peer.Api.ListChannelsAsync(new Wire.ListChannelsRequest())).Channels.Single().ChannelId;
 
@@ -46,7 +44,7 @@ public sealed class KilledJobTests(AnvilFixture anvil) : IAsyncLifetime
 
         Wire.Channel channel = await _node.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Open);
         Assert.Equal("1000", channel.OurPot);
-        await AssertSentAsync(1);
+        await _node.AssertSentAsync(anvil, 1);
     }
 
     [Theory, MemberData(nameof(Steps))]
@@ -55,11 +53,11 @@ public sealed class KilledJobTests(AnvilFixture anvil) : IAsyncLifetime
         string id = await _node.OpenAsync(_peer.PeerUrl, "1000", oneWay: false);
         Task killed = _node.WhenKilledAt("startClose/", step);
         using var call = _node.Api.StartClose(new Wire.StartCloseRequest { ChannelId = id });
-        await UntilItEndsAsync(call.ResponseStream.ReadAllAsync(TestChain.Limit).ToListAsync().AsTask());
+        await NodeProcess.UntilItEndsAsync(call);
         await killed;
         await RestartAsync();
         await _node.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closing);
-        await AssertSentAsync(2);
+        await _node.AssertSentAsync(anvil, 2);
 
         await _peer.StopAsync(); // It would settle too.
         killed = _node.WhenKilledAt("settle/", step);
@@ -68,7 +66,7 @@ public sealed class KilledJobTests(AnvilFixture anvil) : IAsyncLifetime
         await RestartAsync();
 
         await _node.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closed);
-        await AssertSentAsync(3);
+        await _node.AssertSentAsync(anvil, 3);
         await _peer.StartAsync();
     }
 
@@ -85,7 +83,7 @@ public sealed class KilledJobTests(AnvilFixture anvil) : IAsyncLifetime
         await RestartAsync();
 
         await _node.UntilAsync(id, channel => channel.TheirRecordedSent == "300");
-        await AssertSentAsync(1);
+        await _node.AssertSentAsync(anvil, 1);
     }
 
     [Theory, MemberData(nameof(Steps))]
@@ -97,12 +95,12 @@ public sealed class KilledJobTests(AnvilFixture anvil) : IAsyncLifetime
 
         Task killed = _node.WhenKilledAt("claim/", step);
         using var call = _node.Api.ClaimChannels(new Wire.ClaimChannelsRequest());
-        await UntilItEndsAsync(call.ResponseStream.ReadAllAsync(TestChain.Limit).ToListAsync().AsTask());
+        await NodeProcess.UntilItEndsAsync(call);
         await killed;
         await RestartAsync();
 
         await _node.UntilAsync(id, channel => channel.TheirRecordedSent == "300");
-        await AssertSentAsync(1);
+        await _node.AssertSentAsync(anvil, 1);
     }
 
     [Theory, MemberData(nameof(Steps))]
@@ -112,42 +110,13 @@ public sealed class KilledJobTests(AnvilFixture anvil) : IAsyncLifetime
         await _peer.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Open);
         Task killed = _node.WhenKilledAt("close/", step);
         using var call = _node.Api.CloseChannel(new Wire.CloseChannelRequest { ChannelId = id });
-        await UntilItEndsAsync(call.ResponseStream.ReadAllAsync(TestChain.Limit).ToListAsync().AsTask());
+        await NodeProcess.UntilItEndsAsync(call);
         await killed;
         await RestartAsync();
 
         await _node.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closed);
-        await AssertSentAsync(2);
+        await _node.AssertSentAsync(anvil, 2);
     }
 
     private Task RestartAsync() => _node.StartAsync();
-
-    /// <summary>With the node's death, or with an answer that came a moment before.</summary>
-    private static async Task UntilItEndsAsync(Task call)
-    {
-        try
-        {
-            await call;
-        }
-        catch (RpcException)
-        {
-            // Killed.
-        }
-    }
-
-    /// <summary>Once nothing is under way any more: what the account has sent in its life.</summary>
-    private async Task AssertSentAsync(ulong count)
-    {
-        Wire.GetInfoResponse info = await _node.Api.GetInfoAsync(new Wire.GetInfoRequest());
-        for (int look = 0; look < 400; look++)
-        {
-            if ((await _node.Api.ListJobsAsync(new Wire.ListJobsRequest())).Jobs.Count == 0) break;
-            await Task.Delay(50);
-        }
-
-        Wire.ListJobsResponse jobs = await _node.Api.ListJobsAsync(new Wire.ListJobsRequest { All = true });
-        Assert.All(jobs.Jobs, job => Assert.Equal(Wire.JobStatus.Done, job.Status));
-        string nonce = await anvil.RpcAsync<string>("eth_getTransactionCount", info.Signer, "pending");
-        Assert.Equal(count, Quantity.ToUInt64(nonce, "nonce"));
-    }
 }

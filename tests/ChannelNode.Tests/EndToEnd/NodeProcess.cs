@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using ChannelNode.Core;
+using ChannelNode.Settlement;
 using ChannelNode.Signing;
+using Grpc.Core;
 using Grpc.Net.Client;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
@@ -113,6 +115,38 @@ internal sealed class NodeProcess : IAsyncDisposable
 
         Assert.Fail($"never reached; the channel is {channel}");
         return channel;
+    }
+
+    /// <summary>Ends with the node's death, or with an answer that came a moment before.</summary>
+    public static async Task UntilItEndsAsync(Task call)
+    {
+        try
+        {
+            await call;
+        }
+        catch (RpcException)
+        {
+            // Killed.
+        }
+    }
+
+    public static Task UntilItEndsAsync<T>(AsyncServerStreamingCall<T> call) =>
+        UntilItEndsAsync(call.ResponseStream.ReadAllAsync(TestChain.Limit).ToListAsync().AsTask());
+
+    /// <summary>Once nothing is under way any more: what the account has sent in its life, all of it done.</summary>
+    public async Task AssertSentAsync(AnvilFixture anvil, ulong count)
+    {
+        Wire.GetInfoResponse info = await Api.GetInfoAsync(new Wire.GetInfoRequest());
+        for (int look = 0; look < 400; look++)
+        {
+            if ((await Api.ListJobsAsync(new Wire.ListJobsRequest())).Jobs.Count == 0) break;
+            await Task.Delay(50);
+        }
+
+        Wire.ListJobsResponse jobs = await Api.ListJobsAsync(new Wire.ListJobsRequest { All = true });
+        Assert.All(jobs.Jobs, job => Assert.Equal(Wire.JobStatus.Done, job.Status));
+        string nonce = await anvil.RpcAsync<string>("eth_getTransactionCount", info.Signer, "pending");
+        Assert.Equal(count, Quantity.ToUInt64(nonce, "nonce"));
     }
 
     public async ValueTask DisposeAsync()

@@ -159,6 +159,38 @@ public sealed class PaymentTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Equal(total, received[^1].TotalReceived);
     }
 
+    /// <summary>From many callers at once and both ways in, by single calls and by streams.</summary>
+    [Fact]
+    public async Task ConcurrentDoubleSpend_SpendsEachCoinOnce()
+    {
+        string id = await _alice.OpenAsync(_bob, "1000");
+        Task<Dictionary<ulong, Wire.PaymentResult>>[] streams = [.. Enumerable.Range(0, 8).Select(payer => StreamAsync(
+            _alice, [.. Enumerable.Range(0, 5).Select(_ => Payment(id, 90, $"payer-{payer}"))]))];
+        Task<bool>[] calls = [.. Enumerable.Range(0, 20).Select(_ => IsPaidAsync(id, "90"))];
+
+        Wire.Refusal[] answers = [.. (await Task.WhenAll(streams)).SelectMany(payer => payer.Values).Select(result => result.Refusal)];
+        int paid = answers.Count(refusal => refusal == Wire.Refusal.Unspecified) + (await Task.WhenAll(calls)).Count(isPaid => isPaid);
+
+        Assert.Equal(11, paid);
+        Assert.All(answers, refusal => Assert.Contains(
+            refusal, (Wire.Refusal[])[Wire.Refusal.Unspecified, Wire.Refusal.InsufficientBalance]));
+        Assert.Equal(("990", "990"), ((await _alice.ChannelAsync(id)).Sent, (await _bob.ChannelAsync(id)).Received));
+    }
+
+    private async Task<bool> IsPaidAsync(string id, string amount)
+    {
+        try
+        {
+            await _alice.PayAsync(id, amount);
+            return true;
+        }
+        catch (RpcException refused)
+        {
+            Assert.Equal("INSUFFICIENT_BALANCE", Refusals.NameOf(refused));
+            return false;
+        }
+    }
+
     [Fact]
     public async Task PaymentWithReceipt_BringsThePeersSignatureOverItsTotal()
     {

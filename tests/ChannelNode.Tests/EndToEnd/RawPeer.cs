@@ -38,6 +38,9 @@ internal sealed class RawPeer : IAsyncDisposable
 
     public Party Them { get; private set; }
 
+    /// <summary>Everything that this peer said, in its order.</summary>
+    public List<Wire.PeerMessage> Said { get; } = [];
+
     /// <summary>A hello that fits, for tests to spoil.</summary>
     public Wire.Hello Hello() => new()
     {
@@ -68,8 +71,11 @@ internal sealed class RawPeer : IAsyncDisposable
         await SayAsync(new Wire.PeerMessage { HelloProof = new Wire.HelloProof { Signature = Bytes(proof.ToArray()) } });
     }
 
-    public Task SayAsync(Wire.PeerMessage message) =>
-        _call.RequestStream.WriteAsync(new Wire.ExchangeRequest { Message = message });
+    public Task SayAsync(Wire.PeerMessage message)
+    {
+        Said.Add(message.Clone());
+        return _call.RequestStream.WriteAsync(new Wire.ExchangeRequest { Message = message });
+    }
 
     public async Task<Wire.PeerMessage> HearAsync()
     {

@@ -9,10 +9,19 @@ internal static class Refusals
 {
     public static void AssertIs(RpcException error, StatusCode code, string reason, string? field = null)
     {
-        ErrorInfo? info = error.GetRpcStatus()?.GetDetail<ErrorInfo>();
-        Assert.True(info is not null, $"no ErrorInfo in {error.Status}");
+        ErrorInfo info = InfoOf(error);
         Assert.Equal((reason, code, "channelnode"), (info.Reason, error.StatusCode, info.Domain));
         if (field is not null) Assert.Equal(field, info.Metadata.GetValueOrDefault("field"));
+    }
+
+    /// <summary>The refusal's name.</summary>
+    public static string NameOf(RpcException error) => InfoOf(error).Reason;
+
+    private static ErrorInfo InfoOf(RpcException error)
+    {
+        ErrorInfo? info = error.GetRpcStatus()?.GetDetail<ErrorInfo>();
+        Assert.True(info is not null, $"no ErrorInfo in {error.Status}");
+        return info;
     }
 
     public static async Task AssertRefusedAsync(

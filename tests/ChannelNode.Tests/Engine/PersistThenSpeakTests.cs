@@ -65,7 +65,7 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Acknowledgement_LeavesOnlyAfterTheUpdateIsSynced(bool isAlone)
+    public async Task AcknowledgedBeforeDurable_NeverHappens(bool isAlone)
     {
         await WriterRestsAsync();
         int caller = Environment.CurrentManagedThreadId, committer = 0;

@@ -5,54 +5,71 @@ namespace ChannelNode.Tests.Simulation;
 
 /// <summary>
 /// Whole nodes through all that chains, RPCs, networks, disks, clocks and counterparties do. A seed replays exactly:
-/// CHANNELNODE_SIMULATION_SEED=n runs that one and prints its every step, CHANNELNODE_SIMULATION_SEEDS=n runs so many.
+/// CHANNELNODE_SIMULATION_SEED=n runs that one and prints its every step, CHANNELNODE_SIMULATION_SEEDS=n runs so many. Of one
+/// that fails the smallest run of its kind that fails too is looked for, and printed as what to set the variable to.
 /// </summary>
 public sealed class ChannelSimulationTests(ITestOutputHelper output)
 {
-    private const int LinesOfAFailure = 60;
-
-    private static int? Setting(string name) =>
-        int.TryParse(Environment.GetEnvironmentVariable(name), out int value) ? value : null;
+    private const int Seeds = 2_000;
 
     [Fact]
     public void WhateverGoesWrong_NobodyLosesWhatWasAcknowledged()
     {
-        int? only = Setting("CHANNELNODE_SIMULATION_SEED");
-        int first = only ?? 1, count = only is null ? Setting("CHANNELNODE_SIMULATION_SEEDS") ?? 2_000 : 1;
-        WorldTally tally = new();
-        for (int seed = first; seed < first + count; seed++) tally += Run(seed, isVerbose: only is not null);
+        if (Environment.GetEnvironmentVariable("CHANNELNODE_SIMULATION_SEED") is { Length: > 0 } only)
+        {
+            Replay(WorldShape.Parse(only));
+            return;
+        }
 
-        output.WriteLine($"seeds {first} to {first + count - 1}: {tally}");
-        if (count < 100) return;
-        bool isEnough = tally.Disputes > count / 2 && tally.Accepted > 5 * count && tally.Deposits > count
-            && tally.Reorganizations > count && tally.PowerCuts > count && tally.Attacks > count;
+        int count = int.TryParse(Environment.GetEnvironmentVariable("CHANNELNODE_SIMULATION_SEEDS"), out int more) ? more : Seeds;
+        WorldTally tally = new();
+        for (int seed = 1; seed <= count; seed++) tally += Run(WorldShape.Whole(seed));
+        output.WriteLine($"{count} seeds: {tally}");
+        bool isEnough = count < 100 || (tally.Disputes > count / 2 && tally.Accepted > 5 * count && tally.Deposits > count
+            && tally.Reorganizations > count && tally.PowerCuts > count && tally.Attacks > count);
         Assert.True(isEnough, "the simulation does too little to prove anything");
     }
 
-    private WorldTally Run(int seed, bool isVerbose)
+    private void Replay(WorldShape shape)
     {
-        ChannelWorld world = new(seed, isVerbose);
+        ChannelWorld world = new(shape, isVerbose: true);
         try
         {
             world.Run();
-            if (isVerbose) output.WriteLine(string.Join('\n', world.Log.Lines));
+        }
+        finally
+        {
+            output.WriteLine(string.Join('\n', world.Log.Lines));
+        }
+    }
+
+    private WorldTally Run(WorldShape shape)
+    {
+        ChannelWorld world = new(shape);
+        try
+        {
+            world.Run();
             return world.Tally;
         }
         catch (Exception error)
         {
-            IEnumerable<string> lines = isVerbose ? world.Log.Lines : world.Log.Lines.TakeLast(LinesOfAFailure);
-            output.WriteLine($"seed {seed} fails: {error}\nits steps:\n{string.Join('\n', lines)}");
+            WorldShape smallest = shape.Shrink(smaller => Failure(smaller) is not null);
+            ChannelWorld again = new(smallest, isVerbose: true);
+            Exception? why = Record.Exception(again.Run);
+            output.WriteLine($"seed {shape.Seed}: {error}\n{smallest} fails too: {why}\n{string.Join('\n', again.Log.Lines)}");
             throw new InvalidOperationException(
-                $"seed {seed} fails ({error.Message}); CHANNELNODE_SIMULATION_SEED={seed} shows its every step", error);
+                $"seed {shape.Seed} fails: {error.Message}. CHANNELNODE_SIMULATION_SEED={smallest} fails too: {why?.Message}", error);
         }
     }
+
+    private static Exception? Failure(WorldShape shape) => Record.Exception(new ChannelWorld(shape).Run);
 
     [Fact]
     public void SameSeed_IsTheSameRun()
     {
         for (int seed = 1; seed <= 20; seed++)
         {
-            ChannelWorld one = new(seed, isVerbose: true), other = new(seed, isVerbose: true);
+            ChannelWorld one = new(WorldShape.Whole(seed), isVerbose: true), other = new(WorldShape.Whole(seed), isVerbose: true);
             one.Run();
             other.Run();
 
@@ -63,18 +80,8 @@ public sealed class ChannelSimulationTests(ITestOutputHelper output)
     [Fact]
     public void DiskThatDoesNotSync_IsFoundOut()
     {
-        int found = 0;
-        for (int seed = 1; seed <= 40; seed++)
-        {
-            try
-            {
-                new ChannelWorld(seed, lyingDisks: true).Run();
-            }
-            catch (Exception)
-            {
-                found++;
-            }
-        }
+        int found = Enumerable.Range(1, 40).Count(seed =>
+            Record.Exception(new ChannelWorld(WorldShape.Whole(seed), lyingDisks: true).Run) is not null);
 
         Assert.True(found > 20, $"only {found} of 40 runs have noticed");
     }

@@ -11,6 +11,8 @@ namespace ChannelNode.Tests.Simulation;
 /// </summary>
 internal sealed class ChannelWorld
 {
+    public const int StepsMax = 100;
+
     private static readonly Party[] Parties =
     [
         new(new Address(0, 0, 0xA0), new Address(0, 0, 0xA1)), new(new Address(0, 0, 0xB0), new Address(0, 0, 0xB1)),
@@ -23,12 +25,13 @@ internal sealed class ChannelWorld
     private readonly bool _hasSkewedClocks;
     private long _nextBlockMs;
 
-    public ChannelWorld(int seed, bool isVerbose = false, bool lyingDisks = false)
+    public ChannelWorld(WorldShape shape, bool isVerbose = false, bool lyingDisks = false)
     {
-        Random = new Random(seed);
+        Shape = shape;
+        Random = new Random(shape.Seed);
         Log = new SimulatedLog(Time, isVerbose);
         Network = new SimulatedNetwork(Random, Time, [.. Parties.SelectMany(it => new[] { it.Owner, it.Signer }), WorldTower.Account]);
-        _steps = Random.Next(40, 100);
+        _steps = Math.Min(Random.Next(StepsMax * 2 / 5, StepsMax), shape.Steps);
         _hasSkewedClocks = Random.Next(4) == 0;
         NodeOptions options = Options();
         WindowSeconds = (uint)Random.Next(240, 500);
@@ -47,6 +50,8 @@ internal sealed class ChannelWorld
         foreach (WorldPlace place in Places) Know(place);
         Fund();
     }
+
+    public WorldShape Shape { get; }
 
     public Random Random { get; }
 

@@ -34,34 +34,50 @@ internal sealed class WorldFaults(ChannelWorld world)
         Expire();
         if (_isCalm) return;
         WorldPlace place = world.Places[world.Random.Next(2)];
-        switch (world.Random.Next(30))
+        if (Draw() is not { } fault || world.Shape.Without.Contains(fault)) return;
+        switch (fault)
         {
-            case 0 or 1 or 2: Cut(place); break;
-            case 3 or 4 or 5 or 6: SpoilRpc(place, isDown: world.Random.Next(2) == 0); break;
-            case 7: Partition(); break;
-            case 8:
+            case WorldFault.PowerCut: Cut(place); break;
+            case WorldFault.Rpc: SpoilRpc(place, isDown: world.Random.Next(2) == 0); break;
+            case WorldFault.Partition: Partition(); break;
+            case WorldFault.Censorship:
                 Network.Censored = place.Us.Signer;
                 _censoredUntilMs = NowMs + Long();
                 world.Log.Trace($"{place.Name} is censored");
                 break;
-            case 9:
+            case WorldFault.BaseFee:
                 Network.BaseFee = SimulatedNetwork.Gwei * (UInt128)world.Random.Next(5, world.Random.Next(2) == 0 ? 60 : 800);
                 _dearUntilMs = NowMs + Long();
                 world.Log.Trace($"the base fee is {Network.BaseFee / SimulatedNetwork.Gwei}");
                 break;
-            case 10:
+            case WorldFault.FullBlocks:
                 Network.InclusionPercent = world.Random.Next(20, 80);
                 _fullUntilMs = NowMs + Long();
                 world.Log.Trace($"blocks take {Network.InclusionPercent} of a hundred");
                 break;
-            case 11 or 12 or 13: Reorganize(); break;
-            case 14 when Network.Drop(place.Us.Signer):
-                world.Log.Trace($"the pool forgets a transaction of {place.Name}");
+            case WorldFault.Reorganization: Reorganize(); break;
+            case WorldFault.Pool:
+                if (Network.Drop(place.Us.Signer)) world.Log.Trace($"the pool forgets a transaction of {place.Name}");
                 break;
-            case 15: place.SlowDiskUntilMs = NowMs + world.Random.Next(1_000, 15_000); break;
-            case >= 20 when world.HasAdversary: Attack(); break;
+            case WorldFault.SlowDisk: place.SlowDiskUntilMs = NowMs + world.Random.Next(1_000, 15_000); break;
+            case WorldFault.Attack: Attack(); break;
         }
     }
+
+    private WorldFault? Draw() => world.Random.Next(30) switch
+    {
+        < 3 => WorldFault.PowerCut,
+        < 7 => WorldFault.Rpc,
+        7 => WorldFault.Partition,
+        8 => WorldFault.Censorship,
+        9 => WorldFault.BaseFee,
+        10 => WorldFault.FullBlocks,
+        < 14 => WorldFault.Reorganization,
+        14 => WorldFault.Pool,
+        15 => WorldFault.SlowDisk,
+        >= 20 when world.HasAdversary => WorldFault.Attack,
+        _ => null,
+    };
 
     private int Long() => world.Random.Next(5, (int)world.WindowSeconds) * 1_000;
 

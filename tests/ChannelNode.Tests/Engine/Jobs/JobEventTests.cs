@@ -75,8 +75,7 @@ public sealed class JobEventTests : IAsyncLifetime
         Job sent = await JobBench.UntilAsync(entry, JobStatus.Sent);
 
         await bench.SendAsStrangerAsync(sent.Nonce!.Value, 500 * Gwei);
-        await _anvil.MineAsync(6); // As deep as no machine lags.
-        await JobBench.UntilAsync(entry, job => job.Nonce == sent.Nonce + 1);
+        await bench.MineUntilAsync(entry, job => job.Nonce == sent.Nonce + 1);
 
         Assert.Equal(
             [EventKind.TransactionSent, EventKind.KeyShared, EventKind.TransactionSent], bench.Events.Select(what => what.Kind));

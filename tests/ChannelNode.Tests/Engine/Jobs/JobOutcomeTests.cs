@@ -19,7 +19,7 @@ public sealed class JobOutcomeTests : IAsyncLifetime
     public async Task DisposeAsync() => await _anvil.DisposeAsync();
 
     [Fact]
-    public async Task NonceUsedByAStranger_IsNotDone_AndTheJobGetsANewNonce()
+    public async Task MarkedDoneWhenNotMined_NeverHappens_WhenAStrangerUsesTheNonce()
     {
         await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { ReplaceAfterSeconds = 600 });
         Channel channel = bench.NewChannel();
