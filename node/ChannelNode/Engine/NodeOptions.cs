@@ -191,10 +191,9 @@ internal sealed record NodeOptions
 
     /// <summary>
     /// Payments of one stream of a client that are under way, up to their results' leaving; beyond it the stream is not
-    /// read. More than one channel can have under way, or a channel whose peer is silent stops the stream's others.
-    /// 1,024 to 1,048,576.
+    /// read. Below what one channel may have under way a fast client waits, instead of being refused. 1,024 to 1,048,576.
     /// </summary>
-    public int PaymentsPerStreamMax { get; init; } = 32_768;
+    public int PaymentsPerStreamMax { get; init; } = 8_192;
 
     /// <summary>Payments taken under one signature of a peer. 16,384 (what every node may send) to 1,048,576.</summary>
     public int PaymentsPerUpdateMax { get; init; } = 65_536;
