@@ -14,6 +14,7 @@ internal sealed class BlockReader(EthereumRpc rpc, Address contract)
     private const int RangeReadsMax = 5;
 
     private bool _hasReceipts = true;
+    private bool _hasGivenReceipts;
 
     /// <summary>
     /// All logs of the contract in one block, by its hash. None without a question where the header says so. Else from
@@ -66,10 +67,13 @@ internal sealed class BlockReader(EthereumRpc rpc, Address contract)
         catch (RpcErrorException error)
         {
             if (error.Code == (int)JsonRpcErrorCode.MethodNotFound) _hasReceipts = false;
+            else if (_hasGivenReceipts) throw Unsure($"no receipts of block {block.Number}: {error.Message}");
             return null;
         }
 
-        if (receipts is null) return null;
+        // A machine that lags. Logs, which could be left out, are believed only where there are no receipts at all.
+        if (receipts is null) throw Unsure($"no receipts of block {block.Number}, which it has shown");
+        _hasGivenReceipts = true;
         if (receipts.Count != block.TransactionCount)
             throw Unsure($"{receipts.Count} receipts of the {block.TransactionCount} in block {block.Number}");
         List<ContractLog> all = InOrder(receipts.SelectMany(logs => logs));

@@ -177,12 +177,25 @@ internal sealed class ChainFollower(
         {
             var reading = new List<Task<BlockHeader?>>((int)QuestionsAtOnce);
             for (ulong number = next; number < Math.Min(next + QuestionsAtOnce, end); number++)
-                reading.Add(rpc.BlockAsync(number, cancel));
+                reading.Add(PeekAsync(number, cancel));
             foreach (BlockHeader? block in await Task.WhenAll(reading))
                 if (block is not null) read[block.Hash] = block;
         }
 
         return read;
+    }
+
+    /// <summary>One of many that fails must not cost all the others: it is asked for again when its turn comes.</summary>
+    private async Task<BlockHeader?> PeekAsync(ulong number, CancellationToken cancel)
+    {
+        try
+        {
+            return await rpc.BlockAsync(number, cancel);
+        }
+        catch (Exception failure) when (failure is RpcErrorException or RefusalException)
+        {
+            return null;
+        }
     }
 
     private Task<BlockHeader> ParentAsync(BlockHeader block, CancellationToken cancel) => TryAsync(async () =>

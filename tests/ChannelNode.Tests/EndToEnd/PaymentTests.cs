@@ -165,7 +165,7 @@ public sealed class PaymentTests(AnvilFixture anvil) : IAsyncLifetime
     {
         string id = await _alice.OpenAsync(_bob, "1000");
         Task<Dictionary<ulong, Wire.PaymentResult>>[] streams = [.. Enumerable.Range(0, 8).Select(payer => StreamAsync(
-            _alice, [.. Enumerable.Range(0, 5).Select(_ => Payment(id, 90, $"payer-{payer}"))]))];
+            _alice, [.. Enumerable.Range(0, 5).Select(number => Coin(id, $"payer-{payer}-{number}"))]))];
         Task<bool>[] calls = [.. Enumerable.Range(0, 20).Select(_ => IsPaidAsync(id, "90"))];
 
         Wire.Refusal[] answers = [.. (await Task.WhenAll(streams)).SelectMany(payer => payer.Values).Select(result => result.Refusal)];
@@ -175,6 +175,13 @@ public sealed class PaymentTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.All(answers, refusal => Assert.Contains(
             refusal, (Wire.Refusal[])[Wire.Refusal.Unspecified, Wire.Refusal.InsufficientBalance]));
         Assert.Equal(("990", "990"), ((await _alice.ChannelAsync(id)).Sent, (await _bob.ChannelAsync(id)).Received));
+    }
+
+    private static Wire.Payment Coin(string id, string key)
+    {
+        Wire.Payment payment = Payment(id, 0, key);
+        payment.Amount = "90";
+        return payment;
     }
 
     private async Task<bool> IsPaidAsync(string id, string amount)

@@ -52,6 +52,42 @@ public sealed class PoorChainTests(AnvilFixture anvil)
         Assert.InRange(rpc.FaultCount, 20, int.MaxValue);
     }
 
+    /// <summary>It has the block and not its receipts yet, and would leave its logs out.</summary>
+    [Fact]
+    public async Task MachineThatLacksTheReceipts_IsNotBelievedAboutTheLogs()
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "http");
+        Dictionary<string, int> asked = [];
+        using RpcProxy proxy = new(anvil.HttpUrl, (method, request) => method switch
+        {
+            "eth_getBlockReceipts" when IsEarly(request) => (200, $$"""{"jsonrpc":"2.0","id":{{request.GetProperty("id")}},"result":null}"""),
+            "eth_getLogs" => (200, $$"""{"jsonrpc":"2.0","id":{{request.GetProperty("id")}},"result":[]}"""),
+            _ => null,
+        });
+        await using RpcClient client = new(proxy.Url, TimeProvider.System, NullLogger.Instance);
+        Channel channel = bench.NewChannel();
+        ulong first = await anvil.HeadAsync() + 1;
+        await bench.Alice.DepositAsync(channel, Side.A, 10, null, default);
+        ChainFollower follower = new(
+            new EthereumRpc(client), bench.Contract, first, 128, TimeSpan.FromMilliseconds(5), TimeProvider.System,
+            NullLogger.Instance);
+
+        List<ChainEvent> seen = [];
+        await foreach (ChainBatch batch in follower.FollowAsync([], TestChain.Limit))
+        {
+            seen.AddRange(batch.Events);
+            if (batch.IsCaughtUp) break;
+        }
+
+        Assert.Equal([new ChainEvent.Deposited(channel.Id, Side.A, 10)], seen);
+
+        bool IsEarly(System.Text.Json.JsonElement request)
+        {
+            string block = request.GetProperty("params")[0].GetString()!;
+            lock (asked) return (asked[block] = asked.GetValueOrDefault(block) + 1) < 3;
+        }
+    }
+
     /// <summary>It has every function, and answers each question about ids as the real one would.</summary>
     [Fact]
     public async Task FakeContractWithTheSameAbi_IsRefused()

@@ -46,6 +46,9 @@ internal sealed class PoorRpc : IDisposable
     /// <summary>Of a hundred questions.</summary>
     public int ErrorsPerHundred { get; set; }
 
+    /// <summary>Of a hundred questions: half of them are passed on first, so that what was sent is sent.</summary>
+    public int DisconnectsPerHundred { get; set; }
+
     public TimeSpan Delay { get; set; }
 
     public int FaultCount { get; private set; }
@@ -62,6 +65,12 @@ internal sealed class PoorRpc : IDisposable
         lock (_lock)
         {
             if (_random.Next(100) < ErrorsPerHundred) return Fault((502, "bad gateway"));
+            if (_random.Next(100) < DisconnectsPerHundred)
+            {
+                if (_random.Next(2) == 0) RpcProxy.PassOn(_upstreamUrl, request);
+                return Fault((RpcProxy.Disconnect, ""));
+            }
+
             return method switch
             {
                 "eth_blockNumber" or "eth_getBlockByNumber" or "eth_getBlockByHash" => AnswerBlock(method, request),

@@ -14,7 +14,9 @@ internal sealed class RpcProxy : IDisposable
     private readonly string _upstreamUrl;
 
     /// <param name="upstreamUrl">Where everything else goes.</param>
-    /// <param name="instead">By method and whole request: the answer, or null to pass it on.</param>
+    /// <param name="instead">
+    /// By method and whole request: the answer, or null to pass it on; status <see cref="Disconnect"/> for none at all.
+    /// </param>
     public RpcProxy(string upstreamUrl, Func<string, JsonElement, (int Status, string Body)?> instead)
     {
         (_upstreamUrl, _instead) = (upstreamUrl, instead);
@@ -23,6 +25,9 @@ internal sealed class RpcProxy : IDisposable
         _listener.Start();
         _ = ServeAsync();
     }
+
+    /// <summary>Instead of a status: the connection is cut without an answer.</summary>
+    public const int Disconnect = 0;
 
     public string Url { get; }
 
@@ -69,6 +74,12 @@ internal sealed class RpcProxy : IDisposable
         JsonElement request = JsonDocument.Parse(body).RootElement;
         (int status, string answer) = _instead(request.GetProperty("method").GetString()!, request)
             ?? (200, await ForwardAsync(body));
+        if (status == Disconnect)
+        {
+            context.Response.Abort();
+            return;
+        }
+
         context.Response.StatusCode = status;
         context.Response.ContentType = "application/json";
         await context.Response.OutputStream.WriteAsync(Encoding.UTF8.GetBytes(answer));
