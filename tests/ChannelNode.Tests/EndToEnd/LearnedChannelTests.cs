@@ -37,6 +37,14 @@ public sealed class LearnedChannelTests : IAsyncLifetime
         return new Channel(_peer.Scheme.IdOf(terms), terms, Side.A);
     }
 
+    /// <summary>When the node has followed to the head already, so that no event will tell.</summary>
+    private async Task ProposeLateAsync(ChannelTerms terms)
+    {
+        ulong head = await _anvil.HeadAsync();
+        await _node.Host.Node.View.WhenFollowedAsync(head, TestChain.Limit);
+        await _peer.ProposeAsync(terms);
+    }
+
     [Fact]
     public async Task DepositMinedBeforeItsTermsWereAgreed_Counts_AndGoesWithItsBlock()
     {
@@ -46,7 +54,7 @@ public sealed class LearnedChannelTests : IAsyncLifetime
         await _chain.DepositAsync(channel, Side.A, 1_000);
         await _anvil.MineAsync(3);
 
-        await _peer.ProposeAsync(channel.Terms);
+        await ProposeLateAsync(channel.Terms);
         await _node.UntilAsync(id, it => it is { Status: Wire.ChannelStatus.Open, TheirPot: "1000" });
         await _peer.ExchangeAsync(_peer.Update(channel.Id, 300, 0, 300));
         Assert.Equal("300", (await _node.ChannelAsync(id)).Received);
@@ -68,7 +76,7 @@ public sealed class LearnedChannelTests : IAsyncLifetime
         Channel channel = NewChannel();
         UInt128 small = _node.Host.Node.Options.CreditSmallMax;
         await _chain.DepositAsync(channel, Side.A, 10 * small);
-        await _peer.ProposeAsync(channel.Terms);
+        await ProposeLateAsync(channel.Terms);
         await _node.UntilAsync(channel.Id.ToString(), it => it.Status == Wire.ChannelStatus.Open);
 
         Wire.Frame early = await _peer.ExchangeAsync(_peer.Update(channel.Id, small + 1, 0, small + 1));
@@ -92,7 +100,7 @@ public sealed class LearnedChannelTests : IAsyncLifetime
         await using EthereumChain wallet = await _chain.ConnectAsync(_peer.Key);
         await wallet.StartCloseAsync(channel, signed, ours.Sign(signed), null, TestChain.Limit);
 
-        await _peer.ProposeAsync(channel.Terms);
+        await ProposeLateAsync(channel.Terms);
 
         Wire.Channel learned = await _node.UntilAsync(channel.Id.ToString(), it => it.Status == Wire.ChannelStatus.Closing);
         Assert.Equal(("250", "250", "150", "1250"), (learned.Sent, learned.OurRecordedSent, learned.OurPot, learned.TheirPot));
