@@ -75,11 +75,11 @@ public sealed class JobEventTests : IAsyncLifetime
         Job sent = await JobBench.UntilAsync(entry, JobStatus.Sent);
 
         await bench.SendAsStrangerAsync(sent.Nonce!.Value, 500 * Gwei);
-        await _anvil.MineAsync();
-        await JobBench.UntilAsync(entry, job => job.Nonce == sent.Nonce + 1);
+        await bench.MineUntilAsync(entry, job => job.Nonce == sent.Nonce + 1);
 
         Assert.Equal(
-            [EventKind.TransactionSent, EventKind.KeyShared, EventKind.TransactionSent], bench.Events.Select(what => what.Kind));
+            [EventKind.TransactionSent, EventKind.KeyShared, EventKind.TransactionSent],
+            bench.Events.Take(3).Select(what => what.Kind));
         Assert.Equal((sent.Nonce, EventSeverity.Alarm), (bench.Events[1].Nonce, bench.Events[1].Severity));
     }
 }
