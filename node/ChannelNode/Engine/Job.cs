@@ -148,6 +148,9 @@ internal sealed class JobEntry(Job job)
     /// <summary>Looks in a row in which its nonce was used and none of its own transactions was the one.</summary>
     public int LooksWithoutOurs { get; set; }
 
+    /// <summary>Looks in a row in which the chain refused what its transaction is to do.</summary>
+    public int LooksPointless { get; set; }
+
     public void Set(Job job)
     {
         _job = job;

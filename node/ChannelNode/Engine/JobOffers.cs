@@ -20,6 +20,9 @@ internal sealed class JobOffers(
     private static readonly TimeSpan TellDroppedAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan OfferStandsMin = TimeSpan.FromSeconds(1);
 
+    /// <summary>Of several RPC servers behind one address one may know an older state, in which a dispute has nothing to do.</summary>
+    private const int LooksBeforePointless = 3;
+
     private AccountLook _look = new(0, 0, 0, 0, 0, UInt128.Zero);
     private ChainFees? _market;
     private Lent _lent;
@@ -52,14 +55,16 @@ internal sealed class JobOffers(
             return;
         }
 
-        uint urgency = FeePolicy.Urgency(job.CreatedAtSeconds, NowSeconds, job.DeadlineSeconds);
-        if (FeePolicy.First(await MarketAsync(cancel), urgency, FeeMax(job.IsProtective)) is not { } fees)
-        {
-            throw new RefusalException(
-                Refusal.FeeTooHigh, $"the chain asks {_market!.Value.BaseFee} wei per gas, above {FeeMax(job.IsProtective)}");
-        }
+        // What fills a nonce holds up all that are sent: it is lent what they may offer.
+        Lent lent = job.Kind == JobKind.Unblock ? _lent : new Lent(job.IsProtective, job.DeadlineSeconds);
+        ChainFees market = await MarketAsync(cancel);
+        UInt128 feeMax = FeeMax(lent.IsProtective);
+        if (lent.IsProtective) feeMax = Affordable(prepared, market, feeMax);
+        uint urgency = FeePolicy.Urgency(job.CreatedAtSeconds, NowSeconds, lent.DeadlineSeconds);
+        if (FeePolicy.First(market, urgency, feeMax) is not { } fees)
+            throw new RefusalException(Refusal.FeeTooHigh, $"the chain asks {market.BaseFee} wei per gas, above {feeMax}");
 
-        if (await IsShortAsync(entry, prepared, fees)) return;
+        if (await IsShortAsync(entry, prepared, fees, lent.IsProtective)) return;
         ulong nonce = job.Nonce ?? Math.Max(_look.PendingNonce, jobs.NextNonce);
         await OfferAsync(entry, job, prepared, prepared.Completes ? AttemptKind.Completing : AttemptKind.Preparing, nonce, fees, cancel);
     }
@@ -79,12 +84,30 @@ internal sealed class JobOffers(
     private UInt128 FeeMax(bool isProtective) =>
         isProtective ? Math.Max(options.DisputeFeeWeiMax, options.FeeWeiMax) : options.FeeWeiMax;
 
+    /// <summary>
+    /// What the account can offer for each wei of gas, where the next block takes that. An offer covers several times what
+    /// is burnt: an account that has enough for one block must not give a dispute up because it has not enough for six.
+    /// </summary>
+    private UInt128 Affordable(PreparedCall prepared, ChainFees market, UInt128 feeMax)
+    {
+        UInt128 perGas = Amounts.Excess(_look.Balance, prepared.Call.Value + Promised()) / prepared.Gas;
+        return perGas > market.BaseFee ? UInt128.Min(feeMax, perGas) : feeMax;
+    }
+
+    private UInt128 Promised()
+    {
+        UInt128 promised = UInt128.Zero;
+        foreach (JobEntry other in jobs.Active)
+            if (other.Job.Status == JobStatus.Sent) promised += other.Job.Call.Value + (other.Job.Offer?.GasCostMax ?? 0);
+        return promised;
+    }
+
     /// <summary>Ends the job when neither the budget nor the account has what it needs.</summary>
-    private async Task<bool> IsShortAsync(JobEntry entry, PreparedCall prepared, TransactionFees fees)
+    private async Task<bool> IsShortAsync(JobEntry entry, PreparedCall prepared, TransactionFees fees, bool isProtective)
     {
         Job job = entry.Job;
         UInt128 cost = prepared.Gas * fees.MaxFee, needed = prepared.Call.Value + cost;
-        if (!IsWithinBudget(job, job.IsProtective, cost))
+        if (!IsWithinBudget(job, isProtective, cost))
         {
             await FailAsync(
                 entry, Refusal.BudgetReached,
@@ -92,9 +115,7 @@ internal sealed class JobOffers(
             return true;
         }
 
-        UInt128 promised = UInt128.Zero;
-        foreach (JobEntry other in jobs.Active)
-            if (other.Job.Status == JobStatus.Sent) promised += other.Job.Call.Value + (other.Job.Offer?.GasCostMax ?? 0);
+        UInt128 promised = Promised();
         if (needed + promised <= _look.Balance) return false;
         string others = promised == UInt128.Zero ? "" : $", of which {promised} wei are promised to other transactions";
         await FailAsync(
@@ -159,13 +180,19 @@ internal sealed class JobOffers(
     private async Task ReplaceAsync(JobEntry entry, JobAttempt offer, Lent lent, CancellationToken cancel)
     {
         (Job job, PreparedCall prepared, AttemptKind kind) = await PrepareAgainAsync(entry.Job, cancel);
+        bool isPointless = kind == AttemptKind.Cancelling && entry.Job.Refusal == Refusal.None;
+        entry.LooksPointless = isPointless ? entry.LooksPointless + 1 : 0;
+        if (isPointless && entry.LooksPointless < LooksBeforePointless) return;
         ChainFees market = await MarketAsync(cancel);
         uint urgency = FeePolicy.Urgency(job.CreatedAtSeconds, NowSeconds, lent.DeadlineSeconds);
-        if (FeePolicy.Replace(offer.Fees, market, urgency, FeeMax(lent.IsProtective)) is not { } fees)
+        // No pool takes an offer that the account cannot pay, and the one before it would not be told again.
+        UInt128 feeMax = UInt128.Min(
+            FeeMax(lent.IsProtective), Amounts.Excess(_look.Balance, prepared.Call.Value) / prepared.Gas);
+        if (FeePolicy.Replace(offer.Fees, market, urgency, feeMax) is not { } fees)
         {
             throw new RefusalException(
                 Refusal.FeeTooHigh,
-                $"{job.Call.Operation} offers {offer.Fees.MaxFee} wei per gas, and may not offer more than {FeeMax(lent.IsProtective)}");
+                $"{job.Call.Operation} offers {offer.Fees.MaxFee} wei per gas, and may not offer more than {feeMax}");
         }
 
         if (kind != AttemptKind.Cancelling && !IsWithinBudget(job, lent.IsProtective, prepared.Gas * fees.MaxFee))
@@ -205,6 +232,7 @@ internal sealed class JobOffers(
         if (_blockedNonce != next) (_blockedNonce, _blockedSince) = (next, clock.Time.GetTimestamp());
         TimeSpan limit = FeePolicy.StandsFor(options.ReplaceAfterSeconds, NowSeconds, _lent.DeadlineSeconds);
         if (clock.Time.GetElapsedTime(_blockedSince) < limit) return;
+        _blockedSince = clock.Time.GetTimestamp(); // Where it cannot be filled now, not with each round again.
         log.NonceBlocked(next, ours.Min());
 
         // All of them together: a deep reorganisation may have taken many of ours, of jobs that are done and let go of.

@@ -42,16 +42,17 @@ internal abstract class PaymentRequest(
 
     internal sealed override void Apply(LedgerTurn turn)
     {
+        // First: what waits may be refused, and of a payment under way nobody knows that it is not paid.
+        if (idempotencyKey.Length > 0 && turn.FindOutgoing(idempotencyKey) is { } earlier)
+        {
+            Repeat(earlier);
+            return;
+        }
+
         if (turn.MustWait(Slot))
         {
             // Decided when the window has room: with all others that wait for it, under one signature.
             turn.WaitForRoom(Slot, this);
-            return;
-        }
-
-        if (idempotencyKey.Length > 0 && turn.FindOutgoing(idempotencyKey) is { } earlier)
-        {
-            Repeat(earlier);
             return;
         }
 

@@ -125,6 +125,31 @@ public sealed class UpdateWindowTests
     }
 
     [Fact]
+    public async Task RepeatOfAPaymentUnderWay_IsNotRefusedWhenTheSessionEnds_ButPaidWithIt()
+    {
+        await using LedgerRig rig = new(options => options with { UpdatesInFlightPerChannelMax = 1 });
+        foreach (int time in (int[])[1, 2])
+        {
+            await rig.Ledger.EnqueueAsync(
+                new NotedPayment(rig.Slot, 7, "key", outcome => _answers.Add((time, outcome))), CancellationToken.None);
+        }
+
+        await rig.Ledger.RunAsync(
+            _ =>
+            {
+                rig.Link.Reestablishing.End();
+                return true;
+            },
+            CancellationToken.None);
+        Assert.Empty(_answers); // It may be paid yet.
+
+        await rig.AnswerAsync(Frames.Acknowledged(7));
+        Assert.Equal(
+            [(1, Refusal.None, false), (2, Refusal.None, true)],
+            _answers.Select(answer => (answer.Amount, answer.Outcome.Refusal, answer.Outcome.Repeated)).Order());
+    }
+
+    [Fact]
     public async Task PaymentsThatWait_CountAsInFlight()
     {
         await using LedgerRig rig = new(options => options with { UpdatesInFlightPerChannelMax = 1, InFlightPaymentsPerChannelMax = 3 });

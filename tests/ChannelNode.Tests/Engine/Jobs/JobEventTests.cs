@@ -78,7 +78,8 @@ public sealed class JobEventTests : IAsyncLifetime
         await bench.MineUntilAsync(entry, job => job.Nonce == sent.Nonce + 1);
 
         Assert.Equal(
-            [EventKind.TransactionSent, EventKind.KeyShared, EventKind.TransactionSent], bench.Events.Select(what => what.Kind));
+            [EventKind.TransactionSent, EventKind.KeyShared, EventKind.TransactionSent],
+            bench.Events.Take(3).Select(what => what.Kind));
         Assert.Equal((sent.Nonce, EventSeverity.Alarm), (bench.Events[1].Nonce, bench.Events[1].Severity));
     }
 }

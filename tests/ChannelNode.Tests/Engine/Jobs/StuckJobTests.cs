@@ -166,4 +166,97 @@ public sealed class StuckJobTests : IAsyncLifetime
         Assert.Equal(AttemptKind.Cancelling, failed.Attempts[^1].Kind);
         Assert.Equal(2UL, await bench.NonceAsync());
     }
+
+    [Fact]
+    public async Task EmptyNonce_ThatHoldsUpADispute_IsTakenWithTheDisputesLimitOfFees()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { FeeWeiMax = 5 * Gwei });
+        string strangers = await bench.SendAsStrangerAsync(0, 5 * Gwei);
+        Channel channel = bench.NewChannel();
+        JobEntry dispute = await bench.DepositAsync(channel, 1_000, JobKind.Dispute, await _anvil.NowSecondsAsync() + 600);
+        Assert.Equal(1UL, (await JobBench.UntilAsync(dispute, JobStatus.Sent)).Nonce);
+
+        await _anvil.RpcAsync<object?>("anvil_dropTransaction", strangers);
+        await bench.SetBaseFeeAsync(50 * Gwei);
+        await _anvil.MineAsync();
+        await JobBench.UntilAsync(dispute, _ => bench.Jobs.All.Any(other => other.Job is { Kind: JobKind.Unblock, Status: JobStatus.Sent }));
+        await bench.MineUntilAsync(dispute, JobStatus.Done);
+
+        Assert.Equal(1_000UL, (ulong)await bench.PotAsync(channel));
+    }
+
+    [Fact]
+    public async Task EmptyNonce_ThatHoldsUpADispute_IsTakenFromTheDisputesReserve()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { GasBudgetWeiPerDay = 0 });
+        string strangers = await bench.SendAsStrangerAsync(0, 5 * Gwei);
+        Channel channel = bench.NewChannel();
+        JobEntry dispute = await bench.DepositAsync(channel, 1_000, JobKind.Dispute, await _anvil.NowSecondsAsync() + 600);
+        await JobBench.UntilAsync(dispute, JobStatus.Sent);
+
+        await _anvil.RpcAsync<object?>("anvil_dropTransaction", strangers);
+        await bench.MineUntilAsync(dispute, JobStatus.Done);
+
+        Assert.Equal(1_000UL, (ulong)await bench.PotAsync(channel));
+    }
+
+    [Fact]
+    public async Task EmptyNonce_ThatTheBudgetDoesNotFill_IsTriedOnceInAWhile()
+    {
+        await using JobBench bench = await JobBench.StartAsync(
+            _anvil, options => options with { GasBudgetWeiPerDay = 1_000_000 * Gwei, ReplaceAfterSeconds = 2 });
+        string strangers = await bench.SendAsStrangerAsync(0, 5 * Gwei);
+        JobEntry entry = await bench.DepositAsync(bench.NewChannel(), 1_000);
+        await JobBench.UntilAsync(entry, JobStatus.Sent);
+
+        await _anvil.RpcAsync<object?>("anvil_dropTransaction", strangers);
+        await bench.SetBaseFeeAsync(100 * Gwei);
+        await _anvil.MineAsync();
+        await JobBench.UntilAsync(entry, _ => bench.Events.Any(told => told is { JobKind: JobKind.Unblock, Kind: EventKind.BudgetReached }));
+        await Task.Delay(1_500);
+
+        Assert.Single(bench.Events, told => told is { JobKind: JobKind.Unblock, Kind: EventKind.BudgetReached });
+    }
+
+    [Fact]
+    public async Task Dispute_ForWhoseUsualOfferTheAccountIsShort_OffersWhatThereIs()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        await bench.SetBaseFeeAsync(50 * Gwei);
+        await _anvil.MineAsync();
+        Channel channel = bench.NewChannel();
+        ulong gas = (await bench.Chain.PrepareAsync(bench.Chain.Deposit(channel, Side.A, 1_000), default)).Gas;
+        await _anvil.RpcAsync<object?>(
+            "anvil_setBalance", bench.Key.Address.ToString(), Quantity.Format((UInt128)gas * 60 * Gwei + 1_000));
+
+        JobEntry dispute = await bench.DepositAsync(channel, 1_000, JobKind.Dispute, await _anvil.NowSecondsAsync() + 600);
+        await JobBench.UntilAsync(dispute, job => job.Status != JobStatus.Waiting);
+        await bench.MineUntilAsync(dispute, job => !job.IsActive);
+
+        Assert.Equal(JobStatus.Done, dispute.Job.Status);
+    }
+
+    [Fact]
+    public async Task OneAnswerOfAMachineThatLags_CancelsNothing()
+    {
+        bool lags = false;
+        int lagged = 0;
+        using var proxy = new RpcProxy(_anvil.HttpUrl, (method, request) =>
+        {
+            if (!lags || method != "eth_estimateGas") return null;
+            if (Interlocked.Increment(ref lagged) > 1) return null;
+            return RpcProxy.Error(request, "execution reverted: of a state long ago", 3);
+        });
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { RpcUrl = proxy.Url });
+        Channel channel = bench.NewChannel();
+        JobEntry dispute = await bench.DepositAsync(channel, 1_000, JobKind.Dispute, await _anvil.NowSecondsAsync() + 600);
+        await JobBench.UntilAsync(dispute, JobStatus.Sent);
+        Volatile.Write(ref lags, true);
+
+        await JobBench.UntilAsync(dispute, job => job.Attempts.Count > 1);
+        Job done = await bench.MineUntilAsync(dispute, job => !job.IsActive);
+
+        Assert.Equal(JobStatus.Done, done.Status);
+        Assert.All(done.Attempts, attempt => Assert.Equal(AttemptKind.Completing, attempt.Kind));
+    }
 }
