@@ -12,7 +12,7 @@ internal static class GasBudget
 
     /// <summary>
     /// Whether a job may offer to burn <paramref name="cost"/> more wei, what it offers now aside. What is under way counts
-    /// with all that it may burn, what is mined with what it did. <paramref name="isProtective"/>: the job is, or holds up one
+    /// with all that it may burn until it has its confirmations, then with what it did. <paramref name="isProtective"/>: the job is, or holds up one
     /// that is.
     /// </summary>
     public static bool Allows(
@@ -22,7 +22,9 @@ internal static class GasBudget
         foreach (Job other in all)
         {
             UInt128 burnt = BurntToday(other, nowSeconds);
-            if (other.Number != job.Number && other.Status == JobStatus.Sent) burnt += other.Offer?.GasCostMax ?? UInt128.Zero;
+            // Mined, what it burnt is added up only with all its confirmations.
+            if (other.Number != job.Number && other.Status is (JobStatus.Sent or JobStatus.Mined))
+                burnt += other.Offer?.GasCostMax ?? UInt128.Zero;
             if (other.IsProtective) protective += burnt;
             else ordinary += burnt;
         }

@@ -132,6 +132,7 @@ public sealed class UpdateWindowTests
         {
             await rig.Ledger.EnqueueAsync(
                 new NotedPayment(rig.Slot, 7, "key", outcome => _answers.Add((time, outcome))), CancellationToken.None);
+            Assert.Equal(time == 1 ? [7] : [], await ToldAsync(rig)); // In turns of their own.
         }
 
         await rig.Ledger.RunAsync(

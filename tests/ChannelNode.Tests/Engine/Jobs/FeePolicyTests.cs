@@ -82,6 +82,7 @@ public sealed class FeePolicyTests
         Assert.True(Allows(claim, 100, 11));
         Assert.False(Allows(claim, 101, 11));
         Assert.False(Allows(claim, 1, 11, promised, burnt));
+        Assert.False(Allows(claim, 61, 11, promised with { Status = JobStatus.Mined }));
         Assert.True(Allows(claim, 60, 10 + 86_400, promised, burnt));
         Assert.True(Allows(dispute, 50, 11, promised, burnt));
         Assert.False(Allows(dispute, 51, 11, promised, burnt));
