@@ -40,10 +40,12 @@ In another shell:
 
   alice info
   alice channel open --peer http://127.0.0.1:${peer_port[bob]} --amount 1000000000000000000
-  alice channel list                              # the id; its first 6 digits are enough below
+  alice channel list                              # the id again; its first 6 digits are enough below
   alice pay 0x1a2b3c 1000000 --item hello
   bob payments follow --until-idle
   alice channel close 0x1a2b3c
+  alice events
+  alice chain jobs --all
 
 Ctrl-C stops all and removes the data.
 END

@@ -15,7 +15,8 @@ internal static class ChainAuditCommands
 
     public static CliCommand Rescan(CommandShell shell) => Make(
         shell, "rescan",
-        "Reads the chain again and puts the database right; what was signed and accepted stays. Prints what it changed.",
+        "Sets the database to what the chain said 128 blocks ago, read again; the node follows the "
+        + "rest when it starts. What was signed and accepted stays. Prints what it changed, also of these last blocks.",
         shell.Actions.RescanChain);
 
     private static CliCommand Make(

@@ -28,7 +28,8 @@ internal static class ChannelClosingCommands
 
     public static CliCommand Claim(CommandShell shell)
     {
-        Argument<string[]> channels = Fields.Channels("Channels, by id or the beginning of it; all that owe something when none");
+        Argument<string[]> channels = Fields.Channels(
+            "Channels, by id or the first 6 or more hex digits of it; all that owe something when none");
         var command = new CliCommand(
             "claim", "Takes what one-way channels have paid to this node, without closing them.",
             "channelnode channel claim") { channels };

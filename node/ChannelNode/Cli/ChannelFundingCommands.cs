@@ -18,7 +18,8 @@ internal static class ChannelFundingCommands
             "--window", "Seconds of dispute window; the node's default when not given",
             ChannelTerms.DisputeWindowSecondsMin, ChannelTerms.DisputeWindowSecondsMax, (uint?)null);
         var oneWay = new Option<bool>("--one-way") { Description = "This node pays, the peer only receives" };
-        Option<string> salt = Fields.Bytes32("--salt", "Part of the terms; the same one never opens a second channel");
+        Option<string> salt = Fields.Bytes32(
+            "--salt", "Part of the terms, random when not given; the same one never opens a second channel");
         Option<bool> gasless = Gasless();
         var command = new CliCommand(
             "open", "Agrees terms with a peer, makes the first deposit and waits until the channel is usable.",

@@ -21,7 +21,7 @@ internal static class EventsCommand
         Option<EventKind[]> kinds = Fields.Words("--kind", "Only this kind; may be given several times", Kinds);
         Option<string> channel = Fields.ChannelOption("--channel", "Only events about this channel");
         var command = new CliCommand(
-            "events", "Prints what has happened that operators care about, the old first: alarms, channels, transactions.",
+            "events", "Prints what has happened that operators care about, the old first: alarms, channels, transactions. Times are UTC.",
             "channelnode events --follow\n"
             + "channelnode events --after 1200 --follow --json --kind channel-closing --kind window-ending")
         { after, follow, kinds, channel };

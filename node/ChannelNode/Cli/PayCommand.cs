@@ -16,7 +16,8 @@ internal static class PayCommand
     {
         Argument<string> channel = Fields.Channel();
         Argument<UInt128> amount = Fields.AmountArgument("What to pay, each time");
-        Option<string> item = Fields.Text("--item", "What is paid for", 0, PaymentPlan.NameBytesMax);
+        Option<string> item = Fields.Text(
+            "--item", "What is paid for; with --count 'item' when not given", 0, PaymentPlan.NameBytesMax);
         Option<string> key = Fields.Text(
             "--key", "Idempotency key: the same one never pays twice; a random one when not given", 1, PaymentPlan.NameBytesMax);
         Option<int> count = Fields.Number(

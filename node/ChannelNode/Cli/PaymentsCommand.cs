@@ -24,7 +24,7 @@ internal static class PaymentsCommand
             Description = "End when every payment that was received before this call is printed",
         };
         var command = new CliCommand(
-            "follow", "Prints payments received, the old ones first, then new ones as they come.",
+            "follow", "Prints payments received, the old ones first, then new ones as they come. Times are UTC.",
             "channelnode payments follow --after 1200 --json") { after, channel, count, untilIdle };
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {

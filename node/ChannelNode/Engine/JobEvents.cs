@@ -42,7 +42,8 @@ internal static class JobEvents
 
     private static OperatorEvent Offered(Job before, Job after, JobAttempt attempt)
     {
-        string offer = $"{attempt.Kind} transaction {attempt.Hash} sent with nonce {attempt.Nonce}, offering "
+        string kind = attempt.Kind == AttemptKind.Completing ? "" : $"{attempt.Kind} ".ToLowerInvariant();
+        string offer = $"{kind}transaction {attempt.Hash} sent with nonce {attempt.Nonce}, offering "
             + $"{attempt.Fees.MaxFee} wei per gas, tip {attempt.Fees.Tip}";
         string why = after.Refusal == before.Refusal ? "" : $"has become pointless and is cancelled, {after.Refusal}: {after.Message}; ";
         OperatorEvent told = before.Offer is { } stuck && stuck.Nonce == attempt.Nonce

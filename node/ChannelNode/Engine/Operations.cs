@@ -144,7 +144,9 @@ internal sealed class Operations(
         StoredChannel stored = new(slot.Channel, slot.State);
         Refusal refusal = CheckClaim(stored);
         if (refusal == Refusal.None) return stored;
-        throw new RefusalException(refusal, $"channel_id {slot.Channel.Id} has nothing for this node to claim")
+        string why = refusal == Refusal.OneWayChannel
+            ? "is no one-way channel in which this node is paid" : "has nothing for this node to claim";
+        throw new RefusalException(refusal, $"channel_id {slot.Channel.Id} {why}")
         {
             Field = "channel_ids",
         };

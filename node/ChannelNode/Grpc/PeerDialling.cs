@@ -68,9 +68,17 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
         Refusal refusal = Refusal.PeerOffline;
         if (error is RpcException rpc && rpc.GetRpcStatus()?.GetDetail<Google.Rpc.ErrorInfo>() is { } info)
             refusal = RefusalStatus.Parse(info.Reason);
-        string reason = error is RpcException status ? status.Status.Detail : error.Message;
-        return new RefusalException(refusal, $"{who}: {reason}", error);
+        return new RefusalException(refusal, $"{who}: {ReasonOf(error)}", error);
     }
+
+    /// <summary>What the other side or the socket said, rather than what gRPC makes of it.</summary>
+    private static string ReasonOf(Exception error) => error switch
+    {
+        RpcException { StatusCode: StatusCode.Unimplemented } => "it answers, but does not speak this protocol (the port of an API?)",
+        RpcException { StatusCode: StatusCode.Unavailable, Status.DebugException: { } cause } => cause.GetBaseException().Message,
+        RpcException rpc => rpc.Status.Detail,
+        _ => error.Message,
+    };
 
     public async ValueTask DisposeAsync()
     {

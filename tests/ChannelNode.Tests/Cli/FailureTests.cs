@@ -1,4 +1,5 @@
 using ChannelNode.Cli;
+using ChannelNode.Grpc;
 using ChannelNode.Proto.V1;
 using Grpc.Core;
 using Xunit;
@@ -7,6 +8,25 @@ namespace ChannelNode.Tests.Cli;
 
 public sealed class FailureTests
 {
+    [Fact]
+    public void NoPeerAtAUrl_SaysWhatTheSocketSaid()
+    {
+        var error = new RpcException(new Status(
+            StatusCode.Unavailable, "Error connecting to subchannel.", new HttpRequestException("", new IOException("Connection refused"))));
+
+        Assert.Equal("peer at x: Connection refused", PeerDialling.RefusalOf(error, "peer at x").Message);
+    }
+
+    [Fact]
+    public void AnApisPort_IsNamedAsNoPeer()
+    {
+        var error = new RpcException(new Status(StatusCode.Unimplemented, "Service is unimplemented."));
+
+        Assert.Equal(
+            "peer at x: it answers, but does not speak this protocol (the port of an API?)",
+            PeerDialling.RefusalOf(error, "peer at x").Message);
+    }
+
     [Theory]
     [InlineData(StatusCode.NotFound, "UNKNOWN_CHANNEL", ExitCode.Refused)]
     [InlineData(StatusCode.Unavailable, "PEER_OFFLINE", ExitCode.Refused)]
