@@ -73,7 +73,7 @@ internal static class Program
             options, identity.Signer, (in Bytes32 _) => throw new InvalidOperationException("an audit signs nothing"), TimeProvider.System,
             logs.CreateLogger<EthereumChain>(), cancel);
         using RocksChannelStore store = RocksChannelStore.Open(dataDirectory, identity);
-        return await run(new ChainAudit(store, chain.ReadUpToAsync), chain);
+        return await run(new ChainAudit(store, chain.ReadAsync, options.ReorgDepthMax), chain);
     }
 
     private static async Task<int> RunAsync(NodeOptions options, CancellationToken stopping)

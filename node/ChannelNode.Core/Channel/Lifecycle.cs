@@ -39,14 +39,27 @@ public enum ChannelDuty : byte
 /// <summary>The life-cycle door: what the chain says and what closing needs. Pure, like the hot door.</summary>
 public static class Lifecycle
 {
-    public static ChannelState Observe(Channel channel, in ChannelState state, ChainEvent seen) => seen switch
+    public static ChannelState Observe(Channel channel, in ChannelState state, ChainEvent seen)
     {
-        ChainEvent.Deposited deposited => state with { OnChain = Fund(state.OnChain, deposited), EverFunded = true },
-        ChainEvent.CloseStarted started => Record(channel, state, started.After),
-        ChainEvent.Disputed disputed => Record(channel, state, disputed.After),
-        ChainEvent.Claimed claimed => Record(channel, state, claimed.After),
-        ChainEvent.Settled settled => Record(channel, state, settled.Paid.Emptied()),
-        ChainEvent.Closed closed => WithoutUselessClose(Record(channel, state, closed.Paid.Emptied())),
+        Pots after = PotsAfter(state.OnChain, seen);
+        return seen switch
+        {
+            ChainEvent.Deposited => state with { OnChain = after, EverFunded = true },
+            ChainEvent.Closed => WithoutUselessClose(Record(channel, state, after)),
+            _ => Record(channel, state, after),
+        };
+    }
+
+    /// <summary>What the contract stored of the channel after the event.</summary>
+    /// <param name="before">What it stored before.</param>
+    public static Pots PotsAfter(in Pots before, ChainEvent seen) => seen switch
+    {
+        ChainEvent.Deposited deposited => Fund(before, deposited),
+        ChainEvent.CloseStarted started => started.After,
+        ChainEvent.Disputed disputed => disputed.After,
+        ChainEvent.Claimed claimed => claimed.After,
+        ChainEvent.Settled settled => settled.Paid.Emptied(),
+        ChainEvent.Closed closed => closed.Paid.Emptied(),
         _ => throw new ArgumentOutOfRangeException(nameof(seen), seen, "not an event of a channel"),
     };
 

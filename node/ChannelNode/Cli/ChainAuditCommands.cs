@@ -1,44 +1,89 @@
 using System.CommandLine;
+using ChannelNode.Core;
 using ChannelNode.Engine;
+using Grpc.Core;
+using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Cli;
 
-/// <summary>chain verify, chain rescan: on the folder of a node that is stopped, so that both say what is exact.</summary>
+/// <summary>chain verify, of a running node or on the folder of a stopped one; chain rescan, on a folder only.</summary>
 internal static class ChainAuditCommands
 {
-    private const string ExampleFlags = "--data-dir alice --rpc-url ws://127.0.0.1:8545";
+    private const string FolderFlags = "--data-dir alice --rpc-url ws://127.0.0.1:8545";
 
-    public static CliCommand Verify(CommandShell shell) => Make(
-        shell, "verify",
-        "Reads the chain again, compares it with the database and prints what differs; exit code 1 where something does.",
-        shell.Actions.VerifyChain);
-
-    public static CliCommand Rescan(CommandShell shell) => Make(
-        shell, "rescan",
-        "Sets the database to what the chain said 128 blocks ago, read again; the node follows the "
-        + "rest when it starts. What was signed and accepted stays. Prints what it changed, also of these last blocks.",
-        shell.Actions.RescanChain);
-
-    private static CliCommand Make(
-        CommandShell shell, string name, string description,
-        Func<string, string, ulong, CancellationToken, Task<ChainAuditReport>> run)
+    public static CliCommand Verify(CommandShell shell)
     {
-        Option<string> dataDirectory = new("--data-dir")
-        {
-            Description = "Folder of the database; its node must be stopped",
-            HelpName = "path",
-            Required = true,
-        };
+        Option<string> dataDirectory = DataDirectory("Folder of the database of a stopped node; the running node is asked when not given");
         Option<string> rpcUrl = RunCommand.RpcUrl();
-        Option<ulong> fromBlock = Fields.Number("--from-block", "Block at which to start reading events", 0ul, ulong.MaxValue, 0ul);
-        var command = new CliCommand(name, description, $"channelnode chain {name} {ExampleFlags}") { dataDirectory, rpcUrl, fromBlock };
+        rpcUrl.Required = false;
+        Option<ulong> fromBlock = FromBlock();
+        CliCommand command = new(
+            "verify",
+            "Reads the chain again, compares it with the database and prints what differs; exit code 1 where something does. "
+            + "A running node does that beside its work, from its own --from-block on.",
+            $"channelnode chain verify\nchannelnode chain verify {FolderFlags}")
+        { dataDirectory, rpcUrl, fromBlock };
+        command.Validators.Add(result =>
+        {
+            bool isFolder = result.GetResult(dataDirectory) is not null;
+            if (isFolder && result.GetResult(rpcUrl) is null) result.AddError("--rpc-url: needed with --data-dir");
+            if (!isFolder && result.GetResult(rpcUrl) is not null)
+                result.AddError("--rpc-url: goes with --data-dir; a running node asks its own");
+            if (!isFolder && result.GetResult(fromBlock) is { Implicit: false })
+                result.AddError("--from-block: goes with --data-dir; a running node has its own");
+        });
+        command.MayExitWith(ExitCode.NodeUnreachable, ExitCode.ChainTrouble);
+        return shell.Does(command, async (parsed, terminal, cancel) =>
+        {
+            ChainAuditReport report = parsed.GetValue(dataDirectory) is { } folder
+                ? await shell.Actions.VerifyChain(folder, parsed.GetValue(rpcUrl)!, parsed.GetValue(fromBlock), cancel)
+                : await shell.AskAsync(parsed, node => AskAsync(node, cancel), cancel);
+            Print(terminal, report);
+            return report.Differences.Count > 0 ? ExitCode.Refused : ExitCode.Done;
+        });
+    }
+
+    public static CliCommand Rescan(CommandShell shell)
+    {
+        Option<string> dataDirectory = DataDirectory("Folder of the database; its node must be stopped");
+        dataDirectory.Required = true;
+        Option<string> rpcUrl = RunCommand.RpcUrl();
+        Option<ulong> fromBlock = FromBlock();
+        CliCommand command = new(
+            "rescan",
+            "Sets the database to what the chain said 128 blocks ago, read again; the node follows the "
+            + "rest when it starts. What was signed and accepted stays. Prints what it changed, also of these last blocks.",
+            $"channelnode chain rescan {FolderFlags}")
+        { dataDirectory, rpcUrl, fromBlock };
         return shell.Does(command.MayExitWith(ExitCode.ChainTrouble), async (parsed, terminal, cancel) =>
         {
-            ChainAuditReport report = await run(
-                parsed.GetValue(dataDirectory)!, parsed.GetValue(rpcUrl)!, parsed.GetValue(fromBlock), cancel);
-            Print(terminal, report);
-            return name == "verify" && report.Differences.Count > 0 ? ExitCode.Refused : ExitCode.Done;
+            Print(terminal, await shell.Actions.RescanChain(
+                parsed.GetValue(dataDirectory)!, parsed.GetValue(rpcUrl)!, parsed.GetValue(fromBlock), cancel));
+            return ExitCode.Done;
         });
+    }
+
+    private static Option<string> DataDirectory(string description) =>
+        new("--data-dir") { Description = description, HelpName = "path" };
+
+    private static Option<ulong> FromBlock() =>
+        Fields.Number("--from-block", "Block at which to start reading events", 0ul, ulong.MaxValue, 0ul);
+
+    private static async Task<ChainAuditReport> AskAsync(NodeConnection node, CancellationToken cancel)
+    {
+        ChainAuditReport report = new(0, 0, []);
+        List<ChainDifference> differences = [];
+        using AsyncServerStreamingCall<Wire.VerifyChainResponse> call =
+            node.Client.VerifyChain(new Wire.VerifyChainRequest(), cancellationToken: cancel);
+        while (await call.ResponseStream.MoveNext(cancel))
+        {
+            Wire.VerifyChainResponse part = call.ResponseStream.Current;
+            foreach (Wire.ChainDifference it in part.Differences)
+                differences.Add(new ChainDifference(ChannelId.TryParse(it.ChannelId, out ChannelId id) ? id : null, it.Database, it.Chain));
+            report = new ChainAuditReport(part.BlockNumber, part.Channels, differences);
+        }
+
+        return report;
     }
 
     private static void Print(Terminal terminal, ChainAuditReport report)

@@ -43,18 +43,23 @@ internal sealed class CommandShell(CliActions actions, TimeProvider time, TextWr
 
     /// <summary>Makes <paramref name="ask"/>, which talks to a running node, what the command does.</summary>
     public CliCommand Asks(CliCommand command, Func<ParseResult, NodeConnection, Terminal, CancellationToken, Task<int>> ask) =>
-        Does(command.MayExitWith(ExitCode.NodeUnreachable, ExitCode.ChainTrouble), async (parsed, terminal, cancel) =>
+        Does(
+            command.MayExitWith(ExitCode.NodeUnreachable, ExitCode.ChainTrouble),
+            (parsed, terminal, cancel) => AskAsync(parsed, node => ask(parsed, node, terminal, cancel), cancel));
+
+    /// <summary>For a command that talks to a running node in one of its ways only.</summary>
+    public async Task<T> AskAsync<T>(ParseResult parsed, Func<NodeConnection, Task<T>> ask, CancellationToken cancel)
+    {
+        using var node = new NodeConnection(parsed.GetValue(Node)!);
+        try
         {
-            using var node = new NodeConnection(parsed.GetValue(Node)!);
-            try
-            {
-                return await ask(parsed, node, terminal, cancel);
-            }
-            catch (RpcException exception) when (node.FailureOf(exception, cancel) is { } failure)
-            {
-                throw new CommandException(failure);
-            }
-        });
+            return await ask(node);
+        }
+        catch (RpcException exception) when (node.FailureOf(exception, cancel) is { } failure)
+        {
+            throw new CommandException(failure);
+        }
+    }
 
     private static int Explain(Exception exception, Terminal terminal, CancellationToken cancel)
     {

@@ -9,27 +9,19 @@ internal sealed record ChainDifference(ChannelId? Channel, string Database, stri
 internal sealed record ChainAuditReport(ulong Block, ulong Channels, IReadOnlyList<ChainDifference> Differences);
 
 /// <summary>Reads all of the contract's events again and compares them with, or writes them into, a database that no node uses.</summary>
-/// <param name="readUpTo">The contract's events from its deployment up to a block.</param>
+/// <param name="read">As <see cref="IChain.ReadAsync"/>.</param>
+/// <param name="depthMax">Blocks that can be undone.</param>
 internal sealed class ChainAudit(
-    IChannelStore store, Func<ulong, CancellationToken, IAsyncEnumerable<ChainBatch>> readUpTo)
+    IChannelStore store, Func<IReadOnlyList<ChainBlock>, ulong, CancellationToken, IAsyncEnumerable<ChainBatch>> read, uint depthMax)
 {
-    private const int ChannelsPerPage = 4_096;
-
     /// <summary>Up to the block that the database has followed.</summary>
     public async Task<ChainAuditReport> VerifyAsync(CancellationToken cancel)
     {
         if (store.ReadBlocks().LastOrDefault() is not { } cursor) return new ChainAuditReport(0, 0, []);
-        (ChainBlock? end, Dictionary<ChannelId, List<ChainEvent>> events) = await ReadAsync(cursor.Number, cancel);
-        List<ChainDifference> differences = [];
-        if (end != cursor) differences.Add(new ChainDifference(null, $"{cursor}", $"{end}"));
-        foreach (StoredChannel stored in Channels())
-        {
-            ChannelState expected = Replay(stored.Channel, default, events);
-            if ((stored.State.OnChain, stored.State.EverFunded) != (expected.OnChain, expected.EverFunded))
-                differences.Add(new ChainDifference(stored.Channel.Id, $"{stored.State.OnChain}", $"{expected.OnChain}"));
-        }
-
-        return new ChainAuditReport(cursor.Number, store.ChannelCount, differences);
+        ChainReading reading = new(store, read, depthMax);
+        await reading.ReadAsync(cursor, cancel);
+        ChainComparison found = reading.Compare(cancel);
+        return new ChainAuditReport(cursor.Number, found.Channels, found.Differences);
     }
 
     /// <summary>
@@ -44,7 +36,7 @@ internal sealed class ChainAudit(
         IStoreBatch batch = store.NewBatch();
         batch.DropBlocks(0, ulong.MaxValue - 1);
         foreach ((ChannelId id, RecentDeposit deposit) in store.ReadRecentDeposits()) batch.DropRecentDeposit(id, deposit);
-        foreach (StoredChannel stored in Channels())
+        foreach (StoredChannel stored in ChainReading.ChannelsOf(store))
         {
             ChannelState blank = stored.State with { OnChain = default, EverFunded = false, UncreditedA = 0, UncreditedB = 0 };
             ChannelState next = Replay(stored.Channel, blank, events);
@@ -64,14 +56,13 @@ internal sealed class ChainAudit(
         ulong lastBlock, CancellationToken cancel)
     {
         Dictionary<ChannelId, List<ChainEvent>> events = [];
-        foreach (StoredChannel stored in Channels()) events.Add(stored.Channel.Id, []);
+        foreach (StoredChannel stored in ChainReading.ChannelsOf(store)) events.Add(stored.Channel.Id, []);
         ChainBlock? end = null;
-        await foreach (ChainBatch batch in readUpTo(lastBlock, cancel))
+        await foreach (ChainBatch batch in read([], lastBlock, cancel))
         {
             foreach (ChainEvent seen in batch.Events)
                 if (events.TryGetValue(seen.Channel, out List<ChainEvent>? known)) known.Add(seen);
             end = batch.Cursor;
-            if (batch.IsCaughtUp) break;
             if (batch.Move == ChainMove.Back)
                 throw new RefusalException(Refusal.ChainUnavailable, "the chain was reorganised meanwhile: ask again");
         }
@@ -83,16 +74,5 @@ internal sealed class ChainAudit(
     {
         foreach (ChainEvent seen in events[channel.Id]) state = Lifecycle.Observe(channel, state, seen);
         return state;
-    }
-
-    private IEnumerable<StoredChannel> Channels()
-    {
-        for (ChannelId? after = null; ;)
-        {
-            IReadOnlyList<StoredChannel> page = store.ReadChannels(after, ChannelsPerPage);
-            foreach (StoredChannel stored in page) yield return stored;
-            if (page.Count < ChannelsPerPage) yield break;
-            after = page[^1].Channel.Id;
-        }
     }
 }

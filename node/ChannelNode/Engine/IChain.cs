@@ -142,6 +142,13 @@ internal interface IChain : IAsyncDisposable
     IAsyncEnumerable<ChainBatch> FollowAsync(IReadOnlyList<ChainBlock> known, CancellationToken cancel);
 
     /// <summary>
+    /// Reads as <see cref="FollowAsync"/> does, as if the chain ended with a block, and ends there, or earlier where the
+    /// chain goes on ending earlier. Not a word to the log of what the contract says. ChainUnavailable where the RPC fails again
+    /// and again.
+    /// </summary>
+    IAsyncEnumerable<ChainBatch> ReadAsync(IReadOnlyList<ChainBlock> known, ulong lastBlock, CancellationToken cancel);
+
+    /// <summary>
     /// What the contract stores of a channel after this very block; all zero for one that it does not know. ChainUnavailable
     /// also where the block is not known there (yet, or any more).
     /// </summary>

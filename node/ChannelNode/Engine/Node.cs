@@ -65,6 +65,7 @@ internal sealed class Node : IAsyncDisposable
             new Guarding(Closing, orders.Dispute, Settles: true), Jobs, intake, orders, chain, View, new WindowAlarms(Ledger, Clock),
             Clock, logs.CreateLogger<Guardian>());
         _looks = new FirstLooks(Book, intake, chain, Clock, logs.CreateLogger<FirstLooks>());
+        Verification = new ChainVerification(store, chain, intake, View, Clock, options, _stopping.Token);
         _claims = new Claims(Jobs, Operations, orders, View, chain, options, Clock);
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }
@@ -99,6 +100,8 @@ internal sealed class Node : IAsyncDisposable
     public Funding Funding { get; }
 
     public Credits Credits { get; }
+
+    public ChainVerification Verification { get; }
 
     /// <summary>Cancelled when the node stops: jobs that outlive their caller end with it.</summary>
     public CancellationToken Stopping => _stopping.Token;

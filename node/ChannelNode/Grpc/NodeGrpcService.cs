@@ -253,5 +253,15 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
     public override Task<Wire.ListJobsResponse> ListJobs(Wire.ListJobsRequest request, ServerCallContext context) =>
         Task.FromResult(JobWire.Read(node.Jobs, request));
 
+    public override async Task VerifyChain(
+        Wire.VerifyChainRequest request,
+        IServerStreamWriter<Wire.VerifyChainResponse> responseStream,
+        ServerCallContext context)
+    {
+        ChainAuditReport report = await node.Verification.VerifyAsync(context.CancellationToken);
+        foreach (Wire.VerifyChainResponse response in NodeWire.Write(report))
+            await responseStream.WriteAsync(response, context.CancellationToken);
+    }
+
     private ChannelSlot Find(string channelId) => node.Book.Get(Fields.ReadChannelId(channelId));
 }

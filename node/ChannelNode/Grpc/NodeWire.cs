@@ -7,6 +7,31 @@ namespace ChannelNode.Grpc;
 /// <summary>The engine's state in NodeService's words.</summary>
 internal static class NodeWire
 {
+    private const int DifferencesPerResponse = 1_000;
+
+    /// <summary>One at least.</summary>
+    public static IEnumerable<Wire.VerifyChainResponse> Write(ChainAuditReport report)
+    {
+        int next = 0;
+        do
+        {
+            Wire.VerifyChainResponse response = new() { BlockNumber = report.Block, Channels = report.Channels };
+            foreach (ChainDifference it in report.Differences.Skip(next).Take(DifferencesPerResponse))
+            {
+                response.Differences.Add(new Wire.ChainDifference
+                {
+                    ChannelId = it.Channel?.ToString() ?? string.Empty,
+                    Database = it.Database,
+                    Chain = it.Chain,
+                });
+            }
+
+            next += DifferencesPerResponse;
+            yield return response;
+        }
+        while (next < report.Differences.Count);
+    }
+
     /// <param name="peerConnected">Whether a session with the peer is up.</param>
     /// <param name="peerRefusal">Why the peer refused this node's newest update.</param>
     /// <param name="peerProves">Of this node's payments, beyond what it knows itself; zero normally.</param>

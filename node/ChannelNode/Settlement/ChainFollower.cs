@@ -34,6 +34,9 @@ internal sealed class ChainFollower(
 
     private static readonly TimeSpan RetryMax = TimeSpan.FromSeconds(10);
 
+    /// <summary>In vain and in a row, by who reads up to a block: half a minute. Who follows goes on.</summary>
+    private const int LooksBeforeTheEnd = 6;
+
     private readonly BlockReader _reader = new(rpc, contract);
 
     /// <summary>The way to the head that was seen last, next block first.</summary>
@@ -41,6 +44,7 @@ internal sealed class ChainFollower(
 
     private ulong _blocksPerRange = BlocksPerRangeMax;
     private bool _isBehind;
+    private bool _isFollowing;
     private int _looksTooDeep;
 
     /// <summary>
@@ -52,6 +56,7 @@ internal sealed class ChainFollower(
     {
         using var wake = new SemaphoreSlim(0);
         rpc.Client.HeadSeen = () => Wake(wake);
+        _isFollowing = true;
         _path.Clear();
         ChainTail tail = new(depthMax, known);
         TimeSpan retry = poll;
@@ -79,6 +84,41 @@ internal sealed class ChainFollower(
         }
     }
 
+    /// <summary>
+    /// As <see cref="IChain.ReadAsync"/>. One at a time, and beside one that follows by the same connection: announced heads
+    /// are left to that one.
+    /// </summary>
+    public async IAsyncEnumerable<ChainBatch> ReadAsync(
+        IReadOnlyList<ChainBlock> known, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        ChainTail tail = new(depthMax, known);
+        TimeSpan retry = poll;
+        for (int looks = 1; ; looks++)
+        {
+            Step step = await TryNextAsync(tail, cancel);
+            if (step.Batch is { } batch)
+            {
+                (looks, retry) = (0, poll);
+                yield return batch;
+                Move(tail, batch);
+                continue;
+            }
+
+            if (step.Failure is null && tail.Newest?.Number == lastBlock) yield break;
+
+            // Where there is nothing newer before that, a machine that lags may have answered.
+            if (looks == LooksBeforeTheEnd)
+            {
+                if (step.Failure is { } last) throw new RefusalException(Refusal.ChainUnavailable, last);
+                yield break;
+            }
+
+            if (step.Failure is { } failure) Log.FollowingFailed(log, (long)retry.TotalMilliseconds, failure);
+            await Task.Delay(retry, time, cancel);
+            retry = TimeSpan.FromTicks(Math.Min(retry.Ticks * 2, RetryMax.Ticks));
+        }
+    }
+
     /// <summary>The tail after a batch of <see cref="NextAsync"/>.</summary>
     public static void Move(ChainTail tail, ChainBatch batch)
     {
@@ -103,7 +143,7 @@ internal sealed class ChainFollower(
     {
         try
         {
-            bool isSubscribed = await rpc.Client.SubscribeHeadsAsync(cancel);
+            bool isSubscribed = _isFollowing && await rpc.Client.SubscribeHeadsAsync(cancel);
             return new Step(await NextAsync(tail, cancel), isSubscribed, null);
         }
         catch (Exception failure) when (failure is RpcErrorException or RefusalException)
@@ -315,7 +355,7 @@ internal sealed class ChainFollower(
         {
             if (entry.Contract != contract) continue;
             if (PaymentChannelsEvents.Decode(entry.Topics, entry.Data.Span) is { } seen) events.Add(seen);
-            else Notice(entry);
+            else if (_isFollowing) Notice(entry); // Who reads history again repeats no news.
         }
 
         return events;

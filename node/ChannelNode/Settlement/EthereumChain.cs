@@ -223,9 +223,8 @@ internal sealed class EthereumChain : IChain
     public IAsyncEnumerable<ChainBatch> FollowAsync(IReadOnlyList<ChainBlock> known, CancellationToken cancel) =>
         _follower.FollowAsync(known, cancel);
 
-    /// <summary>As <see cref="FollowAsync"/> from the deployment, as if the chain ended with a block.</summary>
-    public IAsyncEnumerable<ChainBatch> ReadUpToAsync(ulong lastBlock, CancellationToken cancel) =>
-        _upTo(lastBlock).FollowAsync([], cancel);
+    public IAsyncEnumerable<ChainBatch> ReadAsync(
+        IReadOnlyList<ChainBlock> known, ulong lastBlock, CancellationToken cancel) => _upTo(lastBlock).ReadAsync(known, cancel);
 
     public async Task<ulong> HeadAsync(CancellationToken cancel) => (await _rpc.LatestBlockAsync(cancel)).Number;
 

@@ -45,4 +45,16 @@ public sealed class ChainCommandTests
         Assert.Equal([false, true], asked);
         Assert.Equal("no jobs\n", run.Output);
     }
+
+    [Theory]
+    [InlineData("--rpc-url: needed with --data-dir", "--data-dir", "alice")]
+    [InlineData("--rpc-url: goes with --data-dir", "--rpc-url", "ws://127.0.0.1:1")]
+    [InlineData("--from-block: goes with --data-dir", "--from-block", "7")]
+    public async Task Verify_OfAFolderOrARunningNode_TakesNoFlagsOfTheOther(string says, params string[] flags)
+    {
+        CliRun run = await CliRun.AsyncOf(["chain", "verify", .. flags]);
+
+        Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
+        Assert.Contains(says, run.Error);
+    }
 }

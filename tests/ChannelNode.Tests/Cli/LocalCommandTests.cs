@@ -100,6 +100,8 @@ public sealed class LocalCommandTests
     [InlineData("contract", false, false, true, false)]
     [InlineData("channel", true, true, true, false)]
     [InlineData("info", true, true, true, false)]
+    [InlineData("chain verify", true, true, true, false)]
+    [InlineData("chain rescan", false, false, true, false)]
     public async Task Help_NamesOnlyWhatTheCommandTakesAndAnswers(
         string command, bool takesNode, bool unreachable, bool chain, bool failed)
     {

@@ -62,6 +62,55 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
         Assert.Single(none);
     }
 
+    [Fact]
+    public async Task Read_LeavesAnnouncedHeadsToWhoFollowsByTheSameConnection()
+    {
+        await using RpcClient client = new(anvil.WebSocketUrl, TimeProvider.System, NullLogger.Instance);
+        Action ofFollower = () => { };
+        client.HeadSeen = ofFollower;
+        ulong head = await anvil.HeadAsync();
+
+        Assert.Equal(head, (await ReadAsync(client, head))?.Number);
+        Assert.Same(ofFollower, client.HeadSeen);
+    }
+
+    [Fact]
+    public async Task Read_ThroughAMachineThatLags_ComesToTheBlockThatWasAskedFor()
+    {
+        await anvil.MineAsync(3);
+        ulong head = await anvil.HeadAsync();
+        using PoorRpc rpc = new(anvil.HttpUrl) { HeldHead = head - 3 };
+        await using RpcClient client = new(rpc.Url, TimeProvider.System, NullLogger.Instance);
+
+        ChainBlock? newest = await ReadAsync(client, head, batch =>
+        {
+            if (batch.Cursor!.Number == head - 3) _ = LiftAsync(rpc.FaultCount + 2);
+        });
+
+        Assert.Equal(head, newest?.Number);
+
+        async Task LiftAsync(int looks)
+        {
+            for (int look = 0; look < 1_000 && rpc.FaultCount < looks; look++) await Task.Delay(5);
+            rpc.HeldHead = null;
+        }
+    }
+
+    private async Task<ChainBlock?> ReadAsync(RpcClient client, ulong lastBlock, Action<ChainBatch>? tell = null)
+    {
+        ChainFollower reader = new(
+            new EthereumRpc(client), await anvil.PaymentChannelsAsync(), 0, 128, TimeSpan.FromMilliseconds(50), TimeProvider.System,
+            NullLogger.Instance, lastBlock: lastBlock);
+        ChainBlock? newest = null;
+        await foreach (ChainBatch batch in reader.ReadAsync([], new CancellationTokenSource(Limit).Token))
+        {
+            newest = batch.Cursor;
+            tell?.Invoke(batch);
+        }
+
+        return newest;
+    }
+
     [Theory, MemberData(nameof(Transports))]
     public async Task Follow_FromACursor_GivesEachEventOnceOverRestarts(string transport)
     {

@@ -196,6 +196,19 @@ internal sealed class SimulatedMachine(
         }
     }
 
+    public async IAsyncEnumerable<ChainBatch> ReadAsync(
+        IReadOnlyList<ChainBlock> known, ulong lastBlock, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        ChainTail tail = new(depthMax, known);
+        NetworkBlock head = await AskAsync(cancel);
+        while (head.Number > lastBlock) head = head.Parent!;
+        while (NextOn(tail, head) is { } batch)
+        {
+            yield return batch;
+            ChainFollower.Move(tail, batch);
+        }
+    }
+
     private async Task<NetworkBlock?> TryAskAsync(CancellationToken cancel)
     {
         try
