@@ -58,7 +58,15 @@ internal sealed class RawPeer : IAsyncDisposable
         await HearAsync();
         Signature proof = Scheme.SignHello(Us.Owner, Them.Signer, _nonce, _theirNonce);
         proof = spoilProof is null ? proof : spoilProof(proof);
-        await SayAsync(new Wire.PeerMessage { HelloProof = new Wire.HelloProof { Signature = Bytes(proof.ToArray()) } });
+        try
+        {
+            await SayAsync(new Wire.PeerMessage { HelloProof = new Wire.HelloProof { Signature = Bytes(proof.ToArray()) } });
+        }
+        catch (RpcException ended) when (ended.StatusCode == StatusCode.Cancelled)
+        {
+            // The node has refused the hello meanwhile: its reason is what is heard next.
+        }
+
         Wire.PeerMessage answer = await HearAsync();
         Assert.True(Scheme.VerifyHello(
             Them, _theirNonce, _nonce, Signature.Read(answer.HelloProof.Signature.Span)));
