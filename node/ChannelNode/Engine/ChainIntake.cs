@@ -20,23 +20,29 @@ internal sealed class ChainIntake
     private readonly NodeClock _clock;
     private readonly ChainTail _tail;
     private readonly RecentDeposits _deposits;
+    private readonly StoredSides _sides;
+    private readonly FirstEvents _first;
     private readonly uint _confirmations;
     private readonly bool _guardsOthers;
     private readonly SemaphoreSlim _taking = new(1);
     private ulong _final;
 
     /// <param name="finalBlock">As <see cref="IChain.FinalBlockAsync"/>.</param>
+    /// <param name="sidesOf">As <see cref="IChain.SidesAsync"/>.</param>
     /// <param name="guardsOthers">
     /// A watchtower's: it takes no credit, and does not know what the two sides have signed, so nothing there can alarm it.
     /// </param>
     public ChainIntake(
-        ChannelBook book, Ledger ledger, IChannelStore store, Func<CancellationToken, Task<ulong?>> finalBlock, ChainView view,
-        NodeClock clock, NodeOptions options, bool guardsOthers = false)
+        ChannelBook book, Ledger ledger, IChannelStore store, Func<CancellationToken, Task<ulong?>> finalBlock,
+        Func<ChannelId, Bytes32, CancellationToken, Task<Pots>> sidesOf, ChainView view, NodeClock clock, NodeOptions options,
+        bool guardsOthers = false)
     {
         (_book, _ledger, _store, _finalBlock, _view, _clock) = (book, ledger, store, finalBlock, view, clock);
         _guardsOthers = guardsOthers;
         _tail = new ChainTail(options.ReorgDepthMax, store.ReadBlocks());
         _deposits = new RecentDeposits(options.CreditOf);
+        _sides = new StoredSides(sidesOf, clock);
+        _first = new FirstEvents(book.Unfunded, _sides);
         _confirmations = options.CreditOf(Address.Zero).LargerConfirmations;
         foreach ((ChannelId id, RecentDeposit deposit) in store.ReadRecentDeposits())
             if (book.Find(id) is { } slot) _deposits.Load(slot.Channel, slot.State, deposit);
@@ -67,29 +73,34 @@ internal sealed class ChainIntake
     }
 
     /// <summary>
-    /// Takes over what the contract stores, after the newest block taken, of channels that nobody here knew when it told of
-    /// them. It is undone with that block like its events. Of a deposit the block counts as its own, the most careful one: no
-    /// event says any more which it was. Only between batches.
+    /// Asks what the contract stores, after the newest block taken, of channels that nobody here knew when it told of them,
+    /// and takes it over. It is undone with that block like its events. Of a deposit the block counts as its own, the most
+    /// careful one: no event says any more which it was. ChainUnavailable.
     /// </summary>
-    public Task TakeStoredAsync(
-        IReadOnlyList<(ChannelSlot Slot, Pots Pots)> stored, ChainBlock block, CancellationToken cancel)
+    public Task LookAsync(IReadOnlyList<ChannelId> channels, CancellationToken cancel) => BetweenBatchesAsync(
+        async block =>
+        {
+            if (block is null) return;
+            Pots[] found = await _sides.AskAsync(channels, block, cancel);
+            List<SeenEvent> stored = [];
+            for (int index = 0; index < found.Length; index++)
+            {
+                if (found[index].IsBlank) _book.Unfunded.Asked(channels[index], block.Number);
+                else if (_book.Find(channels[index]) is { } slot)
+                    stored.AddRange(Lifecycle.ToldOf(slot.Channel.Id, found[index]).Select(what => new SeenEvent(slot, what, IsStored: true)));
+            }
+
+            if (stored.Count > 0) await TakeStoredAsync(stored, block, cancel);
+        },
+        cancel);
+
+    private Task TakeStoredAsync(List<SeenEvent> stored, ChainBlock block, CancellationToken cancel)
     {
-        HashSet<ChannelId> concerned = [.. stored.Select(it => it.Slot.Channel.Id)];
+        HashSet<ChannelId> concerned = [.. stored.Select(it => it.What.Channel)];
         return _ledger.RunAsync(
             turn =>
             {
-                foreach ((ChannelSlot slot, Pots pots) in stored)
-                {
-                    if (slot.Working.EverFunded || slot.IsDropped) continue;
-                    turn.Batch.PutUndo(block.Number, slot.Channel.Id, slot.Working);
-                    slot.EstablishedOn = null; // An old channel, whose totals a lost database may have forgotten.
-                    foreach (ChainEvent what in Lifecycle.ToldOf(slot.Channel.Id, pots))
-                    {
-                        foreach (OperatorEvent told in Observe(turn, slot, what, block.Number))
-                            if (!_guardsOthers) turn.Tell(told);
-                    }
-                }
-
+                ObserveUndoable(turn, stored, block);
                 CreditAll(turn, concerned, [], block.Number);
                 return true;
             },
@@ -117,7 +128,7 @@ internal sealed class ChainIntake
 
     private async Task NextAsync(ChainBlock block, IReadOnlyList<ChainEvent> events, CancellationToken cancel)
     {
-        List<Seen> seen = Find(events);
+        List<SeenEvent> seen = await _first.CompleteAsync(Find(events), block, cancel);
         await LookForFinalAsync(block.Number, seen, cancel);
         HashSet<ChannelId> concerned = [.. seen.Select(it => it.What.Channel)];
         List<(ChannelSlot, RecentDeposits.Change)> others = ReviewOthers(concerned, block.Number);
@@ -125,12 +136,7 @@ internal sealed class ChainIntake
         await _ledger.RunAsync(
             turn =>
             {
-                HashSet<ChannelId> undoable = [];
-                foreach ((ChannelSlot slot, ChainEvent what) in seen)
-                {
-                    if (undoable.Add(what.Channel)) turn.Batch.PutUndo(block.Number, what.Channel, slot.Working);
-                    foreach (OperatorEvent told in Observe(turn, slot, what, block.Number)) turn.Tell(told);
-                }
+                ObserveUndoable(turn, seen, block);
 
                 // In the write that shows it: a small deposit counts at once.
                 CreditAll(turn, concerned, others, block.Number);
@@ -142,6 +148,16 @@ internal sealed class ChainIntake
             cancel);
     }
 
+    private void ObserveUndoable(LedgerTurn turn, List<SeenEvent> seen, ChainBlock block)
+    {
+        HashSet<ChannelId> undoable = [];
+        foreach (SeenEvent it in seen)
+        {
+            if (undoable.Add(it.What.Channel)) turn.Batch.PutUndo(block.Number, it.What.Channel, it.Slot.Working);
+            foreach (OperatorEvent told in Observe(turn, it, block.Number)) turn.Tell(told);
+        }
+    }
+
     /// <summary>
     /// These blocks will not be undone, so events may be written before their cursor: after a crash they come again and
     /// change nothing, for each carries the state that it left. Their own numbers do not matter: the last block's is
@@ -150,19 +166,19 @@ internal sealed class ChainIntake
     /// </summary>
     private async Task JumpAsync(ChainBlock block, IReadOnlyList<ChainEvent> events, CancellationToken cancel)
     {
-        List<Seen> seen = Find(events);
+        List<SeenEvent> seen = await _first.CompleteAsync(Find(events), block, cancel);
         await LookForFinalAsync(block.Number, seen, cancel);
         HashSet<ChannelId> concerned = [.. seen.Select(it => it.What.Channel)];
         List<(ChannelSlot, RecentDeposits.Change)> others = ReviewOthers(concerned, block.Number);
         List<OperatorEvent> told = [];
-        Queue<Seen[]> parts = new(seen.Chunk(EventsPerTurnMax));
+        Queue<SeenEvent[]> parts = new(seen.Chunk(EventsPerTurnMax));
         for (; parts.Count > 1; parts.Dequeue()) await _ledger.RunAsync(turn => ObservePart(turn, parts.Peek()), cancel);
 
         _tail.JumpTo(block);
         await _ledger.RunAsync(
             turn =>
             {
-                if (parts.TryDequeue(out Seen[]? last)) ObservePart(turn, last);
+                if (parts.TryDequeue(out SeenEvent[]? last)) ObservePart(turn, last);
                 foreach (OperatorEvent what in told) turn.Tell(what);
                 CreditAll(turn, concerned, others, block.Number);
                 ExpireCloses(turn, block);
@@ -172,9 +188,9 @@ internal sealed class ChainIntake
             },
             cancel);
 
-        bool ObservePart(LedgerTurn turn, Seen[] part)
+        bool ObservePart(LedgerTurn turn, SeenEvent[] part)
         {
-            foreach ((ChannelSlot slot, ChainEvent what) in part) told.AddRange(Observe(turn, slot, what, block.Number));
+            foreach (SeenEvent it in part) told.AddRange(Observe(turn, it, block.Number));
             return true;
         }
     }
@@ -188,6 +204,7 @@ internal sealed class ChainIntake
 
         OperatorEvent reorganized = ChannelEvents.Reorganized(_tail.Newest!, block, undone.DistinctBy(it => it.Slot).Count());
         _tail.BackTo(block);
+        _book.Unfunded.BackTo(block.Number);
         (ChannelId, RecentDeposit)[] gone = [.. _deposits.DropAfter(block.Number)];
         List<(ChannelSlot, RecentDeposits.Change)> credit = ReviewOthers([], block.Number);
         await _ledger.RunAsync(turn => Back(turn, block, undone, gone, credit, reorganized), cancel);
@@ -219,12 +236,15 @@ internal sealed class ChainIntake
         return true;
     }
 
-    private IEnumerable<OperatorEvent> Observe(LedgerTurn turn, ChannelSlot slot, ChainEvent what, ulong block)
+    private IEnumerable<OperatorEvent> Observe(LedgerTurn turn, SeenEvent seen, ulong block)
     {
+        (ChannelSlot slot, ChainEvent what, bool isStored) = seen;
+        if (isStored) slot.EstablishedOn = null; // An old channel, whose totals a lost database may have forgotten.
         ChannelState was = slot.Working;
         ChannelState next = Lifecycle.Observe(slot.Channel, was, what);
         if (what is ChainEvent.Deposited deposited && !_guardsOthers) next = CountLater(turn, slot, next, deposited, was, block);
         Change(turn, slot, next);
+        if (isStored && _guardsOthers) return [];
         return ChannelEvents.Seen(slot.Channel, was, next, what, block, _clock.NowSeconds, isOurs: !_guardsOthers);
     }
 
@@ -283,7 +303,7 @@ internal sealed class ChainIntake
     }
 
     /// <summary>Asked only while a deposit waits for it. Where the chain has no such notion, what cannot be undone is final.</summary>
-    private async Task LookForFinalAsync(ulong head, List<Seen> seen, CancellationToken cancel)
+    private async Task LookForFinalAsync(ulong head, List<SeenEvent> seen, CancellationToken cancel)
     {
         bool waits = seen.Exists(it => it.What is ChainEvent.Deposited) || (!_deposits.IsEmpty && _deposits.NewestBlock > _final);
         if (!waits) return;
@@ -298,13 +318,11 @@ internal sealed class ChainIntake
         }
     }
 
-    private List<Seen> Find(IReadOnlyList<ChainEvent> events)
+    private List<SeenEvent> Find(IReadOnlyList<ChainEvent> events)
     {
-        List<Seen> seen = new(events.Count);
+        List<SeenEvent> seen = new(events.Count);
         foreach (ChainEvent what in events)
-            if (_book.Find(what.Channel) is { } slot) seen.Add(new Seen(slot, what));
+            if (_book.Find(what.Channel) is { } slot) seen.Add(new SeenEvent(slot, what));
         return seen;
     }
-
-    private readonly record struct Seen(ChannelSlot Slot, ChainEvent What);
 }

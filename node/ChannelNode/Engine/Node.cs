@@ -60,11 +60,11 @@ internal sealed class Node : IAsyncDisposable
         Funding = new Funding(Peers, agreements, Jobs, Operations, chain, View, Clock, us);
         Credits = new Credits(Book, Operations, chain, options, us);
         ChainIntake intake = new(
-            Book, Ledger, store, chain.FinalBlockAsync, View, Clock, options);
+            Book, Ledger, store, chain.FinalBlockAsync, chain.SidesAsync, View, Clock, options);
         _guardian = new Guardian(
             new Guarding(Closing, orders.Dispute, Settles: true), Jobs, intake, orders, chain, View, new WindowAlarms(Ledger, Clock),
             Clock, logs.CreateLogger<Guardian>());
-        _looks = new FirstLooks(Book, intake, chain, Clock, logs.CreateLogger<FirstLooks>());
+        _looks = new FirstLooks(Book, intake, Clock, logs.CreateLogger<FirstLooks>());
         Verification = new ChainVerification(store, chain, intake, View, Clock, options, _stopping.Token);
         _claims = new Claims(Jobs, Operations, orders, View, chain, options, Clock);
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());

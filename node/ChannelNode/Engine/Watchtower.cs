@@ -40,8 +40,8 @@ internal sealed class Watchtower : IAsyncDisposable
             node,
             logs.CreateLogger<JobRunner>());
         _intake = new ChainIntake(
-            book, Ledger, store, chain.FinalBlockAsync, View, _clock, node, guardsOthers: true);
-        _looks = new FirstLooks(book, _intake, chain, _clock, logs.CreateLogger<FirstLooks>());
+            book, Ledger, store, chain.FinalBlockAsync, chain.SidesAsync, View, _clock, node, guardsOthers: true);
+        _looks = new FirstLooks(book, _intake, _clock, logs.CreateLogger<FirstLooks>());
         GuardCheck check = new(scheme, node.Contract, account, node.DisputeWindowSecondsMin);
         Guards = new GuardBook(book, Ledger, store, check, _clock, options, logs.CreateLogger<GuardBook>());
         ChainOrders orders = new(chain, scheme);

@@ -66,6 +66,7 @@ internal sealed class EventsLife
 
     private readonly SimulatedDisk _disk;
     private readonly List<ChainBatch> _history = [];
+    private readonly Dictionary<Bytes32, Dictionary<ChannelId, Pots>> _stored = [];
     private readonly List<OperatorEvent> _heard = [];
     private SimulatedStore _store = null!;
     private Ledger _ledger = null!;
@@ -139,8 +140,12 @@ internal sealed class EventsLife
         ChainView view = new(null, clock.Time, TimeSpan.FromHours(1));
         ChannelBook book = new(_store, new PeerLinks(), 1_024);
         _ledger = new Ledger(book, _store, view, clock, Options, NullLogger<Ledger>.Instance);
-        _intake = new ChainIntake(book, _ledger, _store, _ => Task.FromResult<ulong?>(10), view, clock, Options);
+        _intake = new ChainIntake(
+            book, _ledger, _store, _ => Task.FromResult<ulong?>(10), (id, block, _) => Task.FromResult(PotsOf(id, block)), view, clock,
+            Options);
     }
+
+    private Pots PotsOf(ChannelId id, Bytes32 block) => _stored[block].GetValueOrDefault(id);
 
     private void WriteHistory()
     {
@@ -167,8 +172,15 @@ internal sealed class EventsLife
         return block;
     }
 
-    private void Add(ChainMove move, ChainBlock cursor, params ChainEvent[] events) =>
+    private void Add(ChainMove move, ChainBlock cursor, params ChainEvent[] events)
+    {
         _history.Add(new ChainBatch(move, cursor, events, IsCaughtUp: true));
+        if (move == ChainMove.Back) return;
+        Dictionary<ChannelId, Pots> stored = new(_stored.GetValueOrDefault(cursor.Parent, []));
+        foreach (ChainEvent what in events)
+            stored[what.Channel] = Lifecycle.PotsAfter(stored.GetValueOrDefault(what.Channel), what);
+        _stored[cursor.Hash] = stored;
+    }
 
     private static ChainBlock Block(ulong number, ulong branch, ulong parent) =>
         new(number, new Bytes32(1, branch, 0, number), new Bytes32(1, 0, 0, parent), 1_600_000_000 + number);

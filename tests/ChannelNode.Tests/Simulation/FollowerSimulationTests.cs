@@ -249,7 +249,8 @@ internal sealed class FollowerSimulation : IAsyncDisposable
         _ledger = new Ledger(_book, _store, view, clock, _options, NullLogger<Ledger>.Instance);
         _ledger.Start();
         _intake = new ChainIntake(
-            _book, _ledger, _store, _ => Task.FromResult<ulong?>(_rpc.FinalBlock), view, clock, _options);
+            _book, _ledger, _store, _ => Task.FromResult<ulong?>(_rpc.FinalBlock),
+            (id, block, _) => Task.FromResult(_chain.Find(block)!.Contract.GetValueOrDefault(id)), view, clock, _options);
         _tail = new ChainTail(DepthMax, _intake.Known);
         _follower = new ChainFollower(
             new EthereumRpc(_rpc), SimulatedChain.Contract, 0, DepthMax, TimeSpan.FromMilliseconds(1), TimeProvider.System,

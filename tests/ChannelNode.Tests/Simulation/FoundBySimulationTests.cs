@@ -136,7 +136,9 @@ public sealed class FoundBySimulationTests
         ChainView view = new(null, _time, TimeSpan.FromHours(1));
         ChannelBook book = new(store, new PeerLinks(), 1_024);
         Ledger ledger = new(book, store, view, clock, options, NullLogger<Ledger>.Instance);
-        ChainIntake intake = new(book, ledger, store, _ => Task.FromResult<ulong?>(0), view, clock, options);
+        ChainIntake intake = new(
+            book, ledger, store, _ => Task.FromResult<ulong?>(0), (_, _, _) => Task.FromResult(new Pots(0, 0, 1_000, 0, 0)), view,
+            clock, options);
 
         await TakeAsync(1, new ChainEvent.Deposited(Channel.Id, Side.B, 1_000));
         await SetAsync(state => state with { TheirSent = 40, TheirSignature = SignatureOf(40) });

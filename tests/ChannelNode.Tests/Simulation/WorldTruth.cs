@@ -49,7 +49,8 @@ internal sealed class WorldTruth(SimulatedNetwork network, IReadOnlyList<Channel
         {
             ChannelState state = life.StateOf(channel.Id);
             CheckKept(place, channel, state);
-            if (cursor is not null && !isBetween) CheckView(place, channel, state, cursor);
+            bool isKnown = !life.Node.Book.Unfunded.IsUnasked(channel.Id); // Else it is as if nobody knew the channel yet.
+            if (cursor is not null && !isBetween && isKnown) CheckView(place, channel, state, cursor);
             CheckAccepted(place, channel, state, cursor);
             place.Checked[channel.Id] = (state, cursor);
         }
