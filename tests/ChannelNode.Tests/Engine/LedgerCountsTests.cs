@@ -82,6 +82,33 @@ public sealed class LedgerCountsTests
     }
 
     [Fact]
+    public void Counting_AllocatesNothing_AndNeitherDoesATraceThatNobodyListensTo()
+    {
+        LedgerCounts counts = new();
+        NewPayments payments = new();
+        UpdatesUnderWay underWay = new();
+        Run(100);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Run(10_000);
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+
+        void Run(int times)
+        {
+            for (int time = 0; time < times; time++)
+            {
+                counts.UpdatesAccepted++;
+                counts.UpdatesRefused.Add(Refusal.WrongSigner);
+                counts.RefusedByPeer.Add(Sample.PartyB.Signer);
+                counts.Acknowledgements.Add(TimeSpan.FromMicroseconds(time));
+                underWay.Add((UInt128)time, time);
+                underWay.TakeAcknowledged((UInt128)time, out _);
+                Assert.Null(payments.Traced);
+                payments.Clear();
+            }
+        }
+    }
+
+    [Fact]
     public void LongestDuration_IsCountedInTheLastBucket()
     {
         DurationCounts counts = new();
