@@ -80,6 +80,24 @@ install_secp256k1() {
   has_secp256k1 || fail "$package is installed, but its library is not found"
 }
 
+# To check the alert rules, and what a node tells Prometheus. Only this one program of the package, without the service that
+# installing the package would start.
+install_promtool() {
+  command -v apt-get >/dev/null || fail "promtool is missing and there is no apt-get: install Prometheus by other means"
+  if ! apt-cache show prometheus >/dev/null 2>&1; then
+    say "updating the list of packages"
+    as_root apt-get update -qq
+  fi
+  say "installing promtool into .tools"
+  local folder
+  folder="$(mktemp -d)"
+  chmod 755 "$folder" # apt may fetch as another user
+  (cd "$folder" && quietly apt-get download -qq prometheus)
+  mkdir -p .tools
+  dpkg-deb --fsys-tarfile "$folder"/prometheus_*.deb | tar -x -C .tools --strip-components=3 ./usr/bin/promtool
+  rm -r "$folder"
+}
+
 # The lock file that the installed packages came from is kept beside them.
 install_node_packages() {
   say "installing the contracts' packages (npm ci)"
@@ -90,4 +108,5 @@ install_node_packages() {
 check_dotnet
 check_node
 has_secp256k1 || install_secp256k1
+command -v promtool >/dev/null || [ -x .tools/promtool ] || install_promtool
 cmp -s contracts/package-lock.json contracts/node_modules/.installed-lock.json || install_node_packages

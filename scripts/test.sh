@@ -2,7 +2,7 @@
 # Runs every check of the project and ends with one line: "N passed, N failed".
 #
 #   scripts/test.sh                             everything
-#   scripts/test.sh --only dotnet|forge|buf|scripts  one runner; may be given several times
+#   scripts/test.sh --only dotnet|forge|buf|scripts|ops  one runner; may be given several times
 #   scripts/test.sh --filter NAME               of the dotnet tests only those whose full name contains NAME
 #
 # A runner that fails does not keep the next ones from running.
@@ -28,7 +28,7 @@ usage() { sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
 while [ $# -gt 0 ]; do
   case "$1" in
-    --only) only+=("${2:?--only needs dotnet, forge, buf or scripts}"); shift 2 ;;
+    --only) only+=("${2:?--only needs dotnet, forge, buf, scripts or ops}"); shift 2 ;;
     --filter) filter="${2:?--filter needs a name}"; shift 2 ;;
     -h | --help) usage; exit 0 ;;
     *) echo "unknown argument: $1" >&2; usage >&2; exit 2 ;;
@@ -37,7 +37,7 @@ done
 
 for name in ${only[@]+"${only[@]}"}; do
   case "$name" in
-    dotnet | forge | buf | scripts) ;;
+    dotnet | forge | buf | scripts | ops) ;;
     *) echo "unknown runner: $name" >&2; usage >&2; exit 2 ;;
   esac
 done
@@ -127,6 +127,14 @@ run_buf() {
   check "buf format" "$buf" format proto --diff --exit-code
 }
 
+# The alert rules, by Prometheus itself.
+run_ops() {
+  local promtool="$root/.tools/promtool"
+  [ -x "$promtool" ] || promtool=promtool
+  check "alert rules" "$promtool" check rules node/ops/prometheus/channelnode.rules.yml
+  check "alert rules fire" "$promtool" test rules node/ops/prometheus/channelnode.test.yml
+}
+
 run_scripts() {
   local script
   while IFS= read -r script; do
@@ -136,7 +144,7 @@ run_scripts() {
 }
 
 check "setup" scripts/setup.sh
-for name in scripts buf forge dotnet; do
+for name in scripts buf ops forge dotnet; do
   if wanted "$name"; then "run_$name"; fi
 done
 

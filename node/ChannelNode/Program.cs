@@ -6,6 +6,7 @@ using ChannelNode.Grpc;
 using ChannelNode.Settlement;
 using ChannelNode.Signing;
 using ChannelNode.Storage;
+using ChannelNode.Telemetry;
 using Grpc.AspNetCore.Server.Model;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -78,7 +79,7 @@ internal static class Program
 
     private static async Task<int> RunAsync(NodeOptions options, CancellationToken stopping)
     {
-        using ILoggerFactory logs = LoggerFactory.Create(Configure);
+        using ILoggerFactory logs = LoggerFactory.Create(logging => Configure(logging, options));
         await using NodeHost host = await NodeHost.StartAsync(options, logs, stopping);
         Console.WriteLine($"channelnode {host.Node.Us.Signer} ready: api {host.ApiUrl} peers {host.PeerUrl}");
         return await UntilStoppedAsync(host.Node.Completion, logs, stopping);
@@ -86,7 +87,7 @@ internal static class Program
 
     private static async Task<int> RunAsync(WatchtowerOptions options, CancellationToken stopping)
     {
-        using ILoggerFactory logs = LoggerFactory.Create(Configure);
+        using ILoggerFactory logs = LoggerFactory.Create(logging => Configure(logging, options.Node));
         await using WatchtowerHost host = await WatchtowerHost.StartAsync(options, logs, stopping);
         Console.WriteLine($"channelnode watchtower {host.Signer} ready: {host.Url}");
         return await UntilStoppedAsync(host.Tower.Completion, logs, stopping);
@@ -110,12 +111,29 @@ internal static class Program
         }
     }
 
+    private const string LogTime = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
+
+    private static void Configure(ILoggingBuilder logging, NodeOptions options)
+    {
+        Configure(logging);
+        LogLevel least = options.LogLevel;
+        logging.SetMinimumLevel(least);
+        foreach (string library in (string[])["Microsoft", "Grpc"])
+            if (least > LogLevel.Warning) logging.AddFilter(library, least);
+        if (options.LogFormat != LogFormat.Json) return;
+        logging.AddJsonConsole(console =>
+        {
+            console.UseUtcTimestamp = true;
+            console.TimestampFormat = LogTime;
+        });
+    }
+
     private static void Configure(ILoggingBuilder logging) => logging
         .AddSimpleConsole(console =>
         {
             console.SingleLine = true;
             console.UseUtcTimestamp = true;
-            console.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
+            console.TimestampFormat = LogTime + " ";
             console.ColorBehavior = LoggerColorBehavior.Disabled;
         })
         .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace)
@@ -241,6 +259,8 @@ internal sealed class NodeHost : Host
 
     public string PeerUrl { get; private set; } = string.Empty;
 
+    public Exports Exports { get; private set; } = null!;
+
     public static Task<NodeHost> StartAsync(NodeOptions options, ILoggerFactory logs, CancellationToken cancel) =>
         StartAsync(new NodeHost(), host => host.StartPartsAsync(options, logs, cancel));
 
@@ -257,6 +277,7 @@ internal sealed class NodeHost : Host
         Node = Own(new Node(
             options, us, store, chain, scheme, dialling.DialAsync, watchtowers.RunAsync, TimeProvider.System, logs));
         dialling.Node = Node;
+        Exports = Own(await Exports.StartAsync(Node, logs));
         Own(dialling);
 
         await Node.CatchUpAsync(cancel);
@@ -308,6 +329,7 @@ internal sealed class WatchtowerHost : Host
         NodeIdentity identity = new(
             chain.ChainId, node.Contract, new Party(Signer, Signer), scheme.SignHello, scheme.VerifyHello);
         Tower = Own(new Watchtower(options, Signer, store, chain, scheme, TimeProvider.System, logs));
+        Own(await Exports.StartAsync(Tower, Signer, logs));
 
         await Tower.CatchUpAsync(cancel);
         Url = await ServeAsync(

@@ -46,6 +46,8 @@ internal static class CommandLine
             ContractCommand.Create(shell),
             ChainCommand.Create(shell),
             InfoCommand.Create(shell),
+            StatusCommand.Create(shell),
+            TopCommand.Create(shell),
             ChannelCommand.Create(shell),
             PayCommand.Create(shell),
             PaymentsCommand.Create(shell),

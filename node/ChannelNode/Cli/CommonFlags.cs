@@ -66,16 +66,18 @@ internal sealed class CommonFlags
     private readonly Option<int> _messageBytesMax = Fields.Number(
         "--message-bytes-max", "Bytes of the largest gRPC message", 2_097_152, 67_108_864, Defaults.MessageBytesMax);
 
+    private readonly SeeingFlags _seeing = new();
+
     public CommonFlags() => _contract.Required = true;
 
     public IEnumerable<Option> All() =>
     [
         _dataDirectory, _keyFile, _rpcUrl, _contract, _chainId, _reorgDepth, _confirmations, _fromBlock, _pollMs,
         _disputeWindowMin, _chainSilence, _gasBudget, _disputeReserve, _feeMax, _disputeFeeMax, _replaceAfter,
-        _jobsKeptHours, _channelsInMemoryMax, _wrongSignaturesMax, _messageBytesMax,
+        _jobsKeptHours, _channelsInMemoryMax, _wrongSignaturesMax, _messageBytesMax, .. _seeing.All(),
     ];
 
-    public NodeOptions Read(ParseResult parsed) => new()
+    public NodeOptions Read(ParseResult parsed) => _seeing.Read(parsed, new()
     {
         DataDirectory = parsed.GetValue(_dataDirectory)!,
         KeyFile = parsed.GetValue(_keyFile)!,
@@ -97,5 +99,5 @@ internal sealed class CommonFlags
         ChannelsInMemoryMax = parsed.GetValue(_channelsInMemoryMax),
         WrongSignaturesPerSecondMax = parsed.GetValue(_wrongSignaturesMax),
         MessageBytesMax = parsed.GetValue(_messageBytesMax),
-    };
+    });
 }

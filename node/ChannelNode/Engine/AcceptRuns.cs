@@ -91,7 +91,8 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
         if (refusal == Refusal.None && !turn.ChainIsCurrent) refusal = Refusal.ChainUnavailable;
         if (refusal != Refusal.None) return refusal;
 
-        if (next.TheirSent > before) Journal(turn, slot, before, at, newest);
+        turn.Counts.UpdatesAccepted++;
+        if (next.TheirSent > before) turn.Counts.UpdatesCoalesced += Journal(turn, slot, before, at, newest) - 1;
         if (slot.PeerRefusal != Refusal.None && next.Acknowledged == next.Sent) slot.ClearRefusal();
         slot.Working = next;
         slot.AcknowledgementDue = true;
@@ -100,18 +101,19 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
         return Refusal.None;
     }
 
-    private void Journal(LedgerTurn turn, ChannelSlot slot, UInt128 before, int at, int newest)
+    /// <summary>Answers how many updates that were.</summary>
+    private int Journal(LedgerTurn turn, ChannelSlot slot, UInt128 before, int at, int newest)
     {
         ref readonly BatchUpdate only = ref batch.Updates[at];
         if (at == newest && only.PaymentCount > 0)
         {
             turn.PutReceived(slot.Channel.Id, only.PaymentCount, before, only.Payments);
-            return;
+            return 1;
         }
 
         ArrayBufferWriter<byte> list = turn.Payments;
         list.ResetWrittenCount();
-        int count = 0;
+        int count = 0, updates = 1;
         for (UInt128 total = before; ; at = batch.Updates[at].After)
         {
             ref readonly BatchUpdate update = ref batch.Updates[at];
@@ -128,9 +130,11 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
 
             total = update.Sent;
             if (at == newest) break;
+            updates++;
         }
 
         turn.PutReceived(slot.Channel.Id, count, before, list.WrittenSpan);
+        return updates;
     }
 
     private void Refuse(in UpdateRun run, int at, Refusal reason) =>

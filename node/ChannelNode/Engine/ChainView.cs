@@ -2,12 +2,17 @@ using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
 
+/// <summary>How often the chain took blocks back, how many in all, and how many at most at once.</summary>
+internal sealed record Reorganizations(ulong Count, ulong Blocks, ulong Deepest);
+
 /// <summary>How far the chain is followed: everything up to the cursor is in the channels' committed states.</summary>
 internal sealed class ChainView(ChainBlock? cursor, TimeProvider time, TimeSpan silenceMax)
 {
     private volatile ChainBlock? _cursor = cursor;
     private readonly Signal _advanced = new();
     private long _caughtUpAt;
+    private ulong _head;
+    private Reorganizations _reorganizations = new(0, 0, 0);
 
     /// <summary>Null before the first block.</summary>
     public ChainBlock? Cursor => _cursor;
@@ -24,12 +29,34 @@ internal sealed class ChainView(ChainBlock? cursor, TimeProvider time, TimeSpan 
         }
     }
 
+    /// <summary>The chain's newest block, as far as was seen; the cursor's at least.</summary>
+    public ulong Head => Math.Max(Volatile.Read(ref _head), _cursor?.Number ?? 0);
+
+    /// <summary>Blocks that are seen and not taken over yet.</summary>
+    public ulong BlocksBehind => Head - (_cursor?.Number ?? 0);
+
+    /// <summary>Since everything that counts was taken over; null before that was so for the first time.</summary>
+    public TimeSpan? SinceCurrent => Interlocked.Read(ref _caughtUpAt) is not 0 and var at ? time.GetElapsedTime(at) : null;
+
+    /// <summary>Since this node was started.</summary>
+    public Reorganizations Reorganizations => Volatile.Read(ref _reorganizations);
+
     /// <summary>To be called when the batch is in the channels' committed states.</summary>
     public void Advance(ChainBatch batch)
     {
+        if (batch.Move == ChainMove.Back && _cursor is { } was) Count(was.Number - (batch.Cursor?.Number ?? 0));
         _cursor = batch.Cursor ?? _cursor;
+        if (batch.Head > 0) Volatile.Write(ref _head, batch.Head); // May fall, with the chain.
         if (batch.IsCaughtUp) Interlocked.Exchange(ref _caughtUpAt, time.GetTimestamp());
         _advanced.Raise();
+    }
+
+    private void Count(ulong depth)
+    {
+        Reorganizations sofar = _reorganizations;
+        Volatile.Write(
+            ref _reorganizations,
+            new Reorganizations(sofar.Count + 1, sofar.Blocks + depth, Math.Max(sofar.Deepest, depth)));
     }
 
     /// <summary>Returns when all that happened while the node was away is taken over.</summary>

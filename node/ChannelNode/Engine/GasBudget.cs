@@ -2,6 +2,9 @@ using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
 
+/// <summary>Wei that a day's transactions may still burn: any of them, and protective ones.</summary>
+internal readonly record struct GasLeft(UInt128 Ordinary, UInt128 Protective);
+
 /// <summary>
 /// Wei of gas that a day may cost. Protective jobs (disputes, and claims on closing channels) have a reserve of their own on
 /// top of what the others leave, so nothing else can ever eat up what a dispute needs. Pure.
@@ -18,21 +21,37 @@ internal static class GasBudget
     public static bool Allows(
         Job job, bool isProtective, UInt128 cost, IEnumerable<Job> all, NodeOptions options, ulong nowSeconds)
     {
+        (UInt128 ordinary, UInt128 protective) = Used(all, job.Number, nowSeconds);
+        UInt128 budget = options.GasBudgetWeiPerDay, reserve = options.DisputeReserveWeiPerDay;
+        return isProtective
+            ? ordinary + protective + cost <= budget + reserve
+            : ordinary + Amounts.Excess(protective, reserve) + cost <= budget;
+    }
+
+    /// <summary>The most that a new job may offer to burn now.</summary>
+    public static GasLeft Left(IEnumerable<Job> all, NodeOptions options, ulong nowSeconds)
+    {
+        (UInt128 ordinary, UInt128 protective) = Used(all, besides: 0, nowSeconds);
+        UInt128 budget = options.GasBudgetWeiPerDay, reserve = options.DisputeReserveWeiPerDay;
+        return new GasLeft(
+            Amounts.Excess(budget, ordinary + Amounts.Excess(protective, reserve)),
+            Amounts.Excess(budget + reserve, ordinary + protective));
+    }
+
+    private static (UInt128 Ordinary, UInt128 Protective) Used(IEnumerable<Job> all, ulong besides, ulong nowSeconds)
+    {
         UInt128 ordinary = UInt128.Zero, protective = UInt128.Zero;
         foreach (Job other in all)
         {
             UInt128 burnt = BurntToday(other, nowSeconds);
             // Mined, what it burnt is added up only with all its confirmations.
-            if (other.Number != job.Number && other.Status is (JobStatus.Sent or JobStatus.Mined))
+            if (other.Number != besides && other.Status is (JobStatus.Sent or JobStatus.Mined))
                 burnt += other.Offer?.GasCostMax ?? UInt128.Zero;
             if (other.IsProtective) protective += burnt;
             else ordinary += burnt;
         }
 
-        UInt128 budget = options.GasBudgetWeiPerDay, reserve = options.DisputeReserveWeiPerDay;
-        return isProtective
-            ? ordinary + protective + cost <= budget + reserve
-            : ordinary + Amounts.Excess(protective, reserve) + cost <= budget;
+        return (ordinary, protective);
     }
 
     private static UInt128 BurntToday(Job job, ulong nowSeconds) =>

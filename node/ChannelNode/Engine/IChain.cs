@@ -27,7 +27,11 @@ internal enum ChainMove : byte
 /// stays. <paramref name="IsCaughtUp"/>: the chain had nothing newer.
 /// </summary>
 internal sealed record ChainBatch(
-    ChainMove Move, ChainBlock? Cursor, IReadOnlyList<ChainEvent> Events, bool IsCaughtUp);
+    ChainMove Move, ChainBlock? Cursor, IReadOnlyList<ChainEvent> Events, bool IsCaughtUp)
+{
+    /// <summary>The chain's newest block, as far as was seen; 0 where nobody looked.</summary>
+    public ulong Head { get; init; }
+}
 
 /// <summary>A mined transaction.</summary>
 internal sealed record TransactionReceipt(Bytes32 Hash, ulong BlockNumber, ulong GasUsed);

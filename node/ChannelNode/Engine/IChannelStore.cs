@@ -17,6 +17,9 @@ internal sealed record StoreIdentity(ulong ChainId, Address Contract, Address Si
 /// </summary>
 internal interface IChannelStore : IDisposable
 {
+    /// <summary>What it takes of the disk, and what is left there. Looks at its files.</summary>
+    DiskUse ReadDiskUse();
+
     /// <summary>Channels stored.</summary>
     ulong ChannelCount { get; }
 

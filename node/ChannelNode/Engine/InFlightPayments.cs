@@ -2,18 +2,36 @@ using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
 
-/// <summary>The totals that one channel's updates were told with, until they are acknowledged. The ledger's writer owns it.</summary>
+/// <summary>
+/// The totals that one channel's updates were told with, and when (a timestamp of the clock's), until they are acknowledged.
+/// The ledger's writer owns it.
+/// </summary>
 internal sealed class UpdatesUnderWay
 {
-    private readonly Queue<UInt128> _told = new();
+    private readonly Queue<(UInt128 Sent, long ToldAt)> _told = new();
+    private int _acknowledged;
+    private long _oldestToldAt;
 
-    public void Add(UInt128 sent) => _told.Enqueue(sent);
+    public void Add(UInt128 sent, long toldAt) => _told.Enqueue((sent, toldAt));
 
     /// <summary>Updates above what is <paramref name="acknowledged"/>.</summary>
     public int Count(UInt128 acknowledged)
     {
-        while (_told.TryPeek(out UInt128 sent) && sent <= acknowledged) _told.Dequeue();
+        while (_told.TryPeek(out (UInt128 Sent, long ToldAt) told) && told.Sent <= acknowledged)
+        {
+            if (_acknowledged++ == 0) _oldestToldAt = told.ToldAt;
+            _told.Dequeue();
+        }
+
         return _told.Count;
+    }
+
+    /// <summary>How many were acknowledged since this was asked last, and when the first of them was told.</summary>
+    public int TakeAcknowledged(UInt128 acknowledged, out long oldestToldAt)
+    {
+        Count(acknowledged);
+        (int taken, _acknowledged, oldestToldAt) = (_acknowledged, 0, _oldestToldAt);
+        return taken;
     }
 
     public void Clear() => _told.Clear();
@@ -53,12 +71,17 @@ internal sealed class InFlightPayments
         _repeats.Add(new Entry(total, waiter));
     }
 
-    /// <summary>Everything up to <paramref name="total"/> is paid; <paramref name="receipt"/> is the peer's newest.</summary>
-    public void Acknowledge(UInt128 total, SignedReceipt? receipt = null)
+    /// <summary>
+    /// Everything up to <paramref name="total"/> is paid; <paramref name="receipt"/> is the peer's newest. Answers how many
+    /// payments that were.
+    /// </summary>
+    public int Acknowledge(UInt128 total, SignedReceipt? receipt = null)
     {
+        int paid = 0;
         while (_entries.TryPeek(out Entry entry) && entry.Total <= total)
         {
             _entries.Dequeue();
+            paid++;
             Answer(entry, receipt, repeated: false);
         }
 
@@ -69,6 +92,8 @@ internal sealed class InFlightPayments
             _repeats.RemoveAt(index);
             Answer(entry, receipt, repeated: true);
         }
+
+        return paid;
     }
 
     private static void Answer(in Entry entry, SignedReceipt? receipt, bool repeated)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
@@ -151,8 +152,34 @@ internal sealed class JobEntry(Job job)
     /// <summary>Looks in a row in which the chain refused what its transaction is to do.</summary>
     public int LooksPointless { get; set; }
 
+    /// <summary>Below what has asked for it; null where nobody listens, or it goes on from before a restart.</summary>
+    private Activity? _span;
+    private int _isTraced;
+
+    /// <summary>To be called by who began the job, or thinks so: the first counts.</summary>
+    public void Trace()
+    {
+        if (Interlocked.Exchange(ref _isTraced, 1) != 0) return;
+        _span = Tracing.BeginBeside($"Job {_job.Kind}", ActivityKind.Internal, Activity.Current?.Context ?? default);
+        _span?.SetTag("channelnode.job", _job.Number).SetTag("channelnode.purpose", _job.Purpose);
+    }
+
+    private void Trace(Job next)
+    {
+        if (_span is null) return;
+        if (next.Offer is { } offer && offer.Hash != _job.Offer?.Hash)
+            _span.AddEvent(new ActivityEvent("Transaction", tags: new() { ["channelnode.transaction"] = offer.Hash.ToString() }));
+        if (next.Status != _job.Status) _span.AddEvent(new ActivityEvent(next.Status.ToString()));
+        if (next.IsActive) return;
+        if (next.Status == JobStatus.Failed) _span.SetStatus(ActivityStatusCode.Error, next.Refusal.ToString());
+        else _span.SetStatus(ActivityStatusCode.Ok);
+        Tracing.End(_span);
+        _span = null;
+    }
+
     public void Set(Job job)
     {
+        Trace(job);
         _job = job;
         Changed.Raise();
     }

@@ -74,7 +74,9 @@ internal sealed class JobBook
     /// <param name="because">Told with the write that begins the job; not where it is known.</param>
     public async Task<JobEntry> SubmitAsync(JobOrder order, CancellationToken cancel, OperatorEvent? because = null)
     {
+        ulong last = _lastNumber;
         JobEntry entry = await _ledger.RunAsync(turn => Submit(turn, order, because), cancel);
+        if (entry.Job.Number > last) entry.Trace();
         _log.JobAskedFor(entry.Job.Number, entry.Job.Purpose, entry.Job.Status);
         Wake();
         return entry;

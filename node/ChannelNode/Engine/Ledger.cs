@@ -42,7 +42,7 @@ internal sealed class Ledger : IAsyncDisposable
         _receivedCursor = (long)store.ReadReceivedCursor();
         _eventCursor = (long)store.ReadEventCursor();
         _queue = new LedgerQueue(options.LedgerQueueMax);
-        _turn = new LedgerTurn(book, store, view, clock, options);
+        _turn = new LedgerTurn(book, store, view, clock, options, Counts);
     }
 
     /// <summary>Starts the writer. Until then commands wait.</summary>
@@ -68,6 +68,14 @@ internal sealed class Ledger : IAsyncDisposable
 
     /// <summary>The newest cursor of operators' events that is on disk.</summary>
     public ulong EventCursor => (ulong)Interlocked.Read(ref _eventCursor);
+
+    public LedgerCounts Counts { get; } = new();
+
+    /// <summary>Told of every commit; set before the ledger is started.</summary>
+    public CommitWatcher? Watcher { private get; set; }
+
+    /// <summary>Commands that wait for a turn.</summary>
+    public int QueueLength => _queue.Count;
 
     /// <summary>Nothing waits and nobody takes a turn.</summary>
     public bool IsIdle => _queue.IsIdle;
@@ -190,6 +198,7 @@ internal sealed class Ledger : IAsyncDisposable
         _spokenTo.Clear();
         NotifyReceived(turn.ReceivedCursor);
         NotifyTold(turn.Told);
+        if (turn.Figures is { } figures) Watcher?.Invoke(figures);
         turn.Reset();
     }
 
@@ -197,7 +206,9 @@ internal sealed class Ledger : IAsyncDisposable
     {
         slot.Publish();
         _marks?.Mark(slot);
-        slot.InFlight.Acknowledge(slot.Working.Acknowledged, slot.NewestReceipt);
+        Counts.PaymentsPaid += slot.InFlight.Acknowledge(slot.Working.Acknowledged, slot.NewestReceipt);
+        if (slot.UnderWay.TakeAcknowledged(slot.Working.Acknowledged, out long toldAt) is var updates and > 0)
+            _turn.Acknowledged(updates, toldAt);
         if (slot.InFlight.Count == 0) slot.WantsReceipt = false;
         if (slot.AcknowledgementDue) Acknowledge(slot);
         if (slot.ReofferAbove is { } received) Reoffer(slot, received);
@@ -245,8 +256,9 @@ internal sealed class Ledger : IAsyncDisposable
     {
         if (!slot.IsEstablished) return; // Told again when the peer is back.
         if (anew) slot.UnderWay.Clear();
-        slot.UnderWay.Add(slot.Working.Sent);
-        slot.Link!.Tell(slot, payments, slot.WantsReceipt, anew);
+        slot.UnderWay.Add(slot.Working.Sent, _turn.CommittedAt);
+        Counts.UpdatesTold++;
+        slot.Link!.Tell(slot, payments, slot.WantsReceipt, anew, slot.New.Traced);
         _spokenTo.Add(slot.Link);
     }
 
@@ -260,7 +272,12 @@ internal sealed class Ledger : IAsyncDisposable
     private void NotifyTold(IReadOnlyList<OperatorEvent> told)
     {
         if (told.Count == 0) return;
-        foreach (OperatorEvent what in told) _log.Told(LevelOf(what.Severity), what.Cursor, what.Kind, what.Sentence);
+        foreach (OperatorEvent what in told)
+        {
+            Counts.Events.Add(what);
+            _log.Told(LevelOf(what.Severity), what.Cursor, what.Kind, what.Sentence);
+        }
+
         Interlocked.Exchange(ref _eventCursor, (long)told[^1].Cursor);
         _happened.Raise();
     }

@@ -21,6 +21,14 @@ internal sealed class LedgerQueue(int max)
     /// <summary>Somebody has the turn. Nobody else than the writer begins: before it first waits, everything waits.</summary>
     private bool _isTaken = true;
 
+    public int Count
+    {
+        get
+        {
+            lock (_waiting) return _waiting.Count;
+        }
+    }
+
     public bool IsEmpty
     {
         get

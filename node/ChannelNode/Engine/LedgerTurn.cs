@@ -29,12 +29,12 @@ internal abstract class LedgerCommand
 internal abstract class EstablishedCommand : LedgerCommand
 {
     /// <summary>Nothing of it was done. Called on the ledger's thread: must be quick and must not throw.</summary>
-    internal abstract void Refuse(Refusal refusal);
+    internal abstract void Refuse(Refusal refusal, LedgerTurn turn);
 }
 
 /// <summary>What one group commit gathers: the writes, the channels touched, the answers held back until then.</summary>
 internal sealed class LedgerTurn(
-    ChannelBook book, IChannelStore store, ChainView view, NodeClock clock, NodeOptions options)
+    ChannelBook book, IChannelStore store, ChainView view, NodeClock clock, NodeOptions options, LedgerCounts counts)
 {
     private readonly Dictionary<string, OutgoingPayment> _keys = [];
     private readonly List<ChannelSlot> _touched = [];
@@ -46,6 +46,19 @@ internal sealed class LedgerTurn(
 
     /// <summary>To gather a run's payments in.</summary>
     public ArrayBufferWriter<byte> Payments { get; } = new(4_096);
+
+    /// <summary>To be added to as things are decided; a turn that is never committed ends the node.</summary>
+    public LedgerCounts Counts { get; } = counts;
+
+    /// <summary>When the turn in progress, or the last one, was committed: a timestamp of the clock's.</summary>
+    public long CommittedAt { get; private set; }
+
+    /// <summary>How long the commit was synced for; zero where it was not.</summary>
+    private TimeSpan _sync;
+
+    private TimeSpan _slowestAcknowledgement;
+
+    private bool _isCommitted;
 
     public int InFlightMax { get; } = options.InFlightPaymentsPerChannelMax;
 
@@ -172,13 +185,48 @@ internal sealed class LedgerTurn(
         foreach (ChannelSlot slot in _touched)
         {
             book.Write(slot, Batch);
-            if (slot.New.Count > 0) Batch.PutSent(slot.New.Run(slot.Channel.Id));
+            if (slot.New.Count == 0) continue;
+            Batch.PutSent(slot.New.Run(slot.Channel.Id));
+            Counts.PaymentsSigned += slot.New.Count;
         }
 
-        if (Batch.IsEmpty) return;
-        store.Commit(Batch, Durable);
-        Batch = store.NewBatch();
+        long begunAt = clock.Time.GetTimestamp();
+        if (!Batch.IsEmpty)
+        {
+            store.Commit(Batch, Durable);
+            Batch = store.NewBatch();
+            CommittedAt = clock.Time.GetTimestamp();
+            Count(clock.Time.GetElapsedTime(begunAt, CommittedAt));
+        }
+        else
+        {
+            CommittedAt = begunAt;
+        }
     }
+
+    private void Count(TimeSpan duration)
+    {
+        _isCommitted = true;
+        Counts.Commits++;
+        Counts.CommandsCommitted += Weight;
+        Counts.PaymentsReceived += ReceivedCount;
+        if (!Durable) return;
+        Counts.SyncedCommits++;
+        Counts.Syncs.Add(duration);
+        _sync = duration;
+    }
+
+    /// <summary>Own updates of a channel, the oldest of them told at a time, are acknowledged, and that is committed.</summary>
+    public void Acknowledged(int updates, long oldestToldAt)
+    {
+        Counts.UpdatesAcknowledged += updates;
+        TimeSpan underWay = clock.Time.GetElapsedTime(oldestToldAt, CommittedAt);
+        Counts.Acknowledgements.Add(underWay);
+        if (underWay > _slowestAcknowledgement) _slowestAcknowledgement = underWay;
+    }
+
+    /// <summary>Null where there was nothing to commit.</summary>
+    public CommitFigures? Figures => _isCommitted ? new CommitFigures(Weight, _sync, _slowestAcknowledgement) : null;
 
     public void NotifyCommitted()
     {
@@ -195,6 +243,9 @@ internal sealed class LedgerTurn(
         Durable = false;
         ReceivedCount = 0;
         Weight = 0;
+        _isCommitted = false;
+        _sync = TimeSpan.Zero;
+        _slowestAcknowledgement = TimeSpan.Zero;
         _acceptedAtMs = 0;
         book.Sweep(Batch);
     }

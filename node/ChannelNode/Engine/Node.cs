@@ -67,6 +67,8 @@ internal sealed class Node : IAsyncDisposable
         _looks = new FirstLooks(Book, intake, Clock, logs.CreateLogger<FirstLooks>());
         Verification = new ChainVerification(store, chain, intake, View, Clock, options, _stopping.Token);
         _claims = new Claims(Jobs, Operations, orders, View, chain, options, Clock);
+        Survey = new ChannelSurvey(Book, time);
+        Overview = new Overview(Ledger, Jobs, View, Clock, options, store, Closing);
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }
 
@@ -102,6 +104,10 @@ internal sealed class Node : IAsyncDisposable
     public Credits Credits { get; }
 
     public ChainVerification Verification { get; }
+
+    public ChannelSurvey Survey { get; }
+
+    public Overview Overview { get; }
 
     /// <summary>Cancelled when the node stops: jobs that outlive their caller end with it.</summary>
     public CancellationToken Stopping => _stopping.Token;

@@ -1,4 +1,5 @@
 using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
 
 namespace ChannelNode.Engine;
 
@@ -7,6 +8,16 @@ internal enum FinalityTag : byte
 {
     Finalized = 0,
     Safe = 1,
+}
+
+/// <summary>How the log's lines are written.</summary>
+internal enum LogFormat : byte
+{
+    /// <summary>For people.</summary>
+    Text = 0,
+
+    /// <summary>One document for each line, with the values by name.</summary>
+    Json = 1,
 }
 
 /// <summary>Everything that can be set, each with unit, default and range; checked once, at the door.</summary>
@@ -215,6 +226,21 @@ internal sealed record NodeOptions
 
     /// <summary>Largest gRPC message. 2,097,152 to 67,108,864: all payments under way of a channel fit in one.</summary>
     public int MessageBytesMax { get; init; } = 4 * 1024 * 1024;
+
+    /// <summary>host:port at which Prometheus asks for metrics; not served when empty. Port 0 takes a free one.</summary>
+    public string MetricsListen { get; init; } = string.Empty;
+
+    /// <summary>http:// or https:// URL of an OpenTelemetry collector for metrics and traces; none when empty.</summary>
+    public string OtlpEndpoint { get; init; } = string.Empty;
+
+    /// <summary>With a collector: of a million single payments, how many are traced if their caller does not say. 0 to 1,000,000.</summary>
+    public int TracedPaymentsPerMillion { get; init; } = 10_000;
+
+    /// <summary>How the log's lines are written.</summary>
+    public LogFormat LogFormat { get; init; }
+
+    /// <summary>The least that is logged.</summary>
+    public LogLevel LogLevel { get; init; } = LogLevel.Information;
 
     /// <summary>How deposits into a channel of this token count.</summary>
     public CreditPolicy CreditOf(Address token) => token.IsZero

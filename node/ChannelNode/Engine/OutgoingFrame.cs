@@ -35,6 +35,9 @@ internal sealed class OutgoingFrame : SharedWork
 
     public List<RefusedUpdate> Refusals { get; } = [];
 
+    /// <summary>Which of the updates have traced payments; none normally.</summary>
+    public List<UpdateTrace> Traces { get; } = [];
+
     /// <summary>What does not travel in frames; said after all that does.</summary>
     public List<PeerMessage> Messages { get; } = [];
 
@@ -109,6 +112,7 @@ internal sealed class OutgoingFrame : SharedWork
         _acknowledgements.Clear();
         _updates.Clear();
         Refusals.Clear();
+        Traces.Clear();
         Messages.Clear();
         PaymentBytes = 0;
         _hasReceipts = false;

@@ -24,6 +24,9 @@ internal abstract class PaymentRequest(
     /// <summary>Whether the outcome should bring the peer's receipt, where it gives one.</summary>
     public bool WantsReceipt { get; } = wantsReceipt;
 
+    /// <summary>Null for all but a few.</summary>
+    internal virtual PaymentTrace? Trace => null;
+
     /// <summary>Whether nobody waits for the answer any more.</summary>
     public abstract bool IsAbandoned { get; }
 
@@ -45,7 +48,7 @@ internal abstract class PaymentRequest(
         // First: what waits may be refused, and of a payment under way nobody knows that it is not paid.
         if (idempotencyKey.Length > 0 && turn.FindOutgoing(idempotencyKey) is { } earlier)
         {
-            Repeat(earlier);
+            Repeat(earlier, turn);
             return;
         }
 
@@ -63,7 +66,7 @@ internal abstract class PaymentRequest(
         if (refusal == Refusal.None) refusal = CheckPeer(turn);
         if (refusal != Refusal.None)
         {
-            Done(PaymentOutcome.Refused(refusal));
+            Refuse(refusal, turn);
             return;
         }
 
@@ -77,6 +80,7 @@ internal abstract class PaymentRequest(
         Slot.Working = next;
         Slot.WantsReceipt |= WantsReceipt;
         Slot.New.Add(next.Sent, amount, itemId.Span, idempotencyKey);
+        if (Trace is { } trace) Slot.New.Trace(trace);
         Slot.InFlight.Add(next.Sent, this);
         if (idempotencyKey.Length > 0)
             turn.Remember(new OutgoingPayment(Slot.Channel.Id, next.Sent, amount, itemId, idempotencyKey));
@@ -84,11 +88,11 @@ internal abstract class PaymentRequest(
     }
 
     /// <summary>The key was used: the same payment is answered as it stands, another one is refused.</summary>
-    private void Repeat(OutgoingPayment earlier)
+    private void Repeat(OutgoingPayment earlier, LedgerTurn turn)
     {
         bool same = earlier.Channel == Slot.Channel.Id && earlier.Amount == amount
             && earlier.ItemId.Span.SequenceEqual(itemId.Span);
-        if (!same) Done(PaymentOutcome.Refused(Refusal.IdempotencyKeyReused));
+        if (!same) Refuse(Refusal.IdempotencyKeyReused, turn);
         else if (Slot.Working.Acknowledged >= earlier.Total) Done(PaymentOutcome.Paid(earlier.Total, repeated: true));
         else Slot.InFlight.AddRepeat(earlier.Total, this);
     }
@@ -102,7 +106,11 @@ internal abstract class PaymentRequest(
         return turn.ChainIsCurrent ? Refusal.None : Refusal.ChainUnavailable;
     }
 
-    internal sealed override void Refuse(Refusal refusal) => Done(PaymentOutcome.Refused(refusal));
+    internal sealed override void Refuse(Refusal refusal, LedgerTurn turn)
+    {
+        turn.Counts.PaymentsRefused.Add(refusal);
+        Done(PaymentOutcome.Refused(refusal));
+    }
 
     internal sealed override void Abandon(Exception error) => Done(PaymentOutcome.Refused(Refusal.NotReady));
 }
@@ -114,14 +122,21 @@ internal sealed class AwaitedPayment(
     ReadOnlyMemory<byte> itemId,
     string idempotencyKey,
     bool wantsReceipt,
-    CancellationToken cancel) : PaymentRequest(slot, amount, itemId, idempotencyKey, wantsReceipt)
+    CancellationToken cancel,
+    PaymentTrace? trace = null) : PaymentRequest(slot, amount, itemId, idempotencyKey, wantsReceipt)
 {
     private readonly TaskCompletionSource<PaymentOutcome> _done =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public Task<PaymentOutcome> Task => _done.Task;
 
+    internal override PaymentTrace? Trace => trace;
+
     public override bool IsAbandoned => cancel.IsCancellationRequested;
 
-    public override void Done(PaymentOutcome outcome) => _done.TrySetResult(outcome);
+    public override void Done(PaymentOutcome outcome)
+    {
+        trace?.Acknowledged();
+        _done.TrySetResult(outcome);
+    }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using ChannelNode.Core;
 
@@ -36,6 +37,9 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
     private int _verifyFrom;
     private volatile bool _isUnfinished;
     private int _wrongSignatures;
+
+    /// <summary>The spans of updates that the peer traces; none normally. Of whoever has the batch.</summary>
+    public List<(UpdateTrace Trace, Activity Span)> Traced { get; } = [];
 
     public bool HasRoom => _updates.Count < UpdatesMax && _bytes < BytesMax;
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using ChannelNode.Core;
 using Microsoft.Extensions.ObjectPool;
@@ -15,6 +16,9 @@ internal readonly record struct FrameAcknowledgement(int Channel, int Received, 
 /// <summary>Where the fields of one refusal lie, and its reason.</summary>
 internal readonly record struct FrameRefusal(int Channel, int Sent, Refusal Reason);
 
+/// <summary>Where the fields of one trace lie.</summary>
+internal readonly record struct FrameTrace(int Channel, int Sent, int TraceId, int SpanId);
+
 /// <summary>
 /// One frame of a peer: its bytes, and where in them the fields lie. No object is made of an update, and nothing is
 /// copied until it is needed. Whoever fills it has checked every length; nothing else. Reused: not for several threads.
@@ -29,6 +33,7 @@ internal sealed class PeerFrame
     private readonly List<FrameUpdate> _updates = [];
     private readonly List<FrameAcknowledgement> _acknowledgements = [];
     private readonly List<FrameRefusal> _refusals = [];
+    private readonly List<FrameTrace> _traces = [];
     private byte[] _bytes = [];
 
     private PeerFrame() { }
@@ -41,6 +46,8 @@ internal sealed class PeerFrame
     public ReadOnlySpan<FrameAcknowledgement> Acknowledgements => CollectionsMarshal.AsSpan(_acknowledgements);
 
     public ReadOnlySpan<FrameRefusal> Refusals => CollectionsMarshal.AsSpan(_refusals);
+
+    public ReadOnlySpan<FrameTrace> Traces => CollectionsMarshal.AsSpan(_traces);
 
     public static PeerFrame Rent() => Pool.Get();
 
@@ -61,6 +68,21 @@ internal sealed class PeerFrame
 
     public void Add(in FrameRefusal refusal) => _refusals.Add(refusal);
 
+    /// <summary>More than a frame may have are passed over.</summary>
+    public void Add(in FrameTrace trace)
+    {
+        if (_traces.Count < PeerLink.UpdateTracesMax) _traces.Add(trace);
+    }
+
+    public UpdateTrace TraceAt(in FrameTrace said) => new(
+        ChannelAt(said.Channel),
+        AmountAt(said.Sent),
+        new ActivityContext(
+            ActivityTraceId.CreateFromBytes(_bytes.AsSpan(said.TraceId, 16)),
+            ActivitySpanId.CreateFromBytes(_bytes.AsSpan(said.SpanId, 8)),
+            ActivityTraceFlags.Recorded,
+            isRemote: true));
+
     public ChannelId ChannelAt(int place) => ChannelId.Read(_bytes.AsSpan(place, Bytes32.Size));
 
     public UInt128 AmountAt(int place) => BinaryPrimitives.ReadUInt128BigEndian(_bytes.AsSpan(place, 16));
@@ -78,6 +100,7 @@ internal sealed class PeerFrame
             frame._updates.Clear();
             frame._acknowledgements.Clear();
             frame._refusals.Clear();
+            frame._traces.Clear();
             return frame._bytes.Length <= PooledBytesMax;
         }
     }

@@ -12,6 +12,9 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     /// <summary>Bytes of payments that may wait to be told to a slow peer.</summary>
     private const int PaymentBytesWaitingMax = 8 * 1024 * 1024;
 
+    /// <summary>Traced payments that one frame says to be; more are not worth a byte.</summary>
+    public const int UpdateTracesMax = 16;
+
     private readonly WakeUp _wake = new();
     private readonly CancellationTokenSource _ended = new();
     private readonly Lock _saying = new();
@@ -89,9 +92,10 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
 
     /// <summary>
     /// For the ledger's writer: tells the channel's committed totals, with the payments that lead there from what was
-    /// told last, or with <paramref name="anew"/> from what the peer has.
+    /// told last, or with <paramref name="anew"/> from what the peer has. <paramref name="traced"/>: those of them that are traced.
     /// </summary>
-    public void Tell(ChannelSlot slot, ReadOnlySpan<byte> payments, bool wantsReceipt, bool anew)
+    public void Tell(
+        ChannelSlot slot, ReadOnlySpan<byte> payments, bool wantsReceipt, bool anew, List<PaymentTrace>? traced = null)
     {
         BalanceUpdate balance = Updates.ToSign(slot.Channel, slot.Working);
         int waiting;
@@ -111,10 +115,21 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
                 slot.UpdateWaits = new WaitingPlace(this, _waiting.Round, place);
             }
 
+            if (traced is not null) Trace(balance, traced);
             waiting = _waiting.PaymentBytes;
         }
 
         if (waiting > PaymentBytesWaitingMax) End("the peer reads too slowly");
+    }
+
+    private void Trace(in BalanceUpdate balance, List<PaymentTrace> traced)
+    {
+        foreach (PaymentTrace payment in traced)
+        {
+            payment.Told();
+            if (_waiting.Traces.Count < UpdateTracesMax)
+                _waiting.Traces.Add(new UpdateTrace(balance.Channel, balance.Sent, payment.Context));
+        }
     }
 
     public void Refuse(ReadOnlySpan<RefusedUpdate> refused)

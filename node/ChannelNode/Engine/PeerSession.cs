@@ -29,6 +29,7 @@ internal sealed class PeerSession
     private readonly SemaphoreSlim _batchesLeft;
     private readonly Stack<PeerBatch> _batches = [];
     private readonly WrongSignatureLimit _wrongSignatures;
+    private readonly BatchTraces _traces;
     private long _answeredAt;
 
     public PeerSession(
@@ -49,6 +50,7 @@ internal sealed class PeerSession
         _agreements = agreements;
         _log = log;
         _batchesLeft = new SemaphoreSlim(options.PeerBatchesMax);
+        _traces = new BatchTraces(clock.Time);
         _wrongSignatures = new WrongSignatureLimit(clock.Time, options.WrongSignaturesPerSecondMax);
         for (int count = 0; count < options.PeerBatchesMax; count++)
             _batches.Push(new PeerBatch(scheme, options.PaymentsPerUpdateMax));
@@ -67,6 +69,7 @@ internal sealed class PeerSession
     public async ValueTask AddAsync(PeerBatch batch, PeerFrame frame, CancellationToken cancel)
     {
         batch.Add(frame, _channels);
+        if (frame.Traces.Length > 0) _traces.Begin(frame, batch.Traced);
         for (int index = 0; index < frame.Refusals.Length; index++)
         {
             FrameRefusal said = frame.Refusals[index];
@@ -98,6 +101,7 @@ internal sealed class PeerSession
             }
 
             await WaitForWrongSignaturesAsync(batch, cancel);
+            foreach ((_, Activity span) in batch.Traced) span.AddEvent(new ActivityEvent("verified"));
             bool isLast = from + count == runs;
             AcceptRuns accept = new(batch, from, from + count, isLast, this);
             if (isAlone && isLast && _ledger.TryTurn(accept, Link)) _answeredAt = Stopwatch.GetTimestamp();
@@ -119,10 +123,12 @@ internal sealed class PeerSession
     {
         if (batch.Refused.Length > 0)
         {
+            _ledger.Counts.Refuse(Link.Signer, batch.Refused);
             Link.Refuse(batch.Refused);
             Link.Wake();
         }
 
+        if (batch.Traced.Count > 0) BatchTraces.End(batch.Traced, batch.Refused);
         batch.Clear();
         lock (_batches) _batches.Push(batch);
         _batchesLeft.Release();

@@ -114,7 +114,7 @@ internal sealed class Peers(
         log.PeerDisconnected(link.Signer, link.EndReason ?? reason);
         try
         {
-            await ledger.RunAsync(turn => Leave(link), CancellationToken.None);
+            await ledger.RunAsync(turn => Leave(link, turn), CancellationToken.None);
         }
         catch (RefusalException)
         {
@@ -124,10 +124,10 @@ internal sealed class Peers(
         KeepDialling(link.Signer);
     }
 
-    private bool Leave(PeerLink link)
+    private bool Leave(PeerLink link, LedgerTurn turn)
     {
         links.Remove(link);
-        link.Reestablishing.End();
+        link.Reestablishing.End(turn);
         return true;
     }
 

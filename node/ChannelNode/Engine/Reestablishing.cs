@@ -37,28 +37,28 @@ internal sealed class Reestablishing(PeerLink link)
     }
 
     /// <summary>The peer does not know the channel. Whoever uses it next asks again.</summary>
-    public void Refuse(ChannelSlot slot)
+    public void Refuse(ChannelSlot slot, LedgerTurn turn)
     {
         if (!_underWay.Remove(slot)) return;
         slot.AskedOn = null;
-        foreach (EstablishedCommand waiting in slot.TakeWaiting()) waiting.Refuse(Refusal.PeerRefusing);
+        foreach (EstablishedCommand waiting in slot.TakeWaiting()) waiting.Refuse(Refusal.PeerRefusing, turn);
         AskNext();
     }
 
     /// <summary>The session is over: what waited for an answer, or an acknowledgement, is refused, unless a newer session was asked.</summary>
-    public void End()
+    public void End(LedgerTurn turn)
     {
         foreach (ChannelSlot slot in _underWay.Concat(_next))
         {
             if (slot.AskedOn != link) continue;
             slot.AskedOn = null;
-            foreach (EstablishedCommand waiting in slot.TakeWaiting()) waiting.Refuse(Refusal.PeerOffline);
+            foreach (EstablishedCommand waiting in slot.TakeWaiting()) waiting.Refuse(Refusal.PeerOffline, turn);
         }
 
         foreach (ChannelSlot slot in link.Held)
         {
             if (slot.EstablishedOn != link || (slot.AskedOn is { } asked && asked != link)) continue;
-            foreach (EstablishedCommand waiting in slot.TakeWaiting()) waiting.Refuse(Refusal.PeerOffline);
+            foreach (EstablishedCommand waiting in slot.TakeWaiting()) waiting.Refuse(Refusal.PeerOffline, turn);
         }
 
         _underWay.Clear();

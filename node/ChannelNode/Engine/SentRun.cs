@@ -52,6 +52,15 @@ internal sealed class NewPayments
 
     public ReadOnlySpan<byte> Payments => _payments.WrittenSpan;
 
+    /// <summary>Those that are traced; null normally.</summary>
+    public List<PaymentTrace>? Traced { get; private set; }
+
+    public void Trace(PaymentTrace payment)
+    {
+        payment.Decided();
+        (Traced ??= []).Add(payment);
+    }
+
     /// <summary>Must follow the one before: its <paramref name="total"/> is higher by its amount.</summary>
     public void Add(UInt128 total, UInt128 amount, ReadOnlySpan<byte> itemId, string idempotencyKey)
     {
@@ -84,6 +93,7 @@ internal sealed class NewPayments
     public void Clear()
     {
         Count = 0;
+        Traced = null;
         Clear(ref _payments);
         Clear(ref _keys);
     }

@@ -17,11 +17,12 @@ internal sealed class TakeRefusal(
     {
         if (reason == Refusal.UnknownChannel && slot.AskedOn is { } asked && !slot.IsEstablished)
         {
-            asked.Reestablishing.Refuse(slot);
+            asked.Reestablishing.Refuse(slot, turn);
             return;
         }
 
         if (sent <= slot.Working.Acknowledged || sent > slot.Working.Sent) return;
+        turn.Counts.OffersRefused.Add(reason);
         if (slot.PeerRefusal == Refusal.None) log.UpdateRefused(slot.Channel.Id, sent, reason);
         slot.PeerRefusal = reason;
         turn.ApplyWaiting(slot); // Refused now: nothing of them was signed.

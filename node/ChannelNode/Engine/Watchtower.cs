@@ -48,8 +48,10 @@ internal sealed class Watchtower : IAsyncDisposable
         Guarding guarding = new(
             Guards.Closing, closing => orders.DisputeFor(closing, Guards.Evidence(closing)), options.Settles);
         _guardian = new Guardian(guarding, Jobs, _intake, orders, chain, View, new WindowAlarms(Ledger, _clock), _clock, logs.CreateLogger<Guardian>());
-        Ledger.Start();
+        Overview = new Overview(Ledger, Jobs, View, _clock, node, store, Guards.Closing);
     }
+
+    public Overview Overview { get; }
 
     public GuardBook Guards { get; }
 
@@ -72,6 +74,7 @@ internal sealed class Watchtower : IAsyncDisposable
     /// <summary>Follows the chain, and returns when everything that happened while it was away is known.</summary>
     public async Task CatchUpAsync(CancellationToken cancel)
     {
+        Ledger.Start();
         Run(_guardian.RunAsync);
         Run(_runner.RunAsync);
         Run(_looks.RunAsync);

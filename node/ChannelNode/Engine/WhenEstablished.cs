@@ -14,12 +14,12 @@ internal sealed class WhenEstablished(ChannelSlot slot) : EstablishedCommand
 
     internal override void Apply(LedgerTurn turn)
     {
-        if (slot.Link is null) Refuse(Refusal.PeerOffline);
+        if (slot.Link is null) Refuse(Refusal.PeerOffline, turn);
         else if (slot.IsEstablished) _done.TrySetResult();
         else turn.WaitForPeer(slot, this);
     }
 
-    internal override void Refuse(Refusal refusal) => _done.TrySetException(new RefusalException(
+    internal override void Refuse(Refusal refusal, LedgerTurn turn) => _done.TrySetException(new RefusalException(
         refusal,
         refusal == Refusal.PeerOffline
             ? $"peer {slot.Channel.Theirs.Signer} is not connected; a cooperative close needs it"

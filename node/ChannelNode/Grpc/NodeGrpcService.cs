@@ -44,6 +44,9 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         return Task.FromResult(info);
     }
 
+    public override Task<Wire.GetStatusResponse> GetStatus(Wire.GetStatusRequest request, ServerCallContext context) =>
+        Task.FromResult(StatusWire.Read(node, identity, request.Brief));
+
     public override Task<Wire.ListChannelsResponse> ListChannels(
         Wire.ListChannelsRequest request, ServerCallContext context) =>
         Task.FromResult(ChannelPages.Read(node, request));
@@ -83,7 +86,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             (watch, cancel) => node.Funding.OpenAsync(order, watch, cancel),
             progress => new Wire.OpenChannelResponse { Progress = progress },
             responseStream,
-            context.CancellationToken);
+            context);
     }
 
     public override Task DepositChannel(
@@ -101,7 +104,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             (watch, cancel) => node.Funding.DepositAsync(slot, amount, request.Gasless, key, watch, cancel),
             progress => new Wire.DepositChannelResponse { Progress = progress },
             responseStream,
-            context.CancellationToken);
+            context);
     }
 
     public override Task DepositChannels(
@@ -117,7 +120,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             (watch, cancel) => node.Funding.DepositManyAsync(deposits, watch, cancel),
             progress => new Wire.DepositChannelsResponse { Progress = progress },
             responseStream,
-            context.CancellationToken);
+            context);
     }
 
     public override async Task<Wire.ListCreditsResponse> ListCredits(
@@ -146,7 +149,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             (watch, cancel) => node.Credits.WithdrawAsync(token, watch, cancel),
             progress => new Wire.WithdrawCreditResponse { Progress = progress },
             responseStream,
-            context.CancellationToken);
+            context);
     }
 
     public override async Task<Wire.PayResponse> Pay(Wire.PayRequest request, ServerCallContext context)
@@ -158,10 +161,11 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         if (form != Refusal.None) throw PaymentStream.Explain(form, payment);
 
         ChannelSlot slot = node.Book.Get(id);
+        PaymentTrace? trace = PaymentTrace.Begin(
+            payment.ChannelId, context.RequestHeaders.GetValue(ProgressStream.TraceHeader), node.Clock.Time);
         AwaitedPayment paying = new(
-            slot, amount, payment.ItemId.Memory, payment.IdempotencyKey, payment.Receipt, context.CancellationToken);
-        await node.Ledger.EnqueueAsync(paying, context.CancellationToken);
-        PaymentOutcome outcome = await paying.Task.WaitAsync(context.CancellationToken);
+            slot, amount, payment.ItemId.Memory, payment.IdempotencyKey, payment.Receipt, context.CancellationToken, trace);
+        PaymentOutcome outcome = await PayAsync(paying, trace, context.CancellationToken);
         if (outcome.Refusal != Refusal.None) throw PaymentStream.Explain(outcome.Refusal, payment, slot);
         return new Wire.PayResponse
         {
@@ -169,6 +173,20 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             Repeated = outcome.Repeated,
             Receipt = NodeWire.Write(outcome.Receipt),
         };
+    }
+
+    private async Task<PaymentOutcome> PayAsync(AwaitedPayment paying, PaymentTrace? trace, CancellationToken cancel)
+    {
+        PaymentOutcome? outcome = null;
+        try
+        {
+            await node.Ledger.EnqueueAsync(paying, cancel);
+            return (outcome = await paying.Task.WaitAsync(cancel)).Value;
+        }
+        finally
+        {
+            trace?.End(outcome);
+        }
     }
 
     public override Task StreamPayments(
@@ -207,7 +225,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             (watch, cancel) => node.Operations.CloseAsync(slot, watch, cancel),
             progress => new Wire.CloseChannelResponse { Progress = progress },
             responseStream,
-            context.CancellationToken);
+            context);
     }
 
     public override Task StartClose(
@@ -220,7 +238,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             (watch, cancel) => node.Operations.StartCloseAsync(slot, watch, cancel),
             progress => new Wire.StartCloseResponse { Progress = progress },
             responseStream,
-            context.CancellationToken);
+            context);
     }
 
     public override Task SettleChannel(
@@ -233,7 +251,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             (watch, cancel) => node.Operations.SettleAsync(slot, watch, cancel),
             progress => new Wire.SettleChannelResponse { Progress = progress },
             responseStream,
-            context.CancellationToken);
+            context);
     }
 
     public override Task ClaimChannels(
@@ -247,7 +265,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             (watch, cancel) => node.Operations.ClaimAsync(channels, watch, cancel),
             progress => new Wire.ClaimChannelsResponse { Progress = progress },
             responseStream,
-            context.CancellationToken);
+            context);
     }
 
     public override Task<Wire.ListJobsResponse> ListJobs(Wire.ListJobsRequest request, ServerCallContext context) =>

@@ -90,6 +90,7 @@ internal ref struct PeerFrameReader
                 case Wire.Frame.UpdatesFieldNumber: ReadUpdate(end); break;
                 case Wire.Frame.AcknowledgementsFieldNumber: ReadAcknowledgement(end); break;
                 case Wire.Frame.RefusalsFieldNumber: ReadRefusal(end); break;
+                case Wire.Frame.TracesFieldNumber: ReadTrace(end); break;
                 default: _at = end; break;
             }
         }
@@ -171,6 +172,30 @@ internal ref struct PeerFrameReader
             channel.Of(Bytes32.Size, "channel_id"),
             sent.Of(PeerWire.AmountBytes, "sent"),
             PeerWire.ReadRefusal((Wire.Refusal)(int)Math.Min(reason, int.MaxValue))));
+    }
+
+    private void ReadTrace(int end)
+    {
+        Field channel = default, sent = default, trace = default, span = default;
+        while (_at < end)
+        {
+            ulong tag = ReadVarint();
+            switch (tag)
+            {
+                case (Wire.UpdateTrace.ChannelIdFieldNumber << 3) | Bytes: channel = ReadField(end); break;
+                case (Wire.UpdateTrace.SentFieldNumber << 3) | Bytes: sent = ReadField(end); break;
+                case (Wire.UpdateTrace.TraceIdFieldNumber << 3) | Bytes: trace = ReadField(end); break;
+                case (Wire.UpdateTrace.SpanIdFieldNumber << 3) | Bytes: span = ReadField(end); break;
+                default: Skip(tag); break;
+            }
+        }
+
+        End(end);
+        _frame.Add(new FrameTrace(
+            channel.Of(Bytes32.Size, "channel_id"),
+            sent.Of(PeerWire.AmountBytes, "sent"),
+            trace.Of(PeerWire.TraceIdBytes, "trace_id"),
+            span.Of(PeerWire.SpanIdBytes, "span_id")));
     }
 
     private Field ReadField(int end)

@@ -22,6 +22,7 @@ internal static class PeerFrameWriter
     private const int ChannelFieldBytes = 2 + Bytes32.Size;
     private const int SignatureFieldBytes = 2 + Signature.Size;
     private const int ItemBytesMax = 256;
+    private const int TraceBytes = ChannelFieldBytes + AmountFieldBytes + 2 + PeerWire.TraceIdBytes + 2 + PeerWire.SpanIdBytes;
 
     /// <summary>The part after <paramref name="part"/>; false when that was the last one.</summary>
     public static bool TryNext(OutgoingFrame frame, ref FramePart part)
@@ -51,6 +52,8 @@ internal static class PeerFrameWriter
             Write(target, said);
         for (int index = part.RefusalsFrom; index < part.RefusalsTo; index++) Write(target, frame.Refusals[index]);
         foreach (ref readonly OutgoingUpdate said in frame.Updates[part.UpdatesFrom..part.UpdatesTo]) Write(target, said);
+        if (HasTraces(frame, part))
+            foreach (UpdateTrace said in frame.Traces) Write(target, said);
         context.Complete();
     }
 
@@ -61,8 +64,13 @@ internal static class PeerFrameWriter
             bytes += SizeOf(said);
         for (int index = part.RefusalsFrom; index < part.RefusalsTo; index++) bytes += SizeOf(frame.Refusals[index]);
         foreach (ref readonly OutgoingUpdate said in frame.Updates[part.UpdatesFrom..part.UpdatesTo]) bytes += SizeOf(said);
+        if (HasTraces(frame, part)) bytes += frame.Traces.Count * SizeOfBytes(TraceBytes);
         return bytes;
     }
+
+    /// <summary>They leave with the first updates.</summary>
+    private static bool HasTraces(OutgoingFrame frame, in FramePart part) =>
+        frame.Traces.Count > 0 && part.UpdatesFrom == 0 && part.UpdatesTo > 0;
 
     private static int SizeOf(in OutgoingAcknowledgement said) => SizeOfBytes(InnerSizeOf(said));
 
@@ -126,6 +134,19 @@ internal static class PeerFrameWriter
         if (payments.Length > 0) at = PutTag(item, at, Wire.Update.PaymentsFieldNumber, payments.Length);
         target.Advance(at);
         target.Write(payments);
+    }
+
+    private static void Write(IBufferWriter<byte> target, in UpdateTrace said)
+    {
+        Span<byte> item = target.GetSpan(ItemBytesMax);
+        int at = PutTag(item, 0, Wire.Frame.TracesFieldNumber, TraceBytes);
+        at = Put(item, at, Wire.UpdateTrace.ChannelIdFieldNumber, said.Channel);
+        at = Put(item, at, Wire.UpdateTrace.SentFieldNumber, said.Sent);
+        at = PutTag(item, at, Wire.UpdateTrace.TraceIdFieldNumber, PeerWire.TraceIdBytes);
+        said.Parent.TraceId.CopyTo(item.Slice(at, PeerWire.TraceIdBytes));
+        at = PutTag(item, at + PeerWire.TraceIdBytes, Wire.UpdateTrace.SpanIdFieldNumber, PeerWire.SpanIdBytes);
+        said.Parent.SpanId.CopyTo(item.Slice(at, PeerWire.SpanIdBytes));
+        target.Advance(at + PeerWire.SpanIdBytes);
     }
 
     private static int Put(Span<byte> target, int at, int field, ChannelId value)

@@ -14,6 +14,10 @@ internal static class PeerWire
 {
     public const int AmountBytes = 16;
 
+    public const int TraceIdBytes = 16;
+
+    public const int SpanIdBytes = 8;
+
     public static PeerMessage Read(Wire.PeerMessage message) => message.KindCase switch
     {
         Wire.PeerMessage.KindOneofCase.ChannelReestablish => Read(message.ChannelReestablish),

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 using ChannelNode.Core;
 using ChannelNode.Engine;
@@ -12,34 +13,52 @@ namespace ChannelNode.Grpc;
 /// </summary>
 internal sealed class ProgressStream(CancellationToken stopping)
 {
+    /// <summary>W3C trace context of the caller.</summary>
+    public const string TraceHeader = "traceparent";
+
     public async Task RunAsync<TResponse>(
         Func<OperationWatcher, CancellationToken, Task> job,
         Func<Wire.Progress, TResponse> wrap,
         IServerStreamWriter<TResponse> responses,
-        CancellationToken watching)
+        ServerCallContext call)
     {
         Channel<OperationStep> steps = System.Threading.Channels.Channel.CreateUnbounded<OperationStep>(
             new UnboundedChannelOptions { SingleReader = true });
-        Task working = WorkAsync(job, steps.Writer);
+        Task working = WorkAsync(job, steps.Writer, call);
+        CancellationToken watching = call.CancellationToken;
         await foreach (OperationStep step in steps.Reader.ReadAllAsync(watching))
             await responses.WriteAsync(wrap(NodeWire.Write(step)), watching);
         await working;
     }
 
     private async Task WorkAsync(
-        Func<OperationWatcher, CancellationToken, Task> job, ChannelWriter<OperationStep> steps)
+        Func<OperationWatcher, CancellationToken, Task> job, ChannelWriter<OperationStep> steps, ServerCallContext call)
     {
+        using Activity? span = Tracing.Begin(call.Method[(call.Method.LastIndexOf('/') + 1)..], call.RequestHeaders.GetValue(TraceHeader));
         try
         {
-            await job(step => steps.TryWrite(step), stopping);
+            await job(Watch, stopping);
+            span?.SetStatus(ActivityStatusCode.Ok);
         }
         catch (OperationCanceledException error) when (stopping.IsCancellationRequested)
         {
             throw new RefusalException(Refusal.NotReady, "the node is stopping", error);
         }
+        catch (RefusalException refusal)
+        {
+            span?.SetStatus(ActivityStatusCode.Error, refusal.Refusal.ToString());
+            throw;
+        }
         finally
         {
             steps.TryComplete();
+        }
+
+        void Watch(OperationStep step)
+        {
+            if (step.Channel is { } channel) span?.SetTag("channelnode.channel", channel.ToString());
+            span?.AddEvent(new ActivityEvent(step.Stage.ToString()));
+            steps.TryWrite(step);
         }
     }
 }

@@ -44,6 +44,7 @@ internal sealed class ChainFollower(
 
     private ulong _blocksPerRange = BlocksPerRangeMax;
     private bool _isBehind;
+    private ulong _head;
     private bool _isFollowing;
     private int _looksTooDeep;
 
@@ -66,7 +67,7 @@ internal sealed class ChainFollower(
             if (step.Batch is { } batch)
             {
                 retry = poll;
-                yield return batch;
+                yield return batch with { Head = _head };
                 Move(tail, batch);
                 continue;
             }
@@ -79,7 +80,7 @@ internal sealed class ChainFollower(
                 continue;
             }
 
-            if (!_isBehind) yield return new ChainBatch(ChainMove.Stay, tail.Newest, [], IsCaughtUp: true);
+            if (!_isBehind) yield return new ChainBatch(ChainMove.Stay, tail.Newest, [], IsCaughtUp: true) { Head = _head };
             await wake.WaitAsync(step.IsSubscribed ? SubscribedPoll : poll, cancel);
         }
     }
@@ -159,6 +160,7 @@ internal sealed class ChainFollower(
         _path.Clear();
 
         BlockHeader head = await rpc.LatestBlockAsync(cancel);
+        _head = head.Number;
         if (head.Number > lastBlock) head = await BlockAsync(lastBlock, cancel);
         ChainBlock? cursor = tail.Newest;
         _isBehind = cursor is not null && head.Number < cursor.Number;

@@ -9,6 +9,23 @@ internal sealed class ReceivedJournal(RocksDb database, SegmentSeries segments)
     /// <summary>Parts in which the journal is kept: what is beyond a limit is at most one of them more.</summary>
     private const int Parts = 8;
 
+    /// <summary>What all parts hold, in files and in memory.</summary>
+    public ulong Bytes
+    {
+        get
+        {
+            ulong bytes = 0;
+            foreach (Segment part in segments.All)
+            {
+                if (!part.TryEnter(out StoreGate.Pass pass)) continue;
+                using StoreGate.Pass inside = pass;
+                bytes += segments.BytesOf(part);
+            }
+
+            return bytes;
+        }
+    }
+
     /// <summary>The newest cursor; 0 before the first. The part that holds it is never dropped.</summary>
     public ulong LastCursor()
     {

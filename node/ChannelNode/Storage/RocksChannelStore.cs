@@ -98,6 +98,13 @@ internal sealed class RocksChannelStore : IChannelStore
         Commit(batch, durable: true);
     }
 
+    public DiskUse ReadDiskUse()
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        (ulong free, ulong total) = DiskSpace.Around(_database.Path);
+        return new DiskUse(DiskSpace.UsedBy(_database.Path), _received.Bytes, free, total);
+    }
+
     public ulong ChannelCount => Interlocked.Read(ref _channelCount);
 
     public StoredChannel? FindChannel(ChannelId id)

@@ -13,6 +13,8 @@ internal sealed class Answers
 
     public Func<GetInfoResponse> Info { get; set; } = () => new GetInfoResponse();
 
+    public Func<GetStatusRequest, GetStatusResponse> Status { get; set; } = _ => new GetStatusResponse();
+
     public Func<ListChannelsRequest, ListChannelsResponse> List { get; set; } = _ => new ListChannelsResponse
     {
         Channels = { FakeNode.Channel(FakeNode.IdA), FakeNode.Channel(FakeNode.IdB) },

@@ -97,6 +97,9 @@ internal sealed class FakeNode : IAsyncDisposable
         public override Task<GetInfoResponse> GetInfo(GetInfoRequest request, ServerCallContext context) =>
             Task.FromResult(answers.Info());
 
+        public override Task<GetStatusResponse> GetStatus(GetStatusRequest request, ServerCallContext context) =>
+            Task.FromResult(answers.Status(request));
+
         public override Task<ListChannelsResponse> ListChannels(ListChannelsRequest request, ServerCallContext context)
         {
             ListChannelsResponse page = answers.List(request);

@@ -78,11 +78,22 @@ public sealed class RunCommandTests
     [InlineData("--watchtower-every-ms", "250", nameof(NodeOptions.WatchtowerEveryMs))]
     [InlineData("--owner", "0x00000000000000000000000000000000000000aa", nameof(NodeOptions.Owner))]
     [InlineData("--key-file", "alice.key", nameof(NodeOptions.KeyFile))]
+    [InlineData("--metrics-listen", "127.0.0.1:9805", nameof(NodeOptions.MetricsListen))]
+    [InlineData("--otlp-endpoint", "http://127.0.0.1:4317", nameof(NodeOptions.OtlpEndpoint))]
+    [InlineData("--traced-payments", "5", nameof(NodeOptions.TracedPaymentsPerMillion))]
     public async Task EachFlag_SetsItsOption(string flag, string value, string property)
     {
         (_, NodeOptions? options) = await CliRun.RunNodeAsync([.. Required, flag, value]);
 
         Assert.Equal(value, typeof(NodeOptions).GetProperty(property)!.GetValue(options)!.ToString());
+    }
+
+    [Fact]
+    public async Task LogOptions_SetFormatAndLevel()
+    {
+        (_, NodeOptions? options) = await CliRun.RunNodeAsync([.. Required, "--log-format", "json", "--log-level", "warning"]);
+
+        Assert.Equal((LogFormat.Json, Microsoft.Extensions.Logging.LogLevel.Warning), (options!.LogFormat, options.LogLevel));
     }
 
     [Fact]
@@ -134,6 +145,10 @@ public sealed class RunCommandTests
     [InlineData("--message-bytes-max", "65535", "a whole number from 2097152 to 67108864")]
     [InlineData("--chain-id", "-1", "a whole number from 0 to 18446744073709551615")]
     [InlineData("--owner", "0x12", "an address of 40 hex digits, with or without 0x")]
+    [InlineData("--metrics-listen", "9805", "host:port with a port from 0 to 65535, such as 127.0.0.1:9805")]
+    [InlineData("--otlp-endpoint", "collector:4317", "a URL that begins with http:// or https://")]
+    [InlineData("--log-format", "xml", "one of text, json")]
+    [InlineData("--log-level", "loud", "one of debug, information, warning, error, critical, none")]
     [InlineData("--api-listen", "9801", "host:port with a port from 0 to 65535, such as 127.0.0.1:9801")]
     [InlineData("--peer-listen", "127.0.0.1:65536", "host:port with a port from 0 to 65535, such as 127.0.0.1:9802")]
     public async Task WrongValue_NamesFieldValueAndLimit(string flag, string value, string limit)

@@ -24,6 +24,9 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     private NodeProcess(TestChain chain, string[] more) => (_chain, _more) = (chain, more);
 
+    /// <summary>All lines that it has logged, since it was started first.</summary>
+    public System.Collections.Concurrent.ConcurrentQueue<string> Log { get; } = new();
+
     public string PeerUrl => $"http://127.0.0.1:{_peerPort}";
 
     public Wire.NodeService.NodeServiceClient Api { get; private set; } = null!;
@@ -74,6 +77,7 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     private void KillAt(Process process, string line)
     {
+        Log.Enqueue(line);
         if (_killAt is not { } words || !words.All(line.Contains)) return;
         _killAt = null;
         process.Kill();

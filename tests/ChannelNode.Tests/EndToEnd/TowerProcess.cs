@@ -11,15 +11,18 @@ internal sealed class TowerProcess : IAsyncDisposable
     private readonly int _port = Ports.Free();
     private ProgramProcess? _process;
 
-    private TowerProcess(TestChain chain) => _chain = chain;
+    private readonly string[] _more;
+
+    private TowerProcess(TestChain chain, string[] more) => (_chain, _more) = (chain, more);
 
     public string Url => $"http://127.0.0.1:{_port}";
 
     public Address Signer { get; private set; }
 
-    public static async Task<TowerProcess> StartAsync(TestChain chain)
+    /// <param name="more">Options beside the usual ones.</param>
+    public static async Task<TowerProcess> StartAsync(TestChain chain, params string[] more)
     {
-        TowerProcess tower = new(chain);
+        TowerProcess tower = new(chain, more);
         using (PrivateKey key = KeyFile.Create(Path.Combine(tower._folder, "key")))
         {
             tower.Signer = key.Address;
@@ -37,7 +40,7 @@ internal sealed class TowerProcess : IAsyncDisposable
             [
                 "watchtower", "--data-dir", Path.Combine(_folder, "data"), "--key-file", Path.Combine(_folder, "key"),
                 "--rpc-url", _chain.RpcUrl, "--contract", _chain.Contract.ToString(), "--listen", $"127.0.0.1:{_port}",
-                "--dispute-window-min", "10", "--replace-after", "1", "--poll-ms", "100",
+                "--dispute-window-min", "10", "--replace-after", "1", "--poll-ms", "100", .. _more,
             ]);
         return _process.WhenReadyAsync();
     }

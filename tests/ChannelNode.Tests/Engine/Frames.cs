@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Grpc;
@@ -30,6 +31,14 @@ internal static class Frames
     {
         Refusals = { new Wire.UpdateRefusal { ChannelId = SampleId, Sent = Bytes(sent), Reason = (Wire.Refusal)reason } },
     });
+
+    public static Wire.UpdateTrace Trace(UInt128 sent, ActivityContext parent) => new()
+    {
+        ChannelId = SampleId,
+        Sent = Bytes(sent),
+        TraceId = ByteString.CopyFrom(Convert.FromHexString(parent.TraceId.ToString())),
+        SpanId = ByteString.CopyFrom(Convert.FromHexString(parent.SpanId.ToString())),
+    };
 
     private static ByteString SampleId => ByteString.CopyFrom(Sample.Id.Value.ToArray());
 

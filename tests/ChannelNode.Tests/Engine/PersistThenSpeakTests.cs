@@ -172,6 +172,8 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
     {
         public Action<bool>? Committing { get; set; }
 
+        public DiskUse ReadDiskUse() => store.ReadDiskUse();
+
         public ulong ChannelCount => store.ChannelCount;
 
         public StoredChannel? FindChannel(ChannelId id) => store.FindChannel(id);

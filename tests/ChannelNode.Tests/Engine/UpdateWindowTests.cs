@@ -110,9 +110,9 @@ public sealed class UpdateWindowTests
         await using LedgerRig rig = await FullAsync();
 
         await rig.Ledger.RunAsync(
-            _ =>
+            turn =>
             {
-                rig.Link.Reestablishing.End();
+                rig.Link.Reestablishing.End(turn);
                 return true;
             },
             CancellationToken.None);
@@ -136,9 +136,9 @@ public sealed class UpdateWindowTests
         }
 
         await rig.Ledger.RunAsync(
-            _ =>
+            turn =>
             {
-                rig.Link.Reestablishing.End();
+                rig.Link.Reestablishing.End(turn);
                 return true;
             },
             CancellationToken.None);

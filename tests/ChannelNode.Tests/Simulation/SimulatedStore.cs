@@ -14,6 +14,8 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
     /// <summary>The newest block that was followed.</summary>
     public ChainBlock? Cursor => _rows.Cursor;
 
+    public DiskUse ReadDiskUse() => new(0, 0, 0, 0);
+
     public ulong ChannelCount => (ulong)_rows.Channels.Count;
 
     public StoredChannel? FindChannel(ChannelId id) =>

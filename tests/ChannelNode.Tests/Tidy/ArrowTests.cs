@@ -5,7 +5,7 @@ using Xunit;
 
 namespace ChannelNode.Tests.Tidy;
 
-/// <summary>Grpc, Storage, Settlement, Signing, Cli -> Engine -> Core -> nothing. Adapters never use each other.</summary>
+/// <summary>Grpc, Storage, Settlement, Signing, Telemetry, Cli -> Engine -> Core -> nothing. Adapters never use each other.</summary>
 public sealed class ArrowTests
 {
     private static readonly Dictionary<string, string[]> Uses = new()
@@ -16,6 +16,7 @@ public sealed class ArrowTests
         ["Signing"] = ["Core", "Engine"],
         ["Grpc"] = ["Core", "Engine", "Proto"],
         ["Cli"] = ["Core", "Engine", "Proto"],
+        ["Telemetry"] = ["Core", "Engine"],
     };
 
     private static readonly string[] Parts = [.. Uses.Keys, "Core", "Proto"];

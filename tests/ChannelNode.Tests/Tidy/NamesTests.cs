@@ -30,6 +30,7 @@ public sealed partial class NamesTests
         AssertSame<EventKind, Wire.EventKind>();
         AssertSame<EventSeverity, Wire.EventSeverity>();
         AssertSame<JobKind, Wire.JobKind>();
+        AssertSame<DeadlineKind, Wire.DeadlineKind>();
 
         static void AssertSame<TEngine, TWire>()
             where TEngine : struct, Enum

@@ -89,6 +89,10 @@ public sealed class FeePolicyTests
         Assert.True(GasBudget.Allows(claim, isProtective: true, 50, [claim, promised, burnt], options, 11));
         Assert.True(Allows(claim, 90, 11, dispute with { SpentWei = 60 }));
         Assert.False(Allows(claim, 91, 11, dispute with { SpentWei = 60 }));
+
+        Assert.Equal(new GasLeft(100, 150), GasBudget.Left([claim, dispute], options, 11));
+        Assert.Equal(new GasLeft(0, 50), GasBudget.Left([claim, promised, burnt], options, 11));
+        Assert.Equal(new GasLeft(90, 90), GasBudget.Left([dispute with { SpentWei = 60 }], options, 11));
     }
 
     private static Job Of(ulong number, JobKind kind) => new()

@@ -1,0 +1,156 @@
+using ChannelNode.Proto.V1;
+using Spectre.Console;
+using Address = ChannelNode.Core.Address;
+
+namespace ChannelNode.Cli;
+
+/// <summary>status</summary>
+internal static class StatusCommand
+{
+    public static CliCommand Create(CommandShell shell) =>
+        shell.Asks(
+            new CliCommand(
+                "status", "Shows how a node stands, on one screen: chain, channels, money, deadlines, transactions, peers, alarms.",
+                "channelnode status\nchannelnode status --json"),
+            async (_, node, terminal, cancel) =>
+            {
+                GetStatusResponse status = await node.Client.GetStatusAsync(new GetStatusRequest(), cancellationToken: cancel);
+                if (terminal.Json) terminal.Document(status);
+                else Show(status, terminal);
+                return ExitCode.Done;
+            });
+
+    private static void Show(GetStatusResponse status, Terminal terminal)
+    {
+        terminal.Show(Views.Fields([.. Fields(status)]));
+        ShowChannels(status, terminal);
+        ShowJobs(status, terminal);
+        ShowWatchtowers(status, terminal);
+        ShowAlarms(status, terminal);
+    }
+
+    private static IEnumerable<(string, string)> Fields(GetStatusResponse status)
+    {
+        Counts counts = status.Counts;
+        yield return ("node", $"{status.Signer}, version {status.Version}, up for {Span(status.NowMs - status.StartedAtMs)}");
+        yield return ("chain", Chain(status.Chain, status.NowMs));
+        yield return ("peers", $"{status.PeersConnected} connected of {status.PeersKnown} known");
+        yield return ("payments", $"received {counts.PaymentsReceived}, sent {counts.PaymentsPaid}, under way {counts.PaymentsUnderWay}, "
+            + $"refused {Sum(counts.PaymentsRefused)}");
+        yield return ("peers' updates", $"accepted {counts.UpdatesAccepted}, coalesced {counts.UpdatesCoalesced}, "
+            + $"refused {Sum(counts.UpdatesRefused)}");
+        foreach (Deadline deadline in status.Deadlines) yield return Line(deadline);
+        yield return ("gas left today", $"{status.Gas.LeftWei} of {status.Gas.LimitWei} wei; for disputes "
+            + $"{status.Gas.ProtectiveLeftWei} of {status.Gas.ProtectiveLimitWei}");
+        yield return ("disk", $"database {Bytes(status.Disk.StoreBytes)}, of it payments received {Bytes(status.Disk.JournalBytes)}; "
+            + $"free {Bytes(status.Disk.FreeBytes)} of {Bytes(status.Disk.SizeBytes)}");
+        yield return ("last 24 hours", $"{status.Alarms.Alarms} alarms, {status.Alarms.Warnings} warnings");
+    }
+
+    private static string Chain(ChainStatus chain, long nowMs)
+    {
+        ulong behind = chain.HeadNumber - Math.Min(chain.HeadNumber, chain.BlockNumber);
+        long ageMs = Math.Max(0, nowMs - (long)chain.BlockTimeSeconds * 1_000);
+        string state = chain.Current ? "followed"
+            : chain.HasSilentMs ? $"SILENT for {Span((long)chain.SilentMs)}: nothing is paid or accepted"
+            : "CATCHING UP: nothing is paid or accepted";
+        string reorganized = chain.Reorganizations == 0 ? ""
+            : $", reorganised {chain.Reorganizations} times, by {chain.DeepestReorganization} blocks at most";
+        return $"{chain.ChainId}, block {chain.BlockNumber}, {Span(ageMs)} old, {behind} behind, {state}{reorganized}";
+    }
+
+    private static (string, string) Line(Deadline deadline) => deadline.Kind switch
+    {
+        DeadlineKind.Protection => ("TO DISPUTE OR CLAIM", $"{Left(deadline)}, channel {deadline.ChannelId}"),
+        DeadlineKind.Window => ("next window ends", $"{Left(deadline)}, channel {deadline.ChannelId}"),
+        _ => ("next job ends", $"{Left(deadline)}, job {deadline.JobNumber}"),
+    };
+
+    private static string Left(Deadline deadline) =>
+        deadline.SecondsLeft == 0 ? "over" : $"in {Span((long)deadline.SecondsLeft * 1_000)}";
+
+    private static void ShowChannels(GetStatusResponse status, Terminal terminal)
+    {
+        if (status.Channels.Count == 0)
+        {
+            terminal.Line("no channels");
+            return;
+        }
+
+        string[] heads = ["token", "channels", "#number", "#we can send", "#they can send", "#at risk", "#not credited yet"];
+        Show(
+            terminal, heads,
+            status.Channels.Select(totals => new[]
+            {
+                Token(totals.Token), Word(totals.Status), $"{totals.Count}", totals.OurBalance, totals.TheirBalance, totals.AtRisk,
+                totals.Uncredited,
+            }),
+            "#not credited yet", "#they can send");
+    }
+
+    private static void ShowJobs(GetStatusResponse status, Terminal terminal)
+    {
+        if (status.Jobs.Count == 0) return;
+        Show(
+            terminal, ["transactions under way", "#number", "#oldest"],
+            status.Jobs.Select(jobs => new[] { Word(jobs.Kind), $"{jobs.Count}", Span((long)jobs.OldestSeconds * 1_000) }));
+        if (status.JobsBlocked > 0)
+            terminal.Line($"{status.JobsBlocked} of them cannot go on for now; see 'channelnode chain jobs'");
+    }
+
+    private static void ShowWatchtowers(GetStatusResponse status, Terminal terminal)
+    {
+        if (status.Watchtowers.Count == 0) return;
+        Show(
+            terminal, ["watchtower", "connected", "#guards", "#lags behind", "#for", "#refuses"],
+            status.Watchtowers.Select(tower => new[]
+            {
+                tower.Url, tower.Connected ? "yes" : "no", $"{tower.ChannelsGuarded}", $"{tower.ChannelsLagging}",
+                Span((long)tower.LaggingMs), $"{tower.ChannelsRefused}",
+            }));
+    }
+
+    private static void ShowAlarms(GetStatusResponse status, Terminal terminal)
+    {
+        foreach (OperatorEvent what in status.Alarms.Newest)
+        {
+            DateTimeOffset at = DateTimeOffset.FromUnixTimeMilliseconds(what.TimeMs);
+            terminal.Line($"{at:yyyy-MM-dd HH:mm:ss}  {what.Severity.ToString().ToUpperInvariant(),-7}  {what.Sentence}");
+        }
+
+        if (status.Alarms.Alarms + status.Alarms.Warnings > status.Alarms.Newest.Count)
+            terminal.Line("earlier ones: 'channelnode events'");
+    }
+
+    private static void Show(Terminal terminal, string[] heads, IEnumerable<string[]> rows, params string[] expendable)
+    {
+        (Table table, IReadOnlyList<string> leftOut) = Views.Fitting(terminal.Width, heads, [.. rows], expendable);
+        terminal.Show(table);
+        if (leftOut.Count > 0) terminal.Line($"not shown for want of room: {string.Join(", ", leftOut)}; see 'channelnode status --json'");
+    }
+
+    private static string Token(string token) => Address.TryParse(token, out Address address) && address.IsZero ? "ether" : token;
+
+    private static string Word<T>(T value)
+        where T : struct, Enum => Failure.ReasonOf(value).ToLowerInvariant().Replace('_', '-');
+
+    public static ulong Sum(IEnumerable<RefusalCount> refusals) => refusals.Aggregate(0UL, (sum, it) => sum + it.Count);
+
+    /// <summary>Two units, the larger first.</summary>
+    public static string Span(long ms)
+    {
+        TimeSpan span = TimeSpan.FromMilliseconds(ms);
+        return span.TotalDays >= 1 ? $"{(int)span.TotalDays} d {span.Hours} h"
+            : span.TotalHours >= 1 ? $"{span.Hours} h {span.Minutes} min"
+            : span.TotalMinutes >= 1 ? $"{span.Minutes} min {span.Seconds} s"
+            : $"{span.Seconds} s";
+    }
+
+    private static string Bytes(ulong bytes) => bytes switch
+    {
+        >= 1UL << 40 => $"{bytes >> 40} TiB",
+        >= 1UL << 33 => $"{bytes >> 30} GiB",
+        >= 1UL << 20 => $"{bytes >> 20} MiB",
+        _ => $"{bytes >> 10} KiB",
+    };
+}

@@ -1,0 +1,68 @@
+using System.Diagnostics.Metrics;
+using ChannelNode.Engine;
+
+namespace ChannelNode.Telemetry;
+
+/// <summary>A node's channels, peers and watchtowers; what a watchtower guards.</summary>
+internal static class NodeInstruments
+{
+    public static void Add(Meter meter, Node node)
+    {
+        AddChannels(meter, node);
+        meter.CreateObservableGauge("channelnode.peers.connected", () => node.Peers.List().Count(peer => peer.Connected), "{peer}", "Peers with a session");
+        meter.CreateObservableGauge("channelnode.peers.known", () => node.Peers.List().Count, "{peer}", "The same, and those whose URL is known");
+        AddTowers(meter, node.Watchtowers);
+    }
+
+    private static void AddChannels(Meter meter, Node node)
+    {
+        meter.CreateObservableGauge(
+            "channelnode.channels",
+            () => node.Survey.Totals().Select(totals => new Measurement<long>(
+                (long)totals.Channels, Token(totals), Labels.Of("status", Labels.Lower(totals.Status)))),
+            "{channel}", "Channels by token and status");
+        meter.CreateObservableGauge(
+            "channelnode.balance",
+            () => node.Survey.Totals().GroupBy(Token).SelectMany(token => (IEnumerable<Measurement<double>>)
+            [
+                new(Sum(token, totals => totals.OurBalance), token.Key, Labels.Of("side", "ours")),
+                new(Sum(token, totals => totals.TheirBalance), token.Key, Labels.Of("side", "theirs")),
+            ]),
+            "{unit}", "What each side can still send, in the token's smallest units");
+        meter.CreateObservableGauge(
+            "channelnode.value_at_risk", () => PerToken(node, totals => totals.AtRisk), "{unit}",
+            "What the contract would pay this node too little if all channels were paid out as the chain has them, in smallest units");
+        meter.CreateObservableGauge(
+            "channelnode.deposits.uncredited", () => PerToken(node, totals => totals.Uncredited), "{unit}",
+            "Of the deposits on both sides, what is too young to count, in smallest units");
+    }
+
+    private static IEnumerable<Measurement<double>> PerToken(Node node, Func<TokenTotals, UInt128> amount) =>
+        node.Survey.Totals().GroupBy(Token).Select(token => new Measurement<double>(Sum(token, amount), token.Key));
+
+    /// <summary>A figure for people and alerts; only the ledger is exact.</summary>
+    private static double Sum(IEnumerable<TokenTotals> totals, Func<TokenTotals, UInt128> amount) =>
+        totals.Sum(one => (double)amount(one));
+
+    private static KeyValuePair<string, object?> Token(TokenTotals totals) =>
+        Labels.Of("token", totals.Token.IsZero ? "ether" : totals.Token.ToString());
+
+    /// <summary>The operator names them, eight at most.</summary>
+    private static void AddTowers(Meter meter, Watchtowers towers)
+    {
+        Gauge("connected", "{bool}", "1 while a session with it is up", tower => tower.IsConnected ? 1 : 0);
+        Gauge("guarded", "{channel}", "Channels of which it has an update", tower => tower.Guarded);
+        Gauge("lagging", "{channel}", "Channels of which it lacks the newest update", tower => tower.Lagging);
+        Gauge("lag", "s", "For how long it has lacked one of them", tower => tower.LaggingMs / 1_000.0);
+        Gauge("refused", "{channel}", "Channels that it refuses to guard", tower => tower.Refused);
+
+        void Gauge(string name, string unit, string description, Func<WatchtowerStatus, double> figure) =>
+            meter.CreateObservableGauge(
+                $"channelnode.watchtower.{name}",
+                () => towers.List().Select(tower => new Measurement<double>(figure(tower), Labels.Of("watchtower", tower.Url))),
+                unit, description);
+    }
+
+    public static void Add(Meter meter, Watchtower tower) =>
+        meter.CreateObservableGauge("channelnode.guarded", () => tower.Guards.GuardedCount, "{side}", "Sides of channels that are guarded");
+}

@@ -1,0 +1,139 @@
+using System.Text.Json;
+using ChannelNode.Cli;
+using ChannelNode.Proto.V1;
+using Xunit;
+
+namespace ChannelNode.Tests.Cli;
+
+public sealed class StatusCommandTests
+{
+    private const string Ether = "0x0000000000000000000000000000000000000000";
+    private const long NowMs = 1_700_000_100_000;
+
+    private static GetStatusResponse Status() => new()
+    {
+        Version = "1.2.3",
+        Signer = "0x00000000000000000000000000000000000000a1",
+        StartedAtMs = NowMs - 3_723_000,
+        NowMs = NowMs,
+        Chain = new ChainStatus
+        {
+            ChainId = 31337,
+            BlockNumber = 90,
+            BlockTimeSeconds = NowMs / 1_000 - 12,
+            HeadNumber = 92,
+            Current = true,
+            SilentMs = 300,
+            SilentMsMax = 60_000,
+            Reorganizations = 2,
+            DeepestReorganization = 3,
+        },
+        Channels =
+        {
+            new ChannelTotals
+            {
+                Token = Ether, Status = ChannelStatus.CloseAgreed, Count = 4, OurBalance = "900", TheirBalance = "100", AtRisk = "35",
+                Uncredited = "7",
+            },
+        },
+        Deadlines =
+        {
+            new Deadline { Kind = DeadlineKind.Protection, SecondsLeft = 90, ChannelId = FakeNode.IdA },
+            new Deadline { Kind = DeadlineKind.Job, JobNumber = 8 },
+        },
+        Jobs = { new PendingJobs { Kind = JobKind.StartClose, Count = 2, OldestSeconds = 61 } },
+        JobsBlocked = 1,
+        Gas = new GasStatus { LeftWei = "5", LimitWei = "10", ProtectiveLeftWei = "15", ProtectiveLimitWei = "30" },
+        PeersConnected = 3,
+        PeersKnown = 5,
+        Watchtowers = { new WatchtowerInfo { Url = "http://tower", Connected = true, ChannelsGuarded = 6, ChannelsLagging = 1, LaggingMs = 4_000 } },
+        Alarms = new AlarmSummary
+        {
+            Alarms = 1,
+            Warnings = 11,
+            Newest = { new OperatorEvent { Severity = EventSeverity.Alarm, TimeMs = NowMs, Sentence = "a window\u001b[2J ends" } },
+        },
+        Disk = new DiskStatus { StoreBytes = 5 << 20, JournalBytes = 2 << 20, FreeBytes = 100UL << 30, SizeBytes = 2UL << 40 },
+        Counts = new Counts
+        {
+            PaymentsReceived = 50,
+            PaymentsPaid = 40,
+            PaymentsUnderWay = 2,
+            UpdatesAccepted = 30,
+            UpdatesCoalesced = 20,
+            UpdatesRefused = { new RefusalCount { Reason = Refusal.WrongSigner, Count = 4 }, new RefusalCount { Reason = Refusal.StaleSent, Count = 5 } },
+        },
+    };
+
+    [Fact]
+    public async Task Status_ShowsEverythingOnOneScreen_AndNothingMovesTheCursor()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Status = _ => Status());
+
+        CliRun run = await CliRun.AskAsync(node, "status");
+
+        Assert.Equal(ExitCode.Done, run.ExitCode);
+        string[] expected =
+        [
+            "0x00000000000000000000000000000000000000a1, version 1.2.3, up for 1 h 2 min",
+            "31337, block 90, 12 s old, 2 behind, followed, reorganised 2 times, by 3 blocks at most",
+            "3 connected of 5 known",
+            "received 50, sent 40, under way 2, refused 0",
+            "accepted 30, coalesced 20, refused 9",
+            $"in 1 min 30 s, channel {FakeNode.IdA}",
+            "over, job 8",
+            "5 of 10 wei; for disputes 15 of 30",
+            "database 5 MiB, of it payments received 2 MiB; free 100 GiB of 2 TiB",
+            "1 alarms, 11 warnings",
+            "1 of them cannot go on for now; see 'channelnode chain jobs'",
+            "2023-11-14 22:15:00  ALARM    a window\uFFFD[2J ends",
+            "earlier ones: 'channelnode events'",
+        ];
+        foreach (string line in expected) Assert.Contains(line, run.Output);
+        Assert.Contains(run.OutputLines, line => Words(line) == "ether close-agreed 4 900 100 35 7");
+        Assert.Contains(run.OutputLines, line => Words(line) == "start-close 2 1 min 1 s");
+        Assert.Contains(run.OutputLines, line => Words(line) == "http://tower yes 6 1 4 s 0");
+        Assert.InRange(run.OutputLines.Length, 20, 50); // One screen.
+
+        static string Words(string line) => string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    [Theory]
+    [InlineData(true, "SILENT for 1 min 15 s: nothing is paid or accepted")]
+    [InlineData(false, "CATCHING UP: nothing is paid or accepted")]
+    public async Task ChainOutOfSight_IsSaidInCapitals(bool wasSeen, string expected)
+    {
+        GetStatusResponse status = Status();
+        status.Chain.Current = false;
+        if (wasSeen) status.Chain.SilentMs = 75_000;
+        else status.Chain.ClearSilentMs();
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Status = _ => status);
+
+        Assert.Contains(expected, (await CliRun.AskAsync(node, "status")).Output);
+    }
+
+    [Fact]
+    public async Task Json_IsTheNodesAnswer_WithEveryField()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Status = _ => Status());
+
+        CliRun run = await CliRun.AskAsync(node, "status", "--json");
+
+        JsonElement status = JsonDocument.Parse(Assert.Single(run.OutputLines)).RootElement;
+        Assert.Equal("35", status.GetProperty("channels")[0].GetProperty("atRisk").GetString());
+        Assert.Equal("0", status.GetProperty("counts").GetProperty("commits").GetString());
+        Assert.Equal(Status(), GetStatusResponse.Parser.ParseJson(run.Output));
+    }
+
+    [Fact]
+    public async Task NodeWithoutAnything_HasAStatusToo()
+    {
+        GetStatusResponse fresh = new() { Chain = new(), Gas = new(), Alarms = new(), Disk = new(), Counts = new() };
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Status = _ => fresh);
+
+        CliRun run = await CliRun.AskAsync(node, "status");
+
+        Assert.Equal(ExitCode.Done, run.ExitCode);
+        Assert.Contains("no channels", run.Output);
+    }
+}

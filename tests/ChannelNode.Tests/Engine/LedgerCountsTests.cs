@@ -1,0 +1,118 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Tests.Core;
+using Xunit;
+
+namespace ChannelNode.Tests.Engine;
+
+public sealed class LedgerCountsTests
+{
+    [Fact]
+    public async Task UpdatesOfARun_AreOneAcceptedAndTheOthersCoalesced_AndRefusedOnesHaveTheirReason()
+    {
+        await using LedgerRig rig = new();
+        List<CommitFigures> commits = [];
+        rig.Ledger.Watcher = (in CommitFigures commit) => commits.Add(commit);
+
+        await rig.AnswerAsync(Frames.Of(Frames.Update(Side.B, 10, 0), Frames.Update(Side.B, 20, 0), Frames.Update(Side.B, 30, 0)));
+        await rig.AnswerAsync(Frames.Of(Frames.Update(Side.B, 9_999, 0)));
+
+        LedgerCounts counts = rig.Ledger.Counts;
+        Assert.Equal((1, 2), (counts.UpdatesAccepted, counts.UpdatesCoalesced));
+        Assert.Equal(3, counts.PaymentsReceived);
+        Assert.Equal([(Refusal.InsufficientBalance, 1L)], counts.UpdatesRefused.List());
+        Assert.Equal([(Sample.PartyB.Signer, 1L)], counts.RefusedByPeer.List().Select(it => (it.Peer!.Value, it.Count)));
+        Assert.Equal(counts.Commits, commits.Count);
+        Assert.Equal(counts.SyncedCommits, commits.Count(commit => commit.Sync > TimeSpan.Zero));
+        Assert.Equal(counts.SyncedCommits, counts.Syncs.List().Sum(it => it.Count));
+    }
+
+    [Fact]
+    public async Task Payments_AreSignedThenPaid_OrRefusedWithAReason()
+    {
+        await using LedgerRig rig = new();
+        List<CommitFigures> commits = [];
+        rig.Ledger.Watcher = (in CommitFigures commit) => commits.Add(commit);
+        foreach (int amount in (int[])[7, 8, 5_000])
+            await rig.Ledger.EnqueueAsync(new NotedPayment(rig.Slot, (UInt128)amount, "", _ => { }), CancellationToken.None);
+        await rig.SaidAsync();
+
+        LedgerCounts counts = rig.Ledger.Counts;
+        Assert.Equal((2, 0, 2), (counts.PaymentsSigned, counts.PaymentsPaid, counts.PaymentsUnderWay));
+        Assert.Equal([(Refusal.InsufficientBalance, 1L)], counts.PaymentsRefused.List());
+        Assert.All(commits, commit => Assert.Equal(TimeSpan.Zero, commit.SlowestAcknowledgement));
+
+        await rig.AnswerAsync(Frames.Acknowledged(15));
+
+        Assert.Equal((2, 2, 0), (counts.PaymentsSigned, counts.PaymentsPaid, counts.PaymentsUnderWay));
+        Assert.Equal(counts.UpdatesTold, counts.UpdatesAcknowledged);
+        Assert.Equal(1, counts.Acknowledgements.List().Sum(it => it.Count));
+        Assert.Contains(commits, commit => commit.SlowestAcknowledgement > TimeSpan.Zero);
+    }
+
+    [Fact]
+    public void MorePeersThanTheListHolds_AndStrangers_AreCountedTogether()
+    {
+        LedgerCounts counts = new();
+        for (uint peer = 1; peer <= PeerCounts.PeersMax + 5; peer++)
+            counts.Refuse(new Address(0, 0, peer), [new RefusedUpdate(default, 1, Refusal.WrongSigner)]);
+        counts.Refuse(new Address(0, 0, 1), [new RefusedUpdate(default, 1, Refusal.WrongSigner), new RefusedUpdate(default, 1, Refusal.UnknownChannel)]);
+
+        List<(Address? Peer, long Count)> list = [.. counts.RefusedByPeer.List()];
+        Assert.Equal(PeerCounts.PeersMax + 1, list.Count);
+        Assert.Equal(2, list.Single(it => it.Peer == new Address(0, 0, 1)).Count);
+        Assert.Equal(6, list.Single(it => it.Peer is null).Count);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(1_000)]
+    [InlineData(123_456)]
+    [InlineData(3_000_000_000)]
+    public void Duration_IsCountedInABucketThatIsAtMostAQuarterWider(long us)
+    {
+        DurationCounts counts = new();
+        counts.Add(TimeSpan.FromMicroseconds(us));
+
+        (long upToUs, long count) = Assert.Single(counts.List());
+        Assert.Equal(1, count);
+        Assert.InRange(upToUs, us, us + us / 4);
+    }
+
+    [Fact]
+    public void Counting_AllocatesNothing_AndNeitherDoesATraceThatNobodyListensTo()
+    {
+        LedgerCounts counts = new();
+        NewPayments payments = new();
+        UpdatesUnderWay underWay = new();
+        Run(100);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Run(10_000);
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+
+        void Run(int times)
+        {
+            for (int time = 0; time < times; time++)
+            {
+                counts.UpdatesAccepted++;
+                counts.UpdatesRefused.Add(Refusal.WrongSigner);
+                counts.RefusedByPeer.Add(Sample.PartyB.Signer);
+                counts.Acknowledgements.Add(TimeSpan.FromMicroseconds(time));
+                underWay.Add((UInt128)time, time);
+                underWay.TakeAcknowledged((UInt128)time, out _);
+                Assert.Null(payments.Traced);
+                payments.Clear();
+            }
+        }
+    }
+
+    [Fact]
+    public void LongestDuration_IsCountedInTheLastBucket()
+    {
+        DurationCounts counts = new();
+        counts.Add(TimeSpan.MaxValue);
+        Assert.Equal(1, Assert.Single(counts.List()).Count);
+    }
+}

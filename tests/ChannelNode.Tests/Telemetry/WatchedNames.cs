@@ -1,0 +1,18 @@
+using System.Text.RegularExpressions;
+using ChannelNode.Tests.Tidy;
+
+namespace ChannelNode.Tests.Telemetry;
+
+/// <summary>The metrics that the dashboard and the alert rules name.</summary>
+internal static partial class WatchedNames
+{
+    public static IReadOnlyList<string> All() =>
+    [
+        .. Repository.Files("node/ops", ".json").Concat(Repository.Files("node/ops", "rules.yml"))
+            .SelectMany(file => Name().Matches(File.ReadAllText(file)).Select(match => match.Value))
+            .Distinct(),
+    ];
+
+    [GeneratedRegex(@"\b(channelnode|dotnet)_[a-z_]+[a-z]\b(?!:)")]
+    private static partial Regex Name();
+}
