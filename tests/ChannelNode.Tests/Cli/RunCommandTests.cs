@@ -134,7 +134,7 @@ public sealed class RunCommandTests
     [InlineData("--message-bytes-max", "65535", "a whole number from 2097152 to 67108864")]
     [InlineData("--chain-id", "-1", "a whole number from 0 to 18446744073709551615")]
     [InlineData("--owner", "0x12", "an address of 40 hex digits, with or without 0x")]
-    [InlineData("--api-listen", "9801", "host:port with a port from 0 to 65535, such as 127.0.0.1:9801")]
+    [InlineData("--api-listen", "9801", "host:port with a port from 0 to 65535, such as 127.0.0.1:9801, or unix:/path of at most 107 bytes")]
     [InlineData("--peer-listen", "127.0.0.1:65536", "host:port with a port from 0 to 65535, such as 127.0.0.1:9802")]
     public async Task WrongValue_NamesFieldValueAndLimit(string flag, string value, string limit)
     {
