@@ -102,4 +102,22 @@ public enum Refusal : byte
 
     // An update or a payment spends of a deposit that could still be reorganised away.
     DepositUncredited = 65,
+
+    // Who may ask, and how much of it: looked at before what is asked.
+    TokenMissing = 80,
+    TokenInvalid = 81,
+    TokenExpired = 82,
+    TokenRevoked = 83,
+    ScopeMissing = 84,
+    AddressNotAllowed = 85,
+    RateLimited = 86,
+    TooManyStreams = 87,
+    TooManySessions = 88,
+
+    // A payment that the caller's token does not cover: looked at last, when nothing else speaks against it.
+    TokenCapExceeded = 89,
+
+    // Tokens themselves.
+    UnknownToken = 90,
+    TooManyTokens = 91,
 }

@@ -1,4 +1,3 @@
-using System.Net;
 using ChannelNode.Cli;
 using ChannelNode.Core;
 using ChannelNode.Engine;
@@ -8,9 +7,6 @@ using ChannelNode.Signing;
 using ChannelNode.Storage;
 using ChannelNode.Telemetry;
 using Grpc.AspNetCore.Server.Model;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging.Console;
 
 namespace ChannelNode;
@@ -81,7 +77,8 @@ internal static class Program
     {
         using ILoggerFactory logs = LoggerFactory.Create(logging => Configure(logging, options));
         await using NodeHost host = await NodeHost.StartAsync(options, logs, stopping);
-        Console.WriteLine($"channelnode {host.Node.Us.Signer} ready: api {host.ApiUrl} peers {host.PeerUrl}");
+        string tls = host.TlsFingerprint is { } fingerprint ? $" tls-fingerprint {fingerprint}" : "";
+        Console.WriteLine($"channelnode {host.Node.Us.Signer} ready: api {host.ApiUrl} peers {host.PeerUrl}{tls}");
         return await UntilStoppedAsync(host.Node.Completion, logs, stopping);
     }
 
@@ -185,45 +182,6 @@ internal abstract class Host : IAsyncDisposable
             Refusal.WrongContract, $"--contract {contract} is not a PaymentChannels contract of this version");
     }
 
-    protected async Task<string> ServeAsync(
-        string flag, string listen, NodeOptions options, ChainView view, ILoggerFactory logs, Action<IServiceCollection> add,
-        Action<WebApplication> map)
-    {
-        WebApplicationBuilder builder = Door.NewBuilder(IPEndPoint.Parse(listen));
-        builder.Services.AddSingleton(logs);
-        builder.Services.AddGrpc(grpc =>
-        {
-            grpc.MaxReceiveMessageSize = options.MessageBytesMax;
-            grpc.MaxSendMessageSize = options.MessageBytesMax;
-            grpc.Interceptors.Add<RefusalInterceptor>();
-        });
-        builder.Services.AddGrpcReflection();
-        builder.Services.AddGrpcHealthChecks().AddCheck("chain", () => view.IsCurrent
-            ? HealthCheckResult.Healthy()
-            : HealthCheckResult.Unhealthy("the chain was not seen for too long: nothing is paid or accepted"));
-        add(builder.Services);
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));
-
-        WebApplication app = builder.Build();
-        map(app);
-        app.MapGrpcHealthChecksService();
-        _parts.Add(app);
-        try
-        {
-            await app.StartAsync();
-        }
-        catch (IOException inUse)
-        {
-            throw new RefusalException(
-                Refusal.InvalidArgument, $"{flag} {listen} cannot be listened on: {inUse.Message}", inUse)
-            {
-                Field = flag,
-            };
-        }
-
-        return app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
-    }
-
     protected T Own<T>(T part)
         where T : notnull
     {
@@ -261,11 +219,15 @@ internal sealed class NodeHost : Host
 
     public Exports Exports { get; private set; } = null!;
 
+    /// <summary>SHA-256 of the key of its certificate; null where nothing is encrypted.</summary>
+    public string? TlsFingerprint { get; private set; }
+
     public static Task<NodeHost> StartAsync(NodeOptions options, ILoggerFactory logs, CancellationToken cancel) =>
         StartAsync(new NodeHost(), host => host.StartPartsAsync(options, logs, cancel));
 
     private async Task StartPartsAsync(NodeOptions options, ILoggerFactory logs, CancellationToken cancel)
     {
+        DoorAddress.RequireSafe(options);
         (PrivateKey key, EthereumChain chain, SignatureScheme scheme) = await ConnectAsync(options, logs, cancel);
         Party us = new(options.Owner.IsZero ? key.Address : options.Owner, key.Address);
         RocksChannelStore store = Own(RocksChannelStore.Open(
@@ -281,27 +243,34 @@ internal sealed class NodeHost : Host
         Own(dialling);
 
         await Node.CatchUpAsync(cancel);
-        WarnOf(options.ApiListen, logs);
-        PeerUrl = await ServeAsync(
-            "--peer-listen", options.PeerListen, options, Node.View, logs, AddParts, app => app.MapGrpcService<PeerGrpcService>());
-        ApiUrl = await ServeAsync("--api-listen", options.ApiListen, options, Node.View, logs, AddParts, app =>
-        {
-            app.MapGrpcService<NodeGrpcService>();
-            app.MapGrpcReflectionService();
-        });
+        DoorAddress api = DoorAddress.Parse(options.ApiListen), peers = DoorAddress.Parse(options.PeerListen);
+        TlsCertificate? tls = options.ApiTls || options.PeerTls
+            ? TlsCertificate.Open(options, [api, peers], TimeProvider.System, logs.CreateLogger<TlsCertificate>())
+            : null;
+        TlsFingerprint = tls?.Fingerprint;
+        TokenBook tokens = Own(new TokenBook(store, Node.Ledger, Node.Clock, logs.CreateLogger<TokenBook>()));
+        bool tokensRequired = options.ApiTokenRequired || !api.IsLocal;
+        if (tokensRequired) await AdminToken.WriteAsync(tokens, options.DataDirectory, logs.CreateLogger<TokenBook>(), cancel);
+        DoorServer peerDoor = Own(await DoorServer.OpenAsync(
+            new DoorPlan("--peer-listen", peers, options.PeerTls ? tls : null, options.PeerConnectionsMax),
+            options, Node.View, logs, access: null, AddParts, app => app.MapGrpcService<PeerGrpcService>()));
+        DoorServer apiDoor = Own(await DoorServer.OpenAsync(
+            new DoorPlan("--api-listen", api, options.ApiTls ? tls : null, options.ApiConnectionsMax),
+            options, Node.View, logs, new ApiAccess(tokens, options, TimeProvider.System, tokensRequired), AddParts, app =>
+            {
+                app.MapGrpcService<NodeGrpcService>();
+                app.MapGrpcReflectionService();
+            }));
+        (PeerUrl, ApiUrl) = (peerDoor.Url, apiDoor.Url);
         Node.PeerListen = PeerUrl;
         Node.Start();
 
         void AddParts(IServiceCollection services) => services
             .AddSingleton(Node)
             .AddSingleton(identity)
+            .AddSingleton(tokens)
+            .AddSingleton(new PeerAdmission(options, TimeProvider.System))
             .AddSingleton<IServiceMethodProvider<PeerGrpcService>, PeerMethods>();
-    }
-
-    private static void WarnOf(string apiListen, ILoggerFactory logs)
-    {
-        if (!IPAddress.IsLoopback(IPEndPoint.Parse(apiListen).Address))
-            logs.CreateLogger("ChannelNode").ApiIsOpen(apiListen);
     }
 }
 
@@ -332,10 +301,15 @@ internal sealed class WatchtowerHost : Host
         Own(await Exports.StartAsync(Tower, Signer, logs));
 
         await Tower.CatchUpAsync(cancel);
-        Url = await ServeAsync(
-            "--listen", options.Listen, node, Tower.View, logs,
+        DoorAddress door = DoorAddress.Parse(options.Listen);
+        TlsCertificate? tls = options.Tls
+            ? TlsCertificate.Open(node, [door], TimeProvider.System, logs.CreateLogger<TlsCertificate>())
+            : null;
+        DoorServer server = Own(await DoorServer.OpenAsync(
+            new DoorPlan("--listen", door, tls, node.PeerConnectionsMax), node, Tower.View, logs, access: null,
             services => services.AddSingleton(Tower).AddSingleton(identity),
-            app => app.MapGrpcService<WatchtowerGrpcService>());
+            app => app.MapGrpcService<WatchtowerGrpcService>()));
+        Url = server.Url;
     }
 }
 
@@ -343,9 +317,4 @@ internal static partial class ProgramLog
 {
     [LoggerMessage(100, LogLevel.Critical, "The node stops: it can no longer do its work safely")]
     public static partial void NodeFailed(this ILogger log, Exception error);
-
-    [LoggerMessage(101, LogLevel.Warning,
-        "The API listens on {Listen}, not only on this machine: it asks nobody who they are, and whoever reaches it spends "
-        + "this node's money")]
-    public static partial void ApiIsOpen(this ILogger log, string listen);
 }

@@ -28,7 +28,7 @@ internal sealed class CliCommand(string name, string description, string example
 }
 
 /// <summary>The usual help, then the command's example and the exit codes.</summary>
-internal sealed class HelpWithExample(HelpAction usual, Option node) : SynchronousCommandLineAction
+internal sealed class HelpWithExample(HelpAction usual, IReadOnlyList<Option> ofNode) : SynchronousCommandLineAction
 {
     /// <summary>The root command can be no <see cref="CliCommand"/>.</summary>
     private const string RootExample =
@@ -43,7 +43,8 @@ internal sealed class HelpWithExample(HelpAction usual, Option node) : Synchrono
     {
         Command command = parseResult.CommandResult.Command;
         HashSet<int> exitCodes = CliCommand.ExitCodesOf(command);
-        node.Hidden = !exitCodes.Contains(ExitCode.NodeUnreachable); // it means nothing to a command that asks no node
+        foreach (Option option in ofNode)
+            option.Hidden = !exitCodes.Contains(ExitCode.NodeUnreachable); // They mean nothing to a command that asks no node.
         usual.MaxWidth = 120;
         usual.Invoke(parseResult);
         TextWriter output = parseResult.InvocationConfiguration.Output;

@@ -52,11 +52,12 @@ internal static class CommandLine
             PayCommand.Create(shell),
             PaymentsCommand.Create(shell),
             EventsCommand.Create(shell),
+            TokenCommand.Create(shell),
         };
-        root.Options.Add(shell.Node);
+        foreach (Option option in shell.Node.All) root.Options.Add(option);
         root.Options.Add(shell.Json);
         HelpOption help = root.Options.OfType<HelpOption>().Single();
-        help.Action = new HelpWithExample((HelpAction)help.Action!, shell.Node);
+        help.Action = new HelpWithExample((HelpAction)help.Action!, shell.Node.All);
         return root;
     }
 

@@ -6,14 +6,11 @@ namespace ChannelNode.Cli;
 /// <summary>What all commands share: the global options, where they print, how they fail.</summary>
 internal sealed class CommandShell(CliActions actions, TimeProvider time, TextWriter output, TextWriter error)
 {
-    public const string DefaultNode = "http://127.0.0.1:9801";
-    public const string NodeVariable = "CHANNELNODE_NODE";
-
     public CliActions Actions { get; } = actions;
 
     public TimeProvider Time { get; } = time;
 
-    public Option<string> Node { get; } = NodeOption();
+    public NodeFlags Node { get; } = new();
 
     public Option<bool> Json { get; } = new("--json")
     {
@@ -50,7 +47,7 @@ internal sealed class CommandShell(CliActions actions, TimeProvider time, TextWr
     /// <summary>For a command that talks to a running node in one of its ways only.</summary>
     public async Task<T> AskAsync<T>(ParseResult parsed, Func<NodeConnection, Task<T>> ask, CancellationToken cancel)
     {
-        using var node = new NodeConnection(parsed.GetValue(Node)!);
+        using NodeConnection node = Node.Connect(parsed);
         try
         {
             return await ask(node);
@@ -71,19 +68,5 @@ internal sealed class CommandShell(CliActions actions, TimeProvider time, TextWr
         terminal.Fail(new Failure(ExitCode.Refused, "INTERNAL", exception.Message));
         terminal.Trace(exception);
         return ExitCode.Refused;
-    }
-
-    private static Option<string> NodeOption()
-    {
-        Option<string> option = Fields.Url("--node", $"The node to talk to; also set by {NodeVariable}", "http", "https");
-        option.Recursive = true;
-        option.DefaultValueFactory = result =>
-        {
-            string node = Environment.GetEnvironmentVariable(NodeVariable) is { Length: > 0 } set ? set : DefaultNode;
-            if (!Fields.IsUrl(node, "http", "https"))
-                result.AddError($"{NodeVariable}: '{node}' is not a URL that begins with http:// or https://");
-            return node;
-        };
-        return option;
     }
 }

@@ -53,6 +53,9 @@ internal static class Fields
     public static Option<Address> Address(string name, string description) =>
         Option<Address>(name, description, TryAddress, AddressLimit, "address");
 
+    /// <summary>What Linux takes for the path of a socket.</summary>
+    private const int SocketPathBytesMax = 107;
+
     public static Option<Address[]> Addresses(string name, string description) => new(name)
     {
         Description = description,
@@ -70,6 +73,16 @@ internal static class Fields
         string limit = $"host:port with a port from 0 to 65535, such as {byDefault}";
         return Option<string>(name, $"{description} ({limit})", TryListen, limit, "host:port", () => byDefault);
     }
+
+    /// <summary>A place to listen on, or a socket of this machine.</summary>
+    public static Option<string> Door(string name, string description, string byDefault)
+    {
+        string limit = $"host:port with a port from 0 to 65535, such as {byDefault}, or unix:/path of at most {SocketPathBytesMax} bytes";
+        return Option<string>(name, $"{description} ({limit})", TryDoor, limit, "host:port", () => byDefault);
+    }
+
+    public static bool IsSocket(string text) =>
+        text.StartsWith("unix:/", StringComparison.Ordinal) && Encoding.UTF8.GetByteCount(text) - "unix:".Length <= SocketPathBytesMax;
 
     public static Option<string> Url(string name, string description, params string[] schemes)
     {
@@ -207,6 +220,8 @@ internal static class Fields
         value = bytes.ToString();
         return ok;
     }
+
+    private static bool TryDoor(string text, out string value) => IsSocket(value = text) || TryListen(text, out value);
 
     private static bool TryListen(string text, out string value)
     {

@@ -1,4 +1,9 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Security;
+using System.Net.Sockets;
 using System.Runtime.CompilerServices;
+using System.Security.Authentication;
 using ChannelNode.Core;
 using ChannelNode.Proto.V1;
 using Grpc.Core;
@@ -13,18 +18,61 @@ internal sealed class NodeConnection : IDisposable
     private const int PageSize = 1_000;
 
     private readonly string _url;
+    private readonly NodeTrust _trust;
     private readonly GrpcChannel _channel;
 
-    public NodeConnection(string url)
+    /// <param name="url">http://, https:// or unix:/path.</param>
+    /// <param name="token">Shown with every call; null for none.</param>
+    /// <param name="trust">By what a node at https:// is known.</param>
+    public NodeConnection(string url, string? token, NodeTrust trust)
     {
-        _url = url;
-        _channel = GrpcChannel.ForAddress(new Uri(url), new GrpcChannelOptions
+        (_url, _trust) = (url, trust);
+        SocketsHttpHandler sockets = new()
         {
-            // The node speaks HTTP/2 without TLS, which no proxy forwards; one set for the web would only break this.
-            HttpHandler = new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(5) },
+            // The node speaks HTTP/2, without TLS too, which no proxy forwards; one set for the web would only break this.
+            UseProxy = false,
+            ConnectTimeout = TimeSpan.FromSeconds(5),
+            SslOptions = new SslClientAuthenticationOptions
+            {
+                EnabledSslProtocols = SslProtocols.Tls13,
+                RemoteCertificateValidationCallback = trust.Accept,
+            },
+        };
+        bool isSocket = Fields.IsSocket(url);
+        if (isSocket) sockets.ConnectCallback = (_, cancel) => OpenAsync(new UnixDomainSocketEndPoint(url["unix:".Length..]), cancel);
+        _channel = GrpcChannel.ForAddress(new Uri(isSocket ? "http://localhost" : url), new GrpcChannelOptions
+        {
+            HttpHandler = token is null ? sockets : new Showing(token, sockets),
             DisposeHttpClient = true,
         });
         Client = new NodeService.NodeServiceClient(_channel);
+    }
+
+    private static async ValueTask<Stream> OpenAsync(EndPoint endPoint, CancellationToken cancel)
+    {
+        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(endPoint, cancel);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Every request says who asks.</summary>
+    private sealed class Showing(string token, HttpMessageHandler inner) : DelegatingHandler(inner)
+    {
+        private readonly AuthenticationHeaderValue _token = new("Bearer", token);
+
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            request.Headers.Authorization = _token;
+            return base.SendAsync(request, cancellationToken);
+        }
     }
 
     public NodeService.NodeServiceClient Client { get; }
@@ -33,10 +81,13 @@ internal sealed class NodeConnection : IDisposable
     public Failure? FailureOf(Exception exception, CancellationToken cancel)
     {
         Failure? failure = Failure.Of(exception, cancel);
+        if (failure is { Reason: "TOKEN_MISSING" })
+            return failure with { Message = $"{_url} asks for a token: give --token-file, or set {NodeFlags.TokenVariable}" };
         if (failure is not { Reason: Failure.NodeUnreachable } || exception is not RpcException rpc) return failure;
         if (Failure.IsOfAnotherServer(rpc))
             return failure with { Message = $"{_url} is not a node's API (its peers' port?)" };
-        string hint = _url.StartsWith("https:", StringComparison.OrdinalIgnoreCase) ? "; a node's API speaks http://" : "";
+        if (_trust.Fault is { } fault) return failure with { Message = $"{_url} is not trusted: {fault}" };
+        string hint = _url.StartsWith("https:", StringComparison.OrdinalIgnoreCase) ? "; does it run with --api-tls?" : "";
         return failure with { Message = $"no node answers at {_url}: {failure.Message.TrimEnd('.')}{hint}" };
     }
 

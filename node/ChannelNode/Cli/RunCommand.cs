@@ -55,12 +55,9 @@ internal static class RunCommand
     private sealed class Flags
     {
         private readonly CommonFlags _common = new();
+        private readonly DoorFlags _doors = new();
         private readonly Option<Address> _owner = Fields.Address(
             "--owner", "Who is paid out, maybe a cold address; the signer's own address when not given");
-        private readonly Option<string> _apiListen = Fields.Listen(
-            "--api-listen", "Where applications and operators call; port 0 takes a free one", CommonFlags.Defaults.ApiListen);
-        private readonly Option<string> _peerListen = Fields.Listen(
-            "--peer-listen", "Where peers call; port 0 takes a free one", CommonFlags.Defaults.PeerListen);
         private readonly Option<uint> _confirmationsLarger = Fields.Number(
             "--confirmations-larger", "Blocks that deposits must be deep before more than --credit-small counts", 1u, 128u,
             CommonFlags.Defaults.ConfirmationsLarger);
@@ -149,7 +146,7 @@ internal static class RunCommand
 
         public IEnumerable<Option> All() =>
         [
-            .. _common.All(), _watchtowers, _watchtowerEveryMs, _owner, _apiListen, _peerListen, _confirmationsLarger,
+            .. _common.All(), .. _doors.All(), _watchtowers, _watchtowerEveryMs, _owner, _confirmationsLarger,
             _creditSmall, _creditLarger, _tokenCreditSmall, _tokenCreditLarger, _finality, _disputeWindow,
             _acceptTokens, _relayDeposits, _unfundedPerPeerMax, _unfundedMax, _closeDeadline, _claimLook, _claimFrom,
             _claimFromGasTimes, _receivedKeptHours, _receivedBytesMax, _sentKeptHours, _eventsKeptHours, _eventsMax,
@@ -157,13 +154,11 @@ internal static class RunCommand
             _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax, _peerQueueMax,
         ];
 
-        public NodeOptions Read(ParseResult parsed) => _common.Read(parsed) with
+        public NodeOptions Read(ParseResult parsed) => _doors.Read(parsed, _common.Read(parsed)) with
         {
             Watchtowers = parsed.GetValue(_watchtowers) is { Length: > 0 } urls ? urls : [],
             WatchtowerEveryMs = parsed.GetValue(_watchtowerEveryMs),
             Owner = parsed.GetValue(_owner),
-            ApiListen = parsed.GetValue(_apiListen)!,
-            PeerListen = parsed.GetValue(_peerListen)!,
             ConfirmationsLarger = parsed.GetValue(_confirmationsLarger),
             CreditSmallMax = parsed.GetValue(_creditSmall),
             CreditLargerMax = parsed.GetValue(_creditLarger),

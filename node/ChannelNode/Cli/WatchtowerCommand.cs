@@ -28,6 +28,8 @@ internal static class WatchtowerCommand
     private sealed class Flags
     {
         private readonly CommonFlags _common = new();
+        private readonly TlsFlags _tlsFiles = new();
+        private readonly Option<bool> _tls = new("--tls") { Description = "Serve over TLS 1.3: nodes dial https://" };
         private readonly Option<string> _listen = Fields.Listen(
             "--listen", "Where nodes call; port 0 takes a free one", Defaults.Listen);
         private readonly Option<Address[]> _accept = Fields.Addresses(
@@ -48,12 +50,13 @@ internal static class WatchtowerCommand
 
         public IEnumerable<Option> All() =>
         [
-            .. _common.All(), _listen, _accept, _channelsPerSignerMax, _channelsMax, _sessionsMax, _emptyKeptHours, _settle,
+            .. _common.All(), _listen, _tls, .. _tlsFiles.All(), _accept, _channelsPerSignerMax, _channelsMax, _sessionsMax, _emptyKeptHours, _settle,
         ];
 
         public WatchtowerOptions Read(ParseResult parsed) => new()
         {
-            Node = _common.Read(parsed),
+            Node = _tlsFiles.Read(parsed, _common.Read(parsed)),
+            Tls = parsed.GetValue(_tls),
             Listen = parsed.GetValue(_listen)!,
             AcceptedSigners = parsed.GetValue(_accept) is { Length: > 0 } signers ? signers : [],
             ChannelsPerSignerMax = parsed.GetValue(_channelsPerSignerMax),

@@ -52,6 +52,12 @@ internal interface IChannelStore : IDisposable
     /// <summary>In order of their numbers.</summary>
     IReadOnlyList<Job> ReadJobs();
 
+    /// <summary>All tokens of the API, revoked ones too, in order of their numbers.</summary>
+    IReadOnlyList<AccessToken> ReadTokens();
+
+    /// <summary>What tokens have spent.</summary>
+    IReadOnlyList<Spending> ReadSpending();
+
     /// <summary>The newest cursor of payments received; 0 before the first.</summary>
     ulong ReadReceivedCursor();
 
@@ -154,6 +160,15 @@ internal interface IStoreBatch : IDisposable
     void PutEvent(OperatorEvent what);
 
     void PutPeerUrl(Address signer, string url);
+
+    /// <summary>Replaces the token of the same number.</summary>
+    void PutToken(AccessToken token);
+
+    /// <summary>A token goes, and what it has spent.</summary>
+    void DropToken(ulong number);
+
+    /// <summary>Replaces what is stored of the same token, currency and peer.</summary>
+    void PutSpending(in Spending spending);
 
     void PutJob(Job job);
 

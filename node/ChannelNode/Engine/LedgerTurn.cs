@@ -40,9 +40,10 @@ internal sealed class LedgerTurn(
     private readonly List<ChannelSlot> _touched = [];
     private readonly List<LedgerCommand> _commands = [];
     private readonly List<OperatorEvent> _told = [];
+    private readonly List<SpendingCounter> _spent = [];
     private ulong _cursor = store.ReadReceivedCursor();
     private ulong _eventCursor = store.ReadEventCursor();
-    private long _acceptedAtMs;
+    private long _nowMs;
 
     /// <summary>To gather a run's payments in.</summary>
     public ArrayBufferWriter<byte> Payments { get; } = new(4_096);
@@ -138,6 +139,9 @@ internal sealed class LedgerTurn(
         foreach (EstablishedCommand command in slot.TakeWaiting()) command.Apply(this);
     }
 
+    /// <summary>The machine's time, the same for all of a turn from when it was first asked for.</summary>
+    public long NowMs => _nowMs == 0 ? _nowMs = clock.NowMs : _nowMs;
+
     /// <summary>For writes that belong to no channel's state.</summary>
     public void RequireDurable() => Durable = true;
 
@@ -149,10 +153,17 @@ internal sealed class LedgerTurn(
 
     public void PutReceived(ChannelId channel, int count, UInt128 totalBefore, ReadOnlySpan<byte> payments)
     {
-        if (_acceptedAtMs == 0) _acceptedAtMs = clock.NowMs;
-        Batch.PutReceived(new ReceivedRun(_cursor + 1, count, channel, totalBefore, _acceptedAtMs), payments);
+        Batch.PutReceived(new ReceivedRun(_cursor + 1, count, channel, totalBefore, NowMs), payments);
         _cursor += (ulong)count;
         ReceivedCount += count;
+    }
+
+    /// <summary>What a token has spent with this turn is in the write of the payments that spend it.</summary>
+    public void Spend(SpendingCounter counter)
+    {
+        if (counter.IsCharged) return;
+        counter.IsCharged = true;
+        _spent.Add(counter);
     }
 
     /// <summary>
@@ -190,6 +201,13 @@ internal sealed class LedgerTurn(
             Counts.PaymentsSigned += slot.New.Count;
         }
 
+        foreach (SpendingCounter counter in _spent)
+        {
+            counter.IsCharged = false;
+            Batch.PutSpending(counter.Spending);
+        }
+
+        _spent.Clear();
         long begunAt = clock.Time.GetTimestamp();
         if (!Batch.IsEmpty)
         {
@@ -246,7 +264,7 @@ internal sealed class LedgerTurn(
         _isCommitted = false;
         _sync = TimeSpan.Zero;
         _slowestAcknowledgement = TimeSpan.Zero;
-        _acceptedAtMs = 0;
+        _nowMs = 0;
         book.Sweep(Batch);
     }
 }

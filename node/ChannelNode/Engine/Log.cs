@@ -110,4 +110,10 @@ internal static partial class Log
     [LoggerMessage(87, LogLevel.Information, "Channel {Channel}: {Duty} is not needed any more, {Reason}: {Message}")]
     public static partial void DutyNeedless(
         this ILogger log, ChannelId channel, ChannelDuty duty, Refusal reason, string message);
+
+    [LoggerMessage(200, LogLevel.Information, "Token {Number} \"{Name}\" is made, for {Scopes}")]
+    public static partial void TokenMade(this ILogger log, ulong number, string name, Scopes scopes);
+
+    [LoggerMessage(201, LogLevel.Information, "Token {Number} \"{Name}\" is revoked")]
+    public static partial void TokenRevoked(this ILogger log, ulong number, string name);
 }

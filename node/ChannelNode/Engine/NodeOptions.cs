@@ -41,11 +41,56 @@ internal sealed record NodeOptions
     /// <summary>The owner named in channels: funds and is paid out. Zero takes the signer's address.</summary>
     public Address Owner { get; init; }
 
-    /// <summary>host:port for applications and operators. Loopback by default; port 0 takes a free one.</summary>
+    /// <summary>
+    /// host:port or unix:/path for applications and operators. Loopback by default, and beyond it only with
+    /// <see cref="ApiTls"/>; port 0 takes a free one.
+    /// </summary>
     public string ApiListen { get; init; } = "127.0.0.1:9801";
 
     /// <summary>host:port for peers. Port 0 takes a free one.</summary>
     public string PeerListen { get; init; } = "127.0.0.1:9802";
+
+    /// <summary>Whether the API is served over TLS 1.3. Beyond this machine it must be, and tokens are required.</summary>
+    public bool ApiTls { get; init; }
+
+    /// <summary>Whether peers are served over TLS 1.3; they dial https:// then.</summary>
+    public bool PeerTls { get; init; }
+
+    /// <summary>
+    /// File with the certificate to serve with, and those above it, in PEM. Empty for one that is made and kept in the data
+    /// directory.
+    /// </summary>
+    public string TlsCertificate { get; init; } = string.Empty;
+
+    /// <summary>File with its key; given with the certificate, or neither.</summary>
+    public string TlsKey { get; init; } = string.Empty;
+
+    /// <summary>Names of this machine for a certificate that is made, at most 32.</summary>
+    public IReadOnlyList<string> TlsDomains { get; init; } = [];
+
+    /// <summary>Whether callers of the API need a token on this machine too.</summary>
+    public bool ApiTokenRequired { get; init; }
+
+    /// <summary>Calls in a second by one token, or by one address without. 1 to 1,000,000.</summary>
+    public int ApiRequestsPerSecondMax { get; init; } = 50_000;
+
+    /// <summary>Calls open at a time by one token, or by one address without. 1 to 1,000,000.</summary>
+    public int ApiStreamsMax { get; init; } = 4_096;
+
+    /// <summary>Connections to the API at a time; those beyond are closed. 1 to 1,000,000.</summary>
+    public int ApiConnectionsMax { get; init; } = 1_024;
+
+    /// <summary>Connections of peers at a time; those beyond are closed. 1 to 1,000,000.</summary>
+    public int PeerConnectionsMax { get; init; } = 8_192;
+
+    /// <summary>Sessions that peers have opened, at a time. 1 to 1,000,000.</summary>
+    public int PeerSessionsMax { get; init; } = 4_096;
+
+    /// <summary>Peers that may be proving who they are at a time. 1 to 100,000.</summary>
+    public int PeerHandshakesMax { get; init; } = 512;
+
+    /// <summary>Sessions that one address may begin in a second. 1 to 100,000.</summary>
+    public int PeerHandshakesPerSecondMax { get; init; } = 1_000;
 
     /// <summary>
     /// Blocks of the chain that can be undone: a reorganisation that goes deeper stops the node. 128 to 8,192.

@@ -3,13 +3,19 @@ using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
 
-/// <summary>What became of a payment: paid up to a total of the channel, or refused and nothing paid.</summary>
-internal readonly record struct PaymentOutcome(Refusal Refusal, UInt128 Total, bool Repeated, SignedReceipt? Receipt)
+/// <summary>
+/// What became of a payment: paid up to a total of the channel, or refused and nothing paid; by which cap of the caller's
+/// token, where it was that.
+/// </summary>
+internal readonly record struct PaymentOutcome(
+    Refusal Refusal, UInt128 Total, bool Repeated, SignedReceipt? Receipt, BudgetBreach? Breach = null)
 {
     public static PaymentOutcome Paid(UInt128 total, bool repeated, SignedReceipt? receipt = null) =>
         new(Refusal.None, total, repeated, receipt);
 
     public static PaymentOutcome Refused(Refusal refusal) => new(refusal, UInt128.Zero, false, null);
+
+    public static PaymentOutcome Refused(BudgetBreach breach) => new(breach.Refusal, UInt128.Zero, false, null, breach);
 }
 
 /// <summary>A payment asked of this node. Answered once, when it is durable on the peer's disk or refused.</summary>
@@ -26,6 +32,9 @@ internal abstract class PaymentRequest(
 
     /// <summary>Null for all but a few.</summary>
     internal virtual PaymentTrace? Trace => null;
+
+    /// <summary>What the caller's token may spend; null where the caller has none.</summary>
+    public PaymentBudget? Budget { get; init; }
 
     /// <summary>Whether nobody waits for the answer any more.</summary>
     public abstract bool IsAbandoned { get; }
@@ -74,6 +83,12 @@ internal abstract class PaymentRequest(
         {
             // The first payment of this session: told where the channel stands, the peer's answer applies it again.
             turn.WaitForPeer(Slot, this);
+            return;
+        }
+
+        if (Budget?.Charge(turn, Slot.Channel, amount) is { } breach)
+        {
+            Done(PaymentOutcome.Refused(breach));
             return;
         }
 

@@ -13,4 +13,16 @@ internal sealed class RefusalException(Refusal refusal, string message, Exceptio
 
     /// <summary>The field of the request that is at fault, where there is one.</summary>
     public string? Field { get; init; }
+
+    /// <summary>What it was, where a limit speaks against it.</summary>
+    public string? Value { get; init; }
+
+    /// <summary>What it may be at most.</summary>
+    public string? Limit { get; init; }
+
+    /// <summary>When the same may be asked for again, where waiting helps.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>When the limit begins anew, Unix time in seconds, where it does.</summary>
+    public ulong? ResetsAtSeconds { get; init; }
 }

@@ -11,6 +11,9 @@ internal sealed record WatchtowerOptions
     /// <summary>host:port for the nodes that it guards. Port 0 takes a free one.</summary>
     public string Listen { get; init; } = "127.0.0.1:9803";
 
+    /// <summary>Whether it serves over TLS 1.3, with the certificate of <see cref="Node"/>; nodes dial https:// then.</summary>
+    public bool Tls { get; init; }
+
     /// <summary>Signers that it guards; all who come, up to the limits, where none is named.</summary>
     public IReadOnlyList<Address> AcceptedSigners { get; init; } = [];
 

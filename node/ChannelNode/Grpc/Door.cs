@@ -1,15 +1,37 @@
-using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace ChannelNode.Grpc;
+
+/// <summary>A door to be opened.</summary>
+/// <param name="Flag">The option that names its address.</param>
+/// <param name="Address">Where it is.</param>
+/// <param name="Tls">Null for one that is not encrypted.</param>
+/// <param name="ConnectionsMax">At a time; those beyond it are closed at once.</param>
+internal sealed record DoorPlan(string Flag, DoorAddress Address, TlsCertificate? Tls, int ConnectionsMax);
 
 /// <summary>How connections are served.</summary>
 internal static class Door
 {
+    private const int StreamsPerConnectionMax = 128;
+    private const int HeadersMax = 64;
+    private const int HeaderBytesMax = 16 * 1024;
+
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(10);
 
+    /// <summary>A connection without any call is closed then.</summary>
+    private static readonly TimeSpan IdleMax = TimeSpan.FromMinutes(2);
+
+    /// <summary>For a caller to agree on encryption, and for a call's headers to arrive.</summary>
+    private static readonly TimeSpan BeginMax = TimeSpan.FromSeconds(10);
+
     /// <summary>Nothing comes from files or variables beside the node's own options, and no folder is watched for changes.</summary>
-    public static WebApplicationBuilder NewBuilder(IPEndPoint listen)
+    public static WebApplicationBuilder NewBuilder(DoorPlan plan)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore();
@@ -18,19 +40,57 @@ internal static class Door
             // A read of nothing first would only spare idle sessions a buffer, and costs every message a system call.
             sockets.WaitForDataBeforeAllocatingBuffer = false;
             sockets.UnsafePreferInlineScheduling = true;
+            sockets.CreateBoundListenSocket = endPoint => endPoint is UnixDomainSocketEndPoint
+                ? DoorAddress.Bind(endPoint)
+                : SocketTransportOptions.CreateDefaultBoundListenSocket(endPoint);
         });
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            kestrel.Listen(listen, endpoint => endpoint.Protocols = HttpProtocols.Http2);
-            kestrel.Limits.Http2.KeepAlivePingDelay = KeepAlive;
-            kestrel.Limits.Http2.KeepAlivePingTimeout = KeepAlive;
-            kestrel.Limits.Http2.InitialStreamWindowSize = 1024 * 1024;
-            kestrel.Limits.Http2.InitialConnectionWindowSize = 4 * 1024 * 1024;
-            // A session lives as long as its peer; what it sends is bounded by message and by flow control.
-            kestrel.Limits.MaxRequestBodySize = null;
-            kestrel.Limits.MinRequestBodyDataRate = null;
-            kestrel.Limits.MinResponseDataRate = null;
+            Limit(kestrel.Limits, plan.ConnectionsMax);
+            if (plan.Address.SocketPath is { } path) kestrel.ListenUnixSocket(path, Configure);
+            else kestrel.Listen(plan.Address.EndPoint, Configure);
         });
         return builder;
+
+        void Configure(ListenOptions endpoint)
+        {
+            endpoint.Protocols = HttpProtocols.Http2;
+            if (plan.Tls is { } tls) endpoint.UseHttps(Encrypt(tls));
+        }
     }
+
+    private static void Limit(KestrelServerLimits limits, int connectionsMax)
+    {
+        limits.MaxConcurrentConnections = connectionsMax;
+        limits.KeepAliveTimeout = IdleMax;
+        limits.RequestHeadersTimeout = BeginMax;
+        limits.MaxRequestHeaderCount = HeadersMax;
+        limits.MaxRequestHeadersTotalSize = HeaderBytesMax;
+        limits.Http2.MaxRequestHeaderFieldSize = HeaderBytesMax;
+        limits.Http2.MaxStreamsPerConnection = StreamsPerConnectionMax;
+        limits.Http2.KeepAlivePingDelay = KeepAlive;
+        limits.Http2.KeepAlivePingTimeout = KeepAlive;
+        limits.Http2.InitialStreamWindowSize = 1024 * 1024;
+        limits.Http2.InitialConnectionWindowSize = 4 * 1024 * 1024;
+
+        // A session lives as long as its peer; what it sends is bounded by message and by flow control.
+        limits.MaxRequestBodySize = null;
+        limits.MinRequestBodyDataRate = null;
+        limits.MinResponseDataRate = null;
+    }
+
+    private static TlsHandshakeCallbackOptions Encrypt(TlsCertificate tls) => new()
+    {
+        HandshakeTimeout = BeginMax,
+        OnConnection = context =>
+        {
+            SslStreamCertificateContext certificate = tls.Current;
+            SessionTls.Present(context.Connection.Items, certificate.TargetCertificate);
+            return ValueTask.FromResult(new SslServerAuthenticationOptions
+            {
+                ServerCertificateContext = certificate,
+                EnabledSslProtocols = SslProtocols.Tls13,
+            });
+        },
+    };
 }

@@ -8,7 +8,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Grpc;
 
 /// <summary>What applications and operators ask of the node. Refusals leave through <see cref="RefusalInterceptor"/>.</summary>
-internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.NodeService.NodeServiceBase
+internal sealed class NodeGrpcService(Node node, NodeIdentity identity, TokenBook tokens) : Wire.NodeService.NodeServiceBase
 {
     private readonly ProgressStream _progress = new(node.Stopping);
 
@@ -164,8 +164,12 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         PaymentTrace? trace = PaymentTrace.Begin(
             payment.ChannelId, context.RequestHeaders.GetValue(ProgressStream.TraceHeader), node.Clock.Time);
         AwaitedPayment paying = new(
-            slot, amount, payment.ItemId.Memory, payment.IdempotencyKey, payment.Receipt, context.CancellationToken, trace);
+            slot, amount, payment.ItemId.Memory, payment.IdempotencyKey, payment.Receipt, context.CancellationToken, trace)
+        {
+            Budget = Caller.BudgetOf(context),
+        };
         PaymentOutcome outcome = await PayAsync(paying, trace, context.CancellationToken);
+        if (outcome.Breach is { } breach) throw breach.ToException();
         if (outcome.Refusal != Refusal.None) throw PaymentStream.Explain(outcome.Refusal, payment, slot);
         return new Wire.PayResponse
         {
@@ -193,7 +197,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         IAsyncStreamReader<Wire.StreamPaymentsRequest> requestStream,
         IServerStreamWriter<Wire.StreamPaymentsResponse> responseStream,
         ServerCallContext context) =>
-        new PaymentStream(node, requestStream, responseStream).RunAsync(context.CancellationToken);
+        new PaymentStream(node, requestStream, responseStream, Caller.BudgetOf(context)).RunAsync(context.CancellationToken);
 
     public override Task SubscribePayments(
         Wire.SubscribePaymentsRequest request,
@@ -280,6 +284,27 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         foreach (Wire.VerifyChainResponse response in NodeWire.Write(report))
             await responseStream.WriteAsync(response, context.CancellationToken);
     }
+
+    public override async Task<Wire.CreateTokenResponse> CreateToken(Wire.CreateTokenRequest request, ServerCallContext context)
+    {
+        TokenOrder order = TokenWire.Read(request, node.Clock.NowMs);
+        (AccessToken token, string secret) = await tokens.CreateAsync(order, context.CancellationToken);
+        return new Wire.CreateTokenResponse { Token = TokenWire.Write(token, []), Secret = secret };
+    }
+
+    public override async Task<Wire.ListTokensResponse> ListTokens(Wire.ListTokensRequest request, ServerCallContext context)
+    {
+        Wire.ListTokensResponse response = new();
+        foreach ((AccessToken token, IReadOnlyList<Spending> spent) in await tokens.ListAsync(context.CancellationToken))
+        {
+            if (request.All || token.EndedAt(node.Clock.NowMs) == Refusal.None) response.Tokens.Add(TokenWire.Write(token, spent));
+        }
+
+        return response;
+    }
+
+    public override async Task<Wire.RevokeTokenResponse> RevokeToken(Wire.RevokeTokenRequest request, ServerCallContext context) =>
+        new() { Token = TokenWire.Write(await tokens.RevokeAsync(request.Number, context.CancellationToken), []) };
 
     private ChannelSlot Find(string channelId) => node.Book.Get(Fields.ReadChannelId(channelId));
 }

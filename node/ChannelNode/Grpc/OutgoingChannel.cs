@@ -1,3 +1,5 @@
+using System.Net.Security;
+using System.Security.Authentication;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using Grpc.Net.Client;
@@ -10,11 +12,12 @@ internal static class OutgoingChannel
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(10);
 
     /// <summary>Refuses with InvalidArgument what is no URL, naming <paramref name="field"/>.</summary>
-    public static GrpcChannel Open(string url, string field, int messageBytesMax)
+    public static GrpcChannel Open(string url, string field, int messageBytesMax, SessionTls tls)
     {
         if (!Uri.TryCreate(url, UriKind.Absolute, out Uri? target) || target.Scheme is not ("http" or "https"))
             throw new RefusalException(Refusal.InvalidArgument, $"{field} {url} is not an http:// or https:// URL") { Field = field };
 
+        tls.IsEncryptedCall = target.Scheme == "https";
         return GrpcChannel.ForAddress(target, new GrpcChannelOptions
         {
             HttpHandler = new SocketsHttpHandler
@@ -25,6 +28,11 @@ internal static class OutgoingChannel
                 KeepAlivePingPolicy = HttpKeepAlivePingPolicy.Always,
                 ConnectTimeout = KeepAlive,
                 UseProxy = false,
+                SslOptions = new SslClientAuthenticationOptions
+                {
+                    EnabledSslProtocols = SslProtocols.Tls13,
+                    RemoteCertificateValidationCallback = tls.TakeCertificate,
+                },
             },
             DisposeHttpClient = true,
             MaxReceiveMessageSize = messageBytesMax,

@@ -22,6 +22,7 @@ internal sealed class PaymentStream
     private readonly Node _node;
     private readonly IAsyncStreamReader<Wire.StreamPaymentsRequest> _requests;
     private readonly IServerStreamWriter<Wire.StreamPaymentsResponse> _responses;
+    private readonly PaymentBudget? _budget;
     private readonly PaymentQueue _queue;
     private readonly int _underWayMax;
     private readonly Signal _answersLeft = new();
@@ -35,8 +36,10 @@ internal sealed class PaymentStream
     public PaymentStream(
         Node node,
         IAsyncStreamReader<Wire.StreamPaymentsRequest> requests,
-        IServerStreamWriter<Wire.StreamPaymentsResponse> responses)
+        IServerStreamWriter<Wire.StreamPaymentsResponse> responses,
+        PaymentBudget? budget)
     {
+        _budget = budget;
         _node = node;
         _requests = requests;
         _responses = responses;
@@ -94,7 +97,7 @@ internal sealed class PaymentStream
         if (refusal == Refusal.None) refusal = PaymentRequest.CheckForm(payment.ItemId.Length, payment.IdempotencyKey);
         if (refusal == Refusal.None && (slot = _node.Book.Find(id)) is null) refusal = Refusal.UnknownChannel;
         if (refusal != Refusal.None) Report(index, PaymentOutcome.Refused(refusal));
-        else asked.Add(new StreamedPayment(this, index, slot!, amount, payment, cancel));
+        else asked.Add(new StreamedPayment(this, index, slot!, amount, payment, cancel) { Budget = _budget });
     }
 
     private void Report(ulong index, PaymentOutcome outcome)
@@ -143,6 +146,7 @@ internal sealed class PaymentStream
         TotalSent = result.Outcome.Refusal == Refusal.None ? result.Outcome.Total.ToString() : string.Empty,
         Repeated = result.Outcome.Repeated,
         Receipt = NodeWire.Write(result.Outcome.Receipt),
+        CapExceeded = TokenWire.Write(result.Outcome.Breach),
     };
 
     /// <summary>A refused payment as an error for people.</summary>

@@ -17,13 +17,14 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
     public async Task<PeerLink> DialAsync(string url, Address? expected, CancellationToken cancel)
     {
         Node node = Node ?? throw new InvalidOperationException("dialled before the node was put together");
-        GrpcChannel channel = OutgoingChannel.Open(url, "peer_url", node.Options.MessageBytesMax);
+        SessionTls tls = SessionTls.OfCaller();
+        GrpcChannel channel = OutgoingChannel.Open(url, "peer_url", node.Options.MessageBytesMax, tls);
         var call = channel.CreateCallInvoker().AsyncDuplexStreamingCall(
             PeerExchange.Method, null, new CallOptions(cancellationToken: _stopping.Token));
-        PeerTransport transport = new(node, identity, isCaller: true, call.ResponseStream, call.RequestStream);
+        PeerTransport transport = new(node, identity, tls, call.ResponseStream, call.RequestStream);
         try
         {
-            PeerSession session = await transport.HandshakeAsync(expected, cancel);
+            PeerSession session = await transport.HandshakeAsync(expected, () => { }, cancel);
             _ = RunAsync(transport, session, call, channel);
             return session.Link;
         }

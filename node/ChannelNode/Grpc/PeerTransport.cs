@@ -22,7 +22,7 @@ internal sealed record NodeIdentity(
 internal sealed class PeerTransport(
     Node node,
     NodeIdentity identity,
-    bool isCaller,
+    SessionTls tls,
     IAsyncStreamReader<PeerEnvelope> reader,
     IAsyncStreamWriter<PeerEnvelope> writer)
 {
@@ -33,24 +33,28 @@ internal sealed class PeerTransport(
 
     /// <summary>
     /// Proves both identities and joins the engine. Throws <see cref="RefusalException"/> when the peer is not one for
-    /// us, or not <paramref name="expected"/>.
+    /// us, or not <paramref name="expected"/>, and what <paramref name="proven"/> throws when the peer has proven itself.
     /// </summary>
-    public async Task<PeerSession> HandshakeAsync(Address? expected, CancellationToken cancel)
+    public async Task<PeerSession> HandshakeAsync(Address? expected, Action proven, CancellationToken cancel)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         limit.CancelAfter(Handshake.Timeout);
         try
         {
-            Handshake handshake = new(identity, ProtocolVersion);
-            await WriteAsync(new Wire.PeerMessage { Hello = handshake.Hello() }, limit.Token);
-            Wire.PeerMessage hello = await NextAsync(limit.Token);
+            Handshake handshake = new(identity, ProtocolVersion, tls.Presented);
+
+            // Who is called speaks at once, so a caller that must know its certificate first hears it first.
+            Wire.PeerMessage? hello = tls.IsEncryptedCall ? await NextAsync(limit.Token) : null;
+            await WriteAsync(new Wire.PeerMessage { Hello = handshake.Hello(tls.Seen) }, limit.Token);
+            hello ??= await NextAsync(limit.Token);
             handshake.Take(hello.Hello ?? throw Handshake.Unexpected(hello.KindCase, "hello"), expected);
 
             // The caller proves itself first: a node signs nothing for someone who only knocks.
-            if (isCaller) await WriteAsync(new Wire.PeerMessage { HelloProof = handshake.Proof() }, limit.Token);
+            if (tls.IsCaller) await WriteAsync(new Wire.PeerMessage { HelloProof = handshake.Proof() }, limit.Token);
             Wire.PeerMessage proof = await NextAsync(limit.Token);
             handshake.Take(proof.HelloProof ?? throw Handshake.Unexpected(proof.KindCase, "hello_proof"));
-            if (!isCaller) await WriteAsync(new Wire.PeerMessage { HelloProof = handshake.Proof() }, limit.Token);
+            proven();
+            if (!tls.IsCaller) await WriteAsync(new Wire.PeerMessage { HelloProof = handshake.Proof() }, limit.Token);
 
             PeerLink link = new(handshake.Them.Signer, handshake.Them.Owner, node.Options.PeerQueueMax);
             return await node.Peers.AttachAsync(link, limit.Token);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using Google.Protobuf.WellKnownTypes;
@@ -17,6 +18,10 @@ internal static class RefusalStatus
         string reason = NameOf(refusal.Refusal);
         ErrorInfo info = new() { Domain = Domain, Reason = reason };
         if (refusal.Field is { } field) info.Metadata["field"] = field;
+        if (refusal.Value is { } value) info.Metadata["value"] = value;
+        if (refusal.Limit is { } limit) info.Metadata["limit"] = limit;
+        if (refusal.RetryAfter is { } wait) info.Metadata["retry_after_ms"] = Whole(Math.Ceiling(wait.TotalMilliseconds));
+        if (refusal.ResetsAtSeconds is { } reset) info.Metadata["resets_at_seconds"] = Whole(reset);
         return new Google.Rpc.Status
         {
             Code = (int)CodeOf(refusal.Refusal),
@@ -24,6 +29,9 @@ internal static class RefusalStatus
             Details = { Any.Pack(info) },
         }.ToRpcException();
     }
+
+    private static string Whole<T>(T number)
+        where T : IFormattable => number.ToString("0", CultureInfo.InvariantCulture);
 
     /// <summary>A name as another node gave it; InvalidArgument for one that this version does not know.</summary>
     public static Refusal Parse(string reason)
@@ -40,17 +48,28 @@ internal static class RefusalStatus
         return name[prefix.Length..];
     }
 
+    /// <summary>The same for what is no gRPC.</summary>
+    public static int HttpCodeOf(Refusal refusal) => CodeOf(refusal) switch
+    {
+        Code.Unauthenticated => StatusCodes.Status401Unauthorized,
+        Code.PermissionDenied => StatusCodes.Status403Forbidden,
+        Code.ResourceExhausted => StatusCodes.Status429TooManyRequests,
+        _ => StatusCodes.Status400BadRequest,
+    };
+
     private static Code CodeOf(Refusal refusal) => refusal switch
     {
         Refusal.InvalidArgument or Refusal.InvalidSignature or Refusal.AmountTooLarge or Refusal.ZeroAmount
             or Refusal.ItemIdTooLong or Refusal.IdempotencyKeyTooLong or Refusal.ZeroOwner or Refusal.ZeroSigner
             or Refusal.SameSigner or Refusal.OwnerIsContract or Refusal.DisputeWindowOutOfRange => Code.InvalidArgument,
-        Refusal.UnknownChannel or Refusal.UnknownPeer => Code.NotFound,
+        Refusal.UnknownChannel or Refusal.UnknownPeer or Refusal.UnknownToken => Code.NotFound,
         Refusal.IdempotencyKeyReused => Code.AlreadyExists,
         Refusal.CursorUnknown or Refusal.CursorExpired => Code.OutOfRange,
-        Refusal.TooManyInFlight or Refusal.BudgetReached => Code.ResourceExhausted,
-        Refusal.WrongIdentity => Code.Unauthenticated,
-        Refusal.WrongSigner or Refusal.NotParty => Code.PermissionDenied,
+        Refusal.TooManyInFlight or Refusal.BudgetReached or Refusal.RateLimited or Refusal.TooManyStreams
+            or Refusal.TooManySessions or Refusal.TokenCapExceeded or Refusal.TooManyTokens => Code.ResourceExhausted,
+        Refusal.WrongIdentity or Refusal.TokenMissing or Refusal.TokenInvalid or Refusal.TokenExpired
+            or Refusal.TokenRevoked => Code.Unauthenticated,
+        Refusal.WrongSigner or Refusal.NotParty or Refusal.ScopeMissing or Refusal.AddressNotAllowed => Code.PermissionDenied,
         Refusal.PeerOffline or Refusal.ChainUnavailable or Refusal.NotReady => Code.Unavailable,
         _ => Code.FailedPrecondition,
     };

@@ -18,14 +18,15 @@ internal sealed class WatchtowerDialling(NodeIdentity identity, int messageBytes
     /// <summary>Runs one session until it ends; throws why it did, PeerOffline where nobody is there.</summary>
     public async Task RunAsync(WatchtowerLink tower, CancellationToken cancel)
     {
-        using GrpcChannel channel = OutgoingChannel.Open(tower.Url, "--watchtower", messageBytesMax);
+        SessionTls tls = SessionTls.OfCaller();
+        using GrpcChannel channel = OutgoingChannel.Open(tower.Url, "--watchtower", messageBytesMax, tls);
         using AsyncDuplexStreamingCall<Wire.GuardRequest, Wire.GuardResponse> call =
             new Wire.WatchtowerService.WatchtowerServiceClient(channel).Guard(cancellationToken: cancel);
         try
         {
             Listener listener = new(call.ResponseStream, cancel);
             Speaker speaker = new(call.RequestStream, listener);
-            Address signer = await ShakeHandsAsync(speaker, listener, cancel);
+            Address signer = await ShakeHandsAsync(speaker, listener, tls, cancel);
             tower.Begin(signer, await HearHoldingsAsync(listener));
             while (true)
             {
@@ -42,11 +43,12 @@ internal sealed class WatchtowerDialling(NodeIdentity identity, int messageBytes
         }
     }
 
-    private async Task<Address> ShakeHandsAsync(Speaker speaker, Listener listener, CancellationToken cancel)
+    private async Task<Address> ShakeHandsAsync(Speaker speaker, Listener listener, SessionTls tls, CancellationToken cancel)
     {
         Handshake handshake = new(identity, WatchtowerWire.ProtocolVersion);
-        await speaker.SayAsync(new Wire.GuardRequest { Hello = handshake.Hello() }, cancel);
-        Wire.GuardResponse hello = await listener.HearAsync(Handshake.Timeout);
+        Wire.GuardResponse? hello = tls.IsEncryptedCall ? await listener.HearAsync(Handshake.Timeout) : null;
+        await speaker.SayAsync(new Wire.GuardRequest { Hello = handshake.Hello(tls.Seen) }, cancel);
+        hello ??= await listener.HearAsync(Handshake.Timeout);
         handshake.Take(hello.Hello ?? throw Handshake.Unexpected(hello.KindCase, "hello"), null);
         await speaker.SayAsync(new Wire.GuardRequest { HelloProof = handshake.Proof() }, cancel);
         Wire.GuardResponse proof = await listener.HearAsync(Handshake.Timeout);

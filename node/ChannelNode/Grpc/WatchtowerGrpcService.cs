@@ -16,7 +16,7 @@ internal sealed class WatchtowerGrpcService(Watchtower tower, NodeIdentity ident
         ServerCallContext context)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, tower.Stopping);
-        Address signer = await ShakeHandsAsync(requestStream, responseStream, ending.Token);
+        Address signer = await ShakeHandsAsync(requestStream, responseStream, SessionTls.OfCalled(context.GetHttpContext()), ending.Token);
         GuardClient client = tower.Guards.Join(signer);
         try
         {
@@ -31,11 +31,12 @@ internal sealed class WatchtowerGrpcService(Watchtower tower, NodeIdentity ident
 
     /// <summary>The node proves itself first: nothing is signed for someone who only knocks.</summary>
     private async Task<Address> ShakeHandsAsync(
-        IAsyncStreamReader<Wire.GuardRequest> requests, IServerStreamWriter<Wire.GuardResponse> responses, CancellationToken cancel)
+        IAsyncStreamReader<Wire.GuardRequest> requests, IServerStreamWriter<Wire.GuardResponse> responses, SessionTls tls,
+        CancellationToken cancel)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         limit.CancelAfter(Handshake.Timeout);
-        Handshake handshake = new(identity, WatchtowerWire.ProtocolVersion);
+        Handshake handshake = new(identity, WatchtowerWire.ProtocolVersion, tls.Presented);
         try
         {
             await responses.WriteAsync(new Wire.GuardResponse { Hello = handshake.Hello() }, limit.Token);

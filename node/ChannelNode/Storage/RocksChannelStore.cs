@@ -218,6 +218,18 @@ internal sealed class RocksChannelStore : IChannelStore
         return jobs;
     }
 
+    public IReadOnlyList<AccessToken> ReadTokens()
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        return TokenRow.ReadAll(_database, _families.Tokens);
+    }
+
+    public IReadOnlyList<Spending> ReadSpending()
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        return SpendingRow.ReadAll(_database, _families.Tokens);
+    }
+
     public ulong ReadReceivedCursor()
     {
         using StoreGate.Pass pass = _gate.Enter();

@@ -217,6 +217,41 @@ internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IS
         Put(families.Peers, key, PeerRow.Write(url));
     }
 
+    public void PutToken(AccessToken token)
+    {
+        Span<byte> key = stackalloc byte[TokenRow.KeySize];
+        TokenRow.WriteKey(key, token.Number);
+        byte[] rented = ArrayPool<byte>.Shared.Rent(TokenRow.SizeMax(token));
+        try
+        {
+            var row = new RowWriter(rented);
+            TokenRow.Write(ref row, token);
+            Put(families.Tokens, key, row.Row);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(rented);
+        }
+    }
+
+    public void DropToken(ulong number)
+    {
+        Span<byte> key = stackalloc byte[TokenRow.KeySize];
+        TokenRow.WriteKey(key, number);
+        _writes.Delete(key, families.Tokens);
+        byte[] from = SpendingRow.Key(new Spending(number, default, default, 0, 0, 0));
+        byte[] behind = SpendingRow.Key(new Spending(checked(number + 1), default, default, 0, 0, 0));
+        _writes.DeleteRange(from, (ulong)from.Length, behind, (ulong)behind.Length, families.Tokens);
+        IsEmpty = false;
+    }
+
+    public void PutSpending(in Spending spending)
+    {
+        var row = new RowWriter(stackalloc byte[SpendingRow.SizeMax]);
+        SpendingRow.Write(ref row, spending);
+        Put(families.Tokens, SpendingRow.Key(spending), row.Row);
+    }
+
     public void PutJob(Job job)
     {
         var key = new RowWriter(stackalloc byte[sizeof(ulong)]);

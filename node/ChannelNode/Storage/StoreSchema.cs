@@ -18,6 +18,8 @@ namespace ChannelNode.Storage;
 /// undo         block number, channel id         StateRow
 /// deposits     block number, channel id, side   RecentDepositRow
 /// events       cursor                           EventRow
+/// tokens       't', number                      TokenRow
+///              's', number, currency, peer      SpendingRow
 /// received@ms  first cursor                     ReceivedRow
 /// sent@ms      'p', channel id, lifetime total  SentRow
 ///              'k', idempotency key, UTF-8      IdempotencyRow
@@ -38,6 +40,7 @@ internal sealed class StoreSchema
     public const string Undo = "undo";
     public const string Deposits = "deposits";
     public const string Events = "events";
+    public const string Tokens = "tokens";
     public const string Received = "received";
     public const string Sent = "sent";
 
@@ -108,6 +111,7 @@ internal sealed class StoreSchema
             { Undo, _calm },
             { Deposits, _calm },
             { Events, _calm },
+            { Tokens, _calm },
         };
         foreach (string name in there)
         {

@@ -98,7 +98,7 @@ public sealed class FailureTests
     }
 
     [Fact]
-    public async Task HttpsToANode_HintsAtHttp()
+    public async Task HttpsToANodeWithoutIt_HintsAtTheOption()
     {
         await using FakeNode node = await FakeNode.StartAsync();
         string url = node.Url.Replace("http:", "https:", StringComparison.Ordinal);
@@ -107,7 +107,7 @@ public sealed class FailureTests
 
         Assert.Equal(ExitCode.NodeUnreachable, run.ExitCode);
         Assert.StartsWith($"error: NODE_UNREACHABLE: no node answers at {url}: ", run.Error);
-        Assert.EndsWith("; a node's API speaks http://\n", run.Error);
+        Assert.EndsWith("; does it run with --api-tls?\n", run.Error);
     }
 
     [Fact]

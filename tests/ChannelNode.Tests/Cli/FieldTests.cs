@@ -66,7 +66,7 @@ public sealed class FieldTests
     [InlineData("--window", "9", "is not a whole number from 10 to 2592000")]
     [InlineData("--window", "2592001", "is not a whole number from 10 to 2592000")]
     [InlineData("--peer", "127.0.0.1:9802", "is not a URL that begins with http:// or https://")]
-    [InlineData("--node", "ftp://node", "is not a URL that begins with http:// or https://")]
+    [InlineData("--node", "ftp://node", "is not a URL that begins with http://, https:// or unix:/")]
     public async Task BadTerms_NameFieldValueAndLimit(string field, string value, string limit)
     {
         string[] peer = field == "--peer" ? [] : ["--peer", "http://127.0.0.1:9802"];

@@ -149,7 +149,7 @@ public sealed class RunCommandTests
     [InlineData("--otlp-endpoint", "collector:4317", "a URL that begins with http:// or https://")]
     [InlineData("--log-format", "xml", "one of text, json")]
     [InlineData("--log-level", "loud", "one of debug, information, warning, error, critical, none")]
-    [InlineData("--api-listen", "9801", "host:port with a port from 0 to 65535, such as 127.0.0.1:9801")]
+    [InlineData("--api-listen", "9801", "host:port with a port from 0 to 65535, such as 127.0.0.1:9801, or unix:/path of at most 107 bytes")]
     [InlineData("--peer-listen", "127.0.0.1:65536", "host:port with a port from 0 to 65535, such as 127.0.0.1:9802")]
     public async Task WrongValue_NamesFieldValueAndLimit(string flag, string value, string limit)
     {

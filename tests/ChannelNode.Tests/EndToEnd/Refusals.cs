@@ -17,6 +17,11 @@ internal static class Refusals
     /// <summary>The refusal's name.</summary>
     public static string NameOf(RpcException error) => InfoOf(error).Reason;
 
+    public static string? FieldOf(RpcException error) => InfoOf(error).Metadata.GetValueOrDefault("field");
+
+    public static IReadOnlyDictionary<string, string> MetadataOf(RpcException error) =>
+        new Dictionary<string, string>(InfoOf(error).Metadata);
+
     private static ErrorInfo InfoOf(RpcException error)
     {
         ErrorInfo? info = error.GetRpcStatus()?.GetDetail<ErrorInfo>();

@@ -1,7 +1,6 @@
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Signing;
-using Grpc.Net.Client;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
@@ -13,7 +12,7 @@ namespace ChannelNode.Tests.EndToEnd;
 internal sealed class TestNode : IAsyncDisposable
 {
     private readonly NodeOptions _options;
-    private GrpcChannel? _channel;
+    private ApiCaller? _caller;
 
     private TestNode(NodeOptions options) => _options = options;
 
@@ -55,13 +54,13 @@ internal sealed class TestNode : IAsyncDisposable
     public async Task StartAsync()
     {
         Host = await NodeHost.StartAsync(_options, NullLoggerFactory.Instance, CancellationToken.None);
-        _channel = GrpcChannel.ForAddress(Host.ApiUrl);
-        Api = new Wire.NodeService.NodeServiceClient(_channel);
+        _caller = new ApiCaller(Host.ApiUrl);
+        Api = _caller.Api;
     }
 
     public async Task StopAsync()
     {
-        _channel?.Dispose();
+        _caller?.Dispose();
         await Host.DisposeAsync();
     }
 

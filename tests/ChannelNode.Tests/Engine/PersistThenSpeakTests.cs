@@ -195,6 +195,10 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
 
         public IReadOnlyList<Job> ReadJobs() => store.ReadJobs();
 
+        public IReadOnlyList<AccessToken> ReadTokens() => store.ReadTokens();
+
+        public IReadOnlyList<Spending> ReadSpending() => store.ReadSpending();
+
         public ulong ReadEventCursor() => store.ReadEventCursor();
 
         public ulong ReadDroppedEventCursor() => store.ReadDroppedEventCursor();

@@ -43,6 +43,10 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
 
     public IReadOnlyList<Job> ReadJobs() => [.. _rows.Jobs.Values];
 
+    public IReadOnlyList<AccessToken> ReadTokens() => [];
+
+    public IReadOnlyList<Spending> ReadSpending() => [];
+
     public ulong ReadReceivedCursor() => _rows.Received.Count == 0 ? 0 : _rows.Received[^1].Run.LastCursor;
 
     public ulong ReadDroppedCursor() => 0;
@@ -182,6 +186,13 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
         public void PutEvent(OperatorEvent what) => Writes.Add(rows => rows.Events.Add(what.Cursor, what));
 
         public void PutPeerUrl(Address signer, string url) => Writes.Add(rows => rows.PeerUrls[signer] = url);
+
+        // Nobody has a token there: they are tested on the real store.
+        public void PutToken(AccessToken token) => throw new NotSupportedException();
+
+        public void DropToken(ulong number) => throw new NotSupportedException();
+
+        public void PutSpending(in Spending spending) => throw new NotSupportedException();
 
         public void PutJob(Job job) => Writes.Add(rows => rows.Jobs[job.Number] = job);
 

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Net;
 using System.Text.RegularExpressions;
 using ChannelNode.Grpc;
 using Grpc.AspNetCore.Server.Model;
@@ -43,7 +42,7 @@ internal sealed partial class EchoServer : IAsyncDisposable
     /// <summary>The process itself; never returns.</summary>
     public static async Task ServeAsync()
     {
-        WebApplicationBuilder builder = Door.NewBuilder(new IPEndPoint(IPAddress.Loopback, 0));
+        WebApplicationBuilder builder = Door.NewBuilder(new DoorPlan("echo", DoorAddress.Parse("127.0.0.1:0"), Tls: null, ConnectionsMax: 8_192));
         builder.Services.AddGrpc();
         builder.Services.AddSingleton<IServiceMethodProvider<Service>, Methods>();
         await using WebApplication app = builder.Build();

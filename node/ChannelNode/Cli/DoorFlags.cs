@@ -1,0 +1,100 @@
+using System.CommandLine;
+using ChannelNode.Engine;
+
+namespace ChannelNode.Cli;
+
+/// <summary>The flags of a certificate, which a node and a watchtower have in common.</summary>
+internal sealed class TlsFlags
+{
+    public const int DomainsMax = 32;
+
+    private readonly Option<string> _certificate = new("--tls-cert")
+    {
+        Description = "Certificate to serve TLS with, and those above it, in PEM; read anew when the file changes. One is made and "
+            + "kept in --data-dir when none is given",
+        HelpName = "path",
+    };
+    private readonly Option<string> _key = new("--tls-key") { Description = "Its key, in PEM", HelpName = "path" };
+    private readonly Option<string[]> _domains = new("--tls-domain")
+    {
+        Description = "A name by which callers know this machine, for a certificate that is made; may be given several times",
+        HelpName = "name",
+        Arity = ArgumentArity.ZeroOrMore,
+        CustomParser = result =>
+        {
+            if (result.Tokens.Count > DomainsMax) result.AddError($"--tls-domain: {result.Tokens.Count} were given, at most {DomainsMax} can be");
+            foreach (var token in result.Tokens)
+            {
+                if (Uri.CheckHostName(token.Value) == UriHostNameType.Unknown)
+                    result.AddError($"--tls-domain: '{token.Value}' is not a host name or an address");
+            }
+
+            return [.. result.Tokens.Select(token => token.Value)];
+        },
+    };
+
+    public IEnumerable<Option> All() => [_certificate, _key, _domains];
+
+    public NodeOptions Read(ParseResult parsed, NodeOptions options) => options with
+    {
+        TlsCertificate = parsed.GetValue(_certificate) ?? "",
+        TlsKey = parsed.GetValue(_key) ?? "",
+        TlsDomains = parsed.GetValue(_domains) is { Length: > 0 } names ? names : [],
+    };
+}
+
+/// <summary>The flags of a node's two doors: who comes in, and how many.</summary>
+internal sealed class DoorFlags
+{
+    private readonly TlsFlags _tls = new();
+    private readonly Option<string> _apiListen = Fields.Door(
+        "--api-listen", "Where applications and operators call; port 0 takes a free one. Beyond this machine only with --api-tls",
+        CommonFlags.Defaults.ApiListen);
+    private readonly Option<string> _peerListen = Fields.Listen(
+        "--peer-listen", "Where peers call; port 0 takes a free one", CommonFlags.Defaults.PeerListen);
+    private readonly Option<bool> _apiTls = new("--api-tls") { Description = "Serve the API over TLS 1.3" };
+    private readonly Option<bool> _peerTls = new("--peer-tls") { Description = "Serve peers over TLS 1.3: they dial https://" };
+    private readonly Option<bool> _tokenRequired = new("--api-token-required")
+    {
+        Description = "Let nobody call the API without a token; always so beyond this machine",
+    };
+    private readonly Option<int> _requestsMax = Fields.Number(
+        "--api-requests-per-second-max", "Calls of the API in a second by one token, or by one address without", 1, 1_000_000,
+        CommonFlags.Defaults.ApiRequestsPerSecondMax);
+    private readonly Option<int> _streamsMax = Fields.Number(
+        "--api-streams-max", "Calls of the API that are open at a time by one token, or by one address without", 1, 1_000_000,
+        CommonFlags.Defaults.ApiStreamsMax);
+    private readonly Option<int> _apiConnectionsMax = Fields.Number(
+        "--api-connections-max", "Connections to the API at a time", 1, 1_000_000, CommonFlags.Defaults.ApiConnectionsMax);
+    private readonly Option<int> _peerConnectionsMax = Fields.Number(
+        "--peer-connections-max", "Connections of peers at a time", 1, 1_000_000, CommonFlags.Defaults.PeerConnectionsMax);
+    private readonly Option<int> _peerSessionsMax = Fields.Number(
+        "--peer-sessions-max", "Sessions that peers have opened, at a time", 1, 1_000_000, CommonFlags.Defaults.PeerSessionsMax);
+    private readonly Option<int> _handshakesMax = Fields.Number(
+        "--peer-handshakes-max", "Peers that may be proving who they are at a time", 1, 100_000, CommonFlags.Defaults.PeerHandshakesMax);
+    private readonly Option<int> _handshakesPerSecondMax = Fields.Number(
+        "--peer-handshakes-per-second-max", "Sessions that one address may begin in a second", 1, 100_000,
+        CommonFlags.Defaults.PeerHandshakesPerSecondMax);
+
+    public IEnumerable<Option> All() =>
+    [
+        _apiListen, _peerListen, _apiTls, _peerTls, .. _tls.All(), _tokenRequired, _requestsMax, _streamsMax, _apiConnectionsMax,
+        _peerConnectionsMax, _peerSessionsMax, _handshakesMax, _handshakesPerSecondMax,
+    ];
+
+    public NodeOptions Read(ParseResult parsed, NodeOptions options) => _tls.Read(parsed, options) with
+    {
+        ApiListen = parsed.GetValue(_apiListen)!,
+        PeerListen = parsed.GetValue(_peerListen)!,
+        ApiTls = parsed.GetValue(_apiTls),
+        PeerTls = parsed.GetValue(_peerTls),
+        ApiTokenRequired = parsed.GetValue(_tokenRequired),
+        ApiRequestsPerSecondMax = parsed.GetValue(_requestsMax),
+        ApiStreamsMax = parsed.GetValue(_streamsMax),
+        ApiConnectionsMax = parsed.GetValue(_apiConnectionsMax),
+        PeerConnectionsMax = parsed.GetValue(_peerConnectionsMax),
+        PeerSessionsMax = parsed.GetValue(_peerSessionsMax),
+        PeerHandshakesMax = parsed.GetValue(_handshakesMax),
+        PeerHandshakesPerSecondMax = parsed.GetValue(_handshakesPerSecondMax),
+    };
+}

@@ -1,0 +1,107 @@
+using System.CommandLine;
+
+namespace ChannelNode.Cli;
+
+/// <summary>The global options that say which node a command asks, what proves that it is that node, and who asks.</summary>
+internal sealed class NodeFlags
+{
+    public const string DefaultNode = "http://127.0.0.1:9801";
+    public const string NodeVariable = "CHANNELNODE_NODE";
+    public const string TokenVariable = "CHANNELNODE_TOKEN";
+    public const string CertificateVariable = "CHANNELNODE_TLS_CERT";
+    public const string FingerprintVariable = "CHANNELNODE_TLS_FINGERPRINT";
+
+    private const string FingerprintLimit = "64 hex digits, with or without colons";
+
+    public NodeFlags()
+    {
+        Node = new Option<string>("--node")
+        {
+            Description = $"The node to talk to, http://, https:// or unix:/path; also set by {NodeVariable}",
+            HelpName = "url",
+            Recursive = true,
+            DefaultValueFactory = result => Checked(result, NodeVariable, VariableOf(NodeVariable) ?? DefaultNode, IsNode, NodeLimit)!,
+            CustomParser = result => Checked(result, "--node", result.Tokens[0].Value, IsNode, NodeLimit)!,
+        };
+        Fingerprint = new Option<string?>("--tls-fingerprint")
+        {
+            Description = $"SHA-256 of the key (or certificate) of a node at https://, as it says when it is ready; also set by {FingerprintVariable}",
+            HelpName = "hex",
+            Recursive = true,
+            DefaultValueFactory = result => VariableOf(FingerprintVariable) is { } set
+                ? Checked(result, FingerprintVariable, set, IsFingerprint, FingerprintLimit)
+                : null,
+            CustomParser = result => Checked(result, "--tls-fingerprint", result.Tokens[0].Value, IsFingerprint, FingerprintLimit),
+        };
+    }
+
+    private const string NodeLimit = "a URL that begins with http://, https:// or unix:/";
+
+    public Option<string> Node { get; }
+
+    public Option<string?> Fingerprint { get; }
+
+    public Option<string?> TokenFile { get; } = new("--token-file")
+    {
+        Description = $"File with the token to show to the node; {TokenVariable} holds a token itself",
+        HelpName = "path",
+        Recursive = true,
+    };
+
+    public Option<string?> Certificate { get; } = new("--tls-cert")
+    {
+        Description = $"Certificate of a node at https://, or of who vouches for it, in PEM (its tls.cert); also set by {CertificateVariable}",
+        HelpName = "path",
+        Recursive = true,
+        DefaultValueFactory = _ => VariableOf(CertificateVariable),
+    };
+
+    public IReadOnlyList<Option> All => [Node, TokenFile, Certificate, Fingerprint];
+
+    /// <summary>Throws <see cref="CommandException"/> where the token or the certificate cannot be used.</summary>
+    public NodeConnection Connect(ParseResult parsed)
+    {
+        string node = parsed.GetValue(Node)!;
+        string? token = parsed.GetValue(TokenFile) is { } path
+            ? CheckToken(File.ReadAllText(path), "--token-file", $"{path} holds no token: expected one line, cn_...")
+            : VariableOf(TokenVariable) is { } set ? CheckToken(set, TokenVariable, $"{TokenVariable} is no token: expected cn_...") : null;
+        if (token is not null && !IsPrivate(node))
+        {
+            throw Wrong(
+                "--node", $"--node {node}: a token would be readable on its way to another machine: use https://, and --tls-cert or "
+                + "--tls-fingerprint where no authority vouches for the node");
+        }
+
+        NodeTrust trust = NodeTrust.Of(parsed.GetValue(Certificate), parsed.GetValue(Fingerprint));
+        return new NodeConnection(node, token, trust);
+    }
+
+    private static string CheckToken(string text, string flag, string message)
+    {
+        string token = text.Trim();
+        bool isOne = token.StartsWith("cn_", StringComparison.Ordinal)
+            && token.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-');
+        return isOne ? token : throw Wrong(flag, message); // Never with what was found there.
+    }
+
+    public static CommandException Wrong(string flag, string message) =>
+        new(new Failure(ExitCode.WrongUsage, Failure.InvalidArgument, message, flag));
+
+    private static bool IsPrivate(string node) =>
+        Fields.IsSocket(node) || !Uri.TryCreate(node, UriKind.Absolute, out Uri? uri) || uri.Scheme == "https" || uri.IsLoopback;
+
+    private static bool IsNode(string text) => Fields.IsSocket(text) || Fields.IsUrl(text, "http", "https");
+
+    private static bool IsFingerprint(string text) => text.Replace(":", "") is { Length: 64 } hex && hex.All(char.IsAsciiHexDigit);
+
+    private static string? VariableOf(string name) =>
+        Environment.GetEnvironmentVariable(name) is { Length: > 0 } set ? set : null;
+
+    private static string? Checked(
+        System.CommandLine.Parsing.ArgumentResult result, string name, string text, Func<string, bool> isOne, string limit)
+    {
+        if (isOne(text)) return text;
+        result.AddError($"{name}: '{text}' is not {limit}");
+        return null;
+    }
+}

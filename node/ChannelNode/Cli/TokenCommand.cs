@@ -1,0 +1,184 @@
+using System.CommandLine;
+using System.Globalization;
+using ChannelNode.Core;
+using ChannelNode.Proto.V1;
+
+namespace ChannelNode.Cli;
+
+/// <summary>token create, token list, token revoke</summary>
+internal static class TokenCommand
+{
+    private const uint RateMax = 1_000_000;
+
+    private static readonly Dictionary<string, Scope> ScopeWords = new()
+    {
+        ["read"] = Scope.Read,
+        ["pay"] = Scope.Pay,
+        ["channels"] = Scope.Channels,
+        ["admin"] = Scope.Admin,
+    };
+
+    public static CliCommand Create(CommandShell shell) =>
+        new("token", "Says who may use a node's API, and for what.", "channelnode token create --name shop --scope pay --cap ether:per-day=1000000000000000000")
+        {
+            Make(shell), List(shell), Revoke(shell),
+        };
+
+    private static CliCommand Make(CommandShell shell)
+    {
+        Option<string> name = Fields.Text("--name", "What the token is for", 1, 64);
+        name.Required = true;
+        Option<Scope[]> scopes = Fields.Words("--scope", "What it may do; may be given several times", ScopeWords);
+        Option<string[]> methods = Many("--method", "Only this method, such as GetInfo; may be given several times", "name");
+        Option<string[]> from = Many("--from-ip", "Only from this address or network, such as 10.0.0.0/8; may be given several times", "ip");
+        Option<string[]> caps = Many(
+            "--cap",
+            "What it may spend, in smallest units: ether:per-day=1000, or 0xTOKEN:per-payment=1,per-day=10,per-peer-per-day=5,total=100; "
+            + "once for each currency",
+            "cap");
+        Option<bool> uncapped = new("--uncapped") { Description = "It may pay without any cap" };
+        Option<ulong> hours = Fields.Number("--valid-hours", "Hours for which it is good; 0 for ever", 0UL, 500_000UL, 0UL);
+        Option<uint> rate = Fields.Number("--requests-per-second-max", "Its calls in a second; 0 for the node's own limit", 0u, RateMax, 0u);
+        Option<uint> streams = Fields.Number("--streams-max", "Its calls open at a time; 0 for the node's own limit", 0u, RateMax, 0u);
+        Option<string?> to = new("--to")
+        {
+            Description = "File to write the secret to, which must not exist, in place of printing it; only its owner can read it",
+            HelpName = "path",
+        };
+        var command = new CliCommand(
+            "create", "Makes a token and shows its secret, once.",
+            "channelnode token create --name shop --scope read --scope pay \\\n"
+            + "  --cap ether:per-payment=1000000000000000,per-day=1000000000000000000 --valid-hours 720 --to shop.token")
+        {
+            name, scopes, methods, from, caps, uncapped, hours, rate, streams, to,
+        };
+        return shell.Asks(command, async (parsed, node, terminal, cancel) =>
+        {
+            CreateTokenRequest request = new()
+            {
+                Name = parsed.GetValue(name)!,
+                Uncapped = parsed.GetValue(uncapped),
+                ValidSeconds = parsed.GetValue(hours) * 3_600,
+                RequestsPerSecondMax = parsed.GetValue(rate),
+                StreamsMax = parsed.GetValue(streams),
+            };
+            request.Scopes.AddRange(parsed.GetValue(scopes) ?? []);
+            request.Methods.AddRange(parsed.GetValue(methods) ?? []);
+            request.FromIps.AddRange(parsed.GetValue(from) ?? []);
+            request.Caps.AddRange((parsed.GetValue(caps) ?? []).Select(ReadCap));
+            string? path = parsed.GetValue(to);
+            if (path is not null && File.Exists(path)) throw NodeFlags.Wrong("--to", $"--to: {path} exists");
+            CreateTokenResponse answer = await node.Client.CreateTokenAsync(request, cancellationToken: cancel);
+            if (path is not null)
+            {
+                Write(path, answer.Secret);
+                answer.Secret = string.Empty;
+            }
+
+            if (terminal.Json) terminal.Document(answer);
+            else terminal.Line(path is null
+                ? $"{answer.Secret}  token {answer.Token.Number}; it is shown here and never again"
+                : $"token {answer.Token.Number} written to {path}; keep it secret");
+            return ExitCode.Done;
+        });
+    }
+
+    private static void Write(string path, string secret)
+    {
+        FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        using StreamWriter writer = new(path, options);
+        writer.WriteLine(secret);
+    }
+
+    private static CliCommand List(CommandShell shell)
+    {
+        Option<bool> all = new("--all") { Description = "Those that were revoked or have expired too" };
+        var command = new CliCommand("list", "Lists tokens, and what they have spent.", "channelnode token list --all") { all };
+        return shell.Asks(command, async (parsed, node, terminal, cancel) =>
+        {
+            ListTokensResponse answer = await node.Client.ListTokensAsync(
+                new ListTokensRequest { All = parsed.GetValue(all) }, cancellationToken: cancel);
+            if (terminal.Json) terminal.Document(answer);
+            else if (answer.Tokens.Count == 0) terminal.Line("no tokens");
+            else terminal.Show(Views.Fitting(
+                terminal.Width, ["#number", "name", "may", "good until", "caps", "spent"], [.. answer.Tokens.Select(Row)]).Table);
+            return ExitCode.Done;
+        });
+    }
+
+    private static CliCommand Revoke(CommandShell shell)
+    {
+        Argument<ulong> number = new("number") { Description = "The token's number, as 'token list' shows it" };
+        var command = new CliCommand(
+            "revoke", "Takes a token back; calls that are open with it end.", "channelnode token revoke 3") { number };
+        return shell.Asks(command, async (parsed, node, terminal, cancel) =>
+        {
+            RevokeTokenResponse answer = await node.Client.RevokeTokenAsync(
+                new RevokeTokenRequest { Number = parsed.GetValue(number) }, cancellationToken: cancel);
+            if (terminal.Json) terminal.Document(answer);
+            else terminal.Line($"token {answer.Token.Number} \"{answer.Token.Name}\" is good for nothing any more");
+            return ExitCode.Done;
+        });
+    }
+
+    private static string[] Row(Token token)
+    {
+        IEnumerable<string> may = token.Methods.Count > 0 ? token.Methods : token.Scopes.Select(scope => scope.ToString().ToLowerInvariant());
+        string until = token.RevokedAtMs != 0 ? "revoked"
+            : token.ExpiresAtSeconds == 0 ? "for ever"
+            : DateTimeOffset.FromUnixTimeSeconds((long)token.ExpiresAtSeconds).ToString("u", CultureInfo.InvariantCulture);
+        return
+        [
+            token.Number.ToString(CultureInfo.InvariantCulture), token.Name, string.Join(" ", may), until,
+            string.Join("; ", token.Caps.Select(Shown)),
+            string.Join("; ", token.Spent.Where(spent => spent.Peer.Length == 0)
+                .Select(spent => $"{CurrencyOf(spent.Token)}: {spent.TotalSpent}, of it {spent.DaySpent} on its last day")),
+        ];
+    }
+
+    private static string Shown(SpendingCap cap)
+    {
+        (string Word, string Amount)[] limits =
+        [
+            ("per-payment", cap.PerPayment), ("per-day", cap.PerDay), ("per-peer-per-day", cap.PerPeerPerDay), ("total", cap.Total),
+        ];
+        return CurrencyOf(cap.Token) + ":"
+            + string.Join(",", limits.Where(limit => limit.Amount.Length > 0).Select(limit => $"{limit.Word}={limit.Amount}"));
+    }
+
+    private static string CurrencyOf(string token) => Address.TryParse(token, out Address address) && address.IsZero ? "ether" : token;
+
+    /// <summary>ether:per-day=10,total=100</summary>
+    private static SpendingCap ReadCap(string text)
+    {
+        const string form = "ether or 0x-address, a colon, and one or more of per-payment=, per-day=, per-peer-per-day=, total=";
+        string[] parts = text.Split(':');
+        if (parts.Length != 2 || (parts[0] != "ether" && !Address.TryParse(parts[0], out _))) throw Wrong();
+        SpendingCap cap = new() { Token = parts[0] == "ether" ? string.Empty : Fields.WithHexPrefix(parts[0]) };
+        foreach (string limit in parts[1].Split(','))
+        {
+            string[] both = limit.Split('=');
+            if (both.Length != 2 || both[1].Length == 0 || !both[1].All(char.IsAsciiDigit)) throw Wrong();
+            switch (both[0])
+            {
+                case "per-payment" when cap.PerPayment.Length == 0: cap.PerPayment = both[1]; break;
+                case "per-day" when cap.PerDay.Length == 0: cap.PerDay = both[1]; break;
+                case "per-peer-per-day" when cap.PerPeerPerDay.Length == 0: cap.PerPeerPerDay = both[1]; break;
+                case "total" when cap.Total.Length == 0: cap.Total = both[1]; break;
+                default: throw Wrong();
+            }
+        }
+
+        return cap;
+
+        CommandException Wrong() => NodeFlags.Wrong("--cap", $"--cap: '{text}' is not {form}");
+    }
+
+    private static Option<string[]> Many(string name, string description, string helpName) => new(name)
+    {
+        Description = description,
+        HelpName = helpName,
+        Arity = ArgumentArity.ZeroOrMore,
+    };
+}

@@ -1,0 +1,92 @@
+using System.Net;
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>What a caller of the API may do. Admin includes all others.</summary>
+[Flags]
+internal enum Scopes : byte
+{
+    None = 0,
+    Read = 1,
+    Pay = 2,
+    Channels = 4,
+    Admin = 8,
+    All = Read | Pay | Channels | Admin,
+}
+
+/// <summary>
+/// What a token may spend in one currency (zero address for ether), in its smallest units; zero stands for no such cap. Days
+/// are calendar days of UTC.
+/// </summary>
+/// <param name="Currency">The channel's token.</param>
+/// <param name="PerPayment">By one payment.</param>
+/// <param name="PerDay">In one day.</param>
+/// <param name="PerPeerPerDay">To one peer in one day.</param>
+/// <param name="Total">In the token's whole life.</param>
+internal sealed record SpendingCap(Address Currency, UInt128 PerPayment, UInt128 PerDay, UInt128 PerPeerPerDay, UInt128 Total);
+
+/// <summary>
+/// Who may do what by the API. Of its secret only the SHA-256 is known. A token that may pay and has no caps pays without
+/// limit; with caps it pays in their currencies only.
+/// </summary>
+internal sealed record AccessToken
+{
+    public const int NameBytesMax = 64;
+    public const int MethodsMax = 64;
+    public const int NetworksMax = 32;
+    public const int CapsMax = 32;
+
+    public required ulong Number { get; init; }
+
+    /// <summary>1 to 64 bytes of UTF-8, for people.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>SHA-256 of the secret's text.</summary>
+    public required Bytes32 Hash { get; init; }
+
+    public required Scopes Scopes { get; init; }
+
+    /// <summary>Names of NodeService's methods; none for all that the scopes allow.</summary>
+    public IReadOnlyList<string> Methods { get; init; } = [];
+
+    /// <summary>Where it may be used from; none for anywhere.</summary>
+    public IReadOnlyList<IPNetwork> Networks { get; init; } = [];
+
+    /// <summary>One of each currency at most.</summary>
+    public IReadOnlyList<SpendingCap> Caps { get; init; } = [];
+
+    /// <summary>Calls in a second; 0 for the node's own limit.</summary>
+    public uint RequestsPerSecondMax { get; init; }
+
+    /// <summary>Calls that are open at a time; 0 for the node's own limit.</summary>
+    public uint StreamsMax { get; init; }
+
+    public required long CreatedAtMs { get; init; }
+
+    /// <summary>Unix time from which on it is worth nothing; 0 for never.</summary>
+    public ulong ExpiresAtSeconds { get; init; }
+
+    /// <summary>0 while it is not.</summary>
+    public long RevokedAtMs { get; init; }
+
+    /// <summary>None while it is good.</summary>
+    public Refusal EndedAt(long nowMs)
+    {
+        if (RevokedAtMs != 0) return Refusal.TokenRevoked;
+        return ExpiresAtSeconds != 0 && nowMs / 1_000 >= (long)ExpiresAtSeconds ? Refusal.TokenExpired : Refusal.None;
+    }
+
+    public bool Allows(Scopes scope, string method) =>
+        (Scopes & (scope | Scopes.Admin)) != 0 && (Methods.Count == 0 || Methods.Contains(method));
+
+    /// <summary>An IPv4 address that came by an IPv6 socket counts as itself.</summary>
+    public bool AllowsFrom(IPAddress address)
+    {
+        if (Networks.Count == 0) return true;
+        if (address.IsIPv4MappedToIPv6) address = address.MapToIPv4();
+        foreach (IPNetwork network in Networks)
+            if (network.Contains(address)) return true;
+        return false;
+    }
+}

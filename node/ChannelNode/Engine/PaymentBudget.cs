@@ -1,0 +1,147 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// What a token has spent in one currency, to one peer or (the zero address) to all, as stored. What was spent on an earlier
+/// day than <paramref name="Day"/> (days since 1970, UTC) is only in <paramref name="Total"/>.
+/// </summary>
+internal readonly record struct Spending(
+    ulong Token, Address Currency, Address Peer, uint Day, UInt128 Today, UInt128 Total);
+
+/// <summary>Why a token does not cover a payment, in the words of its caps.</summary>
+internal sealed record BudgetBreach(Refusal Refusal, string Field, string Value, string Limit, ulong ResetsAtSeconds = 0)
+{
+    public RefusalException ToException()
+    {
+        string sentence = $"{Field} of the token is {Value}, expected at most {Limit}";
+        if (Refusal != Refusal.TokenCapExceeded) sentence = "the token is not good any more";
+        else if (Field == "currency") sentence = $"the token may not spend {Value}, expected one of {Limit}";
+        if (ResetsAtSeconds != 0) sentence += $"; it begins anew at {DateTimeOffset.FromUnixTimeSeconds((long)ResetsAtSeconds):u}";
+        return new RefusalException(Refusal, sentence)
+        {
+            Field = Field,
+            Value = Value,
+            Limit = Limit,
+            ResetsAtSeconds = ResetsAtSeconds == 0 ? null : ResetsAtSeconds,
+        };
+    }
+}
+
+/// <summary>A <see cref="Engine.Spending"/> that grows. The ledger's writer owns it.</summary>
+internal sealed class SpendingCounter(Spending spending)
+{
+    public Spending Spending { get; private set; } = spending;
+
+    /// <summary>The turn in progress writes it.</summary>
+    public bool IsCharged { get; set; }
+
+    /// <summary>A day that is over counts no more; one that a clock set back brings again does.</summary>
+    public UInt128 TodayAt(uint day) => day > Spending.Day ? UInt128.Zero : Spending.Today;
+
+    public void Add(uint day, UInt128 amount) => Spending = Spending with
+    {
+        Day = Math.Max(day, Spending.Day),
+        Today = Sum(TodayAt(day), amount),
+        Total = Sum(Spending.Total, amount),
+    };
+
+    /// <summary>Where nothing is capped, sums end at what a number holds.</summary>
+    public static UInt128 Sum(UInt128 one, UInt128 other) => UInt128.MaxValue - one < other ? UInt128.MaxValue : one + other;
+}
+
+/// <summary>
+/// What a token may still spend. A payment is charged by the ledger's writer at the moment that it is decided, and what is
+/// spent is in one write with it: so no crash and no concurrency can exceed a cap, nothing is charged that is not signed,
+/// and what is signed stays charged. A turn writes one row for each counter, however many payments it holds.
+/// </summary>
+internal sealed class PaymentBudget
+{
+    private const uint MsPerDay = 86_400_000;
+
+    private readonly Dictionary<(Address Currency, Address Peer), SpendingCounter> _counters = [];
+    private volatile AccessToken _token;
+
+    public PaymentBudget(AccessToken token, IEnumerable<Spending> spent)
+    {
+        _token = token;
+        foreach (Spending some in spent) _counters.Add((some.Currency, some.Peer), new SpendingCounter(some));
+    }
+
+    /// <summary>As it is now; its end is seen by the next payment.</summary>
+    public AccessToken Token
+    {
+        get => _token;
+        set => _token = value;
+    }
+
+    /// <summary>For the ledger's writer: what was spent so far.</summary>
+    public IReadOnlyList<Spending> Spent => [.. _counters.Values.Select(counter => counter.Spending)];
+
+    /// <summary>Null when the payment is covered, and charged; else nothing was charged.</summary>
+    public BudgetBreach? Charge(LedgerTurn turn, Channel channel, UInt128 amount)
+    {
+        AccessToken token = _token;
+        if (token.EndedAt(turn.NowMs) is not Refusal.None and var ended) return new BudgetBreach(ended, "token", token.Name, "");
+        return token.Caps.Count == 0 ? null : Charge(turn, token, channel, amount);
+    }
+
+    private BudgetBreach? Charge(LedgerTurn turn, AccessToken token, Channel channel, UInt128 amount)
+    {
+        Address currency = channel.Terms.Token;
+        if (CapOf(token, currency) is not { } cap)
+            return Exceeds("currency", currency, string.Join(", ", token.Caps.Select(known => known.Currency)));
+
+        uint day = (uint)(turn.NowMs / MsPerDay);
+        SpendingCounter all = Counter(currency, Address.Zero);
+        SpendingCounter? peer = cap.PerPeerPerDay.Equals(UInt128.Zero) ? null : Counter(currency, channel.Theirs.Signer);
+        if (Breach(cap, day, all, peer, amount) is { } breach) return breach;
+
+        Add(turn, all, day, amount);
+        if (peer is not null) Add(turn, peer, day, amount);
+        return null;
+    }
+
+    private static BudgetBreach? Breach(SpendingCap cap, uint day, SpendingCounter all, SpendingCounter? peer, UInt128 amount)
+    {
+        if (IsAbove(amount, cap.PerPayment)) return Exceeds("per_payment", amount, cap.PerPayment);
+        UInt128 total = SpendingCounter.Sum(all.Spending.Total, amount);
+        if (IsAbove(total, cap.Total)) return Exceeds("total", total, cap.Total);
+        UInt128 today = SpendingCounter.Sum(all.TodayAt(day), amount);
+        if (IsAbove(today, cap.PerDay)) return Exceeds("per_day", today, cap.PerDay, DayAfter(day, all));
+        if (peer is null) return null;
+        UInt128 toPeer = SpendingCounter.Sum(peer.TodayAt(day), amount);
+        return IsAbove(toPeer, cap.PerPeerPerDay)
+            ? Exceeds("per_peer_per_day", toPeer, cap.PerPeerPerDay, DayAfter(day, peer))
+            : null;
+    }
+
+    private static bool IsAbove(UInt128 value, UInt128 cap) => cap != UInt128.Zero && value > cap;
+
+    private static BudgetBreach Exceeds(string field, object value, object limit, ulong resetsAtSeconds = 0) =>
+        new(Refusal.TokenCapExceeded, field, value.ToString()!, limit.ToString()!, resetsAtSeconds);
+
+    private static ulong DayAfter(uint day, SpendingCounter counter) =>
+        (Math.Max(day, counter.Spending.Day) + 1UL) * (MsPerDay / 1_000);
+
+    private static SpendingCap? CapOf(AccessToken token, Address currency)
+    {
+        foreach (SpendingCap cap in token.Caps)
+            if (cap.Currency == currency) return cap;
+        return null;
+    }
+
+    private SpendingCounter Counter(Address currency, Address peer)
+    {
+        if (_counters.TryGetValue((currency, peer), out SpendingCounter? counter)) return counter;
+        counter = new SpendingCounter(new Spending(_token.Number, currency, peer, 0, UInt128.Zero, UInt128.Zero));
+        _counters.Add((currency, peer), counter);
+        return counter;
+    }
+
+    private static void Add(LedgerTurn turn, SpendingCounter counter, uint day, UInt128 amount)
+    {
+        counter.Add(day, amount);
+        turn.Spend(counter);
+    }
+}

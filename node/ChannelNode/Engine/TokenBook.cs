@@ -1,0 +1,231 @@
+using System.Buffers.Text;
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
+
+namespace ChannelNode.Engine;
+
+/// <summary>A token in memory, with what hangs on it.</summary>
+internal sealed class TokenEntry(AccessToken token, PaymentBudget budget) : IDisposable
+{
+    private readonly CancellationTokenSource _ended = new();
+    private volatile AccessToken _token = token;
+
+    public AccessToken Token
+    {
+        get => _token;
+        set => _token = Budget.Token = value;
+    }
+
+    public PaymentBudget Budget { get; } = budget;
+
+    /// <summary>Cancelled when the token is revoked or its time is over: calls that are open end with it.</summary>
+    public CancellationToken Ended => _ended.Token;
+
+    public void End()
+    {
+        if (!_ended.IsCancellationRequested) _ended.Cancel();
+    }
+
+    public void Dispose() => _ended.Dispose();
+}
+
+/// <summary>A token that is asked for; its number and secret are the book's to give.</summary>
+internal sealed record TokenOrder(string Name, Scopes Scopes)
+{
+    public IReadOnlyList<string> Methods { get; init; } = [];
+
+    public IReadOnlyList<System.Net.IPNetwork> Networks { get; init; } = [];
+
+    public IReadOnlyList<SpendingCap> Caps { get; init; } = [];
+
+    public uint RequestsPerSecondMax { get; init; }
+
+    public uint StreamsMax { get; init; }
+
+    public ulong ExpiresAtSeconds { get; init; }
+}
+
+/// <summary>
+/// All tokens of the API. A secret is "cn_", the token's number, "_" and 32 random bytes in base64url; only its SHA-256 is
+/// kept. Made and revoked on disk before anybody is told.
+/// </summary>
+internal sealed class TokenBook : IDisposable
+{
+    public const int TokensMax = 10_000;
+
+    private const string Prefix = "cn_";
+    private const int SecretBytes = 32;
+    private const int SecretCharsMax = 128;
+
+    private static readonly TimeSpan ExpiryLook = TimeSpan.FromSeconds(1);
+
+    private readonly ConcurrentDictionary<ulong, TokenEntry> _tokens = [];
+    private readonly SemaphoreSlim _changing = new(1);
+    private readonly Ledger _ledger;
+    private readonly NodeClock _clock;
+    private readonly ILogger _log;
+    private readonly ITimer _timer;
+
+    public TokenBook(IChannelStore store, Ledger ledger, NodeClock clock, ILogger<TokenBook> log)
+    {
+        (_ledger, _clock, _log) = (ledger, clock, log);
+        ILookup<ulong, Spending> spent = store.ReadSpending().ToLookup(some => some.Token);
+        foreach (AccessToken token in store.ReadTokens()) Add(token, spent[token.Number]);
+        _timer = clock.Time.CreateTimer(_ => EndExpired(), null, ExpiryLook, ExpiryLook);
+    }
+
+    /// <summary>Whether somebody could make further tokens.</summary>
+    public bool HasAdmin => _tokens.Values.Any(
+        entry => (entry.Token.Scopes & Scopes.Admin) != 0 && entry.Token.Methods.Count == 0
+            && entry.Token.EndedAt(_clock.NowMs) == Refusal.None);
+
+    /// <summary>The token of a secret that is good now; throws what speaks against it.</summary>
+    public TokenEntry Require(string secret)
+    {
+        TokenEntry? entry = TryNumber(secret, out ulong number) ? _tokens.GetValueOrDefault(number) : null;
+        Span<byte> hash = stackalloc byte[Bytes32.Size], known = stackalloc byte[Bytes32.Size];
+        SHA256.HashData(Encoding.UTF8.GetBytes(secret.Length <= SecretCharsMax ? secret : string.Empty), hash);
+        entry?.Token.Hash.Write(known);
+        if (!CryptographicOperations.FixedTimeEquals(hash, known) || entry is null)
+            throw new RefusalException(Refusal.TokenInvalid, "the token is none of this node's") { Field = "authorization" };
+        if (entry.Token.EndedAt(_clock.NowMs) is not Refusal.None and var ended) throw Over(entry, ended);
+        return entry;
+    }
+
+    /// <summary>What a call is told whose token ended while it went on.</summary>
+    public RefusalException Over(TokenEntry entry)
+    {
+        Refusal ended = entry.Token.EndedAt(_clock.NowMs);
+        return Over(entry, ended == Refusal.None ? Refusal.TokenRevoked : ended);
+    }
+
+    private static RefusalException Over(TokenEntry entry, Refusal ended) => new(
+        ended,
+        ended == Refusal.TokenExpired
+            ? $"token {entry.Token.Number} expired at {DateTimeOffset.FromUnixTimeSeconds((long)entry.Token.ExpiresAtSeconds):u}"
+            : $"token {entry.Token.Number} was revoked")
+    {
+        Field = "authorization",
+    };
+
+    /// <summary>On disk when this returns. The secret is told here and never again.</summary>
+    public async Task<(AccessToken Token, string Secret)> CreateAsync(TokenOrder order, CancellationToken cancel)
+    {
+        await _changing.WaitAsync(cancel);
+        try
+        {
+            ulong? dropped = RoomForAnother();
+            ulong number = _tokens.IsEmpty ? 1 : _tokens.Keys.Max() + 1;
+            string secret = NewSecret(number);
+            AccessToken token = new()
+            {
+                Number = number,
+                Name = order.Name,
+                Hash = Bytes32.Read(SHA256.HashData(Encoding.UTF8.GetBytes(secret))),
+                Scopes = order.Scopes,
+                Methods = order.Methods,
+                Networks = order.Networks,
+                Caps = order.Caps,
+                RequestsPerSecondMax = order.RequestsPerSecondMax,
+                StreamsMax = order.StreamsMax,
+                CreatedAtMs = _clock.NowMs,
+                ExpiresAtSeconds = order.ExpiresAtSeconds,
+            };
+            await WriteAsync(
+                batch =>
+                {
+                    if (dropped is { } old) batch.DropToken(old);
+                    batch.PutToken(token);
+                });
+            if (dropped is { } gone && _tokens.TryRemove(gone, out TokenEntry? entry)) entry.Dispose();
+            Add(token, []);
+            _log.TokenMade(number, token.Name, token.Scopes);
+            return (token, secret);
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    /// <summary>On disk when this returns; calls that are open with it end. Again: the same, and nothing changes.</summary>
+    public async Task<AccessToken> RevokeAsync(ulong number, CancellationToken cancel)
+    {
+        await _changing.WaitAsync(cancel);
+        try
+        {
+            if (!_tokens.TryGetValue(number, out TokenEntry? entry))
+                throw new RefusalException(Refusal.UnknownToken, $"number is {number}, expected that of a token") { Field = "number" };
+            if (entry.Token.RevokedAtMs != 0) return entry.Token;
+            AccessToken revoked = entry.Token with { RevokedAtMs = _clock.NowMs };
+            await WriteAsync(batch => batch.PutToken(revoked));
+            entry.Token = revoked;
+            entry.End();
+            _log.TokenRevoked(number, revoked.Name);
+            return revoked;
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    /// <summary>All, in the order of their numbers, with what each has spent so far.</summary>
+    public Task<IReadOnlyList<(AccessToken Token, IReadOnlyList<Spending> Spent)>> ListAsync(CancellationToken cancel) =>
+        _ledger.RunAsync<IReadOnlyList<(AccessToken Token, IReadOnlyList<Spending> Spent)>>(
+            _ => [.. _tokens.Values.OrderBy(entry => entry.Token.Number).Select(entry => (entry.Token, entry.Budget.Spent))],
+            cancel);
+
+    public void Dispose() => _timer.Dispose();
+
+    private void Add(AccessToken token, IEnumerable<Spending> spent) =>
+        _tokens[token.Number] = new TokenEntry(token, new PaymentBudget(token, spent));
+
+    /// <summary>The oldest token that is over makes room. Never the newest: its number must not be given again.</summary>
+    private ulong? RoomForAnother()
+    {
+        if (_tokens.Count < TokensMax) return null;
+        ulong newest = _tokens.Keys.Max();
+        TokenEntry? over = _tokens.Values
+            .Where(entry => entry.Token.Number != newest && entry.Token.EndedAt(_clock.NowMs) != Refusal.None)
+            .MinBy(entry => entry.Token.Number);
+        return over?.Token.Number ?? throw new RefusalException(
+            Refusal.TooManyTokens, $"there are {_tokens.Count} tokens, expected at most {TokensMax}")
+        {
+            Field = "tokens",
+            Value = _tokens.Count.ToString(CultureInfo.InvariantCulture),
+            Limit = TokensMax.ToString(CultureInfo.InvariantCulture),
+        };
+    }
+
+    private Task WriteAsync(Action<IStoreBatch> write) => _ledger.RunAsync(
+        turn =>
+        {
+            write(turn.Batch);
+            turn.RequireDurable();
+            return true;
+        },
+        CancellationToken.None);
+
+    private void EndExpired()
+    {
+        long now = _clock.NowMs;
+        foreach (TokenEntry entry in _tokens.Values)
+            if (entry.Token.EndedAt(now) != Refusal.None) entry.End();
+    }
+
+    private static string NewSecret(ulong number) =>
+        $"{Prefix}{number}_{Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(SecretBytes))}";
+
+    private static bool TryNumber(string secret, out ulong number)
+    {
+        number = 0;
+        if (!secret.StartsWith(Prefix, StringComparison.Ordinal)) return false;
+        int end = secret.IndexOf('_', Prefix.Length);
+        return end > 0 && ulong.TryParse(secret.AsSpan(Prefix.Length..end), NumberStyles.None, CultureInfo.InvariantCulture, out number);
+    }
+}

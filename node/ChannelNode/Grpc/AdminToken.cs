@@ -1,0 +1,18 @@
+using ChannelNode.Engine;
+
+namespace ChannelNode.Grpc;
+
+/// <summary>Where callers need tokens, and none could make any, the operator finds a first one in the data folder.</summary>
+internal static class AdminToken
+{
+    public const string File = "admin.token";
+
+    public static async Task WriteAsync(TokenBook tokens, string dataDirectory, ILogger log, CancellationToken cancel)
+    {
+        if (tokens.HasAdmin) return;
+        (_, string secret) = await tokens.CreateAsync(new TokenOrder("admin", Scopes.Admin), cancel);
+        string path = Path.Combine(dataDirectory, File);
+        SecretFile.Write(path, secret + "\n");
+        log.AdminTokenWritten(path);
+    }
+}

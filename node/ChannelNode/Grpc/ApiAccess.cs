@@ -1,0 +1,125 @@
+using System.Collections.Concurrent;
+using System.Net;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Grpc.Core;
+using Microsoft.Extensions.Primitives;
+
+namespace ChannelNode.Grpc;
+
+/// <summary>A caller that was let in; left when the call ends.</summary>
+internal sealed class Caller(TokenEntry? token, CallAllowance allowance) : IDisposable
+{
+    private static readonly object Key = new();
+
+    /// <summary>Null where none was shown.</summary>
+    public TokenEntry? Token { get; } = token;
+
+    public void Attach(ServerCallContext context)
+    {
+        if (Token is not null) context.UserState[Key] = Token;
+    }
+
+    /// <summary>What the call may spend; null where there is no token to limit it.</summary>
+    public static PaymentBudget? BudgetOf(ServerCallContext context) =>
+        context.UserState.TryGetValue(Key, out object? token) ? ((TokenEntry)token).Budget : null;
+
+    public void Dispose() => allowance.Leave();
+}
+
+/// <summary>
+/// Who may call the API, and how often. A token that is shown counts always; without one callers are let in where
+/// <paramref name="tokensRequired"/> does not insist, and are told apart by their addresses.
+/// </summary>
+internal sealed class ApiAccess(TokenBook tokens, NodeOptions options, TimeProvider time, bool tokensRequired)
+{
+    private const string Scheme = "Bearer ";
+
+    private readonly uint _perSecondMax = (uint)options.ApiRequestsPerSecondMax;
+    private readonly uint _streamsMax = (uint)options.ApiStreamsMax;
+    private readonly ConcurrentDictionary<TokenEntry, CallAllowance> _byToken = [];
+    private readonly AddressAllowances _byAddress = new(time, (uint)options.ApiRequestsPerSecondMax, (uint)options.ApiStreamsMax);
+
+    /// <summary>Throws by name why the caller is not let in.</summary>
+    public Caller Admit(HttpContext http, Scopes scope, string method)
+    {
+        IPAddress address = http.Connection.RemoteIpAddress ?? IPAddress.Loopback; // A unix socket is this machine's.
+        TokenEntry? token = Identify(http, address);
+        if (token is not null)
+        {
+            if (!token.Token.AllowsFrom(address))
+            {
+                throw new RefusalException(
+                    Refusal.AddressNotAllowed,
+                    $"token {token.Token.Number} is used from {address}, expected {string.Join(", ", token.Token.Networks)}")
+                {
+                    Field = "from_ips",
+                };
+            }
+
+            if (scope != Scopes.None && !token.Token.Allows(scope, method)) throw Missing(token.Token, scope, method);
+        }
+        else if (tokensRequired && scope != Scopes.None)
+        {
+            _byAddress.Of(address).Pass($"{address}");
+            throw new RefusalException(
+                Refusal.TokenMissing, "no token is shown, expected metadata \"authorization: Bearer cn_...\"")
+            { Field = "authorization" };
+        }
+
+        CallAllowance allowance = token is null ? _byAddress.Of(address) : AllowanceOf(token);
+        allowance.Enter(token is null ? $"{address}" : $"token {token.Token.Number}");
+        return new Caller(token, allowance);
+    }
+
+    /// <summary>What a call is told whose token has ended.</summary>
+    public RefusalException Over(TokenEntry token) => tokens.Over(token);
+
+    private TokenEntry? Identify(HttpContext http, IPAddress address)
+    {
+        StringValues shown = http.Request.Headers.Authorization;
+        if (shown.Count == 0) return null;
+        try
+        {
+            if (shown is not [{ } text] || !text.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
+            {
+                throw new RefusalException(
+                    Refusal.TokenInvalid, $"authorization has {shown.Count} values, expected one, of the form \"Bearer cn_...\"")
+                {
+                    Field = "authorization",
+                };
+            }
+
+            return tokens.Require(text[Scheme.Length..].Trim());
+        }
+        catch (RefusalException)
+        {
+            _byAddress.Of(address).Pass($"{address}"); // Who guesses is counted too.
+            throw;
+        }
+    }
+
+    private CallAllowance AllowanceOf(TokenEntry token) => _byToken.GetOrAdd(token, static (entry, access) =>
+    {
+        entry.Ended.UnsafeRegister(_ => access._byToken.TryRemove(entry, out CallAllowance? _), null);
+        AccessToken given = entry.Token;
+        return new CallAllowance(
+            access.Time,
+            given.RequestsPerSecondMax == 0 ? access._perSecondMax : given.RequestsPerSecondMax,
+            given.StreamsMax == 0 ? access._streamsMax : given.StreamsMax);
+    }, this);
+
+    private TimeProvider Time { get; } = time;
+
+    private static RefusalException Missing(AccessToken token, Scopes scope, string method)
+    {
+        bool byMethod = (token.Scopes & (scope | Scopes.Admin)) != 0;
+        string has = byMethod ? $"is only for {string.Join(", ", token.Methods)}" : $"has {token.Scopes}";
+        return new RefusalException(
+            Refusal.ScopeMissing, $"token {token.Number} {has}, expected {(byMethod ? method : scope.ToString())}".ToLowerInvariant())
+        {
+            Field = byMethod ? "methods" : "scopes",
+            Value = byMethod ? method : scope.ToString().ToLowerInvariant(),
+        };
+    }
+}

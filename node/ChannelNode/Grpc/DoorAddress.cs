@@ -1,0 +1,109 @@
+using System.Net;
+using System.Net.Sockets;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+
+namespace ChannelNode.Grpc;
+
+/// <summary>Where a door is: host:port, or unix:/path for a socket that only this user can open.</summary>
+internal sealed record DoorAddress(string Text, EndPoint EndPoint)
+{
+    public const string UnixPrefix = "unix:";
+
+    /// <summary>Text that the command line has checked.</summary>
+    public static DoorAddress Parse(string text)
+    {
+        if (text.StartsWith(UnixPrefix, StringComparison.Ordinal))
+            return new DoorAddress(text, new UnixDomainSocketEndPoint(text[UnixPrefix.Length..]));
+        const string Localhost = "localhost:";
+        string numbers = text.StartsWith(Localhost, StringComparison.Ordinal) ? "127.0.0.1:" + text[Localhost.Length..] : text;
+        return new DoorAddress(text, IPEndPoint.Parse(numbers));
+    }
+
+    /// <summary>Refuses an API that strangers could reach in the clear, and says what to do about it.</summary>
+    public static void RequireSafe(NodeOptions options)
+    {
+        if (options.ApiTls || Parse(options.ApiListen).IsLocal) return;
+        throw new RefusalException(
+            Refusal.InvalidArgument,
+            $"--api-listen {options.ApiListen} is reached from other machines, and without TLS whoever is on the way reads the "
+            + "tokens that spend this node's money: add --api-tls (a certificate is made where none is given by --tls-cert and "
+            + "--tls-key), or listen on 127.0.0.1 or unix:/path")
+        {
+            Field = "--api-listen",
+        };
+    }
+
+    public string? SocketPath => EndPoint is UnixDomainSocketEndPoint ? Text[UnixPrefix.Length..] : null;
+
+    /// <summary>Whether only this machine reaches it.</summary>
+    public bool IsLocal => EndPoint is UnixDomainSocketEndPoint || IPAddress.IsLoopback(((IPEndPoint)EndPoint).Address);
+
+    /// <summary>
+    /// A socket that a dead process left is taken away; one that answers, and a file that is none, are refused by name.
+    /// </summary>
+    public void TakeStaleSocketAway(string flag)
+    {
+        if (SocketPath is not { } path || !Path.Exists(path)) return;
+        using Socket probe = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            probe.Connect(EndPoint);
+        }
+        catch (SocketException error) when (error.SocketErrorCode == SocketError.ConnectionRefused && IsSocket(path))
+        {
+            File.Delete(path);
+            return;
+        }
+        catch (SocketException)
+        {
+            throw Taken(flag, "is a file, and no socket that a node could have left");
+        }
+
+        throw Taken(flag, "is in use: another process answers there");
+    }
+
+    /// <summary>Bound so that nobody else ever could open it: its mode is set before it has a name.</summary>
+    public static Socket Bind(EndPoint endPoint)
+    {
+        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            if (!OperatingSystem.IsWindows())
+            {
+                using Microsoft.Win32.SafeHandles.SafeFileHandle file = new(socket.Handle, ownsHandle: false);
+                File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            }
+
+            socket.Bind(endPoint);
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A socket is what cannot be opened as a file; of what can, nothing may ever be deleted.</summary>
+    private static bool IsSocket(string path)
+    {
+        const int noSuchDeviceOrAddress = 6;
+        try
+        {
+            using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            return false;
+        }
+        catch (IOException error)
+        {
+            return error.HResult == noSuchDeviceOrAddress;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    private RefusalException Taken(string flag, string why) =>
+        new(Refusal.InvalidArgument, $"{flag} {Text} {why}") { Field = flag };
+}

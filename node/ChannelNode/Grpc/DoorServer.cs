@@ -1,0 +1,98 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Grpc.AspNetCore.Server;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace ChannelNode.Grpc;
+
+/// <summary>An open door: serves until it is disposed of.</summary>
+internal sealed class DoorServer : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly DoorPlan _plan;
+
+    private DoorServer(WebApplication app, DoorPlan plan) => (_app, _plan) = (app, plan);
+
+    /// <summary>What callers dial: http://, https:// or unix:/path.</summary>
+    public string Url => _plan.Address.SocketPath is not null
+        ? _plan.Address.Text
+        : _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+
+    /// <summary>Throws <see cref="RefusalException"/>, naming the option, where it cannot be opened.</summary>
+    /// <param name="access">Who may call; null for a door whose callers prove themselves in what they say.</param>
+    public static async Task<DoorServer> OpenAsync(
+        DoorPlan plan, NodeOptions options, ChainView view, ILoggerFactory logs, ApiAccess? access,
+        Action<IServiceCollection> add, Action<WebApplication> map)
+    {
+        plan.Address.TakeStaleSocketAway(plan.Flag);
+        WebApplicationBuilder builder = Door.NewBuilder(plan);
+        builder.Services.AddSingleton(logs);
+        builder.Services.AddGrpc(grpc =>
+        {
+            grpc.MaxReceiveMessageSize = options.MessageBytesMax;
+            grpc.MaxSendMessageSize = options.MessageBytesMax;
+            grpc.Interceptors.Add<RefusalInterceptor>();
+            if (access is not null) grpc.Interceptors.Add<AccessInterceptor>(access);
+        });
+        builder.Services.AddGrpcReflection();
+        builder.Services.AddGrpcHealthChecks().AddCheck("chain", () => view.IsCurrent
+            ? HealthCheckResult.Healthy()
+            : HealthCheckResult.Unhealthy("the chain was not seen for too long: nothing is paid or accepted"));
+        add(builder.Services);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));
+
+        WebApplication app = builder.Build();
+        if (access is not null) GuardTheRest(app, access);
+        map(app);
+        app.MapGrpcHealthChecksService();
+        DoorServer server = new(app, plan);
+        try
+        {
+            await app.StartAsync();
+            return server;
+        }
+        catch (IOException inUse)
+        {
+            await app.DisposeAsync();
+            throw new RefusalException(
+                Refusal.InvalidArgument, $"{plan.Flag} {plan.Address.Text} cannot be listened on: {inUse.Message}", inUse)
+            {
+                Field = plan.Flag,
+            };
+        }
+        catch
+        {
+            await app.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Whatever else is asked of the API's door, known or not, has the same guard: it needs the scope to read.</summary>
+    private static void GuardTheRest(WebApplication app, ApiAccess access) => app.Use(async (http, next) =>
+    {
+        if (http.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>() is not null)
+        {
+            await next(http); // AccessInterceptor's.
+            return;
+        }
+
+        try
+        {
+            using Caller caller = access.Admit(http, Scopes.Read, http.Request.Path);
+            await next(http);
+        }
+        catch (RefusalException refusal) when (!http.Response.HasStarted)
+        {
+            http.Response.StatusCode = RefusalStatus.HttpCodeOf(refusal.Refusal);
+            await http.Response.WriteAsync($"{RefusalStatus.NameOf(refusal.Refusal)}: {refusal.Message}\n");
+        }
+    });
+
+    public async ValueTask DisposeAsync()
+    {
+        await _app.DisposeAsync();
+        if (_plan.Address.SocketPath is { } path) File.Delete(path);
+    }
+}

@@ -1,0 +1,50 @@
+using System.Collections.Frozen;
+using ChannelNode.Engine;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Grpc;
+
+/// <summary>The one scope that each method asks for. What is not named here is for admins only.</summary>
+internal static class MethodScopes
+{
+    private const string HealthService = "grpc.health.v1.Health";
+    private const string ReflectionPrefix = "grpc.reflection.";
+
+    public static readonly FrozenDictionary<string, Scopes> Node = new Dictionary<string, Scopes>
+    {
+        ["GetInfo"] = Scopes.Read,
+        ["ListChannels"] = Scopes.Read,
+        ["GetChannel"] = Scopes.Read,
+        ["SubscribePayments"] = Scopes.Read,
+        ["SubscribeEvents"] = Scopes.Read,
+        ["ListJobs"] = Scopes.Read,
+        ["ListCredits"] = Scopes.Read,
+        ["Pay"] = Scopes.Pay,
+        ["StreamPayments"] = Scopes.Pay,
+        ["OpenChannel"] = Scopes.Channels,
+        ["DepositChannel"] = Scopes.Channels,
+        ["DepositChannels"] = Scopes.Channels,
+        ["CloseChannel"] = Scopes.Channels,
+        ["StartClose"] = Scopes.Channels,
+        ["SettleChannel"] = Scopes.Channels,
+        ["ClaimChannels"] = Scopes.Channels,
+        ["WithdrawCredit"] = Scopes.Channels,
+        ["VerifyChain"] = Scopes.Admin,
+        ["CreateToken"] = Scopes.Admin,
+        ["ListTokens"] = Scopes.Admin,
+        ["RevokeToken"] = Scopes.Admin,
+    }.ToFrozenDictionary();
+
+    /// <summary>
+    /// By a method's full name, "/service/method", as the server resolved it. None for a node's health, which says no more
+    /// than whether it serves: what watches that should need no secret.
+    /// </summary>
+    public static (Scopes Scope, string Method) Of(string fullName)
+    {
+        int slash = fullName.LastIndexOf('/');
+        string service = fullName[..Math.Max(slash, 0)].TrimStart('/'), method = fullName[(slash + 1)..];
+        if (service == Wire.NodeService.Descriptor.FullName) return (Node.GetValueOrDefault(method, Scopes.Admin), method);
+        if (service == HealthService) return (Scopes.None, method);
+        return (service.StartsWith(ReflectionPrefix, StringComparison.Ordinal) ? Scopes.Read : Scopes.Admin, fullName);
+    }
+}

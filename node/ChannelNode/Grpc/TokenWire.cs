@@ -1,0 +1,162 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Google.Protobuf.Collections;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Grpc;
+
+/// <summary>Tokens in NodeService's words, and what is asked of a new one checked.</summary>
+internal static class TokenWire
+{
+    private const ulong SecondsPerDay = 86_400;
+
+    public static TokenOrder Read(Wire.CreateTokenRequest request, long nowMs)
+    {
+        int nameBytes = Encoding.UTF8.GetByteCount(request.Name);
+        if (nameBytes is 0 or > AccessToken.NameBytesMax || request.Name.Any(char.IsControl))
+            throw Fields.Invalid("name", request.Name, $"1 to {AccessToken.NameBytesMax} bytes of text");
+        List<string> methods = ReadMethods(request.Methods);
+        Scopes scopes = ReadScopes(request.Scopes, methods);
+        List<SpendingCap> caps = ReadCaps(request.Caps, scopes, request.Uncapped);
+        ulong now = (ulong)nowMs / 1_000;
+        if (request.ValidSeconds > int.MaxValue)
+            throw Fields.Invalid("valid_seconds", Text(request.ValidSeconds), $"at most {int.MaxValue}");
+        return new TokenOrder(request.Name, scopes)
+        {
+            Methods = methods,
+            Networks = ReadNetworks(request.FromIps),
+            Caps = caps,
+            ExpiresAtSeconds = request.ValidSeconds == 0 ? 0 : now + request.ValidSeconds,
+            RequestsPerSecondMax = request.RequestsPerSecondMax,
+            StreamsMax = request.StreamsMax,
+        };
+    }
+
+    private static List<string> ReadMethods(RepeatedField<string> methods)
+    {
+        if (methods.Count > AccessToken.MethodsMax)
+            throw Fields.Invalid("methods", $"{methods.Count} names", $"at most {AccessToken.MethodsMax}");
+        foreach (string method in methods)
+            if (!MethodScopes.Node.ContainsKey(method)) throw Fields.Invalid("methods", method, "names of NodeService's methods");
+        return [.. methods.Distinct()];
+    }
+
+    private static Scopes ReadScopes(RepeatedField<Wire.Scope> asked, List<string> methods)
+    {
+        Scopes scopes = Scopes.None, needed = Scopes.None;
+        foreach (string method in methods) needed |= MethodScopes.Node[method];
+        foreach (Wire.Scope scope in asked)
+        {
+            scopes |= scope switch
+            {
+                Wire.Scope.Read => Scopes.Read,
+                Wire.Scope.Pay => Scopes.Pay,
+                Wire.Scope.Channels => Scopes.Channels,
+                Wire.Scope.Admin => Scopes.Admin,
+                _ => throw Fields.Invalid("scopes", scope.ToString(), "scopes that this node knows"),
+            };
+        }
+
+        if (scopes == Scopes.None) scopes = needed;
+        if (scopes == Scopes.None) throw Fields.Invalid("scopes", "", "one at least, or methods");
+        if ((scopes & Scopes.Admin) == 0 && (needed & ~scopes) != 0)
+            throw Fields.Invalid("methods", string.Join(", ", methods), $"methods that ask for {scopes}");
+        return scopes;
+    }
+
+    private static List<IPNetwork> ReadNetworks(RepeatedField<string> asked)
+    {
+        if (asked.Count > AccessToken.NetworksMax)
+            throw Fields.Invalid("from_ips", $"{asked.Count} networks", $"at most {AccessToken.NetworksMax}");
+        List<IPNetwork> networks = [];
+        foreach (string text in asked)
+        {
+            if (IPAddress.TryParse(text, out IPAddress? address)) networks.Add(new IPNetwork(address, 8 * address.GetAddressBytes().Length));
+            else if (IPNetwork.TryParse(text, out IPNetwork network)) networks.Add(network);
+            else throw Fields.Invalid("from_ips", text, "an address, or a network such as 10.0.0.0/8");
+        }
+
+        return networks;
+    }
+
+    private static List<SpendingCap> ReadCaps(RepeatedField<Wire.SpendingCap> asked, Scopes scopes, bool uncapped)
+    {
+        if (asked.Count > AccessToken.CapsMax) throw Fields.Invalid("caps", $"{asked.Count} caps", $"at most {AccessToken.CapsMax}");
+        if (asked.Count > 0 && (scopes & (Scopes.Pay | Scopes.Admin)) != Scopes.Pay)
+            throw Fields.Invalid("caps", scopes.ToString(), "the scope pay, and not admin, whose bearer could make a token without caps");
+        if (asked.Count > 0 == uncapped && (scopes & (Scopes.Pay | Scopes.Admin)) == Scopes.Pay)
+            throw Fields.Invalid("uncapped", uncapped ? "true" : "false", "caps, or true: the token may pay");
+        List<SpendingCap> caps = [];
+        foreach (Wire.SpendingCap cap in asked)
+        {
+            SpendingCap read = new(
+                Fields.ReadAddress(cap.Token, "caps.token", emptyIsZero: true), Amount(cap.PerPayment, "caps.per_payment"),
+                Amount(cap.PerDay, "caps.per_day"), Amount(cap.PerPeerPerDay, "caps.per_peer_per_day"), Amount(cap.Total, "caps.total"));
+            if (read == new SpendingCap(read.Currency, 0, 0, 0, 0)) throw Fields.Invalid("caps", read.Currency.ToString(), "one limit at least");
+            if (caps.Any(known => known.Currency == read.Currency))
+                throw Fields.Invalid("caps", read.Currency.ToString(), "one of each currency");
+            caps.Add(read);
+        }
+
+        return caps;
+
+        static UInt128 Amount(string text, string field) => text.Length == 0 ? UInt128.Zero : Fields.ReadAmount(text, field);
+    }
+
+    public static Wire.Token Write(AccessToken token, IReadOnlyList<Spending> spent)
+    {
+        Wire.Token wire = new()
+        {
+            Number = token.Number,
+            Name = token.Name,
+            CreatedAtMs = token.CreatedAtMs,
+            ExpiresAtSeconds = token.ExpiresAtSeconds,
+            RevokedAtMs = token.RevokedAtMs,
+            RequestsPerSecondMax = token.RequestsPerSecondMax,
+            StreamsMax = token.StreamsMax,
+        };
+        if ((token.Scopes & Scopes.Read) != 0) wire.Scopes.Add(Wire.Scope.Read);
+        if ((token.Scopes & Scopes.Pay) != 0) wire.Scopes.Add(Wire.Scope.Pay);
+        if ((token.Scopes & Scopes.Channels) != 0) wire.Scopes.Add(Wire.Scope.Channels);
+        if ((token.Scopes & Scopes.Admin) != 0) wire.Scopes.Add(Wire.Scope.Admin);
+        wire.Methods.AddRange(token.Methods);
+        wire.FromIps.AddRange(token.Networks.Select(network => network.ToString()));
+        wire.Caps.AddRange(token.Caps.Select(Write));
+        wire.Spent.AddRange(spent.Select(Write));
+        return wire;
+    }
+
+    private static Wire.SpendingCap Write(SpendingCap cap) => new()
+    {
+        Token = cap.Currency.ToString(),
+        PerPayment = Text(cap.PerPayment),
+        PerDay = Text(cap.PerDay),
+        PerPeerPerDay = Text(cap.PerPeerPerDay),
+        Total = Text(cap.Total),
+    };
+
+    private static Wire.TokenSpending Write(Spending spent) => new()
+    {
+        Token = spent.Currency.ToString(),
+        Peer = spent.Peer.IsZero ? string.Empty : spent.Peer.ToString(),
+        DaySpent = spent.Today.ToString(CultureInfo.InvariantCulture),
+        DaySeconds = spent.Day * SecondsPerDay,
+        TotalSpent = spent.Total.ToString(CultureInfo.InvariantCulture),
+    };
+
+    public static Wire.CapExceeded? Write(BudgetBreach? breach) => breach is not { Refusal: Refusal.TokenCapExceeded }
+        ? null
+        : new Wire.CapExceeded
+        {
+            Field = breach.Field,
+            Value = breach.Value,
+            Limit = breach.Limit,
+            ResetsAtSeconds = breach.ResetsAtSeconds,
+        };
+
+    /// <summary>Zero stands for no such cap.</summary>
+    private static string Text(UInt128 cap) => cap == UInt128.Zero ? string.Empty : cap.ToString(CultureInfo.InvariantCulture);
+}

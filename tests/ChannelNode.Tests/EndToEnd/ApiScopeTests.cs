@@ -1,0 +1,136 @@
+using System.Text.RegularExpressions;
+using ChannelNode.Engine;
+using ChannelNode.Grpc;
+using ChannelNode.Tests.Tidy;
+using Google.Protobuf.Reflection;
+using Grpc.Core;
+using Xunit;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Tests.EndToEnd;
+
+/// <summary>Every method asks for the one scope that the proto's words give it, against a real node.</summary>
+[Collection(AnvilCollection.Name)]
+public sealed partial class ApiScopeTests(AnvilFixture anvil)
+{
+    private static readonly string[] TokenRefusals =
+    [
+        "TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED", "TOKEN_REVOKED", "SCOPE_MISSING", "ADDRESS_NOT_ALLOWED",
+    ];
+
+    private static readonly Marshaller<byte[]> Bytes = Marshallers.Create(bytes => bytes, bytes => bytes);
+
+    private static ServiceDescriptor Service => Wire.NodeService.Descriptor;
+
+    /// <summary>As access.proto says it, in the comment of each scope.</summary>
+    private static Dictionary<string, Wire.Scope> Documented()
+    {
+        string[] names = [.. Service.Methods.Select(method => method.Name)];
+        string proto = File.ReadAllText(Repository.PathOf("proto/channelnode/v1/access.proto"));
+        Dictionary<string, Wire.Scope> scopes = [];
+        foreach (Match match in ScopeWithComment().Matches(proto))
+        {
+            Wire.Scope scope = Enum.Parse<Wire.Scope>(match.Groups["name"].Value, ignoreCase: true);
+            foreach (Match word in Word().Matches(match.Groups["comment"].Value))
+                if (names.Contains(word.Value)) scopes.Add(word.Value, scope); // A second scope for a method would throw.
+        }
+
+        return scopes;
+    }
+
+    [Fact]
+    public void EveryMethod_AsksForOneScope()
+    {
+        string[] names = [.. Service.Methods.Select(method => method.Name).Order()];
+
+        Assert.Equal(names, MethodScopes.Node.Keys.Order());
+        Assert.Equal(names, Documented().Keys.Order());
+        Assert.All(Documented(), entry => Assert.Equal(
+            entry.Value, Enum.Parse<Wire.Scope>(MethodScopes.Node[entry.Key].ToString())));
+        Assert.All(MethodScopes.Node.Values, scope => Assert.Contains(scope, (Scopes[])[Scopes.Read, Scopes.Pay, Scopes.Channels, Scopes.Admin]));
+    }
+
+    [Fact]
+    public async Task EveryScope_OpensItsMethodsAndNoOther()
+    {
+        await using TestChain chain = await TestChain.OpenAsync(anvil);
+        await using TestNode node = await TestNode.StartAsync(chain, options => options with { ApiTokenRequired = true });
+        string admin = (await File.ReadAllTextAsync(Path.Combine(node.DataDirectory, "admin.token"))).Trim();
+        using ApiCaller caller = new(node.Host.ApiUrl);
+        Dictionary<Wire.Scope, string> secrets = new() { [Wire.Scope.Unspecified] = "" };
+        foreach (Wire.Scope scope in (Wire.Scope[])[Wire.Scope.Read, Wire.Scope.Pay, Wire.Scope.Channels, Wire.Scope.Admin])
+        {
+            secrets[scope] = (await caller.CreateTokenAsync(admin, request =>
+            {
+                request.Scopes.Add(scope);
+                request.Uncapped = scope == Wire.Scope.Pay;
+            })).Secret;
+        }
+
+        Dictionary<string, Wire.Scope> documented = Documented();
+        IEnumerable<Task<string?>> calls =
+            from method in Service.Methods
+            from secret in secrets
+            select WrongAsync(caller, method, documented[method.Name], secret.Key, secret.Value);
+        Assert.All(await Task.WhenAll(calls), Assert.Null);
+    }
+
+    private static async Task<string?> WrongAsync(
+        ApiCaller caller, MethodDescriptor method, Wire.Scope needed, Wire.Scope has, string secret)
+    {
+        string answer = await AnswerAsync(caller, method, secret);
+        string? expected = has == Wire.Scope.Unspecified ? "TOKEN_MISSING"
+            : has == needed || has == Wire.Scope.Admin ? null
+            : "SCOPE_MISSING";
+        bool right = expected is null ? !TokenRefusals.Contains(answer) : answer == expected;
+        return right ? null : $"{method.Name} with {has}: {answer}, expected {expected ?? "to be let in"}";
+    }
+
+    /// <summary>An empty request, as bytes; a stream that says nothing for two seconds has let the caller in.</summary>
+    private static async Task<string> AnswerAsync(ApiCaller caller, MethodDescriptor method, string secret)
+    {
+        CallOptions options = new(secret.Length == 0 ? [] : ApiCaller.Showing(secret), DateTime.UtcNow.AddSeconds(2));
+        MethodType type = method.IsClientStreaming ? MethodType.DuplexStreaming
+            : method.IsServerStreaming ? MethodType.ServerStreaming
+            : MethodType.Unary;
+        Method<byte[], byte[]> call = new(type, Service.FullName, method.Name, Bytes, Bytes);
+        CallInvoker invoker = caller.Channel.CreateCallInvoker();
+        try
+        {
+            switch (type)
+            {
+                case MethodType.Unary:
+                    await invoker.AsyncUnaryCall(call, null, options, []);
+                    break;
+                case MethodType.ServerStreaming:
+                    using (var stream = invoker.AsyncServerStreamingCall(call, null, options, []))
+                        await stream.ResponseStream.MoveNext(CancellationToken.None);
+                    break;
+                default:
+                    using (var stream = invoker.AsyncDuplexStreamingCall(call, null, options))
+                    {
+                        await stream.RequestStream.CompleteAsync();
+                        await stream.ResponseStream.MoveNext(CancellationToken.None);
+                    }
+
+                    break;
+            }
+
+            return "OK";
+        }
+        catch (RpcException error) when (error.StatusCode == StatusCode.DeadlineExceeded)
+        {
+            return "OK";
+        }
+        catch (RpcException error)
+        {
+            return Refusals.NameOf(error);
+        }
+    }
+
+    [GeneratedRegex(@"(?<comment>(^\s+//.*\n)+)\s+SCOPE_(?<name>\w+) = \d+;", RegexOptions.Multiline)]
+    private static partial Regex ScopeWithComment();
+
+    [GeneratedRegex(@"\w+")]
+    private static partial Regex Word();
+}

@@ -1,0 +1,94 @@
+using System.Net;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Storage;
+using Xunit;
+
+namespace ChannelNode.Tests.Storage;
+
+/// <summary>Tokens as they lie on disks: a change here needs a new version byte, not a new fixture.</summary>
+public sealed class TokenRowTests
+{
+    private static readonly AccessToken Full = new()
+    {
+        Number = 0x0102,
+        Name = "shop",
+        Hash = StoreFolder.Bytes32Of(0xAB),
+        Scopes = Scopes.Read | Scopes.Pay,
+        Methods = ["Pay", "GetInfo"],
+        Networks = [IPNetwork.Parse("10.0.0.0/8"), IPNetwork.Parse("::1/128")],
+        Caps = [new SpendingCap(StoreFolder.AddressOf(0x55), 1, 0x0102, 0, Amounts.Max)],
+        RequestsPerSecondMax = 5,
+        StreamsMax = 6,
+        CreatedAtMs = 0x0123,
+        ExpiresAtSeconds = 0x0456,
+        RevokedAtMs = 0x0789,
+    };
+
+    private static readonly string FullHex =
+        "01" + string.Concat(Enumerable.Repeat("ab", 32)) + "03" + "0000000000000123" + "0000000000000456" + "0000000000000789"
+        + "00000005" + "00000006" + "0473686f70" + "02" + "03506179" + "07476574496e666f"
+        + "02" + "0a31302e302e302e302f38" + "073a3a312f313238"
+        + "01" + string.Concat(Enumerable.Repeat("55", 20)) + "0101" + "020102" + "00" + "0e" + new string('f', 28);
+
+    private static readonly Spending Spent =
+        new(0x0102, StoreFolder.AddressOf(0x55), StoreFolder.AddressOf(0x66), 0x4E20, 0x0A, 0x0B0C);
+
+    private const string SpentHex = "01" + "00004e20" + "010a" + "020b0c";
+
+    [Fact]
+    public void Token_LiesAsDocumented()
+    {
+        var row = new RowWriter(new byte[TokenRow.SizeMax(Full)]);
+        TokenRow.Write(ref row, Full);
+
+        Assert.Equal(FullHex, Convert.ToHexStringLower(row.Row));
+        AccessToken read = TokenRow.Read(Full.Number, Convert.FromHexString(FullHex));
+        Assert.Equal(Full.Methods, read.Methods);
+        Assert.Equal(Full.Networks, read.Networks);
+        Assert.Equal(Full.Caps, read.Caps);
+        Assert.Equal(Full, read with { Methods = Full.Methods, Networks = Full.Networks, Caps = Full.Caps });
+    }
+
+    [Theory]
+    [InlineData("00")]
+    [InlineData("10")]
+    public void TokenOfUnknownScopes_IsRefused(string scopes) => Assert.Throws<StoreException>(
+        () => TokenRow.Read(1, Convert.FromHexString(FullHex.Remove(66, 2).Insert(66, scopes))));
+
+    [Fact]
+    public void Spending_LiesAsDocumented()
+    {
+        var row = new RowWriter(stackalloc byte[SpendingRow.SizeMax]);
+        SpendingRow.Write(ref row, Spent);
+
+        Assert.Equal(SpentHex, Convert.ToHexStringLower(row.Row));
+        byte[] key = SpendingRow.Key(Spent);
+        Assert.Equal(
+            "73" + "0000000000000102" + string.Concat(Enumerable.Repeat("55", 20)) + string.Concat(Enumerable.Repeat("66", 20)),
+            Convert.ToHexStringLower(key));
+        Assert.Equal(Spent, SpendingRow.Read(key, Convert.FromHexString(SpentHex)));
+    }
+
+    [Fact]
+    public void DroppedToken_TakesItsSpendingAlong_AndNoOther()
+    {
+        using StoreFolder folder = new();
+        using RocksChannelStore store = folder.Open();
+        IStoreBatch batch = store.NewBatch();
+        foreach (ulong number in (ulong[])[1, 2, 3])
+        {
+            batch.PutToken(Full with { Number = number });
+            batch.PutSpending(Spent with { Token = number });
+            batch.PutSpending(Spent with { Token = number, Peer = default });
+        }
+
+        store.Commit(batch, durable: true);
+        batch = store.NewBatch();
+        batch.DropToken(2);
+        store.Commit(batch, durable: true);
+
+        Assert.Equal([1UL, 3UL], store.ReadTokens().Select(token => token.Number));
+        Assert.Equal([1UL, 1UL, 3UL, 3UL], store.ReadSpending().Select(spent => spent.Token));
+    }
+}
