@@ -125,6 +125,7 @@ internal sealed class PeerCounts
     public const int PeersMax = 64;
 
     private readonly ConcurrentDictionary<Address, StrongBox<long>> _counts = new();
+    private int _named;
     private long _others;
 
     /// <summary>Null: whoever it is, it counts among the others.</summary>
@@ -137,7 +138,9 @@ internal sealed class PeerCounts
     private StrongBox<long>? Of(Address peer)
     {
         if (_counts.TryGetValue(peer, out StrongBox<long>? count)) return count;
-        return _counts.Count < PeersMax ? _counts.GetOrAdd(peer, new StrongBox<long>()) : null;
+        if (_named == PeersMax) return null;
+        _named++;
+        return _counts[peer] = new StrongBox<long>();
     }
 
     public IEnumerable<(Address? Peer, long Count)> List()

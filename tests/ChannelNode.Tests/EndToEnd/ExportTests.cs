@@ -1,6 +1,9 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
+using ChannelNode.Core;
+using ChannelNode.Engine;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -63,6 +66,19 @@ public sealed class ExportTests(AnvilFixture anvil)
             Assert.True(entry.RootElement.TryGetProperty("State", out _), line); // The values by name.
         });
         Assert.Contains(payer.Log, line => line.Contains("PeerConnected", StringComparison.Ordinal) || line.Contains("connected", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task PortForMetricsThatIsTaken_IsRefusedByTheFlagsName()
+    {
+        using TcpListener taken = new(IPAddress.Loopback, 0);
+        taken.Start();
+        await using TestChain chain = await TestChain.OpenAsync(anvil);
+
+        RefusalException refusal = await Assert.ThrowsAsync<RefusalException>(() => TestNode.StartAsync(
+            chain, options => options with { MetricsListen = taken.LocalEndpoint.ToString()! }));
+
+        Assert.Equal((Refusal.InvalidArgument, "--metrics-listen"), (refusal.Refusal, refusal.Field));
     }
 
     private static async Task PayAsync(NodeProcess payer, string id, int count)

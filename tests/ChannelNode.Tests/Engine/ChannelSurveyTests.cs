@@ -10,8 +10,8 @@ public sealed class ChannelSurveyTests
     [Fact]
     public void WhatOnlyThePeersSignatureProves_IsAtRisk_AndNothingOfADebt()
     {
-        ChannelState paid = Sample.Funded(1_000, 1_000) with { Sent = 10, Acknowledged = 10, TheirSent = 45, TheirReceived = 10 };
-        ChannelState owing = Sample.Funded(1_000, 1_000) with { Sent = 70, Acknowledged = 70 };
+        ChannelState paid = Sample.Funded(1_000, 700) with { Sent = 10, Acknowledged = 10, TheirSent = 45, TheirReceived = 10 };
+        ChannelState owing = Sample.Funded(1_000, 700) with { Sent = 70, Acknowledged = 70 };
         TokenTotals totals = new(Address.Zero, ChannelStatus.Open);
 
         totals.Add(new StoredChannel(Sample.Channel(), paid));

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Tests.Simulation;
+using Google.Protobuf;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
 
@@ -55,6 +56,19 @@ public sealed class UpdateTraceTests
 
         Assert.Equal(40, rig.Ledger.Counts.UpdatesAccepted);
         Assert.InRange(accepted, 16, 200); // 20 in a second, and this takes less than ten.
+    }
+
+    [Theory]
+    [InlineData(15, 8, "trace_id")]
+    [InlineData(16, 9, "span_id")]
+    public void TraceOfAnotherLength_IsMalformed_AndSaysWhichField(int traceBytes, int spanBytes, string field)
+    {
+        Wire.UpdateTrace said = Frames.Trace(1, Parent);
+        said.TraceId = ByteString.CopyFrom(new byte[traceBytes]);
+        said.SpanId = ByteString.CopyFrom(new byte[spanBytes]);
+
+        RefusalException refusal = Assert.Throws<RefusalException>(() => Frames.Of(new Wire.Frame { Traces = { said } }));
+        Assert.Equal((Refusal.InvalidArgument, field), (refusal.Refusal, refusal.Field));
     }
 
     private static ActivityListener Listen(Action<Activity> stopped)
