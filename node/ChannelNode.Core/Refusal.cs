@@ -102,4 +102,7 @@ public enum Refusal : byte
 
     // An update or a payment spends of a deposit that could still be reorganised away.
     DepositUncredited = 65,
+
+    // The signer that holds this node's key cannot be reached, or gives no right signature.
+    SignerUnavailable = 80,
 }

@@ -21,7 +21,7 @@ internal sealed class CommonFlags
         HelpName = "path",
         Required = true,
     };
-    private readonly Option<string> _keyFile = RunCommand.KeyFile();
+    private readonly KeyFlags _key = new();
     private readonly Option<string> _rpcUrl = RunCommand.RpcUrl();
     private readonly Option<Address> _contract = Fields.Address("--contract", "The PaymentChannels contract");
     private readonly Option<ulong> _chainId = Fields.Number(
@@ -70,15 +70,22 @@ internal sealed class CommonFlags
 
     public IEnumerable<Option> All() =>
     [
-        _dataDirectory, _keyFile, _rpcUrl, _contract, _chainId, _reorgDepth, _confirmations, _fromBlock, _pollMs,
+        _dataDirectory, .. _key.All(), _rpcUrl, _contract, _chainId, _reorgDepth, _confirmations, _fromBlock, _pollMs,
         _disputeWindowMin, _chainSilence, _gasBudget, _disputeReserve, _feeMax, _disputeFeeMax, _replaceAfter,
         _jobsKeptHours, _channelsInMemoryMax, _wrongSignaturesMax, _messageBytesMax,
     ];
 
-    public NodeOptions Read(ParseResult parsed) => new()
+    public NodeOptions Read(ParseResult parsed) => Read(parsed, _key.Read(parsed));
+
+    private NodeOptions Read(ParseResult parsed, KeySource key) => new()
     {
         DataDirectory = parsed.GetValue(_dataDirectory)!,
-        KeyFile = parsed.GetValue(_keyFile)!,
+        KeyFile = key.File,
+        PasswordFile = key.PasswordFile,
+        SignerUrl = key.SignerUrl,
+        SignerAddress = key.SignerAddress,
+        SignerTimeoutMs = key.SignerTimeoutMs,
+        SignerRequestsMax = key.SignerRequestsMax,
         RpcUrl = parsed.GetValue(_rpcUrl)!,
         Contract = parsed.GetValue(_contract),
         ChainId = parsed.GetValue(_chainId),

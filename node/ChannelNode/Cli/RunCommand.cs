@@ -44,13 +44,6 @@ internal static class RunCommand
         return option;
     }
 
-    public static Option<string> KeyFile() => new("--key-file")
-    {
-        Description = "File with the signer's private key, as 'key new' writes it",
-        HelpName = "path",
-        DefaultValueFactory = _ => KeyCommand.DefaultFile,
-    };
-
     /// <summary>One flag for each option of a node.</summary>
     private sealed class Flags
     {

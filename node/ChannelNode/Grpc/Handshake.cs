@@ -48,9 +48,10 @@ internal sealed class Handshake(NodeIdentity identity, uint protocolVersion)
         _theirNonce = PeerWire.ReadBytes32(hello.Nonce, "nonce");
     }
 
-    public Wire.HelloProof Proof() => new()
+    public async ValueTask<Wire.HelloProof> ProofAsync(CancellationToken cancel) => new()
     {
-        Signature = PeerWire.Write(identity.SignHello(identity.Us.Owner, Them.Signer, _ourNonce, _theirNonce)),
+        Signature = PeerWire.Write(
+            await identity.SignHello(identity.Us.Owner, Them.Signer, _ourNonce, _theirNonce, cancel)),
     };
 
     public void Take(Wire.HelloProof proof)

@@ -78,6 +78,7 @@ public sealed class RunCommandTests
     [InlineData("--watchtower-every-ms", "250", nameof(NodeOptions.WatchtowerEveryMs))]
     [InlineData("--owner", "0x00000000000000000000000000000000000000aa", nameof(NodeOptions.Owner))]
     [InlineData("--key-file", "alice.key", nameof(NodeOptions.KeyFile))]
+    [InlineData("--password-file", "alice.password", nameof(NodeOptions.PasswordFile))]
     public async Task EachFlag_SetsItsOption(string flag, string value, string property)
     {
         (_, NodeOptions? options) = await CliRun.RunNodeAsync([.. Required, flag, value]);
