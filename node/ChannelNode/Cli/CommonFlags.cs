@@ -15,6 +15,14 @@ internal sealed class CommonFlags
     public static readonly NodeOptions Defaults =
         new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero };
 
+    private readonly Option<string> _config = new(SettingSources.ConfigFlag)
+    {
+        Description = $"File with settings, by the flags' names; else {SettingSources.FileName} here or in --data-dir",
+        HelpName = "path",
+    };
+    private readonly Option<Network> _network = Fields.Word(
+        SettingSources.NetworkFlag, "Presets chain id, finality, polling, confirmations, windows and tokens of a chain",
+        Network.All.ToDictionary(network => network.Name));
     private readonly Option<string> _dataDirectory = new("--data-dir")
     {
         Description = "Folder of the database, made when missing; one node at a time",
@@ -70,7 +78,7 @@ internal sealed class CommonFlags
 
     public IEnumerable<Option> All() =>
     [
-        _dataDirectory, .. _key.All(), _rpcUrl, _contract, _chainId, _reorgDepth, _confirmations, _fromBlock, _pollMs,
+        _config, _network, _dataDirectory, .. _key.All(), _rpcUrl, _contract, _chainId, _reorgDepth, _confirmations, _fromBlock, _pollMs,
         _disputeWindowMin, _chainSilence, _gasBudget, _disputeReserve, _feeMax, _disputeFeeMax, _replaceAfter,
         _jobsKeptHours, _channelsInMemoryMax, _wrongSignaturesMax, _messageBytesMax,
     ];
