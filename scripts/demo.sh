@@ -74,7 +74,7 @@ prepare() {
   for name in alice bob; do
     create_account "$name" "$account_wei"
     # Paid out to an address that never pays gas, so that its balance is exactly what the contract paid.
-    owner[$name]="$(cli key new --file "$work/$name-owner.key" --json | field .address)"
+    owner[$name]="$(cli key new --plain --file "$work/$name-owner.key" --json | field .address)"
   done
   mint alice "$minted"
   say "starting two nodes"

@@ -120,4 +120,7 @@ public enum Refusal : byte
     // Tokens themselves.
     UnknownToken = 90,
     TooManyTokens = 91,
+
+    // The signer that holds this node's key cannot be reached, or gives no right signature.
+    SignerUnavailable = 92,
 }

@@ -17,21 +17,18 @@ internal static class Program
     private const ulong RescanDepth = 128;
 
     public static Task<int> Main(string[] args) =>
-        CommandLine.RunAsync(args, new CliActions(RunAsync, RunAsync, CreateKey, DeployAsync, VerifyAsync, RescanAsync), CancellationToken.None);
+        CommandLine.RunAsync(args, new CliActions(RunAsync, RunAsync, Keys, DeployAsync, VerifyAsync, RescanAsync), CancellationToken.None);
 
-    private static Address CreateKey(string path)
-    {
-        using PrivateKey key = KeyFile.Create(path);
-        return key.Address;
-    }
+    private static readonly KeyActions Keys =
+        new(KeyDesk.Create, KeyDesk.Import, KeyDesk.AddressOf, KeyDesk.ChangePassword);
 
     private static async Task<(Address Contract, Bytes32 TransactionHash, ulong GasUsed)> DeployAsync(
-        string rpcUrl, string keyFile, CancellationToken cancel)
+        string rpcUrl, KeySource source, CancellationToken cancel)
     {
-        using PrivateKey key = KeyFile.Read(keyFile);
         using ILoggerFactory logs = LoggerFactory.Create(Configure);
+        using ISigner key = await KeyDesk.OpenAsync(source, TimeProvider.System, logs.CreateLogger("ChannelNode.Signing"), cancel);
         Deployment deployed = await Deployer.DeployPaymentChannelsAsync(
-            rpcUrl, key.Address, key.Sign, TimeProvider.System, logs.CreateLogger(nameof(Deployer)), null, cancel);
+            rpcUrl, key.Address, key.SignAsync, TimeProvider.System, logs.CreateLogger(nameof(Deployer)), null, cancel);
         return (deployed.Contract, deployed.Receipt.Hash, deployed.Receipt.GasUsed);
     }
 
@@ -67,7 +64,7 @@ internal static class Program
             FromBlock = fromBlock,
         };
         await using EthereumChain chain = await EthereumChain.ConnectAsync(
-            options, identity.Signer, (in Bytes32 _) => throw new InvalidOperationException("an audit signs nothing"), TimeProvider.System,
+            options, identity.Signer, (_, _) => throw new InvalidOperationException("an audit signs nothing"), TimeProvider.System,
             logs.CreateLogger<EthereumChain>(), cancel);
         using RocksChannelStore store = RocksChannelStore.Open(dataDirectory, identity);
         return await run(new ChainAudit(store, chain.ReadAsync, options.ReorgDepthMax), chain);
@@ -160,12 +157,13 @@ internal abstract class Host : IAsyncDisposable
     }
 
     /// <summary>The chain, checked to be the right one, and what signs on it.</summary>
-    protected async Task<(PrivateKey Key, EthereumChain Chain, SignatureScheme Scheme)> ConnectAsync(
+    protected async Task<(ISigner Key, EthereumChain Chain, SignatureScheme Scheme)> ConnectAsync(
         NodeOptions options, ILoggerFactory logs, CancellationToken cancel)
     {
-        PrivateKey key = Own(KeyFile.Read(options.KeyFile));
+        ISigner key = Own(await KeyDesk.OpenAsync(
+            options.Key, TimeProvider.System, logs.CreateLogger("ChannelNode.Signing"), cancel));
         EthereumChain chain = Own(await EthereumChain.ConnectAsync(
-            options, key.Address, key.Sign, TimeProvider.System, logs.CreateLogger<EthereumChain>(), cancel));
+            options, key.Address, key.SignAsync, TimeProvider.System, logs.CreateLogger<EthereumChain>(), cancel));
         SignatureScheme scheme = new(key, chain.ChainId, options.Contract);
         await RequireOurContractAsync(chain, scheme, options.Contract, cancel);
         return (key, chain, scheme);
@@ -228,11 +226,11 @@ internal sealed class NodeHost : Host
     private async Task StartPartsAsync(NodeOptions options, ILoggerFactory logs, CancellationToken cancel)
     {
         DoorAddress.RequireSafe(options);
-        (PrivateKey key, EthereumChain chain, SignatureScheme scheme) = await ConnectAsync(options, logs, cancel);
+        (ISigner key, EthereumChain chain, SignatureScheme scheme) = await ConnectAsync(options, logs, cancel);
         Party us = new(options.Owner.IsZero ? key.Address : options.Owner, key.Address);
         RocksChannelStore store = Own(RocksChannelStore.Open(
             options.DataDirectory, new StoreIdentity(chain.ChainId, options.Contract, key.Address)));
-        NodeIdentity identity = new(chain.ChainId, options.Contract, us, scheme.SignHello, scheme.VerifyHello);
+        NodeIdentity identity = new(chain.ChainId, options.Contract, us, scheme.SignHelloAsync, scheme.VerifyHello);
         PeerDialling dialling = new(identity);
         WatchtowerDialling watchtowers = new(identity, options.MessageBytesMax);
 
@@ -291,12 +289,12 @@ internal sealed class WatchtowerHost : Host
     private async Task StartPartsAsync(WatchtowerOptions options, ILoggerFactory logs, CancellationToken cancel)
     {
         NodeOptions node = options.Node;
-        (PrivateKey key, EthereumChain chain, SignatureScheme scheme) = await ConnectAsync(node, logs, cancel);
+        (ISigner key, EthereumChain chain, SignatureScheme scheme) = await ConnectAsync(node, logs, cancel);
         Signer = key.Address;
         RocksChannelStore store = Own(RocksChannelStore.Open(
             node.DataDirectory, new StoreIdentity(chain.ChainId, node.Contract, Signer, GuardsOthers: true)));
         NodeIdentity identity = new(
-            chain.ChainId, node.Contract, new Party(Signer, Signer), scheme.SignHello, scheme.VerifyHello);
+            chain.ChainId, node.Contract, new Party(Signer, Signer), scheme.SignHelloAsync, scheme.VerifyHello);
         Tower = Own(new Watchtower(options, Signer, store, chain, scheme, TimeProvider.System, logs));
         Own(await Exports.StartAsync(Tower, Signer, logs));
 

@@ -123,7 +123,7 @@ send() { cast send --from "$dev" --unlocked --json "${@:2}" | field "$1"; }
 # Makes a key, names its address as the account's, and gives it ether.
 create_account() {
   local name="$1" wei="$2"
-  account[$name]="$(cli key new --file "$work/$name.key" --json | field .address)"
+  account[$name]="$(cli key new --plain --file "$work/$name.key" --json | field .address)"
   cast rpc anvil_setBalance "${account[$name]}" "$(printf '0x%x' "$wei")" >/dev/null
 }
 

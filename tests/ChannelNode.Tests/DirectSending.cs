@@ -98,7 +98,7 @@ internal static class DirectSending
             UInt128 needed = prepared.Call.Value + prepared.Gas * fees.MaxFee;
             if (needed > look.Balance)
                 throw new RefusalException(Refusal.InsufficientFunds, $"needs {needed} wei, has {look.Balance} wei");
-            SignedTransaction signed = chain.Sign(prepared, look.PendingNonce, fees);
+            SignedTransaction signed = await chain.SignAsync(prepared, look.PendingNonce, fees, cancel);
             await chain.BroadcastAsync(signed.Raw, cancel);
             return (prepared, signed);
         }

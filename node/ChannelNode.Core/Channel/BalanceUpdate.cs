@@ -23,12 +23,26 @@ public interface ISignatureScheme
 
     bool Verify(in CooperativeClose close, in Signature signature, Address signer);
 
+    /// <summary>At once; only where <see cref="SignsHere"/>.</summary>
     Signature Sign(in BalanceUpdate update);
 
     Signature Sign(in CooperativeClose close);
 
     /// <summary>Lets anyone present <paramref name="update"/>, the other side's, in a dispute for this side.</summary>
     Signature SignConsent(in BalanceUpdate update);
+
+    /// <summary>Whether the key is in this process. Where not, a signer elsewhere is asked: only by the asynchronous ones.</summary>
+    bool SignsHere => true;
+
+    /// <summary>Whether a signature can be had now, as far as is known; a signer elsewhere may be out of reach.</summary>
+    bool CanSign => true;
+
+    /// <summary>As <see cref="Sign(in BalanceUpdate)"/>, wherever the key is; throws where it cannot be had.</summary>
+    ValueTask<Signature> SignAsync(BalanceUpdate update, CancellationToken cancel) => new(Sign(update));
+
+    ValueTask<Signature> SignAsync(CooperativeClose close, CancellationToken cancel) => new(Sign(close));
+
+    ValueTask<Signature> SignConsentAsync(BalanceUpdate update, CancellationToken cancel) => new(SignConsent(update));
 
     /// <summary>Whether <paramref name="signer"/>, the side that the update pays, lets anyone present it.</summary>
     bool VerifyConsent(in BalanceUpdate update, in Signature consent, Address signer);

@@ -10,9 +10,9 @@ namespace ChannelNode.Cli;
 /// </summary>
 /// <param name="RunNode">Runs a node until cancelled; answers the exit code.</param>
 /// <param name="RunWatchtower">The same with a watchtower.</param>
-/// <param name="CreateKey">Writes a fresh signer key to a file that must not exist; answers its address.</param>
+/// <param name="Keys">What is done with key files.</param>
 /// <param name="DeployContract">
-/// Deploys PaymentChannels by the JSON-RPC at a URL from the account of a key file; answers when it is mined.
+/// Deploys PaymentChannels by the JSON-RPC at a URL from the account of a key; answers when it is mined.
 /// </param>
 /// <param name="VerifyChain">
 /// Compares the database in a folder with the chain at a JSON-RPC URL, read from a block on.
@@ -21,8 +21,8 @@ namespace ChannelNode.Cli;
 internal sealed record CliActions(
     Func<NodeOptions, CancellationToken, Task<int>> RunNode,
     Func<WatchtowerOptions, CancellationToken, Task<int>> RunWatchtower,
-    Func<string, Address> CreateKey,
-    Func<string, string, CancellationToken, Task<(Address Contract, Bytes32 TransactionHash, ulong GasUsed)>>
+    KeyActions Keys,
+    Func<string, KeySource, CancellationToken, Task<(Address Contract, Bytes32 TransactionHash, ulong GasUsed)>>
         DeployContract,
     Func<string, string, ulong, CancellationToken, Task<ChainAuditReport>> VerifyChain,
     Func<string, string, ulong, CancellationToken, Task<ChainAuditReport>> RescanChain);

@@ -11,6 +11,16 @@ internal sealed class CliCommand(string name, string description, string example
 
     public string Example { get; } = example;
 
+    /// <summary>Throws what is wrong with settings that are each right; null where flags come from the command line only.</summary>
+    public Action<ParseResult>? CheckSettings { get; private set; }
+
+    /// <summary>Flags also come from a file and the environment; <paramref name="check"/> looks at them together.</summary>
+    public CliCommand TakesSettings(Action<ParseResult> check)
+    {
+        CheckSettings = check;
+        return this;
+    }
+
     /// <summary>Names exit codes beside those of every command, for its help.</summary>
     public CliCommand MayExitWith(params ReadOnlySpan<int> codes)
     {

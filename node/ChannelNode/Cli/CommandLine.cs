@@ -16,14 +16,10 @@ internal static class CommandLine
 
     public static async Task<int> RunAsync(string[] args, CommandShell shell, TextWriter help, CancellationToken cancel)
     {
-        ParseResult parsed = Root(shell).Parse(args, new ParserConfiguration
+        (ParseResult parsed, _, IReadOnlyList<Failure> wrong) = Parse(args, shell);
+        if (wrong.Count > 0)
         {
-            EnablePosixBundling = false,
-            ResponseFileTokenReplacer = null,
-        });
-        if (parsed.Errors.Count > 0)
-        {
-            shell.OpenTerminal(args.Contains(shell.Json.Name)).Fail([.. Wrong(parsed)]);
+            shell.OpenTerminal(args.Contains(shell.Json.Name)).Fail(wrong);
             return ExitCode.WrongUsage;
         }
         return await parsed.InvokeAsync(
@@ -36,6 +32,31 @@ internal static class CommandLine
             cancel);
     }
 
+    /// <summary>
+    /// What was typed and, for a command that takes settings from elsewhere too, what they say; with all that is wrong with
+    /// any of it, by the place that it came from.
+    /// </summary>
+    public static (ParseResult Parsed, SettingSources? Sources, IReadOnlyList<Failure> Wrong) Parse(string[] args, CommandShell shell)
+    {
+        RootCommand root = Root(shell);
+        ParserConfiguration configuration = new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null };
+        ParseResult typed = root.Parse(args, configuration);
+        if (typed.CommandResult.Command is not CliCommand { CheckSettings: not null } || typed.Action is HelpWithExample)
+            return (typed, null, [.. Wrong(typed)]);
+        SettingSources sources = SettingSources.Read(
+            typed, shell, root.Subcommands.Where(command => command is CliCommand { CheckSettings: not null }));
+        ParseResult all = root.Parse([.. args, .. sources.Arguments], configuration);
+        return (all, sources, [.. sources.Wrong, .. Wrong(all).Select(failure => WithSource(failure, sources))]);
+    }
+
+    private static Failure WithSource(Failure failure, SettingSources sources)
+    {
+        if (sources.SourceOf(failure.Field) is { } source) return failure with { Message = $"{source.Name}: {failure.Message}" };
+        return failure.Field == "--contract" && sources.Network is { } network
+            ? failure with { Message = $"{failure.Message}; {network.AboutContract}" }
+            : failure;
+    }
+
     public static RootCommand Root(CommandShell shell)
     {
         var root = new RootCommand("A payment channel node: runs one, and operates a running one.")
@@ -43,6 +64,7 @@ internal static class CommandLine
             RunCommand.Create(shell),
             WatchtowerCommand.Create(shell),
             KeyCommand.Create(shell),
+            ConfigCommand.Create(shell),
             ContractCommand.Create(shell),
             ChainCommand.Create(shell),
             InfoCommand.Create(shell),

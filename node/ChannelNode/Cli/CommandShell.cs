@@ -18,6 +18,14 @@ internal sealed class CommandShell(CliActions actions, TimeProvider time, TextWr
         Recursive = true,
     };
 
+    /// <summary>The environment.</summary>
+    public IReadOnlyDictionary<string, string> Variables { get; init; } = Environment.GetEnvironmentVariables()
+        .Cast<System.Collections.DictionaryEntry>()
+        .ToDictionary(entry => (string)entry.Key, entry => (string?)entry.Value ?? "");
+
+    /// <summary>Where a file of settings is looked for.</summary>
+    public string Folder { get; init; } = ".";
+
     public Terminal OpenTerminal(bool json) => new(output, error, json);
 
     /// <summary>Makes <paramref name="run"/> what the command does.</summary>

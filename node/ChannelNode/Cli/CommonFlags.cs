@@ -15,13 +15,21 @@ internal sealed class CommonFlags
     public static readonly NodeOptions Defaults =
         new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero };
 
+    private readonly Option<string> _config = new(SettingSources.ConfigFlag)
+    {
+        Description = $"File with settings, by the flags' names; else {SettingSources.FileName} here or in --data-dir",
+        HelpName = "path",
+    };
+    private readonly Option<Network> _network = Fields.Word(
+        SettingSources.NetworkFlag, "Presets chain id, finality, polling, confirmations, windows and tokens of a chain",
+        Network.All.ToDictionary(network => network.Name));
     private readonly Option<string> _dataDirectory = new("--data-dir")
     {
         Description = "Folder of the database, made when missing; one node at a time",
         HelpName = "path",
         Required = true,
     };
-    private readonly Option<string> _keyFile = RunCommand.KeyFile();
+    private readonly KeyFlags _key = new();
     private readonly Option<string> _rpcUrl = RunCommand.RpcUrl();
     private readonly Option<Address> _contract = Fields.Address("--contract", "The PaymentChannels contract");
     private readonly Option<ulong> _chainId = Fields.Number(
@@ -72,15 +80,22 @@ internal sealed class CommonFlags
 
     public IEnumerable<Option> All() =>
     [
-        _dataDirectory, _keyFile, _rpcUrl, _contract, _chainId, _reorgDepth, _confirmations, _fromBlock, _pollMs,
+        _config, _network, _dataDirectory, .. _key.All(), _rpcUrl, _contract, _chainId, _reorgDepth, _confirmations, _fromBlock, _pollMs,
         _disputeWindowMin, _chainSilence, _gasBudget, _disputeReserve, _feeMax, _disputeFeeMax, _replaceAfter,
         _jobsKeptHours, _channelsInMemoryMax, _wrongSignaturesMax, _messageBytesMax, .. _seeing.All(),
     ];
 
-    public NodeOptions Read(ParseResult parsed) => _seeing.Read(parsed, new()
+    public NodeOptions Read(ParseResult parsed) => Read(parsed, _key.Read(parsed));
+
+    private NodeOptions Read(ParseResult parsed, KeySource key) => _seeing.Read(parsed, new()
     {
         DataDirectory = parsed.GetValue(_dataDirectory)!,
-        KeyFile = parsed.GetValue(_keyFile)!,
+        KeyFile = key.File,
+        PasswordFile = key.PasswordFile,
+        SignerUrl = key.SignerUrl,
+        SignerAddress = key.SignerAddress,
+        SignerTimeoutMs = key.SignerTimeoutMs,
+        SignerRequestsMax = key.SignerRequestsMax,
         RpcUrl = parsed.GetValue(_rpcUrl)!,
         Contract = parsed.GetValue(_contract),
         ChainId = parsed.GetValue(_chainId),

@@ -14,14 +14,15 @@ internal static class ContractCommand
     private static CliCommand Deploy(CommandShell shell)
     {
         Option<string> rpcUrl = RunCommand.RpcUrl();
-        Option<string> keyFile = RunCommand.KeyFile();
+        KeyFlags key = new();
         var command = new CliCommand(
             "deploy", "Deploys PaymentChannels and waits until it is mined.",
-            "channelnode contract deploy --rpc-url ws://127.0.0.1:8545 --key-file alice.key") { rpcUrl, keyFile };
+            "channelnode contract deploy --rpc-url ws://127.0.0.1:8545 --key-file alice.key") { rpcUrl };
+        foreach (Option flag in key.All()) command.Options.Add(flag);
         return shell.Does(command.MayExitWith(ExitCode.ChainTrouble), async (parsed, terminal, cancel) =>
         {
             var (contract, transactionHash, gasUsed) =
-                await shell.Actions.DeployContract(parsed.GetValue(rpcUrl)!, parsed.GetValue(keyFile)!, cancel);
+                await shell.Actions.DeployContract(parsed.GetValue(rpcUrl)!, key.Read(parsed), cancel);
             if (terminal.Json)
             {
                 terminal.Document(new

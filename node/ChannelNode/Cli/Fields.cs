@@ -56,7 +56,7 @@ internal static class Fields
     /// <summary>What Linux takes for the path of a socket.</summary>
     private const int SocketPathBytesMax = 107;
 
-    public static Option<Address[]> Addresses(string name, string description) => new(name)
+    public static Option<Address[]> Addresses(string name, string description) => new Setting<Address[]>(name, AddressLimit, null)
     {
         Description = description,
         HelpName = "address",
@@ -71,14 +71,18 @@ internal static class Fields
     public static Option<string> Listen(string name, string description, string byDefault)
     {
         string limit = $"host:port with a port from 0 to 65535, such as {byDefault}";
-        return Option<string>(name, $"{description} ({limit})", TryListen, limit, "host:port", () => byDefault);
+        Setting<string> option = Option<string>(name, $"{description} ({limit})", TryListen, limit, "host:port", byDefault);
+        option.DefaultValueFactory = _ => byDefault;
+        return option;
     }
 
     /// <summary>A place to listen on, or a socket of this machine.</summary>
     public static Option<string> Door(string name, string description, string byDefault)
     {
         string limit = $"host:port with a port from 0 to 65535, such as {byDefault}, or unix:/path of at most {SocketPathBytesMax} bytes";
-        return Option<string>(name, $"{description} ({limit})", TryDoor, limit, "host:port", () => byDefault);
+        Setting<string> option = Option<string>(name, $"{description} ({limit})", TryDoor, limit, "host:port", byDefault);
+        option.DefaultValueFactory = _ => byDefault;
+        return option;
     }
 
     public static bool IsSocket(string text) =>
@@ -100,7 +104,7 @@ internal static class Fields
     public static Option<string[]> Urls(string name, string description, int max, params string[] schemes)
     {
         string limit = $"a URL that begins with {string.Join(" or ", schemes.Select(scheme => scheme + "://"))}";
-        return new Option<string[]>(name)
+        return new Setting<string[]>(name, limit, null)
         {
             Description = $"{description} ({limit})",
             HelpName = "url",
@@ -127,7 +131,9 @@ internal static class Fields
         where T : struct, IBinaryInteger<T>
     {
         string limit = $"a whole number from {min} to {max}";
-        return Option<T>(name, $"{description} ({min} to {max})", Check, limit, "n", byDefault is { } value ? () => value : null);
+        Setting<T> option = Option<T>(name, $"{description} ({min} to {max})", Check, limit, "n", byDefault?.ToString());
+        if (byDefault is { } number) option.DefaultValueFactory = _ => number;
+        return option;
 
         bool Check(string text, out T value) =>
             T.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value) && value >= min && value <= max;
@@ -148,13 +154,16 @@ internal static class Fields
     }
 
     /// <summary>One of some words, each standing for a value.</summary>
-    public static Option<T> Word<T>(string name, string description, IReadOnlyDictionary<string, T> words)
-        where T : struct
+    public static Option<T> Word<T>(
+        string name, string description, IReadOnlyDictionary<string, T> words, string? byDefault = null)
+        where T : notnull
     {
         string limit = $"one of {string.Join(", ", words.Keys)}";
-        return Option<T>(name, $"{description} ({limit})", Check, limit, "word");
+        Option<T> option = Option<T>(name, $"{description} ({limit})", Check, limit, "word", byDefault);
+        if (byDefault is not null) option.DefaultValueFactory = _ => words[byDefault];
+        return option;
 
-        bool Check(string text, out T value) => words.TryGetValue(text, out value);
+        bool Check(string text, out T value) => words.TryGetValue(text, out value!);
     }
 
     /// <summary>Any number of such words.</summary>
@@ -162,7 +171,7 @@ internal static class Fields
         where T : struct
     {
         string limit = $"one of {string.Join(", ", words.Keys)}";
-        return new Option<T[]>(name)
+        return new Setting<T[]>(name, limit, null)
         {
             Description = $"{description} ({limit})",
             HelpName = "word",
@@ -174,13 +183,13 @@ internal static class Fields
     public static string WithHexPrefix(string hex) =>
         "0x" + (hex.StartsWith("0x", StringComparison.OrdinalIgnoreCase) ? hex[2..] : hex).ToLowerInvariant();
 
-    private static Option<T> Option<T>(
-        string name, string description, TryRead<T> read, string limit, string helpName, Func<T>? byDefault = null) => new(name)
+    private static Setting<T> Option<T>(
+        string name, string description, TryRead<T> read, string limit, string helpName, string? byDefault = null) =>
+        new(name, limit, byDefault)
         {
             Description = description,
             HelpName = helpName,
             CustomParser = result => Read(result, read, limit),
-            DefaultValueFactory = byDefault is null ? null : _ => byDefault(),
         };
 
     private static T? Read<T>(ArgumentResult result, TryRead<T> read, string limit) =>

@@ -14,10 +14,12 @@ internal static class RunCommand
     {
         var flags = new Flags();
         var command = new CliCommand(
-            "run", "Runs a node until it is stopped.",
+            "run",
+            "Runs a node until it is stopped. Settings also come from a file and the environment: see 'channelnode config --help'.",
             "channelnode run --data-dir alice --key-file alice.key --rpc-url ws://127.0.0.1:8545 \\\n"
             + "  --contract 0x5FbDB2315678afecb367f032d93F642f64180aa3");
         foreach (Option flag in flags.All()) command.Options.Add(flag);
+        command.TakesSettings(parsed => Check(flags.Read(parsed)));
         return shell.Does(command.MayExitWith(ExitCode.ChainTrouble, ExitCode.Failed), (parsed, _, cancel) =>
         {
             NodeOptions options = flags.Read(parsed);
@@ -44,13 +46,6 @@ internal static class RunCommand
         return option;
     }
 
-    public static Option<string> KeyFile() => new("--key-file")
-    {
-        Description = "File with the signer's private key, as 'key new' writes it",
-        HelpName = "path",
-        DefaultValueFactory = _ => KeyCommand.DefaultFile,
-    };
-
     /// <summary>One flag for each option of a node.</summary>
     private sealed class Flags
     {
@@ -74,8 +69,8 @@ internal static class RunCommand
             "--token-credit-larger", "The same as --credit-larger for any token, in its smallest units", UInt128.Zero,
             Amounts.Max, CommonFlags.Defaults.TokenCreditLargerMax);
         private readonly Option<FinalityTag> _finality = Fields.Word(
-            "--finality", "What the chain must call a block before any sum in it counts; finalized unless given",
-            new Dictionary<string, FinalityTag> { ["finalized"] = FinalityTag.Finalized, ["safe"] = FinalityTag.Safe });
+            "--finality", "What the chain must call a block before any sum in it counts",
+            new Dictionary<string, FinalityTag> { ["finalized"] = FinalityTag.Finalized, ["safe"] = FinalityTag.Safe }, "finalized");
         private readonly Option<uint> _disputeWindow = Fields.Number(
             "--dispute-window", "Seconds of dispute window offered when none is asked for", WindowMin, WindowMax,
             CommonFlags.Defaults.DisputeWindowSeconds);

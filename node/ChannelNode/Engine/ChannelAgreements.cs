@@ -67,8 +67,17 @@ internal sealed class ChannelAgreements(
         Signature consent = default;
         if (refusal == Refusal.None)
         {
+            try
+            {
+                consent = await scheme.SignAsync(Nothing(id), cancel);
+            }
+            catch (RefusalException no) when (no.Refusal == Refusal.SignerUnavailable)
+            {
+                link.Send(new PeerMessage.ProposalReply(id, default, no.Refusal));
+                return;
+            }
+
             await RegisterAsync(new Channel(id, terms, Side.B), cancel);
-            consent = scheme.Sign(Nothing(id));
             log.ChannelAccepted(id, link.Signer);
         }
 
@@ -165,6 +174,7 @@ internal sealed class ChannelAgreements(
 
     private CooperativeClose PrepareClose(ChannelSlot slot)
     {
+        ThrowIf(scheme.CanSign ? Refusal.None : Refusal.SignerUnavailable, "this node's signer cannot be reached");
         ThrowIf(
             slot.CloseProposed ? Refusal.CloseAgreed : Refusal.None, "a close of this channel is being agreed already");
         ThrowIf(
@@ -189,6 +199,7 @@ internal sealed class ChannelAgreements(
             turn.ChainIsCurrent ? Refusal.None : Refusal.ChainUnavailable, "the chain was not seen for too long to sign");
         ThrowIf(
             slot.StateLost ? Refusal.StateLost : Refusal.None, "the peer can prove more than this database has signed");
+        ThrowIf(scheme.CanSign ? Refusal.None : Refusal.SignerUnavailable, "this node's signer cannot be reached");
         ThrowIf(
             Lifecycle.AgreeClose(slot.Channel, slot.Working, close, clock.NowSeconds, out ChannelState next),
             "the close does not fit the channel's totals");
@@ -209,7 +220,7 @@ internal sealed class ChannelAgreements(
             ThrowIf(refusal, "not to be closed");
             await ledger.RunAsync(turn => Answer(turn, slot!, close), cancel);
             link.Send(new PeerMessage.CloseReply(
-                close.Channel, close.DeadlineSeconds, scheme.Sign(close), Refusal.None));
+                close.Channel, close.DeadlineSeconds, await scheme.SignAsync(close, cancel), Refusal.None));
         }
         catch (RefusalException no)
         {

@@ -121,7 +121,8 @@ internal interface IChain : IAsyncDisposable
     /// </summary>
     Task<PreparedCall> PrepareAsync(ChainCall call, CancellationToken cancel);
 
-    SignedTransaction Sign(PreparedCall call, ulong nonce, TransactionFees fees);
+    /// <summary>SignerUnavailable where the key is elsewhere and out of reach.</summary>
+    ValueTask<SignedTransaction> SignAsync(PreparedCall call, ulong nonce, TransactionFees fees, CancellationToken cancel);
 
     Task<BroadcastAnswer> BroadcastAsync(ReadOnlyMemory<byte> raw, CancellationToken cancel);
 

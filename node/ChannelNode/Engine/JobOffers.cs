@@ -49,7 +49,7 @@ internal sealed class JobOffers(
         {
             prepared = await PrepareAsync(job, cancel);
         }
-        catch (RefusalException refusal) when (refusal.Refusal != Refusal.ChainUnavailable)
+        catch (RefusalException refusal) when (refusal.Refusal is not (Refusal.ChainUnavailable or Refusal.SignerUnavailable))
         {
             await FailAsync(entry, refusal.Refusal, refusal.Message);
             return;
@@ -134,7 +134,7 @@ internal sealed class JobOffers(
     private async Task OfferAsync(
         JobEntry entry, Job job, PreparedCall prepared, AttemptKind kind, ulong nonce, TransactionFees fees, CancellationToken cancel)
     {
-        SignedTransaction signed = chain.Sign(prepared, nonce, fees);
+        SignedTransaction signed = await chain.SignAsync(prepared, nonce, fees, cancel);
         JobAttempt attempt = new(kind, nonce, signed.Hash, fees, prepared.Gas, clock.NowSeconds);
         await jobs.SaveAsync(entry, job with
         {
@@ -209,7 +209,7 @@ internal sealed class JobOffers(
             PreparedCall prepared = await PrepareAsync(job, cancel);
             return (job, prepared, prepared.Completes ? AttemptKind.Completing : AttemptKind.Preparing);
         }
-        catch (RefusalException refusal) when (refusal.Refusal is not (Refusal.ChainUnavailable or Refusal.InsufficientFunds))
+        catch (RefusalException refusal) when (refusal.Refusal is not (Refusal.ChainUnavailable or Refusal.SignerUnavailable or Refusal.InsufficientFunds))
         {
             return (job with { Refusal = refusal.Refusal, Message = refusal.Message }, Nothing(), AttemptKind.Cancelling);
         }

@@ -25,5 +25,11 @@ internal static class Keccak
     }
 }
 
-/// <summary>Signs a 32-byte digest with the node's key. Safe for many threads.</summary>
+/// <summary>Signs a 32-byte digest with a key in this process. Safe for many threads.</summary>
 internal delegate Signature DigestSigner(in Bytes32 digest);
+
+/// <summary>
+/// Signs the Keccak-256 hash of a message with the node's key, wherever that is. Refused by SignerUnavailable where no right
+/// signature can be had. Safe for many threads.
+/// </summary>
+internal delegate ValueTask<Signature> MessageSigner(ReadOnlyMemory<byte> message, CancellationToken cancel);

@@ -45,6 +45,9 @@ internal sealed class Ledger : IAsyncDisposable
         _turn = new LedgerTurn(book, store, view, clock, options, Counts);
     }
 
+    /// <summary>Asked, where it is set, whether what a payment brings about can be signed.</summary>
+    public ISignatureScheme? Signing { init => _turn.Signing = value; }
+
     /// <summary>Starts the writer. Until then commands wait.</summary>
     public void Start() => _writer = Task.Factory.StartNew(
         RunWriter, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);

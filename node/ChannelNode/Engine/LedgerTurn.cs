@@ -66,6 +66,11 @@ internal sealed class LedgerTurn(
     /// <summary>Whether the chain is followed closely enough to take or give money.</summary>
     public bool ChainIsCurrent => view.IsCurrent;
 
+    public ISignatureScheme? Signing { private get; set; }
+
+    /// <summary>Whether what this node promises can be signed now, as far as is known.</summary>
+    public bool CanSign => Signing is not { CanSign: false };
+
     /// <summary>Payments taken in so far; a turn has a limit of them too.</summary>
     public int ReceivedCount { get; private set; }
 

@@ -39,7 +39,10 @@ internal sealed class Node : IAsyncDisposable
         View = new ChainView(store.ReadBlocks().LastOrDefault(), time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
         Watchtowers = new Watchtowers(
             Book, store, scheme, Clock, options, watchtower, logs.CreateLogger<Watchtowers>());
-        Ledger = new Ledger(Book, store, View, Clock, options, logs.CreateLogger<Ledger>(), Watchtowers.Marks);
+        Ledger = new Ledger(Book, store, View, Clock, options, logs.CreateLogger<Ledger>(), Watchtowers.Marks)
+        {
+            Signing = scheme,
+        };
         Jobs = new JobBook(store, Ledger, Clock, options, logs.CreateLogger<JobBook>());
         DepositRelay relay = new(Book, Jobs, chain, Clock, options, logs.CreateLogger<DepositRelay>(), _stopping.Token);
         ChannelAgreements agreements = new(

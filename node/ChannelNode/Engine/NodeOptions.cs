@@ -26,8 +26,32 @@ internal sealed record NodeOptions
     /// <summary>Folder of the database; made when missing. One node at a time.</summary>
     public required string DataDirectory { get; init; }
 
-    /// <summary>File with the signer's private key, 0x and 64 hex digits.</summary>
+    /// <summary>File with the signer's private key: a keystore of version 3, or 64 hex digits.</summary>
     public required string KeyFile { get; init; }
+
+    /// <summary>File with the keystore's password; where empty, the environment or the terminal is asked.</summary>
+    public string PasswordFile { get; init; } = "";
+
+    /// <summary>A signer with web3signer's API that holds the key instead of a file: http:// or https://. Empty for none.</summary>
+    public string SignerUrl { get; init; } = "";
+
+    /// <summary>Which of the signer's keys is this node's. Zero where it has only one.</summary>
+    public Address SignerAddress { get; init; }
+
+    /// <summary>How long one question to the signer may take. 100 to 60,000.</summary>
+    public uint SignerTimeoutMs { get; init; } = 2_000;
+
+    /// <summary>Questions to the signer that are under way at a time; more wait. 1 to 1,024.</summary>
+    public int SignerRequestsMax { get; init; } = 16;
+
+    /// <summary>Where the key is that signs.</summary>
+    public KeySource Key => new(KeyFile, PasswordFile)
+    {
+        SignerUrl = SignerUrl,
+        SignerAddress = SignerAddress,
+        SignerTimeoutMs = SignerTimeoutMs,
+        SignerRequestsMax = SignerRequestsMax,
+    };
 
     /// <summary>JSON-RPC of the chain: ws://, wss://, http:// or https://.</summary>
     public required string RpcUrl { get; init; }

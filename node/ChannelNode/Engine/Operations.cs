@@ -43,7 +43,7 @@ internal sealed class Operations(
         watch(new OperationStep(
             OperationStage.Agreeing, slot.Channel.Id, null, null, "asking the peer for its signature"));
         (CooperativeClose close, Signature theirs) = await agreements.AgreeCloseAsync(slot, cancel);
-        Signature ours = scheme.Sign(close);
+        Signature ours = await scheme.SignAsync(close, cancel);
         watch(new OperationStep(OperationStage.Agreed, slot.Channel.Id, null, null, "signed by both"));
         (Signature a, Signature b) = slot.Channel.OurSide == Side.A ? (ours, theirs) : (theirs, ours);
         try

@@ -92,6 +92,44 @@ internal sealed class OutgoingFrame : SharedWork
         DoAll(_updates.Count + (_hasReceipts ? _acknowledgements.Count : 0));
     }
 
+    /// <summary>The same, wherever the key is. What has its signature keeps it: may be called again after a refusal.</summary>
+    public ValueTask SignAsync(ISignatureScheme scheme, CancellationToken cancel)
+    {
+        if (!scheme.SignsHere) return new ValueTask(SignElsewhereAsync(scheme, cancel));
+        Sign(scheme);
+        return ValueTask.CompletedTask;
+    }
+
+    private Task SignElsewhereAsync(ISignatureScheme scheme, CancellationToken cancel)
+    {
+        List<Task> signing = [];
+        for (int place = 0; place < _updates.Count; place++)
+        {
+            if (_updates[place].Signature == default) signing.Add(SignUpdateAsync(place));
+        }
+
+        for (int place = 0; place < _acknowledgements.Count; place++)
+        {
+            if (_acknowledgements[place].IsReceipt && _acknowledgements[place].Signature == default)
+                signing.Add(SignReceiptAsync(place));
+        }
+
+        return Task.WhenAll(signing);
+
+        async Task SignUpdateAsync(int place)
+        {
+            Signature signature = await scheme.SignAsync(_updates[place].Balance, cancel);
+            Updates[place].Signature = signature;
+        }
+
+        async Task SignReceiptAsync(int place)
+        {
+            OutgoingAcknowledgement said = _acknowledgements[place];
+            Signature signature = await scheme.SignAsync(new BalanceUpdate(said.Channel, said.Sent, said.Received), cancel);
+            Acknowledgements[place].Signature = signature;
+        }
+    }
+
     protected override void Do(int piece)
     {
         if (piece < _updates.Count)

@@ -118,7 +118,8 @@ internal abstract class PaymentRequest(
         if (Slot.PeerRefusal != Refusal.None) return Refusal.PeerRefusing;
         if (Slot.Link is null) return Refusal.PeerOffline;
         if (Slot.InFlight.Count + Slot.Waiting.Count >= turn.InFlightMax) return Refusal.TooManyInFlight;
-        return turn.ChainIsCurrent ? Refusal.None : Refusal.ChainUnavailable;
+        if (!turn.ChainIsCurrent) return Refusal.ChainUnavailable;
+        return turn.CanSign ? Refusal.None : Refusal.SignerUnavailable;
     }
 
     internal sealed override void Refuse(Refusal refusal, LedgerTurn turn)

@@ -20,6 +20,8 @@ internal sealed class PeerSession
     /// <summary>What comes so soon after an answer has waited for it to leave.</summary>
     private static readonly TimeSpan Company = TimeSpan.FromMicroseconds(20);
 
+    private static readonly TimeSpan BetweenLooksForTheSigner = TimeSpan.FromMilliseconds(100);
+
     private readonly PeerChannels _channels;
     private readonly Ledger _ledger;
     private readonly ISignatureScheme _scheme;
@@ -134,8 +136,31 @@ internal sealed class PeerSession
         _batchesLeft.Release();
     }
 
-    /// <summary>Signs what is about to leave.</summary>
+    /// <summary>Signs what is about to leave, with the key in this process.</summary>
     public void Sign(OutgoingFrame frame) => frame.Sign(_scheme);
+
+    /// <summary>
+    /// The same, wherever the key is. What is on disk is told sooner or later: while a signer elsewhere is out of reach it waits.
+    /// </summary>
+    public ValueTask SignAsync(OutgoingFrame frame, CancellationToken cancel) =>
+        _scheme.SignsHere ? frame.SignAsync(_scheme, cancel) : new ValueTask(SignWhenPossibleAsync(frame, cancel));
+
+    private async Task SignWhenPossibleAsync(OutgoingFrame frame, CancellationToken cancel)
+    {
+        while (true)
+        {
+            try
+            {
+                await frame.SignAsync(_scheme, cancel);
+                return;
+            }
+            catch (RefusalException refusal) when (refusal.Refusal == Refusal.SignerUnavailable)
+            {
+                do await Task.Delay(BetweenLooksForTheSigner, _clock.Time, cancel);
+                while (!_scheme.CanSign);
+            }
+        }
+    }
 
     /// <summary>Handles one message that does not travel in frames; waits while the ledger's queue is full.</summary>
     public ValueTask ReceiveAsync(PeerMessage message, CancellationToken cancel) => message switch

@@ -124,14 +124,14 @@ internal sealed class WatchtowerLink(
         while (true)
         {
             await _noted.WhenAsync(LacksSomething, cancel);
-            List<GuardRequest> frame = [];
+            List<Task<GuardRequest>> frame = [];
             foreach ((ChannelId id, long since) in Take(countMax))
             {
                 if (Newest(id) is not { } stored || !NeedsGuard(stored)) continue;
-                frame.Add(Request(stored, since));
+                frame.Add(RequestAsync(stored, since, cancel));
             }
 
-            if (frame.Count > 0) return frame;
+            if (frame.Count > 0) return await Task.WhenAll(frame);
         }
     }
 
@@ -154,11 +154,11 @@ internal sealed class WatchtowerLink(
     private StoredChannel? Newest(ChannelId id) =>
         book.Peek(id) is { } slot ? new StoredChannel(slot.Channel, slot.State) : store.FindChannel(id);
 
-    private GuardRequest Request(StoredChannel stored, long since)
+    private async Task<GuardRequest> RequestAsync(StoredChannel stored, long since, CancellationToken cancel)
     {
         ChannelState state = stored.State;
         BalanceUpdate update = new(stored.Channel.Id, state.TheirSent, state.TheirReceived);
-        GuardedUpdate guarded = new(update, state.TheirSignature, scheme.SignConsent(update));
+        GuardedUpdate guarded = new(update, state.TheirSignature, await scheme.SignConsentAsync(update, cancel));
         lock (_lock)
         {
             bool withTerms = !_held.Contains(update.Channel);

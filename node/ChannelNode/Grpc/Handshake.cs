@@ -68,9 +68,10 @@ internal sealed class Handshake(NodeIdentity identity, uint protocolVersion, Byt
     /// <summary>Proofs hold for the certificate that the caller saw: who stands between has another one.</summary>
     private Bytes32 Bound(Bytes32 nonce) => _certificate is { } certificate ? TlsPin.Bind(nonce, certificate) : nonce;
 
-    public Wire.HelloProof Proof() => new()
+    public async ValueTask<Wire.HelloProof> ProofAsync(CancellationToken cancel) => new()
     {
-        Signature = PeerWire.Write(identity.SignHello(identity.Us.Owner, Them.Signer, Bound(_ourNonce), Bound(_theirNonce))),
+        Signature = PeerWire.Write(
+            await identity.SignHello(identity.Us.Owner, Them.Signer, Bound(_ourNonce), Bound(_theirNonce), cancel)),
     };
 
     public void Take(Wire.HelloProof proof)

@@ -6,7 +6,8 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Grpc;
 
 /// <summary>Signs this node's part of the handshake: Hello(from us, our owner, to, our nonce, their nonce).</summary>
-internal delegate Signature HelloSigner(Address owner, Address to, Bytes32 ourNonce, Bytes32 theirNonce);
+internal delegate ValueTask<Signature> HelloSigner(
+    Address owner, Address to, Bytes32 ourNonce, Bytes32 theirNonce, CancellationToken cancel);
 
 /// <summary>Checks a peer's part of the handshake.</summary>
 internal delegate bool HelloVerifier(Party from, Bytes32 theirNonce, Bytes32 ourNonce, Signature signature);
@@ -50,11 +51,11 @@ internal sealed class PeerTransport(
             handshake.Take(hello.Hello ?? throw Handshake.Unexpected(hello.KindCase, "hello"), expected);
 
             // The caller proves itself first: a node signs nothing for someone who only knocks.
-            if (tls.IsCaller) await WriteAsync(new Wire.PeerMessage { HelloProof = handshake.Proof() }, limit.Token);
+            if (tls.IsCaller) await WriteAsync(new Wire.PeerMessage { HelloProof = await handshake.ProofAsync(limit.Token) }, limit.Token);
             Wire.PeerMessage proof = await NextAsync(limit.Token);
             handshake.Take(proof.HelloProof ?? throw Handshake.Unexpected(proof.KindCase, "hello_proof"));
             proven();
-            if (!tls.IsCaller) await WriteAsync(new Wire.PeerMessage { HelloProof = handshake.Proof() }, limit.Token);
+            if (!tls.IsCaller) await WriteAsync(new Wire.PeerMessage { HelloProof = await handshake.ProofAsync(limit.Token) }, limit.Token);
 
             PeerLink link = new(handshake.Them.Signer, handshake.Them.Owner, node.Options.PeerQueueMax);
             return await node.Peers.AttachAsync(link, limit.Token);
@@ -142,7 +143,7 @@ internal sealed class PeerTransport(
         {
             while (session.Link.TryTake(ref frame))
             {
-                session.Sign(frame);
+                await session.SignAsync(frame, cancel);
                 PeerEnvelope envelope = new() { Outgoing = frame };
                 FramePart part = default;
                 while (PeerFrameWriter.TryNext(frame, ref part))

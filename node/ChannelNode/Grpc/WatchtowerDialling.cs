@@ -50,7 +50,7 @@ internal sealed class WatchtowerDialling(NodeIdentity identity, int messageBytes
         await speaker.SayAsync(new Wire.GuardRequest { Hello = handshake.Hello(tls.Seen) }, cancel);
         hello ??= await listener.HearAsync(Handshake.Timeout);
         handshake.Take(hello.Hello ?? throw Handshake.Unexpected(hello.KindCase, "hello"), null);
-        await speaker.SayAsync(new Wire.GuardRequest { HelloProof = handshake.Proof() }, cancel);
+        await speaker.SayAsync(new Wire.GuardRequest { HelloProof = await handshake.ProofAsync(cancel) }, cancel);
         Wire.GuardResponse proof = await listener.HearAsync(Handshake.Timeout);
         handshake.Take(proof.HelloProof ?? throw Handshake.Unexpected(proof.KindCase, "hello_proof"));
         return handshake.Them.Signer;

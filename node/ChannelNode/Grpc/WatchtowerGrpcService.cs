@@ -44,7 +44,7 @@ internal sealed class WatchtowerGrpcService(Watchtower tower, NodeIdentity ident
             handshake.Take(hello.Hello ?? throw Handshake.Unexpected(hello.KindCase, "hello"), null);
             Wire.GuardRequest proof = await NextAsync(requests, limit.Token);
             handshake.Take(proof.HelloProof ?? throw Handshake.Unexpected(proof.KindCase, "hello_proof"));
-            await responses.WriteAsync(new Wire.GuardResponse { HelloProof = handshake.Proof() }, limit.Token);
+            await responses.WriteAsync(new Wire.GuardResponse { HelloProof = await handshake.ProofAsync(limit.Token) }, limit.Token);
             return handshake.Them.Signer;
         }
         catch (OperationCanceledException error) when (!cancel.IsCancellationRequested)

@@ -13,13 +13,13 @@ internal static class Deployer
 
     /// <summary>PaymentChannels, as compiled into this program, at the cost of <paramref name="account"/>.</summary>
     public static Task<Deployment> DeployPaymentChannelsAsync(
-        string rpcUrl, Address account, DigestSigner sign, TimeProvider time, ILogger log,
+        string rpcUrl, Address account, MessageSigner sign, TimeProvider time, ILogger log,
         IProgress<TransactionStep>? progress, CancellationToken cancel) =>
         DeployAsync(rpcUrl, account, sign, ContractArtifact.PaymentChannels.Bytecode, time, log, progress, cancel);
 
     /// <summary><paramref name="initCode"/>: bytecode, and the constructor's arguments after it.</summary>
     public static async Task<Deployment> DeployAsync(
-        string rpcUrl, Address account, DigestSigner sign, ReadOnlyMemory<byte> initCode, TimeProvider time, ILogger log,
+        string rpcUrl, Address account, MessageSigner sign, ReadOnlyMemory<byte> initCode, TimeProvider time, ILogger log,
         IProgress<TransactionStep>? progress, CancellationToken cancel)
     {
         await using var client = new RpcClient(rpcUrl, time, log);

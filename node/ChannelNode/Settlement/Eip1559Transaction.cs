@@ -23,9 +23,14 @@ internal sealed record Eip1559Transaction(
 
     public Bytes32 SigningHash() => Keccak.Hash(Serialize(null));
 
-    public SignedTransaction Sign(DigestSigner sign)
+    public SignedTransaction Sign(DigestSigner sign) => With(sign(SigningHash()));
+
+    public async ValueTask<SignedTransaction> SignAsync(MessageSigner sign, CancellationToken cancel) =>
+        With(await sign(Serialize(null), cancel));
+
+    private SignedTransaction With(Signature signature)
     {
-        byte[] raw = Serialize(sign(SigningHash()));
+        byte[] raw = Serialize(signature);
         return new SignedTransaction(raw, Keccak.Hash(raw));
     }
 

@@ -35,7 +35,7 @@ internal sealed class EthereumChain : IChain
     /// signed by <paramref name="sign"/> and paid by <paramref name="account"/>, its address.
     /// </summary>
     public static async Task<EthereumChain> ConnectAsync(
-        NodeOptions options, Address account, DigestSigner sign, TimeProvider time, ILogger log, CancellationToken cancel)
+        NodeOptions options, Address account, MessageSigner sign, TimeProvider time, ILogger log, CancellationToken cancel)
     {
         var client = new RpcClient(options.RpcUrl, time, log);
         try
@@ -194,8 +194,9 @@ internal sealed class EthereumChain : IChain
         return new PreparedCall(call, gas, accessList, completes);
     }
 
-    public SignedTransaction Sign(PreparedCall call, ulong nonce, TransactionFees fees) =>
-        _transactions.Sign(Plain(call.Call), nonce, call.Gas, call.AccessList, fees);
+    public ValueTask<SignedTransaction> SignAsync(
+        PreparedCall call, ulong nonce, TransactionFees fees, CancellationToken cancel) =>
+        _transactions.SignAsync(Plain(call.Call), nonce, call.Gas, call.AccessList, fees, cancel);
 
     public Task<BroadcastAnswer> BroadcastAsync(ReadOnlyMemory<byte> raw, CancellationToken cancel) =>
         _transactions.BroadcastAsync(raw, cancel);

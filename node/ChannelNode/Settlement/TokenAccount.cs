@@ -10,7 +10,7 @@ namespace ChannelNode.Settlement;
 /// that can use it, so a token that lies about its domain gains nothing.
 /// </summary>
 internal sealed class TokenAccount(
-    EthereumRpc rpc, Address account, Address contract, DigestSigner sign, TimeSpan poll, TimeProvider time)
+    EthereumRpc rpc, Address account, Address contract, MessageSigner sign, TimeSpan poll, TimeProvider time)
 {
     /// <summary>How long a permit may take to be mined. It is of no use to anyone else.</summary>
     private const ulong PermitSeconds = 3_600;
@@ -44,9 +44,9 @@ internal sealed class TokenAccount(
         Address token = channel.Terms.Token;
         Bytes32 salt = Bytes32.Read(RandomNumberGenerator.GetBytes(Bytes32.Size));
         Bytes32 nonce = PaymentChannelsCalls.AuthorizationNonce(channel.Id, side, salt);
-        Bytes32 digest = TokenSignatures.ReceiveWithAuthorization(
+        byte[] message = TokenSignatures.ReceiveWithAuthorization(
             await DomainAsync(token, cancel), account, contract, amount, 0, validBeforeSeconds, nonce);
-        return new DepositAuthorization(account, 0, validBeforeSeconds, salt, sign(digest));
+        return new DepositAuthorization(account, 0, validBeforeSeconds, salt, await sign(message, cancel));
     }
 
     /// <summary>The hash of the domain of a token that knows authorizations.</summary>
@@ -99,7 +99,8 @@ internal sealed class TokenAccount(
         if (await TryAskAsync(deposit.Token, TokenCalls.Nonces(account), cancel) is not { } nonce) return null;
         if (await TryAskAsync(deposit.Token, TokenCalls.DomainSeparator, cancel) is not { } domain) return null;
         ulong deadline = (await rpc.LatestBlockAsync(cancel)).TimestampSeconds + PermitSeconds;
-        Signature permit = sign(TokenSignatures.Permit(domain, account, contract, deposit.Spends, nonce, deadline));
+        Signature permit = await sign(
+            TokenSignatures.Permit(domain, account, contract, deposit.Spends, nonce, deadline), cancel);
         return deposit with
         {
             Operation = "deposit with permit",

@@ -8,7 +8,7 @@ namespace ChannelNode.Settlement;
 /// survive it and are replaced when they are stuck; this one is only told again.
 /// </summary>
 internal sealed class TransactionSender(
-    EthereumRpc rpc, ulong chainId, Address account, DigestSigner sign, TimeSpan pollMax, TimeProvider time, ILogger log)
+    EthereumRpc rpc, ulong chainId, Address account, MessageSigner sign, TimeSpan pollMax, TimeProvider time, ILogger log)
 {
     private static readonly TimeSpan PollMin = TimeSpan.FromMilliseconds(25);
     private static readonly TimeSpan SendAgainAfter = TimeSpan.FromSeconds(30);
@@ -27,7 +27,7 @@ internal sealed class TransactionSender(
         UInt128 needed = call.Value + gas * fees.MaxFee, balance = await rpc.BalanceAsync(account, cancel);
         if (needed > balance) throw _transactions.Short(operation, needed, balance);
         ulong nonce = await rpc.NextNonceAsync(account, null, cancel);
-        SignedTransaction sent = _transactions.Sign(call, nonce, gas, accessList, fees);
+        SignedTransaction sent = await _transactions.SignAsync(call, nonce, gas, accessList, fees, cancel);
         await _transactions.BroadcastAsync(sent.Raw, cancel);
         Log.Sent(log, operation, sent.Hash, nonce);
         progress?.Report(new TransactionStep(sent.Hash, null));

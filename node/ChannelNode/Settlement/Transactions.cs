@@ -4,7 +4,7 @@ using ChannelNode.Engine;
 namespace ChannelNode.Settlement;
 
 /// <summary>Makes the transactions of one account, tells the network of them, and says what became of them.</summary>
-internal sealed class Transactions(EthereumRpc rpc, ulong chainId, Address account, DigestSigner sign, ILogger log)
+internal sealed class Transactions(EthereumRpc rpc, ulong chainId, Address account, MessageSigner sign, ILogger log)
 {
     /// <summary>State may change between estimate and block: a quarter more, and what a fresh storage slot costs.</summary>
     private const ulong GasHeadroomDivisor = 4;
@@ -47,10 +47,10 @@ internal sealed class Transactions(EthereumRpc rpc, ulong chainId, Address accou
     public async Task<ChainFees> FeesAsync(CancellationToken cancel) =>
         new(Sane(await rpc.NextBaseFeeAsync(cancel)), Sane(await PriorityFeeAsync(cancel)));
 
-    public SignedTransaction Sign(
-        Call call, ulong nonce, ulong gas, IReadOnlyList<AccessListEntry> accessList, TransactionFees fees) =>
+    public ValueTask<SignedTransaction> SignAsync(
+        Call call, ulong nonce, ulong gas, IReadOnlyList<AccessListEntry> accessList, TransactionFees fees, CancellationToken cancel) =>
         new Eip1559Transaction(
-            chainId, nonce, fees.Tip, fees.MaxFee, gas, call.To, call.Value, call.Data, accessList).Sign(sign);
+            chainId, nonce, fees.Tip, fees.MaxFee, gas, call.To, call.Value, call.Data, accessList).SignAsync(sign, cancel);
 
     public async Task<BroadcastAnswer> BroadcastAsync(ReadOnlyMemory<byte> raw, CancellationToken cancel)
     {

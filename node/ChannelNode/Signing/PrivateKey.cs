@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using ChannelNode.Core;
+using ChannelNode.Engine;
 
 namespace ChannelNode.Signing;
 
@@ -8,7 +9,7 @@ namespace ChannelNode.Signing;
 /// The node's signing key. Its bytes lie outside the garbage collector's reach, so that it leaves no copies, and are
 /// zeroed when disposed of. It never shows itself: not in text, not in exceptions.
 /// </summary>
-internal sealed unsafe class PrivateKey : IDisposable
+internal sealed unsafe class PrivateKey : ISigner
 {
     public const int Size = 32;
 
@@ -37,6 +38,12 @@ internal sealed unsafe class PrivateKey : IDisposable
         return signature;
     }
 
+    bool ISigner.IsThere => true;
+
+    /// <summary>Of a message's Keccak-256 hash; at once.</summary>
+    public ValueTask<Signature> SignAsync(ReadOnlyMemory<byte> message, CancellationToken cancel) =>
+        new(Sign(Keccak.Hash(message.Span)));
+
     public void Dispose()
     {
         if (_bytes == null || Interlocked.Exchange(ref _disposed, 1) != 0) return;
@@ -62,6 +69,9 @@ internal sealed unsafe class PrivateKey : IDisposable
             CryptographicOperations.ZeroMemory(bytes);
         }
     }
+
+    /// <summary>For the keystore alone: its 32 bytes, which the caller zeroes.</summary>
+    internal void CopyTo(Span<byte> target) => Bytes.CopyTo(target);
 
     /// <summary>For the key file alone: 64 hex digits as ASCII.</summary>
     internal void WriteHex(Span<byte> target) => Convert.TryToHexStringLower(Bytes, target, out _);

@@ -25,6 +25,9 @@ internal static unsafe partial class Secp256k1
 
     private static readonly nint Context = CreateContext();
 
+    private static readonly Bytes32 Order = new(
+        0xffffffffffffffff, 0xfffffffffffffffe, 0xbaaedce6af48a03b, 0xbfd25e8cd0364141);
+
     /// <summary>Half of the group's order: a larger s is the malleated twin of a signature, and no signature here.</summary>
     private static readonly Bytes32 HalfOrder = new(
         0x7fffffffffffffff, 0xffffffffffffffff, 0x5d576e7357a4501d, 0xdfe92f46681b20a0);
@@ -87,6 +90,33 @@ internal static unsafe partial class Secp256k1
             return Native.ParseRecoverable(Context, opaque, compact, v - 27) == 1
                 && Native.Recover(Context, (byte*)keyPointer, opaque, digestBytes) == 1;
         }
+    }
+
+    /// <summary>
+    /// Brings a signature from elsewhere into the only form that is used here, low s and the v that recovers to its signer;
+    /// false where it is not that signer's. Its own v does not count: programs write it in several ways.
+    /// </summary>
+    public static bool TryMakeCanonical(in Signature given, in Bytes32 digest, Address signer, out Signature signature)
+    {
+        signature = given with { S = given.S.CompareTo(HalfOrder) <= 0 ? given.S : Subtract(Order, given.S), V = 27 };
+        if (given.S.CompareTo(Order) >= 0) return false;
+        foreach (byte v in (ReadOnlySpan<byte>)[27, 28])
+        {
+            if (!TryRecover(digest, signature, v, out PublicKey recovered) || AddressOf(recovered) != signer) continue;
+            signature = signature with { V = v };
+            return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>a - b, where that is not negative.</summary>
+    private static Bytes32 Subtract(in Bytes32 a, in Bytes32 b)
+    {
+        UInt128 low = new UInt128(a.W2, a.W3), lowTaken = new UInt128(b.W2, b.W3);
+        UInt128 lower = unchecked(low - lowTaken);
+        UInt128 upper = unchecked(new UInt128(a.W0, a.W1) - new UInt128(b.W0, b.W1) - (lowTaken > low ? UInt128.One : UInt128.Zero));
+        return new Bytes32((ulong)(upper >> 64), (ulong)upper, (ulong)(lower >> 64), (ulong)lower);
     }
 
     public static Address AddressOf(ReadOnlySpan<byte> privateKey)

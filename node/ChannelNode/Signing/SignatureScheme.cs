@@ -3,9 +3,10 @@ using ChannelNode.Core;
 namespace ChannelNode.Signing;
 
 /// <summary>
-/// ECDSA on secp256k1 over EIP-712 digests of one contract on one chain, with the node's key. Safe for many threads.
+/// ECDSA on secp256k1 over EIP-712 digests of one contract on one chain, with the node's key, wherever that is. Safe
+/// for many threads.
 /// </summary>
-internal sealed class SignatureScheme(PrivateKey key, ulong chainId, Address contract) : ISignatureScheme
+internal sealed class SignatureScheme(ISigner key, ulong chainId, Address contract) : ISignatureScheme
 {
     /// <summary>Keys remembered per generation; about 10 MB in all.</summary>
     private const int PublicKeysMax = 32_768;
@@ -15,6 +16,10 @@ internal sealed class SignatureScheme(PrivateKey key, ulong chainId, Address con
 
     /// <summary>The address of the node's key.</summary>
     public Address Signer => key.Address;
+
+    public bool SignsHere => key is PrivateKey;
+
+    public bool CanSign => key.IsThere;
 
     public ChannelId IdOf(ChannelTerms terms) => new(_typed.Of(terms));
 
@@ -27,15 +32,31 @@ internal sealed class SignatureScheme(PrivateKey key, ulong chainId, Address con
     public bool VerifyConsent(in BalanceUpdate update, in Signature consent, Address signer) =>
         Verify(_typed.OfConsent(update), consent, signer);
 
-    public Signature Sign(in BalanceUpdate update) => key.Sign(_typed.Of(update));
+    public Signature Sign(in BalanceUpdate update) => Here.Sign(_typed.Of(update));
 
-    public Signature Sign(in CooperativeClose close) => key.Sign(_typed.Of(close));
+    public Signature Sign(in CooperativeClose close) => Here.Sign(_typed.Of(close));
 
-    public Signature SignConsent(in BalanceUpdate update) => key.Sign(_typed.OfConsent(update));
+    public Signature SignConsent(in BalanceUpdate update) => Here.Sign(_typed.OfConsent(update));
+
+    public ValueTask<Signature> SignAsync(BalanceUpdate update, CancellationToken cancel) =>
+        SignsHere ? new(Sign(update)) : key.SignAsync(_typed.MessageOf(update), cancel);
+
+    public ValueTask<Signature> SignAsync(CooperativeClose close, CancellationToken cancel) =>
+        key.SignAsync(_typed.MessageOf(close), cancel);
+
+    public ValueTask<Signature> SignConsentAsync(BalanceUpdate update, CancellationToken cancel) =>
+        key.SignAsync(_typed.MessageOfConsent(update), cancel);
+
+    private PrivateKey Here => key as PrivateKey
+        ?? throw new InvalidOperationException("the key is not in this process, and its signer was not asked asynchronously");
 
     /// <summary>Proves to the peer <paramref name="to"/> that we hold our key and name this owner, for this session's two nonces only.</summary>
     public Signature SignHello(Address owner, Address to, Bytes32 nonceFrom, Bytes32 nonceTo) =>
-        key.Sign(_typed.OfHello(Signer, owner, to, nonceFrom, nonceTo));
+        Here.Sign(_typed.OfHello(Signer, owner, to, nonceFrom, nonceTo));
+
+    public ValueTask<Signature> SignHelloAsync(
+        Address owner, Address to, Bytes32 nonceFrom, Bytes32 nonceTo, CancellationToken cancel) =>
+        key.SignAsync(_typed.MessageOfHello(Signer, owner, to, nonceFrom, nonceTo), cancel);
 
     /// <summary>Whether <paramref name="from"/> holds its key and speaks to us, in the session of these two nonces.</summary>
     public bool VerifyHello(Party from, Bytes32 nonceFrom, Bytes32 nonceTo, Signature signature) =>

@@ -11,6 +11,7 @@ namespace ChannelNode.Signing;
 internal sealed class TypedData
 {
     private const int Word = 32;
+    private const int MessageSize = 2 + 2 * Word;
 
     private static readonly Bytes32 DomainType = Keccak.Hash(
         "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"u8);
@@ -47,7 +48,29 @@ internal sealed class TypedData
     /// <summary>What the contract's domain hashes to.</summary>
     public Bytes32 Domain => _domain;
 
-    public Bytes32 Of(ChannelTerms terms)
+    public Bytes32 Of(ChannelTerms terms) => Digest(HashOf(terms));
+
+    public Bytes32 Of(in BalanceUpdate update) => Digest(HashOf(BalanceUpdateType, update));
+
+    /// <summary>Said by the side that <paramref name="update"/> pays: anyone may present it for me.</summary>
+    public Bytes32 OfConsent(in BalanceUpdate update) => Digest(HashOf(ConsentType, update));
+
+    public Bytes32 Of(in CooperativeClose close) => Digest(HashOf(close));
+
+    public Bytes32 OfHello(Address from, Address owner, Address to, in Bytes32 nonceFrom, in Bytes32 nonceTo) =>
+        Digest(HashOfHello(from, owner, to, nonceFrom, nonceTo));
+
+    /// <summary>What a digest is the Keccak-256 hash of, for signers that hash what they sign: 0x1901, domain, message.</summary>
+    public byte[] MessageOf(in BalanceUpdate update) => Message(HashOf(BalanceUpdateType, update));
+
+    public byte[] MessageOfConsent(in BalanceUpdate update) => Message(HashOf(ConsentType, update));
+
+    public byte[] MessageOf(in CooperativeClose close) => Message(HashOf(close));
+
+    public byte[] MessageOfHello(Address from, Address owner, Address to, in Bytes32 nonceFrom, in Bytes32 nonceTo) =>
+        Message(HashOfHello(from, owner, to, nonceFrom, nonceTo));
+
+    private static Bytes32 HashOf(ChannelTerms terms)
     {
         Span<byte> words = stackalloc byte[9 * Word];
         words.Clear();
@@ -60,15 +83,10 @@ internal sealed class TypedData
         Put(words, 6, terms.DisputeWindowSeconds);
         words[8 * Word - 1] = terms.OneWay ? (byte)1 : (byte)0;
         terms.Salt.Write(words[(8 * Word)..]);
-        return Digest(words);
+        return Keccak.Hash(words);
     }
 
-    public Bytes32 Of(in BalanceUpdate update) => Of(BalanceUpdateType, update);
-
-    /// <summary>Said by the side that <paramref name="update"/> pays: anyone may present it for me.</summary>
-    public Bytes32 OfConsent(in BalanceUpdate update) => Of(ConsentType, update);
-
-    private Bytes32 Of(Bytes32 type, in BalanceUpdate update)
+    private static Bytes32 HashOf(Bytes32 type, in BalanceUpdate update)
     {
         Span<byte> words = stackalloc byte[4 * Word];
         words.Clear();
@@ -76,10 +94,10 @@ internal sealed class TypedData
         update.Channel.Write(words[Word..]);
         Put(words, 2, update.Sent);
         Put(words, 3, update.Received);
-        return Digest(words);
+        return Keccak.Hash(words);
     }
 
-    public Bytes32 Of(in CooperativeClose close)
+    private static Bytes32 HashOf(in CooperativeClose close)
     {
         Span<byte> words = stackalloc byte[5 * Word];
         words.Clear();
@@ -88,10 +106,10 @@ internal sealed class TypedData
         Put(words, 2, close.SentA);
         Put(words, 3, close.SentB);
         Put(words, 4, close.DeadlineSeconds);
-        return Digest(words);
+        return Keccak.Hash(words);
     }
 
-    public Bytes32 OfHello(Address from, Address owner, Address to, in Bytes32 nonceFrom, in Bytes32 nonceTo)
+    private static Bytes32 HashOfHello(Address from, Address owner, Address to, in Bytes32 nonceFrom, in Bytes32 nonceTo)
     {
         Span<byte> words = stackalloc byte[6 * Word];
         words.Clear();
@@ -101,7 +119,7 @@ internal sealed class TypedData
         Put(words, 3, to);
         nonceFrom.Write(words[(4 * Word)..]);
         nonceTo.Write(words[(5 * Word)..]);
-        return Digest(words);
+        return Keccak.Hash(words);
     }
 
     private static void Put(Span<byte> words, int index, Address value) =>
@@ -110,13 +128,25 @@ internal sealed class TypedData
     private static void Put(Span<byte> words, int index, UInt128 value) =>
         BinaryPrimitives.WriteUInt128BigEndian(words[((index + 1) * Word - 16)..], value);
 
-    private Bytes32 Digest(ReadOnlySpan<byte> words)
+    private Bytes32 Digest(in Bytes32 hash)
     {
-        Span<byte> bound = stackalloc byte[2 + 2 * Word];
-        bound[0] = 0x19;
-        bound[1] = 0x01;
-        _domain.Write(bound[2..]);
-        Keccak.Hash(words, bound[(2 + Word)..]);
-        return Keccak.Hash(bound);
+        Span<byte> message = stackalloc byte[MessageSize];
+        Write(hash, message);
+        return Keccak.Hash(message);
+    }
+
+    private byte[] Message(in Bytes32 hash)
+    {
+        byte[] message = new byte[MessageSize];
+        Write(hash, message);
+        return message;
+    }
+
+    private void Write(in Bytes32 hash, Span<byte> message)
+    {
+        message[0] = 0x19;
+        message[1] = 0x01;
+        _domain.Write(message[2..]);
+        hash.Write(message[(2 + Word)..]);
     }
 }

@@ -8,10 +8,16 @@ namespace ChannelNode.Tests.Cli;
 /// <summary>One call of the command line in this process: its exit code and what it printed.</summary>
 internal sealed record CliRun(int ExitCode, string Output, string Error)
 {
+    public static readonly KeyActions NoKeys = new(
+        (_, _, _) => throw new InvalidOperationException("not for this test"),
+        (_, _, _, _) => throw new InvalidOperationException("not for this test"),
+        (_, _, _) => throw new InvalidOperationException("not for this test"),
+        (_, _, _) => throw new InvalidOperationException("not for this test"));
+
     public static readonly CliActions NoActions = new(
         (_, _) => throw new InvalidOperationException("not for this test"),
         (_, _) => throw new InvalidOperationException("not for this test"),
-        _ => throw new InvalidOperationException("not for this test"),
+        NoKeys,
         (_, _, _) => throw new InvalidOperationException("not for this test"),
         (_, _, _, _) => throw new InvalidOperationException("not for this test"),
         (_, _, _, _) => throw new InvalidOperationException("not for this test"));

@@ -12,7 +12,7 @@ public sealed class LocalCommandTests
     [Fact]
     public async Task KeyNew_PrintsTheAddressAndTheFile()
     {
-        var actions = CliRun.NoActions with { CreateKey = _ => Someone };
+        var actions = CliRun.NoActions with { Keys = CliRun.NoKeys with { Create = (_, _, _) => Someone } };
 
         CliRun people = await CliRun.WithActionsAsync(actions, ["key", "new"]);
         CliRun json = await CliRun.WithActionsAsync(actions, ["key", "new", "--file", "alice.key", "--json"]);
@@ -24,7 +24,10 @@ public sealed class LocalCommandTests
     [Fact]
     public async Task KeyNew_WhenTheFileExists_SaysSo()
     {
-        var actions = CliRun.NoActions with { CreateKey = path => throw new IOException($"{path} exists already") };
+        var actions = CliRun.NoActions with
+        {
+            Keys = CliRun.NoKeys with { Create = (path, _, _) => throw new IOException($"{path} exists already") },
+        };
 
         CliRun run = await CliRun.WithActionsAsync(actions, ["key", "new", "--file", "alice.key"]);
 
@@ -35,20 +38,20 @@ public sealed class LocalCommandTests
     [Fact]
     public async Task ContractDeploy_PrintsTheContract()
     {
-        var asked = ("", "");
+        var asked = ("", new KeySource("", ""));
         var actions = CliRun.NoActions with
         {
-            DeployContract = (rpcUrl, keyFile, _) =>
+            DeployContract = (rpcUrl, key, _) =>
             {
-                asked = (rpcUrl, keyFile);
+                asked = (rpcUrl, key);
                 return Task.FromResult((Someone, new Bytes32(0, 0, 0, 1), 123ul));
             },
         };
 
         CliRun run = await CliRun.WithActionsAsync(
-            actions, ["contract", "deploy", "--rpc-url", "ws://127.0.0.1:8545", "--key-file", "k", "--json"]);
+            actions, ["contract", "deploy", "--rpc-url", "ws://127.0.0.1:8545", "--key-file", "k", "--password-file", "p", "--json"]);
 
-        Assert.Equal(("ws://127.0.0.1:8545", "k"), asked);
+        Assert.Equal(("ws://127.0.0.1:8545", new KeySource("k", "p")), asked);
         Assert.Equal(
             $$"""{"contract":"{{Someone}}","transactionHash":"{{new Bytes32(0, 0, 0, 1)}}","gasUsed":"123"}""" + "\n",
             run.Output);
@@ -78,7 +81,8 @@ public sealed class LocalCommandTests
     {
         string[][] commands =
         [
-            [], ["run"], ["watchtower"], ["key"], ["key", "new"], ["contract"], ["contract", "deploy"], ["info"], ["channel"],
+            [], ["run"], ["watchtower"], ["key"], ["key", "new"], ["key", "import"], ["key", "export-address"],
+            ["key", "change-password"], ["contract"], ["contract", "deploy"], ["info"], ["channel"],
             ["channel", "open"], ["channel", "list"], ["channel", "show"], ["channel", "deposit"], ["channel", "close"],
             ["channel", "start-close"], ["channel", "settle"], ["channel", "claim"],
             ["channel", "credits"], ["channel", "withdraw-credit"], ["pay"], ["payments"], ["payments", "follow"],

@@ -81,6 +81,7 @@ public sealed class RunCommandTests
     [InlineData("--metrics-listen", "127.0.0.1:9805", nameof(NodeOptions.MetricsListen))]
     [InlineData("--otlp-endpoint", "http://127.0.0.1:4317", nameof(NodeOptions.OtlpEndpoint))]
     [InlineData("--traced-payments", "5", nameof(NodeOptions.TracedPaymentsPerMillion))]
+    [InlineData("--password-file", "alice.password", nameof(NodeOptions.PasswordFile))]
     public async Task EachFlag_SetsItsOption(string flag, string value, string property)
     {
         (_, NodeOptions? options) = await CliRun.RunNodeAsync([.. Required, flag, value]);

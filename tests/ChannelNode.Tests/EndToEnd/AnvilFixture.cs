@@ -148,7 +148,7 @@ public sealed partial class AnvilFixture : IAsyncLifetime, IAsyncDisposable
     {
         PrivateKey key = _keys[^1];
         var sender = new TransactionSender(
-            new EthereumRpc(_rpc!), ChainId, key.Address, key.Sign, TimeSpan.FromMilliseconds(50), TimeProvider.System,
+            new EthereumRpc(_rpc!), ChainId, key.Address, key.SignAsync, TimeSpan.FromMilliseconds(50), TimeProvider.System,
             NullLogger.Instance);
         return sender.SendAsync("test set-up", call, null, CancellationToken.None);
     }

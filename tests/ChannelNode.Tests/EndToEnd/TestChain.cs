@@ -46,7 +46,7 @@ internal sealed class TestChain : IAsyncDisposable
             PollMs = 50,
         };
         return EthereumChain.ConnectAsync(
-            options, key.Address, key.Sign, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
+            options, key.Address, key.SignAsync, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
     }
 
     public Task FundAsync(Address account) => _anvil.RpcAsync<object?>("anvil_setBalance", account.ToString(), HundredEther);

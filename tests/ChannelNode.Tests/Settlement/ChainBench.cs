@@ -58,7 +58,7 @@ internal sealed class ChainBench : IAsyncDisposable
         ConnectAsync(Options(url, contract), key);
 
     public static Task<EthereumChain> ConnectAsync(NodeOptions options, PrivateKey key) => EthereumChain.ConnectAsync(
-        options, key.Address, key.Sign, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
+        options, key.Address, key.SignAsync, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
 
     public static NodeOptions Options(string url, Address contract) => new()
     {

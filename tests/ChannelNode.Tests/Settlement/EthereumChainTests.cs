@@ -222,7 +222,7 @@ public sealed class EthereumChainTests(AnvilFixture anvil)
     {
         PrivateKey key = anvil.Keys[2];
         Deployment deployment = await Deployer.DeployPaymentChannelsAsync(
-            anvil.WebSocketUrl, key.Address, key.Sign, TimeProvider.System,
+            anvil.WebSocketUrl, key.Address, key.SignAsync, TimeProvider.System,
             Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance, null, default);
 
         Assert.Equal(AnvilFixture.ChainId, deployment.ChainId);

@@ -17,10 +17,10 @@ public sealed class TokenSignaturesTests
         foreach (JsonElement vector in Vectors.Read("eip712", "permits"))
         {
             if (!ulong.TryParse(vector.Text("deadline"), out ulong deadline)) continue;
-            Bytes32 digest = TokenSignatures.Permit(
+            byte[] message = TokenSignatures.Permit(
                 DomainOf(vector), vector.Account("owner"), vector.Account("spender"), vector.Number("value"),
                 new Bytes32(0, 0, 0, vector.UInt64("nonce")), deadline);
-            Assert.Equal(vector.Word("digest"), digest);
+            Assert.Equal(vector.Word("digest"), Keccak.Hash(message));
         }
     }
 
@@ -30,10 +30,10 @@ public sealed class TokenSignaturesTests
         foreach (JsonElement vector in Vectors.Read("eip712", "authorizations"))
         {
             if (!ulong.TryParse(vector.Text("validBefore"), out ulong validBefore)) continue;
-            Bytes32 digest = TokenSignatures.ReceiveWithAuthorization(
+            byte[] message = TokenSignatures.ReceiveWithAuthorization(
                 DomainOf(vector), vector.Account("from"), vector.Account("to"), vector.Number("value"),
                 vector.UInt64("validAfter"), validBefore, vector.Word("nonce"));
-            Assert.Equal(vector.Word("digest"), digest);
+            Assert.Equal(vector.Word("digest"), Keccak.Hash(message));
         }
     }
 

@@ -92,11 +92,12 @@ internal sealed class SimulatedMachine(
         return new PreparedCall(call, Gas, [], Completes: true);
     }
 
-    public SignedTransaction Sign(PreparedCall call, ulong nonce, TransactionFees fees)
+    public ValueTask<SignedTransaction> SignAsync(
+        PreparedCall call, ulong nonce, TransactionFees fees, CancellationToken cancel)
     {
         NetworkTransaction signed = network.Sign(
             account, nonce, fees, call.Gas, call.Call.Value, network.Decode(call.Call.Data));
-        return new SignedTransaction(signed.Hash.ToArray(), signed.Hash);
+        return new(new SignedTransaction(signed.Hash.ToArray(), signed.Hash));
     }
 
     public async Task<BroadcastAnswer> BroadcastAsync(ReadOnlyMemory<byte> raw, CancellationToken cancel)

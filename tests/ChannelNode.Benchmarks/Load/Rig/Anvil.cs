@@ -46,7 +46,7 @@ internal sealed partial class Anvil : IAsyncDisposable
         PrivateKey key = new(Hex.Parse(KeyLine().Match(process.Output).Groups[1].Value));
         Anvil anvil = new(process, $"ws://127.0.0.1:{port}", key);
         anvil.Contract = (await Deployer.DeployPaymentChannelsAsync(
-            anvil.Url, key.Address, key.Sign, TimeProvider.System, NullLogger.Instance, null, CancellationToken.None)).Contract;
+            anvil.Url, key.Address, key.SignAsync, TimeProvider.System, NullLogger.Instance, null, CancellationToken.None)).Contract;
         return anvil;
     }
 
@@ -76,12 +76,12 @@ internal sealed partial class Anvil : IAsyncDisposable
         await FundAsync(account.Address);
         NodeOptions options = new() { DataDirectory = "", KeyFile = "", RpcUrl = Url, Contract = Contract };
         await using EthereumChain chain = await EthereumChain.ConnectAsync(
-            options, account.Address, account.Sign, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
+            options, account.Address, account.SignAsync, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
         Channel ours = new(channel.Id, channel.Terms, Side.A);
         PreparedCall call = await chain.PrepareAsync(chain.StartClose(ours, null, default), CancellationToken.None);
         AccountLook look = await chain.LookAsync(1, CancellationToken.None);
         TransactionFees fees = FeePolicy.First(await chain.FeesAsync(CancellationToken.None));
-        SignedTransaction signed = chain.Sign(call, look.PendingNonce, fees);
+        SignedTransaction signed = await chain.SignAsync(call, look.PendingNonce, fees, CancellationToken.None);
         await chain.BroadcastAsync(signed.Raw, CancellationToken.None);
         while (true)
         {

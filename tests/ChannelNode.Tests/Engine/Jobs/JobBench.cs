@@ -90,7 +90,7 @@ internal sealed class JobBench : IAsyncDisposable
     }
 
     private Task<EthereumChain> ChainBenchOf(NodeOptions options) => EthereumChain.ConnectAsync(
-        options, Key.Address, Key.Sign, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
+        options, Key.Address, Key.SignAsync, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
 
     public async Task StopAsync()
     {
@@ -117,7 +117,7 @@ internal sealed class JobBench : IAsyncDisposable
         await Anvil.RpcAsync<object?>("anvil_setBalance", _peer.Address.ToString(), HundredEther);
         EthereumChain chain = await EthereumChain.ConnectAsync(
             new NodeOptions { DataDirectory = "", KeyFile = "", RpcUrl = Anvil.HttpUrl, Contract = _contract },
-            _peer.Address, _peer.Sign, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
+            _peer.Address, _peer.SignAsync, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
         _others.Add(chain);
         return chain;
     }

@@ -87,7 +87,8 @@ public sealed class JobOutcomeTests : IAsyncLifetime
         JobEntry entry = await bench.SubmitAsync(JobKind.StartClose, "close", bench.Chain.StartClose(channel, null, default));
         await JobBench.UntilAsync(entry, JobStatus.Sent);
         PreparedCall theirs = await peer.PrepareAsync(peer.StartClose(channel, null, default), default);
-        await peer.BroadcastAsync(peer.Sign(theirs, 0, new TransactionFees(500 * Gwei, 400 * Gwei)).Raw, default);
+        await peer.BroadcastAsync(
+            (await peer.SignAsync(theirs, 0, new TransactionFees(500 * Gwei, 400 * Gwei), default)).Raw, default);
 
         await _anvil.MineAsync();
         Job failed = await JobBench.UntilAsync(entry, JobStatus.Failed);

@@ -155,8 +155,8 @@ public sealed class StuckJobTests : IAsyncLifetime
 
         // The peer's is the only one that pays enough for the next block.
         ChainCall call = peer.StartClose(channel, null, default);
-        SignedTransaction theirs = peer.Sign(
-            await peer.PrepareAsync(call, default), 0, new TransactionFees(500 * Gwei, 400 * Gwei));
+        SignedTransaction theirs = await peer.SignAsync(
+            await peer.PrepareAsync(call, default), 0, new TransactionFees(500 * Gwei, 400 * Gwei), default);
         await peer.BroadcastAsync(theirs.Raw, default);
         await bench.SetBaseFeeAsync(100 * Gwei);
         await _anvil.MineAsync();

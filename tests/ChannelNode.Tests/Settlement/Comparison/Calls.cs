@@ -55,8 +55,8 @@ internal static class Calls
         Address owner = world[it.By].Address;
         ulong deadline = nowSeconds + 10;
         ulong nonce = before.PermitNonceOf(owner);
-        Bytes32 Digest(ulong nonce) => TokenSignatures.Permit(
-            world.DollarDomain, owner, world.Contract, it.Amount, new Bytes32(0, 0, 0, nonce), deadline);
+        Bytes32 Digest(ulong nonce) => Keccak.Hash(TokenSignatures.Permit(
+            world.DollarDomain, owner, world.Contract, it.Amount, new Bytes32(0, 0, 0, nonce), deadline));
         Signature permit = world.Split(it.By, Digest(nonce), Digest(nonce + 1), it.Permit);
         byte[] deposit = PaymentChannelsCalls.Deposit(before.Terms, it.Side, it.Amount);
         return Make(world, 0, PaymentChannelsCalls.WithPermit(deposit, deadline, permit));
@@ -69,8 +69,8 @@ internal static class Calls
         var salt = new Bytes32(0, 0, 0, it.Salt);
         (ulong from, ulong to) = ((ulong)((long)nowSeconds + it.FromSeconds), (ulong)((long)nowSeconds + it.ToSeconds));
         Bytes32 nonce = PaymentChannelsCalls.AuthorizationNonce(before.Id, it.SignedSide, salt);
-        Bytes32 Digest(UInt128 amount) => TokenSignatures.ReceiveWithAuthorization(
-            world.DollarDomain, payer, world.Contract, amount, from, to, nonce);
+        Bytes32 Digest(UInt128 amount) => Keccak.Hash(TokenSignatures.ReceiveWithAuthorization(
+            world.DollarDomain, payer, world.Contract, amount, from, to, nonce));
         Signature signature = world.Split(Actor.Outsider, Digest(it.Amount), Digest(it.Amount + 1), it.Proof);
         return Make(world, 0, PaymentChannelsCalls.DepositWithAuthorization(
             before.Terms, it.Side, it.Amount, new DepositAuthorization(payer, from, to, salt, signature)));
