@@ -43,7 +43,9 @@ internal sealed class Watchtower : IAsyncDisposable
             book, Ledger, store, chain.FinalBlockAsync, chain.SidesAsync, View, _clock, node, guardsOthers: true);
         _looks = new FirstLooks(book, _intake, _clock, logs.CreateLogger<FirstLooks>());
         GuardCheck check = new(scheme, node.Contract, account, node.DisputeWindowSecondsMin);
-        Guards = new GuardBook(book, Ledger, store, check, _clock, options, logs.CreateLogger<GuardBook>());
+        GuardAdmission admission = new(new StoredSides(chain.SidesAsync, _clock), View);
+        Guards = new GuardBook(book, Ledger, store, _intake, admission, check, _clock, options, logs.CreateLogger<GuardBook>());
+        Sessions = new GuardSessions(Guards, options.SessionsMax, logs.CreateLogger<GuardSessions>());
         ChainOrders orders = new(chain, scheme);
         Guarding guarding = new(
             Guards.Closing, closing => orders.DisputeFor(closing, Guards.Evidence(closing)), options.Settles);
@@ -52,6 +54,8 @@ internal sealed class Watchtower : IAsyncDisposable
     }
 
     public GuardBook Guards { get; }
+
+    public GuardSessions Sessions { get; }
 
     public ChainView View { get; }
 
@@ -91,7 +95,7 @@ internal sealed class Watchtower : IAsyncDisposable
         using PeriodicTimer timer = new(every, _clock.Time);
         try
         {
-            while (await timer.WaitForNextTickAsync(stopping)) await Guards.ForgetAsync(_intake, stopping);
+            while (await timer.WaitForNextTickAsync(stopping)) await Guards.ForgetAsync(stopping);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
