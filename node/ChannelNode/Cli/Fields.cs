@@ -134,12 +134,13 @@ internal static class Fields
         }
     }
 
-    /// <summary>One of some words, each standing for a value.</summary>
-    public static Option<T> Word<T>(string name, string description, IReadOnlyDictionary<string, T> words)
+    /// <summary>One of some words, each standing for a value; <paramref name="byDefault"/> must be the type's own default.</summary>
+    public static Option<T> Word<T>(string name, string description, IReadOnlyDictionary<string, T> words, string? byDefault = null)
         where T : struct
     {
         string limit = $"one of {string.Join(", ", words.Keys)}";
-        return Option<T>(name, $"{description} ({limit})", Check, limit, "word");
+        string shown = byDefault is null ? "" : $" [default: {byDefault}]";
+        return Option<T>(name, $"{description} ({limit}){shown}", Check, limit, "word");
 
         bool Check(string text, out T value) => words.TryGetValue(text, out value);
     }

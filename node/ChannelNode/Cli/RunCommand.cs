@@ -56,7 +56,7 @@ internal static class RunCommand
     {
         private readonly CommonFlags _common = new();
         private readonly Option<Address> _owner = Fields.Address(
-            "--owner", "Who is paid out, maybe a cold address; the signer's own address when not given");
+            "--owner", "Who is paid out, maybe a cold address [default: the signer's own address]");
         private readonly Option<string> _apiListen = Fields.Listen(
             "--api-listen", "Where applications and operators call; port 0 takes a free one", CommonFlags.Defaults.ApiListen);
         private readonly Option<string> _peerListen = Fields.Listen(
@@ -71,10 +71,10 @@ internal static class RunCommand
             "--credit-larger", "Wei that may count of deposits that are not final yet", UInt128.Zero, Amounts.Max,
             CommonFlags.Defaults.CreditLargerMax);
         private readonly Option<UInt128> _creditSmallTotal = Fields.Number<UInt128>(
-            "--credit-small-total", "The same as --credit-small over all channels, 0 for no limit; ten times it unless given", UInt128.Zero,
-            Amounts.Max, null);
+            "--credit-small-total", "The same as --credit-small over all channels, 0 for no limit; ten times it when not given",
+            UInt128.Zero, Amounts.Max, null);
         private readonly Option<UInt128> _creditLargerTotal = Fields.Number<UInt128>(
-            "--credit-larger-total", "The same as --credit-larger over all channels, 0 for no limit; ten times it unless given",
+            "--credit-larger-total", "The same as --credit-larger over all channels, 0 for no limit; ten times it when not given",
             UInt128.Zero, Amounts.Max, null);
         private readonly Option<UInt128> _tokenCreditSmall = Fields.Number(
             "--token-credit-small", "The same as --credit-small for any token, in its smallest units", UInt128.Zero, Amounts.Max,
@@ -87,8 +87,9 @@ internal static class RunCommand
         private readonly Option<UInt128> _tokenCreditLargerTotal = Fields.Number<UInt128>(
             "--token-credit-larger-total", "The same as --credit-larger-total for each token", UInt128.Zero, Amounts.Max, null);
         private readonly Option<FinalityTag> _finality = Fields.Word(
-            "--finality", "What the chain must call a block before any sum in it counts; finalized unless given",
-            new Dictionary<string, FinalityTag> { ["finalized"] = FinalityTag.Finalized, ["safe"] = FinalityTag.Safe });
+            "--finality", "What the chain must call a block before any sum in it counts",
+            new Dictionary<string, FinalityTag> { ["finalized"] = FinalityTag.Finalized, ["safe"] = FinalityTag.Safe },
+            "finalized");
         private readonly Option<uint> _disputeWindow = Fields.Number(
             "--dispute-window", "Seconds of dispute window offered when none is asked for", WindowMin, WindowMax,
             CommonFlags.Defaults.DisputeWindowSeconds);

@@ -49,7 +49,7 @@ internal sealed class Watchtower : IAsyncDisposable
         ChainOrders orders = new(chain, scheme);
         Guarding guarding = new(
             Guards.Closing, closing => orders.DisputeFor(closing, Guards.Evidence(closing)), options.Settles);
-        _guardian = new Guardian(guarding, Jobs, _intake, orders, chain, View, new WindowAlarms(Ledger, _clock), _clock, logs.CreateLogger<Guardian>());
+        _guardian = new Guardian(guarding, Jobs, _intake, orders, chain, View, new WindowAlarms(Ledger, _clock, guardsOthers: true), _clock, logs.CreateLogger<Guardian>());
         Ledger.Start();
     }
 

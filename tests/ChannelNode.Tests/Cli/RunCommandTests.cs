@@ -90,6 +90,16 @@ public sealed class RunCommandTests
     }
 
     [Fact]
+    public async Task Help_ShowsWhatIsTakenWhereNothingIsGiven()
+    {
+        CliRun run = await CliRun.AsyncOf("run", "--help");
+
+        string words = string.Join(' ', run.Output.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries));
+        Assert.Contains("--finality <word> What the chain must call a block before any sum in it counts (one of finalized, safe) [default: finalized]", words);
+        Assert.Contains("--owner <address> Who is paid out, maybe a cold address [default: the signer's own address]", words);
+    }
+
+    [Fact]
     public async Task Watchtowers_AreNamedOneByOne()
     {
         (_, NodeOptions? options) = await CliRun.RunNodeAsync(
