@@ -14,8 +14,6 @@ namespace ChannelNode;
 /// <summary>Wires the parts; the only file that knows every one of them.</summary>
 internal static class Program
 {
-    private const ulong RescanDepth = 128;
-
     public static Task<int> Main(string[] args) =>
         CommandLine.RunAsync(args, new CliActions(RunAsync, RunAsync, Keys, DeployAsync, VerifyAsync, RescanAsync), CancellationToken.None);
 
@@ -38,13 +36,13 @@ internal static class Program
 
     /// <summary>Up to where nothing can be undone any more; the node follows on from there.</summary>
     private static Task<ChainAuditReport> RescanAsync(
-        string dataDirectory, string rpcUrl, ulong fromBlock, CancellationToken cancel) =>
+        string dataDirectory, string rpcUrl, ulong fromBlock, uint depth, CancellationToken cancel) =>
         AuditAsync(
             dataDirectory, rpcUrl, fromBlock,
             async (audit, chain) =>
             {
                 ulong head = await chain.HeadAsync(cancel);
-                return await audit.RescanAsync(head - Math.Min(head, RescanDepth), cancel);
+                return await audit.RescanAsync(head - Math.Min(head, depth), cancel);
             },
             cancel);
 

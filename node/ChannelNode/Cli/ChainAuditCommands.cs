@@ -49,16 +49,18 @@ internal static class ChainAuditCommands
         dataDirectory.Required = true;
         Option<string> rpcUrl = RunCommand.RpcUrl();
         Option<ulong> fromBlock = FromBlock();
+        Option<uint> depth = Fields.Number(
+            "--reorg-depth", "As the node runs with it: so many blocks can be undone", 128u, 8_192u, CommonFlags.Defaults.ReorgDepthMax);
         CliCommand command = new(
             "rescan",
-            "Sets the database to what the chain said 128 blocks ago, read again; the node follows the "
-            + "rest when it starts. What was signed and accepted stays. Prints what it changed, also of these last blocks.",
+            "Sets the database to what the chain said --reorg-depth blocks ago, read again; the node follows the "
+            + "rest when it starts. What was signed and accepted stays. Prints what was wrong and is right now.",
             $"channelnode chain rescan {FolderFlags}")
-        { dataDirectory, rpcUrl, fromBlock };
+        { dataDirectory, rpcUrl, fromBlock, depth };
         return shell.Does(command.MayExitWith(ExitCode.ChainTrouble), async (parsed, terminal, cancel) =>
         {
-            Print(terminal, await shell.Actions.RescanChain(
-                parsed.GetValue(dataDirectory)!, parsed.GetValue(rpcUrl)!, parsed.GetValue(fromBlock), cancel));
+            PrintRescan(terminal, await shell.Actions.RescanChain(
+                parsed.GetValue(dataDirectory)!, parsed.GetValue(rpcUrl)!, parsed.GetValue(fromBlock), parsed.GetValue(depth), cancel));
             return ExitCode.Done;
         });
     }
@@ -107,5 +109,33 @@ internal static class ChainAuditCommands
         }
 
         terminal.Line($"{report.Channels} channels up to block {report.Block}: {report.Differences.Count} differ");
+    }
+
+    private static void PrintRescan(Terminal terminal, ChainAuditReport report)
+    {
+        if (terminal.Json)
+        {
+            terminal.Document(new
+            {
+                block = report.Block,
+                channels = report.Channels,
+                differences = report.Differences.Select(it => new { channelId = it.Channel?.ToString(), it.Database, it.Chain }),
+                setBack = report.SetBack.Select(id => id.ToString()),
+            });
+            return;
+        }
+
+        foreach (ChainDifference it in report.Differences)
+        {
+            terminal.Line($"{it.Channel}");
+            terminal.Line($"  was       {it.Database}");
+            terminal.Line($"  is        {it.Chain}");
+        }
+
+        terminal.Line(report.Differences.Count == 0
+            ? $"{report.Channels} channels: nothing was wrong"
+            : $"{report.Channels} channels: {report.Differences.Count} put right");
+        terminal.Line(
+            $"set back to block {report.Block}, which changes {report.SetBack.Count} channels until the node has followed the chain again");
     }
 }

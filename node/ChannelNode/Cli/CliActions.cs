@@ -17,7 +17,7 @@ namespace ChannelNode.Cli;
 /// <param name="VerifyChain">
 /// Compares the database in a folder with the chain at a JSON-RPC URL, read from a block on.
 /// </param>
-/// <param name="RescanChain">The same, and puts the database right.</param>
+/// <param name="RescanChain">The same, and puts the database right; the number is how deep blocks can be undone.</param>
 internal sealed record CliActions(
     Func<NodeOptions, CancellationToken, Task<int>> RunNode,
     Func<WatchtowerOptions, CancellationToken, Task<int>> RunWatchtower,
@@ -25,4 +25,4 @@ internal sealed record CliActions(
     Func<string, KeySource, CancellationToken, Task<(Address Contract, Bytes32 TransactionHash, ulong GasUsed)>>
         DeployContract,
     Func<string, string, ulong, CancellationToken, Task<ChainAuditReport>> VerifyChain,
-    Func<string, string, ulong, CancellationToken, Task<ChainAuditReport>> RescanChain);
+    Func<string, string, ulong, uint, CancellationToken, Task<ChainAuditReport>> RescanChain);

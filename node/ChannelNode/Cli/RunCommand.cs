@@ -52,7 +52,7 @@ internal static class RunCommand
         private readonly CommonFlags _common = new();
         private readonly DoorFlags _doors = new();
         private readonly Option<Address> _owner = Fields.Address(
-            "--owner", "Who is paid out, maybe a cold address; the signer's own address when not given");
+            "--owner", "Who is paid out, maybe a cold address [default: the signer's own address]");
         private readonly Option<uint> _confirmationsLarger = Fields.Number(
             "--confirmations-larger", "Blocks that deposits must be deep before more than --credit-small counts", 1u, 128u,
             CommonFlags.Defaults.ConfirmationsLarger);
@@ -62,12 +62,22 @@ internal static class RunCommand
         private readonly Option<UInt128> _creditLarger = Fields.Number(
             "--credit-larger", "Wei that may count of deposits that are not final yet", UInt128.Zero, Amounts.Max,
             CommonFlags.Defaults.CreditLargerMax);
+        private readonly Option<UInt128> _creditSmallTotal = Fields.Number<UInt128>(
+            "--credit-small-total", "The same as --credit-small over all channels, 0 for no limit; ten times it when not given",
+            UInt128.Zero, Amounts.Max, null);
+        private readonly Option<UInt128> _creditLargerTotal = Fields.Number<UInt128>(
+            "--credit-larger-total", "The same as --credit-larger over all channels, 0 for no limit; ten times it when not given",
+            UInt128.Zero, Amounts.Max, null);
         private readonly Option<UInt128> _tokenCreditSmall = Fields.Number(
             "--token-credit-small", "The same as --credit-small for any token, in its smallest units", UInt128.Zero, Amounts.Max,
             CommonFlags.Defaults.TokenCreditSmallMax);
         private readonly Option<UInt128> _tokenCreditLarger = Fields.Number(
             "--token-credit-larger", "The same as --credit-larger for any token, in its smallest units", UInt128.Zero,
             Amounts.Max, CommonFlags.Defaults.TokenCreditLargerMax);
+        private readonly Option<UInt128> _tokenCreditSmallTotal = Fields.Number<UInt128>(
+            "--token-credit-small-total", "The same as --credit-small-total for each token", UInt128.Zero, Amounts.Max, null);
+        private readonly Option<UInt128> _tokenCreditLargerTotal = Fields.Number<UInt128>(
+            "--token-credit-larger-total", "The same as --credit-larger-total for each token", UInt128.Zero, Amounts.Max, null);
         private readonly Option<FinalityTag> _finality = Fields.Word(
             "--finality", "What the chain must call a block before any sum in it counts",
             new Dictionary<string, FinalityTag> { ["finalized"] = FinalityTag.Finalized, ["safe"] = FinalityTag.Safe }, "finalized");
@@ -142,12 +152,16 @@ internal static class RunCommand
         public IEnumerable<Option> All() =>
         [
             .. _common.All(), .. _doors.All(), _watchtowers, _watchtowerEveryMs, _owner, _confirmationsLarger,
-            _creditSmall, _creditLarger, _tokenCreditSmall, _tokenCreditLarger, _finality, _disputeWindow,
+            _creditSmall, _creditLarger, _creditSmallTotal, _creditLargerTotal, _tokenCreditSmall, _tokenCreditLarger,
+            _tokenCreditSmallTotal, _tokenCreditLargerTotal, _finality, _disputeWindow,
             _acceptTokens, _relayDeposits, _unfundedPerPeerMax, _unfundedMax, _closeDeadline, _claimLook, _claimFrom,
             _claimFromGasTimes, _receivedKeptHours, _receivedBytesMax, _sentKeptHours, _eventsKeptHours, _eventsMax,
             _inFlightMax, _updatesInFlightMax, _paymentsPerStreamMax,
             _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax, _peerQueueMax,
         ];
+
+        private static UInt128? Given(ParseResult parsed, Option<UInt128> option) =>
+            parsed.GetResult(option) is null ? null : parsed.GetValue(option);
 
         public NodeOptions Read(ParseResult parsed) => _doors.Read(parsed, _common.Read(parsed)) with
         {
@@ -157,8 +171,12 @@ internal static class RunCommand
             ConfirmationsLarger = parsed.GetValue(_confirmationsLarger),
             CreditSmallMax = parsed.GetValue(_creditSmall),
             CreditLargerMax = parsed.GetValue(_creditLarger),
+            CreditSmallTotalMax = Given(parsed, _creditSmallTotal),
+            CreditLargerTotalMax = Given(parsed, _creditLargerTotal),
             TokenCreditSmallMax = parsed.GetValue(_tokenCreditSmall),
             TokenCreditLargerMax = parsed.GetValue(_tokenCreditLarger),
+            TokenCreditSmallTotalMax = Given(parsed, _tokenCreditSmallTotal),
+            TokenCreditLargerTotalMax = Given(parsed, _tokenCreditLargerTotal),
             Finality = parsed.GetValue(_finality),
             DisputeWindowSeconds = parsed.GetValue(_disputeWindow),
             AcceptedTokens = parsed.GetValue(_acceptTokens) is { Length: > 0 } tokens ? tokens : [],

@@ -38,9 +38,9 @@ internal static class WatchtowerCommand
         private readonly Option<int> _channelsPerSignerMax = Fields.Number(
             "--channels-per-signer-max", "Channels guarded of one signer", 1, 1_000_000, Defaults.ChannelsPerSignerMax);
         private readonly Option<int> _channelsMax = Fields.Number(
-            "--channels-max", "Channels guarded of all signers", 1, 10_000_000, Defaults.ChannelsMax);
+            "--channels-max", "Channels guarded of all signers, a tenth of them without a deposit", 1, 10_000_000, Defaults.ChannelsMax);
         private readonly Option<int> _sessionsMax = Fields.Number(
-            "--sessions-max", "Sessions at a time, of all signers", 1, 100_000, Defaults.SessionsMax);
+            "--sessions-max", "Sessions at a time, of all signers; above it strangers make room for who has a deposit", 1, 100_000, Defaults.SessionsMax);
         private readonly Option<uint> _emptyKeptHours = Fields.Number(
             "--empty-kept-hours", "Hours for which a channel is kept in which nothing is left on chain", 1u, HoursMax,
             (uint)Defaults.EmptyKeptFor.Hours + (uint)Defaults.EmptyKeptFor.Days * 24);

@@ -6,7 +6,11 @@ namespace ChannelNode.Engine;
 internal sealed record ChainDifference(ChannelId? Channel, string Database, string Chain);
 
 /// <summary>What a rescan came to: the block up to which it read, channels compared, and what differs.</summary>
-internal sealed record ChainAuditReport(ulong Block, ulong Channels, IReadOnlyList<ChainDifference> Differences);
+internal sealed record ChainAuditReport(ulong Block, ulong Channels, IReadOnlyList<ChainDifference> Differences)
+{
+    /// <summary>Channels in which a rescan took back, to be followed again, what the chain says after its block.</summary>
+    public IReadOnlyList<ChannelId> SetBack { get; init; } = [];
+}
 
 /// <summary>Reads all of the contract's events again and compares them with, or writes them into, a database that no node uses.</summary>
 /// <param name="read">As <see cref="IChain.ReadAsync"/>.</param>
@@ -26,39 +30,53 @@ internal sealed class ChainAudit(
 
     /// <summary>
     /// Replaces the chain's part of every channel by what it was up to a block, from which a node then follows on. What
-    /// was signed and accepted stays. One write; the differences are those between before and after.
+    /// was signed and accepted stays. One write. The differences are what was wrong: between the database and the chain at the block
+    /// that it had followed. What is only taken back, because blocks after the given one can still be undone, is told apart.
     /// </summary>
     /// <param name="block">Deep enough to stay: nothing up to it can be undone afterwards.</param>
     public async Task<ChainAuditReport> RescanAsync(ulong block, CancellationToken cancel)
     {
-        (ChainBlock? end, Dictionary<ChannelId, List<ChainEvent>> events) = await ReadAsync(block, cancel);
+        ulong followed = store.ReadBlocks().LastOrDefault()?.Number ?? 0;
+        Dictionary<ChannelId, List<ChainEvent>> events = NoEvents(), rest = NoEvents();
+        ChainBlock? end = await ReadAsync([], block, events, cancel);
+        if (end is not null && followed > end.Number) await ReadAsync([end], followed, rest, cancel);
         List<ChainDifference> differences = [];
+        List<ChannelId> setBack = [];
         IStoreBatch batch = store.NewBatch();
         batch.DropBlocks(0, ulong.MaxValue - 1);
         foreach ((ChannelId id, RecentDeposit deposit) in store.ReadRecentDeposits()) batch.DropRecentDeposit(id, deposit);
         foreach (StoredChannel stored in ChainReading.ChannelsOf(store))
         {
             ChannelState blank = stored.State with { OnChain = default, EverFunded = false, UncreditedA = 0, UncreditedB = 0 };
-            ChannelState next = Replay(stored.Channel, blank, events);
+            ChannelState next = Replay(stored.Channel, blank, events), told = Replay(stored.Channel, next, rest);
+            Pots was = stored.State.OnChain;
+            if (was != told.OnChain || stored.State.EverFunded != told.EverFunded)
+            {
+                differences.Add(new ChainDifference(
+                    stored.Channel.Id, ChainWords.Of(stored.Channel, was, stored.State.EverFunded),
+                    ChainWords.Of(stored.Channel, told.OnChain, told.EverFunded)));
+            }
+
+            if (told.OnChain != next.OnChain || told.EverFunded != next.EverFunded) setBack.Add(stored.Channel.Id);
             if (next == stored.State) continue;
             batch.PutState(stored.Channel.Id, next);
             batch.PutPending(stored.Channel.Id, PendingOf.State(next));
-            differences.Add(new ChainDifference(stored.Channel.Id, $"{stored.State.OnChain}", $"{next.OnChain}"));
         }
 
         if (end is not null) batch.PutBlock(end);
         store.Commit(batch, durable: true);
-        return new ChainAuditReport(end?.Number ?? 0, store.ChannelCount, differences);
+        return new ChainAuditReport(end?.Number ?? 0, store.ChannelCount, differences) { SetBack = setBack };
     }
 
-    /// <summary>Only the events of channels that are in the database.</summary>
-    private async Task<(ChainBlock? End, Dictionary<ChannelId, List<ChainEvent>> Events)> ReadAsync(
-        ulong lastBlock, CancellationToken cancel)
+    private Dictionary<ChannelId, List<ChainEvent>> NoEvents() =>
+        ChainReading.ChannelsOf(store).ToDictionary(stored => stored.Channel.Id, _ => new List<ChainEvent>());
+
+    /// <summary>Only the events of channels that are in the database; answers the last block read.</summary>
+    private async Task<ChainBlock?> ReadAsync(
+        IReadOnlyList<ChainBlock> before, ulong lastBlock, Dictionary<ChannelId, List<ChainEvent>> events, CancellationToken cancel)
     {
-        Dictionary<ChannelId, List<ChainEvent>> events = [];
-        foreach (StoredChannel stored in ChainReading.ChannelsOf(store)) events.Add(stored.Channel.Id, []);
         ChainBlock? end = null;
-        await foreach (ChainBatch batch in read([], lastBlock, cancel))
+        await foreach (ChainBatch batch in read(before, lastBlock, cancel))
         {
             foreach (ChainEvent seen in batch.Events)
                 if (events.TryGetValue(seen.Channel, out List<ChainEvent>? known)) known.Add(seen);
@@ -67,7 +85,7 @@ internal sealed class ChainAudit(
                 throw new RefusalException(Refusal.ChainUnavailable, "the chain was reorganised meanwhile: ask again");
         }
 
-        return (end, events);
+        return end;
     }
 
     private static ChannelState Replay(Channel channel, ChannelState state, Dictionary<ChannelId, List<ChainEvent>> events)

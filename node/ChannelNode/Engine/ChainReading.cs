@@ -61,7 +61,7 @@ internal sealed class ChainReading(
     {
         ChainComparison found = new((ulong)_told.Count, [], [], false);
         ChainBlock? cursor = store.ReadBlocks().LastOrDefault();
-        if (cursor != Newest) found.Differences.Add(new ChainDifference(null, $"{cursor}", $"{Newest}"));
+        if (cursor != Newest) found.Differences.Add(new ChainDifference(null, ChainWords.Of(cursor), ChainWords.Of(Newest)));
         foreach (StoredChannel stored in ChannelsOf(store))
         {
             cancel.ThrowIfCancellationRequested();
@@ -73,7 +73,9 @@ internal sealed class ChainReading(
             }
 
             if (state.OnChain == told.GetValueOrDefault() && state.EverFunded == told.HasValue) continue;
-            found.Differences.Add(new ChainDifference(id, $"{state.OnChain}", $"{told.GetValueOrDefault()}"));
+            found.Differences.Add(new ChainDifference(
+                id, ChainWords.Of(stored.Channel, state.OnChain, state.EverFunded),
+                ChainWords.Of(stored.Channel, told.GetValueOrDefault(), told.HasValue)));
             if (!state.EverFunded) found = found with { IsFundedUnseen = true };
         }
 

@@ -115,7 +115,9 @@ internal sealed class ChainVerification(
             foreach ((StoredChannel late, Pots pots) in some.Zip(told))
             {
                 if (late.State.OnChain == pots) continue;
-                found.Differences.Add(new ChainDifference(late.Channel.Id, $"{late.State.OnChain}", $"{pots}"));
+                found.Differences.Add(new ChainDifference(
+                    late.Channel.Id, ChainWords.Of(late.Channel, late.State.OnChain, late.State.EverFunded),
+                    ChainWords.Of(late.Channel, pots, !pots.IsBlank)));
                 if (!late.State.EverFunded) found = found with { IsFundedUnseen = true };
             }
         }

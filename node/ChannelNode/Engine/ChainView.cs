@@ -62,6 +62,9 @@ internal sealed class ChainView(ChainBlock? cursor, TimeProvider time, TimeSpan 
     /// <summary>Returns when all that happened while the node was away is taken over.</summary>
     public Task WhenCurrentAsync(CancellationToken cancel) => _advanced.WhenAsync(() => IsCurrent, cancel);
 
+    /// <summary>Returns when a followed block has brought about what is waited for.</summary>
+    public Task WhenAsync(Func<bool> reached, CancellationToken cancel) => _advanced.WhenAsync(reached, cancel);
+
     /// <summary>Returns when a block's events are taken over.</summary>
     public Task WhenFollowedAsync(ulong blockNumber, CancellationToken cancel) =>
         _advanced.WhenAsync(() => _cursor is { } cursor && cursor.Number >= blockNumber, cancel);

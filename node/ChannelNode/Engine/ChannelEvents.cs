@@ -33,7 +33,7 @@ internal static class ChannelEvents
         Channel channel, ChannelState before, ChannelState after, ChainEvent what, ulong block, ulong nowSeconds,
         bool isOurs = true)
     {
-        yield return Told(channel, before, after, what, nowSeconds) with { Channels = [channel.Id], Block = block };
+        yield return Told(channel, before, after, what, nowSeconds, new Whose(channel, isOurs)) with { Channels = [channel.Id], Block = block };
         if (!isOurs || !Lifecycle.ChainKnowsMore(channel, before, what)) yield break;
         yield return new OperatorEvent(
             EventKind.StateLost, EventSeverity.Alarm,
@@ -46,39 +46,40 @@ internal static class ChannelEvents
     }
 
     private static OperatorEvent Told(
-        Channel channel, in ChannelState before, in ChannelState after, ChainEvent what, ulong nowSeconds)
+        Channel channel, in ChannelState before, in ChannelState after, ChainEvent what, ulong nowSeconds, Whose whose)
     {
         ChannelId id = channel.Id;
         switch (what)
         {
             case ChainEvent.Deposited deposited:
                 UInt128 amount = Amounts.Excess(deposited.Pot, before.OnChain.PotOf(deposited.Side));
-                string who = deposited.Side == channel.OurSide ? "this node's side" : "the peer's side";
+                string who = whose.Side(deposited.Side);
                 return before.EverFunded
                     ? Info(EventKind.Deposited, $"channel {id}: a deposit of {amount} into {who}", amount)
                     : Info(EventKind.ChannelOpened, $"channel {id} is open: a first deposit of {amount} into {who}", amount);
             case ChainEvent.CloseStarted or ChainEvent.Disputed:
-                return Closing(channel, after, what is ChainEvent.Disputed, nowSeconds);
+                return Closing(channel, after, what is ChainEvent.Disputed, nowSeconds, whose);
             case ChainEvent.Claimed claimed:
                 UInt128 taken = Amounts.Excess(before.OnChain.PotA, claimed.After.PotA);
                 return Info(EventKind.ChannelClaimed, $"channel {id}: {taken} claimed, {claimed.After.PotA} left in it", taken);
             case ChainEvent.Settled { Paid: var paid }:
-                return PaidOut(channel, EventKind.ChannelSettled, "settled after its window", paid);
+                return PaidOut(channel, EventKind.ChannelSettled, "settled after its window", paid, whose);
             case ChainEvent.Closed { Paid: var paid }:
-                return PaidOut(channel, EventKind.ChannelClosed, "closed with the consent of both", paid);
+                return PaidOut(channel, EventKind.ChannelClosed, "closed with the consent of both", paid, whose);
             default:
                 throw new ArgumentOutOfRangeException(nameof(what), what, "not an event of a channel");
         }
     }
 
-    private static OperatorEvent Closing(Channel channel, in ChannelState after, bool isDispute, ulong nowSeconds)
+    private static OperatorEvent Closing(
+        Channel channel, in ChannelState after, bool isDispute, ulong nowSeconds, Whose whose)
     {
         Pots pots = after.OnChain;
         ulong left = Left(pots.ClosesAtSeconds, nowSeconds);
         string window = $"the window ends at {pots.ClosesAtSeconds}, in {left} s";
         string sentence = isDispute
-            ? $"channel {channel.Id} is disputed: recorded {pots.SentOf(channel.OurSide)} of this node's, "
-                + $"{pots.SentOf(channel.TheirSide)} of the peer's; {window}"
+            ? $"channel {channel.Id} is disputed: recorded {pots.SentOf(channel.OurSide)} of {whose.Ours}, "
+                + $"{pots.SentOf(channel.TheirSide)} of {whose.Theirs}; {window}"
             : $"channel {channel.Id} is closing: {window}";
         if (Lifecycle.Due(channel, after, nowSeconds, nowSeconds) is ChannelDuty.Dispute or ChannelDuty.Claim)
         {
@@ -93,10 +94,10 @@ internal static class ChannelEvents
         };
     }
 
-    private static OperatorEvent PaidOut(Channel channel, EventKind kind, string how, in Pots paid) => Info(
+    private static OperatorEvent PaidOut(Channel channel, EventKind kind, string how, in Pots paid, Whose whose) => Info(
         kind,
-        $"channel {channel.Id} is {how}: {paid.PotOf(channel.OurSide)} to this node's owner, {paid.PotOf(channel.TheirSide)} to "
-        + "the peer's",
+        $"channel {channel.Id} is {how}: {paid.PotOf(channel.OurSide)} to {whose.Ours} owner, {paid.PotOf(channel.TheirSide)} to "
+        + $"{whose.Theirs}",
         paid.PotOf(channel.OurSide));
 
     private static OperatorEvent Info(EventKind kind, string sentence, UInt128 amount) =>
@@ -160,13 +161,13 @@ internal static class ChannelEvents
     };
 
     /// <summary>Null while there is time, and when the window is over.</summary>
-    public static OperatorEvent? Ending(Channel channel, in ChannelState state, ulong nowSeconds)
+    public static OperatorEvent? Ending(Channel channel, in ChannelState state, ulong nowSeconds, bool isOurs = true)
     {
         ulong closesAt = state.OnChain.ClosesAtSeconds, left = Left(closesAt, nowSeconds);
         if (left == 0 || left > channel.Terms.DisputeWindowSeconds / EndingPart) return null;
         return new OperatorEvent(
             EventKind.WindowEnding, EventSeverity.Alarm,
-            $"channel {channel.Id}: {left} s are left of its window, and what this node can prove above the recorded state "
+            $"channel {channel.Id}: {left} s are left of its window, and what {Provers(channel, isOurs)} can prove above the recorded state "
             + "is not mined yet")
         {
             Channels = [channel.Id],
@@ -176,14 +177,26 @@ internal static class ChannelEvents
         };
     }
 
-    public static OperatorEvent DisputeLost(Channel channel, in ChannelState state) => new(
+    public static OperatorEvent DisputeLost(Channel channel, in ChannelState state, bool isOurs = true) => new(
         EventKind.DisputeLost, EventSeverity.Alarm,
-        $"channel {channel.Id}: the dispute was not mined before the window ended at {state.OnChain.ClosesAtSeconds}")
+        $"channel {channel.Id}: the dispute for {Provers(channel, isOurs)} was not mined before the window ended at {state.OnChain.ClosesAtSeconds}")
     {
         Channels = [channel.Id],
         ClosesAtSeconds = state.OnChain.ClosesAtSeconds,
         Amount = Amounts.Excess(state.TheirSent, state.OnChain.SentOf(channel.TheirSide)),
     };
+
+    private static string Provers(Channel channel, bool isOurs) => isOurs ? "this node" : $"signer {channel.Ours.Signer}";
+
+    /// <summary>How the two sides are called: by a node as it sees them, by a watchtower, which is neither, by their signers.</summary>
+    private readonly record struct Whose(Channel Channel, bool IsOurs)
+    {
+        public string Ours => IsOurs ? "this node's" : $"signer {Channel.Ours.Signer}'s";
+
+        public string Theirs => IsOurs ? "the peer's" : $"signer {Channel.Theirs.Signer}'s";
+
+        public string Side(Side side) => $"{(side == Channel.OurSide ? Ours : Theirs)} side";
+    }
 
     private static ulong Left(ulong closesAtSeconds, ulong nowSeconds) =>
         closesAtSeconds > nowSeconds ? closesAtSeconds - nowSeconds : 0;

@@ -141,8 +141,9 @@ internal sealed class Funding(
     private static void RequireOpen(ChannelSlot slot, UInt128 amount, string field)
     {
         ChannelState state = slot.State;
-        Operations.Check(
-            state.OnChain.Deposit(slot.Channel.Terms.OneWay, slot.Channel.OurSide, amount, out _), field, amount);
+        Refusal refusal = state.OnChain.Deposit(slot.Channel.Terms.OneWay, slot.Channel.OurSide, amount, out _);
+        if (refusal is Refusal.ChannelClosing or Refusal.OneWayChannel) Operations.Check(refusal, "channel_id", slot.Channel.Id);
+        Operations.Check(refusal, field, amount);
         if (state.CloseDeadlineSeconds != 0)
             throw new RefusalException(Refusal.CloseAgreed, "a cooperative close of this channel waits to be mined");
     }

@@ -31,6 +31,7 @@ internal sealed class Guardian(
     private static readonly TimeSpan RetryLater = TimeSpan.FromSeconds(15);
 
     private readonly ConcurrentDictionary<(ChannelId Channel, Side Side), ChannelDuty> _duties = new();
+    private readonly EarlySettles _early = new(view, clock);
     private volatile bool _hasCaughtUp;
 
     public async Task RunAsync(CancellationToken stopping)
@@ -166,7 +167,7 @@ internal sealed class Guardian(
         StoredChannel closing, ChannelDuty duty, CancellationToken stopping)
     {
         (Channel channel, ChannelState state) = (closing.Channel, closing.State);
-        if (duty == ChannelDuty.Settle) return await RunAsync(orders.Settle(channel, state), stopping);
+        if (duty == ChannelDuty.Settle) return await SettleAsync(closing, stopping);
         try
         {
             log.Disputing(channel.Id, state.OnChain.SentOf(channel.TheirSide), state.TheirSent);
@@ -177,6 +178,22 @@ internal sealed class Guardian(
             alarms.DisputeLost(closing);
             if (!guarding.Settles) throw;
             return await RunAsync(orders.Settle(channel, state), stopping);
+        }
+    }
+
+    private async Task<TransactionReceipt> SettleAsync(StoredChannel closing, CancellationToken stopping)
+    {
+        (ChannelId id, ulong closesAtSeconds) = (closing.Channel.Id, closing.State.OnChain.ClosesAtSeconds);
+        try
+        {
+            TransactionReceipt receipt = await RunAsync(orders.Settle(closing.Channel, closing.State), stopping);
+            _early.Forget(id, closesAtSeconds);
+            return receipt;
+        }
+        catch (RefusalException refusal) when (refusal.Refusal == Refusal.WindowOpen)
+        {
+            await _early.WaitAsync(id, closesAtSeconds, stopping);
+            throw;
         }
     }
 

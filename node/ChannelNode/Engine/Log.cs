@@ -80,11 +80,19 @@ internal static partial class Log
         "Nonce {Nonce} is empty or blocked by a transaction that is not this node's, before ours from {Ours}: its place is taken")]
     public static partial void NonceBlocked(this ILogger log, ulong nonce, ulong ours);
 
-    [LoggerMessage(80, LogLevel.Information, "Signer {Signer}: an update in channel {Channel} is not guarded, {Reason}: its {Field}")]
-    public static partial void GuardRefused(this ILogger log, Address signer, ChannelId channel, Refusal reason, string field);
+    [LoggerMessage(80, LogLevel.Information,
+        "Signer {Signer}: {Count} updates of a frame are not guarded, the first, {Reason}: its {Field}, in channel {Channel}")]
+    public static partial void GuardRefused(
+        this ILogger log, Address signer, int count, Refusal reason, string field, ChannelId channel);
 
     [LoggerMessage(81, LogLevel.Information, "Channel {Channel}: nothing is left in it, and it is not guarded any more")]
     public static partial void GuardEnded(this ILogger log, ChannelId channel);
+
+    [LoggerMessage(89, LogLevel.Information, "Signer {Signer}: its session ends, its place is needed: at most {Sessions} may be up")]
+    public static partial void GuardSessionEnded(this ILogger log, Address signer, int sessions);
+
+    [LoggerMessage(90, LogLevel.Information, "{Count} channels without a deposit are not guarded any more: others need their places")]
+    public static partial void GuardRoomMade(this ILogger log, int count);
 
     [LoggerMessage(82, LogLevel.Warning, "The contract could not be asked for {Channels} channels and is asked again: {Message}")]
     public static partial void FirstLookFailed(this ILogger log, int channels, string message);

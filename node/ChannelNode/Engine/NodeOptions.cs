@@ -143,12 +143,26 @@ internal sealed record NodeOptions
     public UInt128 CreditLargerMax { get; init; } = 1_000_000_000_000_000_000;
 
     /// <summary>
+    /// What <see cref="CreditSmallMax"/> may come to over all channels in ether, of what others put in: all that a short
+    /// reorganisation can cost this node. 0 to 2^112 - 1, 0 for no such limit; ten times the one channel's unless set.
+    /// </summary>
+    public UInt128? CreditSmallTotalMax { get; init; }
+
+    /// <summary>The same of <see cref="CreditLargerMax"/>: all that any reorganisation can cost this node.</summary>
+    public UInt128? CreditLargerTotalMax { get; init; }
+
+    /// <summary>
     /// The same two for a channel in any token, in its smallest units: meant for 6 decimals, where they are 10 and 1,000,
     /// and next to nothing for 18.
     /// </summary>
     public UInt128 TokenCreditSmallMax { get; init; } = 10_000_000;
 
     public UInt128 TokenCreditLargerMax { get; init; } = 1_000_000_000;
+
+    /// <summary>The same two over all channels of one token; ten times those of one channel unless set.</summary>
+    public UInt128? TokenCreditSmallTotalMax { get; init; }
+
+    public UInt128? TokenCreditLargerTotalMax { get; init; }
 
     /// <summary>Which of its blocks the chain must call "finalized" (or just "safe") for any sum to count.</summary>
     public FinalityTag Finality { get; init; } = FinalityTag.Finalized;
@@ -312,8 +326,19 @@ internal sealed record NodeOptions
     public LogLevel LogLevel { get; init; } = LogLevel.Information;
 
     /// <summary>How deposits into a channel of this token count.</summary>
-    public CreditPolicy CreditOf(Address token) => token.IsZero
-        ? new CreditPolicy(Confirmations, CreditSmallMax, Math.Max(Confirmations, ConfirmationsLarger), CreditLargerMax)
-        : new CreditPolicy(
-            Confirmations, TokenCreditSmallMax, Math.Max(Confirmations, ConfirmationsLarger), TokenCreditLargerMax);
+    public CreditPolicy CreditOf(Address token)
+    {
+        (UInt128 small, UInt128 larger) = token.IsZero
+            ? (CreditSmallMax, CreditLargerMax) : (TokenCreditSmallMax, TokenCreditLargerMax);
+        (UInt128? smallTotal, UInt128? largerTotal) = token.IsZero
+            ? (CreditSmallTotalMax, CreditLargerTotalMax) : (TokenCreditSmallTotalMax, TokenCreditLargerTotalMax);
+        return new CreditPolicy(Confirmations, small, Math.Max(Confirmations, ConfirmationsLarger), larger)
+        {
+            SmallTotal = Total(smallTotal, small),
+            LargerTotal = Total(largerTotal, larger),
+        };
+    }
+
+    private static UInt128 Total(UInt128? total, UInt128 single) =>
+        total is not { } limit ? single * 10 : limit == UInt128.Zero ? UInt128.MaxValue : limit;
 }

@@ -99,7 +99,18 @@ internal sealed class Operations(
 
     public async Task SettleAsync(ChannelSlot slot, OperationWatcher watch, CancellationToken cancel)
     {
-        Check(slot.State.OnChain.Settle(clock.NowSeconds, out _), "channel_id", slot.Channel.Id);
+        ulong now = clock.NowSeconds, end = slot.State.OnChain.ClosesAtSeconds;
+        Refusal refusal = slot.State.OnChain.Settle(now, out _);
+        if (refusal == Refusal.WindowOpen)
+        {
+            throw new RefusalException(
+                refusal, $"channel_id {slot.Channel.Id}: its dispute window ends at {ChainWords.Time(end)} ({end}), in {end - now} s")
+            {
+                Field = "channel_id",
+            };
+        }
+
+        Check(refusal, "channel_id", slot.Channel.Id);
         await RunAsync(slot, orders.Settle(slot.Channel, slot.State), watch, cancel);
     }
 
@@ -203,7 +214,6 @@ internal sealed class Operations(
         Refusal.NothingToClose => "the channel is empty",
         Refusal.UnknownChannel => "nothing was ever deposited into this channel",
         Refusal.NotClosing => "the channel is not closing",
-        Refusal.WindowOpen => "the dispute window is still open",
         _ => refusal.ToString(),
     };
 }

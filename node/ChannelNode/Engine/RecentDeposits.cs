@@ -4,18 +4,36 @@ namespace ChannelNode.Engine;
 
 /// <summary>
 /// The deposits that a reorganisation could still take away, of the channels that have any, and what does not count of
-/// each yet. Not for several threads.
+/// each yet. Of what others put in there is a limit over all channels too: what counts keeps its place, and what is free goes
+/// to the oldest deposits first. That follows from the rows alone, so it is the same after a restart. Not for several threads.
 /// </summary>
 internal sealed class RecentDeposits(Func<Address, CreditPolicy> policyOf)
 {
     /// <summary>What changes in a channel: how much of its pots does not count, and the deposits that are settled.</summary>
     public sealed record Change(ChannelId Channel, UInt128 UncreditedA, UInt128 UncreditedB, IReadOnlyList<RecentDeposit> Settled);
 
-    private sealed class Entry(CreditPolicy policy)
+    private sealed class Entry(Channel channel, CreditPolicy policy)
     {
+        public readonly Channel Channel = channel;
         public readonly CreditPolicy Policy = policy;
         public readonly List<RecentDeposit> Deposits = [];
         public UInt128 UncreditedA, UncreditedB;
+
+        public ulong OldestBlock => Deposits.Count == 0 ? 0 : Deposits.Min(deposit => deposit.Block);
+
+        public UInt128 UncreditedTheirs
+        {
+            get => Channel.TheirSide == Side.A ? UncreditedA : UncreditedB;
+            set
+            {
+                if (Channel.TheirSide == Side.A) UncreditedA = value;
+                else UncreditedB = value;
+            }
+        }
+
+        public UInt128 ByPolicy(Side side, ulong head, ulong final) => Policy.Uncredited(Deposits, side, head, final);
+
+        public YoungDeposits Theirs(ulong head, ulong final) => Policy.YoungOf(Deposits, Channel.TheirSide, head, final);
     }
 
     private readonly Dictionary<ChannelId, Entry> _entries = [];
@@ -46,7 +64,7 @@ internal sealed class RecentDeposits(Func<Address, CreditPolicy> policyOf)
     private Entry EntryOf(Channel channel, in ChannelState state)
     {
         if (_entries.TryGetValue(channel.Id, out Entry? known)) return known;
-        return _entries[channel.Id] = new Entry(policyOf(channel.Terms.Token))
+        return _entries[channel.Id] = new Entry(channel, policyOf(channel.Terms.Token))
         {
             UncreditedA = state.UncreditedA,
             UncreditedB = state.UncreditedB,
@@ -73,21 +91,58 @@ internal sealed class RecentDeposits(Func<Address, CreditPolicy> policyOf)
     /// <summary>The same, of these channels only.</summary>
     public IReadOnlyList<Change> Review(IReadOnlyCollection<ChannelId> channels, ulong head, ulong final)
     {
-        List<Change> changes = [];
+        List<KeyValuePair<ChannelId, Entry>> reviewed = [];
         foreach (ChannelId id in channels)
-            if (_entries.TryGetValue(id, out Entry? entry) && Review(id, entry, head, final) is { } change) changes.Add(change);
+            if (_entries.TryGetValue(id, out Entry? entry)) reviewed.Add(new(id, entry));
+        if (reviewed.Count == 0) return [];
+        reviewed.Sort(static (one, other) => (one.Value.OldestBlock, one.Key).CompareTo((other.Value.OldestBlock, other.Key)));
+        Dictionary<ChannelId, (UInt128 A, UInt128 B)> before = reviewed.ToDictionary(it => it.Key, it => (it.Value.UncreditedA, it.Value.UncreditedB));
+        FitAll(reviewed, head, final);
+        List<Change> changes = [];
+        foreach ((ChannelId id, Entry entry) in reviewed)
+            if (Settle(id, entry, before[id], head, final) is { } change) changes.Add(change);
         return changes;
     }
 
-    private Change? Review(ChannelId id, Entry entry, ulong head, ulong final)
+    /// <summary>First what counts already keeps its place, then what is free is given out.</summary>
+    private void FitAll(List<KeyValuePair<ChannelId, Entry>> reviewed, ulong head, ulong final)
     {
-        UInt128 a = entry.Policy.Uncredited(entry.Deposits, Side.A, head, final);
-        UInt128 b = entry.Policy.Uncredited(entry.Deposits, Side.B, head, final);
+        Dictionary<Address, CreditRoom> rooms = [];
+        HashSet<ChannelId> ours = [.. reviewed.Select(it => it.Key)];
+        foreach ((ChannelId id, Entry entry) in _entries)
+            if (!ours.Contains(id)) RoomOf(rooms, entry).Take(entry.Theirs(head, final), entry.UncreditedTheirs);
+        foreach ((_, Entry entry) in reviewed)
+        {
+            Side own = entry.Channel.OurSide;
+            if (own == Side.A) entry.UncreditedA = entry.ByPolicy(own, head, final);
+            else entry.UncreditedB = entry.ByPolicy(own, head, final);
+            UInt128 kept = UInt128.Max(entry.UncreditedTheirs, entry.ByPolicy(entry.Channel.TheirSide, head, final));
+            entry.UncreditedTheirs = RoomOf(rooms, entry).Fit(entry.Theirs(head, final), kept);
+        }
+
+        foreach ((_, Entry entry) in reviewed)
+        {
+            YoungDeposits theirs = entry.Theirs(head, final);
+            CreditRoom room = RoomOf(rooms, entry);
+            room.Return(theirs, entry.UncreditedTheirs);
+            entry.UncreditedTheirs = room.Fit(theirs, entry.ByPolicy(entry.Channel.TheirSide, head, final));
+        }
+    }
+
+    private static CreditRoom RoomOf(Dictionary<Address, CreditRoom> rooms, Entry entry)
+    {
+        Address token = entry.Channel.Terms.Token;
+        if (!rooms.TryGetValue(token, out CreditRoom? room))
+            rooms[token] = room = new CreditRoom(entry.Policy.SmallTotal, entry.Policy.LargerTotal);
+        return room;
+    }
+
+    private Change? Settle(ChannelId id, Entry entry, (UInt128, UInt128) before, ulong head, ulong final)
+    {
         RecentDeposit[] settled = [.. entry.Deposits.Where(deposit => entry.Policy.IsSettled(deposit, head, final))];
-        bool changed = (a, b) != (entry.UncreditedA, entry.UncreditedB) || settled.Length > 0;
-        (entry.UncreditedA, entry.UncreditedB) = (a, b);
+        bool changed = before != (entry.UncreditedA, entry.UncreditedB) || settled.Length > 0;
         foreach (RecentDeposit deposit in settled) entry.Deposits.Remove(deposit);
         if (entry.Deposits.Count == 0) _entries.Remove(id);
-        return changed ? new Change(id, a, b, settled) : null;
+        return changed ? new Change(id, entry.UncreditedA, entry.UncreditedB, settled) : null;
     }
 }

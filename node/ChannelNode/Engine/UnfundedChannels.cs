@@ -14,6 +14,9 @@ internal sealed class UnfundedChannels
     private readonly Dictionary<ChannelId, ulong?> _channels = [];
     private readonly Dictionary<Address, int> _byPeer = [];
 
+    /// <summary>Told by the ledger's writer of each channel that comes or goes, after it has.</summary>
+    public Action<ChannelId, bool>? Changed { get; set; }
+
     /// <summary>Of all peers.</summary>
     public int Count
     {
@@ -37,6 +40,26 @@ internal sealed class UnfundedChannels
             int count = _byPeer.GetValueOrDefault(peer) + (isUnfunded ? 1 : -1);
             if (count == 0) _byPeer.Remove(peer);
             else _byPeer[peer] = count;
+        }
+
+        Changed?.Invoke(channel, isUnfunded);
+    }
+
+    public bool Has(ChannelId channel)
+    {
+        lock (_lock) return _channels.ContainsKey(channel);
+    }
+
+    /// <summary>Those that the contract did not know when it was asked, the one asked for longest ago first.</summary>
+    public IReadOnlyList<ChannelId> LongestBlank(int countMax)
+    {
+        lock (_lock)
+        {
+            return
+            [
+                .. _channels.Where(channel => channel.Value is not null).OrderBy(channel => channel.Value)
+                    .Take(countMax).Select(channel => channel.Key),
+            ];
         }
     }
 

@@ -43,17 +43,21 @@ internal sealed class Watchtower : IAsyncDisposable
             book, Ledger, store, chain.FinalBlockAsync, chain.SidesAsync, View, _clock, node, guardsOthers: true);
         _looks = new FirstLooks(book, _intake, _clock, logs.CreateLogger<FirstLooks>());
         GuardCheck check = new(scheme, node.Contract, account, node.DisputeWindowSecondsMin);
-        Guards = new GuardBook(book, Ledger, store, check, _clock, options, logs.CreateLogger<GuardBook>());
+        GuardAdmission admission = new(new StoredSides(chain.SidesAsync, _clock), View);
+        Guards = new GuardBook(book, Ledger, store, _intake, admission, check, _clock, options, logs.CreateLogger<GuardBook>());
+        Sessions = new GuardSessions(Guards, options.SessionsMax, logs.CreateLogger<GuardSessions>());
         ChainOrders orders = new(chain, scheme);
         Guarding guarding = new(
             Guards.Closing, closing => orders.DisputeFor(closing, Guards.Evidence(closing)), options.Settles);
-        _guardian = new Guardian(guarding, Jobs, _intake, orders, chain, View, new WindowAlarms(Ledger, _clock), _clock, logs.CreateLogger<Guardian>());
+        _guardian = new Guardian(guarding, Jobs, _intake, orders, chain, View, new WindowAlarms(Ledger, _clock, guardsOthers: true), _clock, logs.CreateLogger<Guardian>());
         Overview = new Overview(Ledger, Jobs, View, _clock, node, store, Guards.Closing);
     }
 
     public Overview Overview { get; }
 
     public GuardBook Guards { get; }
+
+    public GuardSessions Sessions { get; }
 
     public ChainView View { get; }
 
@@ -94,7 +98,7 @@ internal sealed class Watchtower : IAsyncDisposable
         using PeriodicTimer timer = new(every, _clock.Time);
         try
         {
-            while (await timer.WaitForNextTickAsync(stopping)) await Guards.ForgetAsync(_intake, stopping);
+            while (await timer.WaitForNextTickAsync(stopping)) await Guards.ForgetAsync(stopping);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {

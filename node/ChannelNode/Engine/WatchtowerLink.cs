@@ -20,6 +20,13 @@ internal sealed class WatchtowerLink(
     /// <summary>Channels read at a time when all are looked through.</summary>
     private const int ChannelsPerLook = 4_096;
 
+    /// <summary>After an answer that says nothing of something sent; twice as long after each more in a row.</summary>
+    private static readonly TimeSpan PauseMin = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan PauseMax = TimeSpan.FromSeconds(60);
+
+    /// <summary>Where there was no room for a channel there may be some later.</summary>
+    private static readonly TimeSpan AskAgainAfter = TimeSpan.FromSeconds(10);
+
     private readonly Lock _lock = new();
     private readonly Signal _noted = new();
     private readonly HashSet<ChannelId> _held = [];
@@ -29,6 +36,8 @@ internal sealed class WatchtowerLink(
     private Address _signer;
     private Refusal _newestRefusal;
     private bool _isConnected;
+    private TimeSpan _pause;
+    private long _askedAgain = clock.Time.GetTimestamp();
 
     public string Url { get; } = url;
 
@@ -59,8 +68,27 @@ internal sealed class WatchtowerLink(
         _noted.Raise();
     }
 
+    /// <summary>To be called now and then: what there was no room for is asked for again after a while.</summary>
+    public void AskAgain()
+    {
+        lock (_lock)
+        {
+            if (clock.Time.GetElapsedTime(_askedAgain) < AskAgainAfter) return;
+            _askedAgain = clock.Time.GetTimestamp();
+            long now = clock.NowMs;
+            foreach ((ChannelId id, Refusal reason) in _refused)
+                if (reason == Refusal.TooManyChannels) _lacking.TryAdd(id, now);
+            if (_lacking.Count == 0) return;
+        }
+
+        _noted.Raise();
+    }
+
     /// <summary>Before the first session: it has nothing, as far as is known.</summary>
     public void Count() => Compare(new Dictionary<ChannelId, GuardedTotals>());
+
+    /// <summary>Whether this node has the channel: what a watchtower says of others is of no interest.</summary>
+    public bool Knows(ChannelId id) => book.Peek(id) is not null || store.FindChannel(id) is not null;
 
     /// <summary>A session is up, in which the watchtower has told what it has. Looks through all channels.</summary>
     public void Begin(Address signer, IReadOnlyDictionary<ChannelId, GuardedTotals> holdings)
@@ -118,9 +146,13 @@ internal sealed class WatchtowerLink(
     private static bool NeedsGuard(StoredChannel stored) =>
         stored.State.HasTheirUpdate && !(stored.Channel.Terms.OneWay && stored.Channel.OurSide == Side.A);
 
-    /// <summary>What the watchtower lacks, at most so many at once; waits until it lacks something.</summary>
+    /// <summary>
+    /// What the watchtower lacks, at most so many at once; waits until it lacks something, and longer where it has let things
+    /// unanswered: one that answers nothing costs nothing.
+    /// </summary>
     public async Task<IReadOnlyList<GuardRequest>> NextFrameAsync(int countMax, CancellationToken cancel)
     {
+        if (_pause > TimeSpan.Zero) await Task.Delay(_pause, clock.Time, cancel);
         while (true)
         {
             await _noted.WhenAsync(LacksSomething, cancel);
@@ -190,6 +222,7 @@ internal sealed class WatchtowerLink(
             }
 
             // What it says nothing of is not there.
+            _pause = _sending.Count == 0 ? TimeSpan.Zero : _pause < PauseMin ? PauseMin : _pause * 2 < PauseMax ? _pause * 2 : PauseMax;
             foreach ((ChannelId id, (_, long since, _)) in _sending) _lacking[id] = since;
             _sending.Clear();
         }

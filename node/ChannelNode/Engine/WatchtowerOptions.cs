@@ -23,6 +23,9 @@ internal sealed record WatchtowerOptions
     /// <summary>Channels guarded of all signers; about 200 bytes of memory and 500 of disk each. 1 to 10,000,000.</summary>
     public int ChannelsMax { get; init; } = 100_000;
 
+    /// <summary>Of these so many may be without a deposit: anybody can have such channels guarded, as many as he likes.</summary>
+    public int UnfundedChannelsMax => Math.Max(1, ChannelsMax / 10);
+
     /// <summary>Sessions at a time, of all signers. 1 to 100,000.</summary>
     public int SessionsMax { get; init; } = 1_000;
 

@@ -56,7 +56,12 @@ internal sealed class Watchtowers
             while (await timer.WaitForNextTickAsync(stopping))
             {
                 while (Marks is not null && Marks.TryTake(out ChannelSlot? slot)) noted.Add(slot!.Channel.Id);
-                foreach (WatchtowerLink tower in _towers) tower.Note(noted);
+                foreach (WatchtowerLink tower in _towers)
+                {
+                    tower.Note(noted);
+                    tower.AskAgain();
+                }
+
                 noted.Clear();
             }
         }
@@ -89,6 +94,8 @@ internal sealed class Watchtowers
             }
 
             if (tower.Status.IsConnected) (awaySince, told, delayMs) = (_clock.Time.GetTimestamp(), 0, DialDelayMsMin);
+            // Its place was given to another: to be back at once would only take the next one's.
+            if (reason?.Refusal == Refusal.TooManyInFlight) delayMs = DialDelayMsMax;
             tower.End();
             string why = reason?.Message ?? "the session ended";
             TimeSpan away = _clock.Time.GetElapsedTime(awaySince);

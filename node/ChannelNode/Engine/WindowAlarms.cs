@@ -4,10 +4,11 @@ using ChannelNode.Core;
 namespace ChannelNode.Engine;
 
 /// <summary>
-/// Tells operators of windows that end before what protects this node's money is mined. Each once, unless the node is
+/// Tells operators of windows that end before what protects its side's money is mined. Each once, unless the node is
 /// started again meanwhile: then it is news again.
 /// </summary>
-internal sealed class WindowAlarms(Ledger ledger, NodeClock clock)
+/// <param name="guardsOthers">A watchtower's: the value is not its own.</param>
+internal sealed class WindowAlarms(Ledger ledger, NodeClock clock, bool guardsOthers = false)
 {
     private readonly ConcurrentDictionary<(EventKind, ChannelId), ulong> _told = new();
 
@@ -15,10 +16,10 @@ internal sealed class WindowAlarms(Ledger ledger, NodeClock clock)
     public void Look(StoredChannel closing, ChannelDuty duty)
     {
         if (duty is not (ChannelDuty.Dispute or ChannelDuty.Claim)) return;
-        if (ChannelEvents.Ending(closing.Channel, closing.State, clock.ChainSeconds) is { } ending) TellOnce(closing, ending);
+        if (ChannelEvents.Ending(closing.Channel, closing.State, clock.ChainSeconds, !guardsOthers) is { } ending) TellOnce(closing, ending);
     }
 
-    public void DisputeLost(StoredChannel closing) => TellOnce(closing, ChannelEvents.DisputeLost(closing.Channel, closing.State));
+    public void DisputeLost(StoredChannel closing) => TellOnce(closing, ChannelEvents.DisputeLost(closing.Channel, closing.State, !guardsOthers));
 
     private void TellOnce(StoredChannel closing, OperatorEvent alarm)
     {

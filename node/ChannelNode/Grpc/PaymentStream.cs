@@ -178,7 +178,18 @@ internal sealed class PaymentStream
                 Field = "amount",
             },
             Refusal.PeerRefusing => new RefusalException(
-                refusal, $"the peer refused the newest update of {payment.ChannelId}: {slot?.PeerRefusal}"),
+                refusal, $"the peer refused the newest update of {payment.ChannelId}: {slot?.PeerRefusal}"
+                + (slot?.PeerRefusal == Refusal.DepositUncredited
+                    ? "; what counts there of young deposits, into this channel or all channels (--credit-small, --credit-small-total and "
+                        + "the larger pair), is used up: it is offered again until the deposit is older"
+                    : "")),
+            Refusal.DepositUncredited => new RefusalException(
+                refusal,
+                $"channel {payment.ChannelId}: {slot?.State.UncreditedOf(slot.Channel.OurSide)} of its deposit do not count yet: of what has "
+                + "fewer confirmations than --confirmations-larger --credit-small does, of what is not final --credit-larger")
+            {
+                Field = "channel_id",
+            },
             _ => new RefusalException(refusal, $"channel {payment.ChannelId}: {Reason(refusal)}")
             {
                 Field = "channel_id",
@@ -189,7 +200,6 @@ internal sealed class PaymentStream
     {
         Refusal.OneWayChannel => "only the peer pays in this one-way channel",
         Refusal.DepositUnconfirmed => "it has no confirmed deposit yet; a deposit opens it",
-        Refusal.DepositUncredited => "its deposit has too few confirmations yet for so large an amount",
         Refusal.ChannelClosing => "it is closing on chain",
         Refusal.CloseAgreed => "a cooperative close is agreed, and waits to be mined or to expire",
         Refusal.PeerOffline => "its peer is not connected; the same call with the same key may be made again",

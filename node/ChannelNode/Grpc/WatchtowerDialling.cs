@@ -12,6 +12,9 @@ internal sealed class WatchtowerDialling(NodeIdentity identity, int messageBytes
 {
     private const int UpdatesPerFrame = 256;
 
+    /// <summary>No watchtower guards more channels of one signer.</summary>
+    private const int HoldingsMax = 1_000_000;
+
     /// <summary>A watchtower that does not answer a frame for so long loses its session.</summary>
     private static readonly TimeSpan AnswerMax = TimeSpan.FromSeconds(30);
 
@@ -27,7 +30,7 @@ internal sealed class WatchtowerDialling(NodeIdentity identity, int messageBytes
             Listener listener = new(call.ResponseStream, cancel);
             Speaker speaker = new(call.RequestStream, listener);
             Address signer = await ShakeHandsAsync(speaker, listener, tls, cancel);
-            tower.Begin(signer, await HearHoldingsAsync(listener));
+            tower.Begin(signer, await HearHoldingsAsync(tower, listener));
             while (true)
             {
                 IReadOnlyList<GuardRequest> frame = await NextFrameAsync(tower, listener, cancel);
@@ -56,17 +59,22 @@ internal sealed class WatchtowerDialling(NodeIdentity identity, int messageBytes
         return handshake.Them.Signer;
     }
 
-    private static async Task<Dictionary<ChannelId, GuardedTotals>> HearHoldingsAsync(Listener listener)
+    /// <summary>Only what concerns this node's channels is kept, and it is listened to for as long as it can be true.</summary>
+    private static async Task<Dictionary<ChannelId, GuardedTotals>> HearHoldingsAsync(WatchtowerLink tower, Listener listener)
     {
         Dictionary<ChannelId, GuardedTotals> all = [];
+        int heardOf = 0;
         while (true)
         {
             Wire.GuardResponse heard = await listener.HearAsync(AnswerMax);
             Wire.Holdings some = heard.Holdings ?? throw Handshake.Unexpected(heard.KindCase, "holdings");
+            heardOf += some.Guarded.Count;
+            if (heardOf > HoldingsMax) throw PeerWire.Malformed("holdings", heardOf, $"at most {HoldingsMax}");
+            if (some.Guarded.Count == 0 && !some.IsLast) throw PeerWire.Malformed("holdings", 0, "some in each message but the last");
             foreach (Wire.GuardedTotals said in some.Guarded)
             {
                 GuardedTotals totals = WatchtowerWire.Read(said);
-                all[totals.Channel] = totals;
+                if (tower.Knows(totals.Channel)) all[totals.Channel] = totals;
             }
 
             if (some.IsLast) return all;

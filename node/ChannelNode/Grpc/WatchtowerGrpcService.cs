@@ -10,6 +10,8 @@ internal sealed class WatchtowerGrpcService(Watchtower tower, NodeIdentity ident
 {
     private const int HoldingsPerMessage = 1_000;
 
+    private static readonly TimeSpan UnreadMax = TimeSpan.FromSeconds(30);
+
     public override async Task Guard(
         IAsyncStreamReader<Wire.GuardRequest> requestStream,
         IServerStreamWriter<Wire.GuardResponse> responseStream,
@@ -17,15 +19,16 @@ internal sealed class WatchtowerGrpcService(Watchtower tower, NodeIdentity ident
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, tower.Stopping);
         Address signer = await ShakeHandsAsync(requestStream, responseStream, SessionTls.OfCalled(context.GetHttpContext()), ending.Token);
-        GuardClient client = tower.Guards.Join(signer);
+        using GuardSession session = tower.Sessions.Begin(signer);
+        using CancellationTokenRegistration ended = session.Ended.Register(ending.Cancel);
         try
         {
-            await TellHoldingsAsync(client, responseStream, ending.Token);
-            await ServeAsync(client, requestStream, responseStream, ending.Token);
+            await TellHoldingsAsync(session.Client, responseStream, ending.Token);
+            await ServeAsync(session, requestStream, responseStream, ending.Token);
         }
-        finally
+        catch (Exception) when (session.Why is not null)
         {
-            tower.Guards.Leave(client);
+            throw session.Why; // By its name, whatever the session was at.
         }
     }
 
@@ -66,24 +69,42 @@ internal sealed class WatchtowerGrpcService(Watchtower tower, NodeIdentity ident
         {
             Wire.Holdings holdings = new();
             foreach (GuardedTotals totals in some) holdings.Guarded.Add(WatchtowerWire.Write(totals));
-            await responses.WriteAsync(new Wire.GuardResponse { Holdings = holdings }, cancel);
+            await TellAsync(responses, new Wire.GuardResponse { Holdings = holdings }, cancel);
         }
 
-        await responses.WriteAsync(new Wire.GuardResponse { Holdings = new Wire.Holdings { IsLast = true } }, cancel);
+        await TellAsync(responses, new Wire.GuardResponse { Holdings = new Wire.Holdings { IsLast = true } }, cancel);
     }
 
+    /// <summary>The signer's pace is kept before its next frame is looked at: nothing is read of it meanwhile.</summary>
     private async Task ServeAsync(
-        GuardClient client, IAsyncStreamReader<Wire.GuardRequest> requests, IServerStreamWriter<Wire.GuardResponse> responses,
+        GuardSession session, IAsyncStreamReader<Wire.GuardRequest> requests, IServerStreamWriter<Wire.GuardResponse> responses,
         CancellationToken cancel)
     {
-        WrongSignatureLimit wrong = new(tower.Time, tower.Options.WrongSignaturesPerSecondMax);
-        while (await requests.MoveNext(cancel))
+        while (await HearAsync(requests, cancel))
         {
+            tower.Sessions.Hear(session);
             Wire.GuardFrame frame = requests.Current.Frame ?? throw Handshake.Unexpected(requests.Current.KindCase, "frame");
-            GuardAnswer answer = await tower.Guards.TakeAsync(client, WatchtowerWire.Read(frame), cancel);
-            await responses.WriteAsync(new Wire.GuardResponse { FrameReply = WatchtowerWire.Write(answer) }, cancel);
-            TimeSpan wait = wrong.After(answer.Refusals.Count(refusal => refusal.Reason == Refusal.WrongSigner));
-            if (wait > TimeSpan.Zero) await Task.Delay(wait, tower.Time, cancel);
+            GuardAnswer answer = await tower.Guards.TakeAsync(session.Client, WatchtowerWire.Read(frame), cancel);
+            await TellAsync(responses, new Wire.GuardResponse { FrameReply = WatchtowerWire.Write(answer) }, cancel);
+            await session.Client.Pace.WaitAsync(cancel);
+        }
+    }
+
+    /// <summary>The next frame, without ending the call where only the session ends: the node is to be told why.</summary>
+    private static async Task<bool> HearAsync(IAsyncStreamReader<Wire.GuardRequest> requests, CancellationToken cancel) =>
+        await requests.MoveNext(CancellationToken.None).WaitAsync(cancel);
+
+    /// <summary>A node that does not read loses its session.</summary>
+    private static async Task TellAsync(
+        IServerStreamWriter<Wire.GuardResponse> responses, Wire.GuardResponse message, CancellationToken cancel)
+    {
+        try
+        {
+            await responses.WriteAsync(message, CancellationToken.None).WaitAsync(UnreadMax, cancel);
+        }
+        catch (TimeoutException error)
+        {
+            throw new RefusalException(Refusal.PeerOffline, $"nothing is read for {UnreadMax.TotalSeconds} s", error);
         }
     }
 }

@@ -333,7 +333,7 @@ internal sealed class RocksChannelStore : IChannelStore
         try
         {
             _database.Write(writes.Writes, durable ? _synced : _buffered);
-            Interlocked.Add(ref _channelCount, writes.NewChannels);
+            Interlocked.Add(ref _channelCount, (ulong)(long)writes.NewChannels);
         }
         catch (RocksDbSharpException e)
         {

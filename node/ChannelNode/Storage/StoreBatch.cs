@@ -20,7 +20,8 @@ internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IS
 
     public bool IsEmpty { get; private set; } = true;
 
-    public uint NewChannels { get; private set; }
+    /// <summary>Channels that are put less those that are dropped.</summary>
+    public int NewChannels { get; private set; }
 
     /// <summary>For the store that commits it.</summary>
     public WriteBatch Writes => _writes;
@@ -66,6 +67,7 @@ internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IS
         _writes.Delete(id, families.Channels);
         _writes.Delete(id, families.States);
         _writes.Delete(id, families.Pending);
+        NewChannels--;
         IsEmpty = false;
     }
 

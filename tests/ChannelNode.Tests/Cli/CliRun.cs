@@ -20,7 +20,7 @@ internal sealed record CliRun(int ExitCode, string Output, string Error)
         NoKeys,
         (_, _, _) => throw new InvalidOperationException("not for this test"),
         (_, _, _, _) => throw new InvalidOperationException("not for this test"),
-        (_, _, _, _) => throw new InvalidOperationException("not for this test"));
+        (_, _, _, _, _) => throw new InvalidOperationException("not for this test"));
 
     public string[] OutputLines => Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 

@@ -39,6 +39,10 @@ public sealed class RunCommandTests
     [InlineData("--confirmations-larger", "20", nameof(NodeOptions.ConfirmationsLarger))]
     [InlineData("--credit-small", "0", nameof(NodeOptions.CreditSmallMax))]
     [InlineData("--credit-larger", "5", nameof(NodeOptions.CreditLargerMax))]
+    [InlineData("--credit-small-total", "0", nameof(NodeOptions.CreditSmallTotalMax))]
+    [InlineData("--credit-larger-total", "8", nameof(NodeOptions.CreditLargerTotalMax))]
+    [InlineData("--token-credit-small-total", "9", nameof(NodeOptions.TokenCreditSmallTotalMax))]
+    [InlineData("--token-credit-larger-total", "10", nameof(NodeOptions.TokenCreditLargerTotalMax))]
     [InlineData("--token-credit-small", "6", nameof(NodeOptions.TokenCreditSmallMax))]
     [InlineData("--token-credit-larger", "7", nameof(NodeOptions.TokenCreditLargerMax))]
     [InlineData("--from-block", "9", nameof(NodeOptions.FromBlock))]
@@ -95,6 +99,16 @@ public sealed class RunCommandTests
         (_, NodeOptions? options) = await CliRun.RunNodeAsync([.. Required, "--log-format", "json", "--log-level", "warning"]);
 
         Assert.Equal((LogFormat.Json, Microsoft.Extensions.Logging.LogLevel.Warning), (options!.LogFormat, options.LogLevel));
+    }
+
+    [Fact]
+    public async Task Help_ShowsWhatIsTakenWhereNothingIsGiven()
+    {
+        CliRun run = await CliRun.AsyncOf("run", "--help");
+
+        string words = string.Join(' ', run.Output.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries));
+        Assert.Contains("--finality <word> What the chain must call a block before any sum in it counts (one of finalized, safe) [default: finalized]", words);
+        Assert.Contains("--owner <address> Who is paid out, maybe a cold address [default: the signer's own address]", words);
     }
 
     [Fact]

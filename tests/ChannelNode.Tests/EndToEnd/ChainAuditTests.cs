@@ -65,14 +65,22 @@ public sealed class ChainAuditTests(AnvilFixture anvil) : IAsyncLifetime
         (int same, string nothing) = await ChainAsync("verify");
         Spoil(state => state with { OnChain = state.OnChain with { PotA = 7 } });
         (int other, string differs) = await ChainAsync("verify");
-        (int rescanned, _) = await ChainAsync("rescan");
+        (int rescanned, string righted) = await ChainAsync("rescan");
+        (int again, string nothingElse) = await ChainAsync("rescan");
         await _bob.StartAsync();
 
-        Assert.Equal((1, 0, 1, 0), (running, same, other, rescanned));
+        Assert.Equal((1, 0, 1, 0, 0), (running, same, other, rescanned, again));
+        Assert.Contains(_id.ToString(), righted, StringComparison.Ordinal);
+        Assert.Contains("  was       open, in wei: side a has 7 and", righted, StringComparison.Ordinal);
+        Assert.Contains("  is        open, in wei: side a has 1000 and", righted, StringComparison.Ordinal);
+        Assert.Contains("1 channels: 1 put right", righted, StringComparison.Ordinal);
+        Assert.Contains("which changes 1 channels until", righted, StringComparison.Ordinal);
+        Assert.Contains("1 channels: nothing was wrong", nothingElse, StringComparison.Ordinal);
+        Assert.DoesNotContain(_id.ToString(), nothingElse, StringComparison.Ordinal);
         Assert.Contains("in use by another process", inUse, StringComparison.Ordinal);
         Assert.Contains("0 differ", nothing, StringComparison.Ordinal);
         Assert.Contains(_id.ToString(), differs, StringComparison.Ordinal);
-        Assert.Contains("PotA = 7", differs, StringComparison.Ordinal);
+        Assert.Contains("side a has 7 and is recorded with 0 sent", differs, StringComparison.Ordinal);
         Wire.Channel right = await _bob.ChannelAsync(_id.ToString());
         Assert.Equal(("1000", "300", Wire.ChannelStatus.Open), (right.TheirPot, right.Received, right.Status));
     }

@@ -80,15 +80,16 @@ public sealed class ChainVerificationTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Equal((ExitCode.Refused, ExitCode.Refused), (people.ExitCode, json.ExitCode));
         Assert.Equal(
             [
-                "newest block", $"  database  {cursor with { Hash = new Bytes32(0, 0, 0, 5) }}", $"  chain     {cursor}",
-                _id, $"  database  {state.OnChain with { PotA = 7 }}", $"  chain     {state.OnChain}",
+                "newest block", $"  database  block {cursor.Number}, {new Bytes32(0, 0, 0, 5)}", $"  chain     block {cursor.Number}, {cursor.Hash}",
+                _id, "  database  open, in wei: side a has 7 and is recorded with 0 sent, side b has 0 and 0 sent",
+                "  chain     open, in wei: side a has 1000 and is recorded with 0 sent, side b has 0 and 0 sent",
                 $"1 channels up to block {cursor.Number}: 2 differ",
             ],
             people.OutputLines);
         JsonElement found = JsonDocument.Parse(json.Output).RootElement;
         Assert.Equal(JsonValueKind.Null, found.GetProperty("differences")[0].GetProperty("channelId").ValueKind);
         Assert.Equal(_id, found.GetProperty("differences")[1].GetProperty("channelId").GetString());
-        Assert.Contains("PotA = 7", found.GetProperty("differences")[1].GetProperty("Database").GetString());
+        Assert.Contains("side a has 7 and", found.GetProperty("differences")[1].GetProperty("Database").GetString());
     }
 
     [Fact]

@@ -271,12 +271,13 @@ public sealed class NodeServiceRefusalTests(AnvilFixture anvil) : IAsyncLifetime
         await Refusals.AssertRefusedAsync(
             () => DrainAsync(_alice.Api.DepositChannel(
                 new Wire.DepositChannelRequest { ChannelId = _duplex, Amount = "1" })),
-            StatusCode.FailedPrecondition, "CHANNEL_CLOSING");
+            StatusCode.FailedPrecondition, "CHANNEL_CLOSING", "channel_id");
         await Refusals.AssertRefusedAsync(
             () => DrainAsync(_alice.Api.StartClose(new Wire.StartCloseRequest { ChannelId = _duplex })),
             StatusCode.FailedPrecondition, "CHANNEL_CLOSING");
-        await Refusals.AssertRefusedAsync(
-            () => DrainAsync(_alice.Api.SettleChannel(new Wire.SettleChannelRequest { ChannelId = _duplex })),
-            StatusCode.FailedPrecondition, "WINDOW_OPEN");
+        RpcException early = await Assert.ThrowsAsync<RpcException>(
+            () => DrainAsync(_alice.Api.SettleChannel(new Wire.SettleChannelRequest { ChannelId = _duplex })));
+        Refusals.AssertIs(early, StatusCode.FailedPrecondition, "WINDOW_OPEN", "channel_id");
+        Assert.Matches("its dispute window ends at 2[0-9-]+ [0-9:]+ UTC [(][0-9]+[)], in [1-9][0-9]* s", early.Status.Detail);
     }
 }

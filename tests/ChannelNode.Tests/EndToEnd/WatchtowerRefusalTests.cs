@@ -24,7 +24,7 @@ public sealed class WatchtowerRefusalTests(AnvilFixture anvil) : IAsyncLifetime
         {
             Node = options.Node with { DisputeWindowSecondsMin = 60 },
             ChannelsPerSignerMax = 2,
-            ChannelsMax = 3,
+            ChannelsMax = 30,
             SessionsMax = 3,
         });
         _channel = await RawChannel.OpenAsync(_chain);
@@ -158,7 +158,7 @@ public sealed class WatchtowerRefusalTests(AnvilFixture anvil) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task MoreChannelsThanOneSignerMayHave_AndThanAllMay()
+    public async Task MoreChannelsThanOneSignerMayHave_AndThanAllMayWithoutADeposit()
     {
         PrivateKey payee = _channel.Payee;
         Task<Wire.GuardFrameReply> GiveAsync(RawGuard guard, uint salt) => guard.AskAsync(guard.Update(
@@ -171,7 +171,7 @@ public sealed class WatchtowerRefusalTests(AnvilFixture anvil) : IAsyncLifetime
         using PrivateKey key = PrivateKey.Generate();
         await using RawGuard other = await RawGuard.ConnectAsync(_tower, _chain, key);
         Assert.Empty((await GiveAsync(other, 4)).Refusals);
-        AssertIs(await GiveAsync(other, 5), Wire.Refusal.TooManyChannels, "channels of all signers");
+        AssertIs(await GiveAsync(other, 5), Wire.Refusal.TooManyChannels, "channels without a deposit");
         Assert.Equal(3, _tower.Tower.Guards.GuardedCount);
     }
 
@@ -220,12 +220,15 @@ public sealed class WatchtowerRefusalTests(AnvilFixture anvil) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task MoreSessionsThanThereMayBe()
+    public async Task SessionWhosePlaceIsNeeded_EndsByName()
     {
         await using RawGuard second = await RawGuard.ConnectAsync(_tower, _chain, _channel.Payee);
         await using RawGuard third = await RawGuard.ConnectAsync(_tower, _chain, _channel.Payer);
+        await using RawGuard fourth = await RawGuard.ConnectAsync(_tower, _chain, _channel.Payer);
+
         await Refusals.AssertRefusedAsync(
-            () => RawGuard.ConnectAsync(_tower, _chain, _channel.Payer), StatusCode.ResourceExhausted, "TOO_MANY_IN_FLIGHT", "session");
+            () => _guard.HearAsync(), StatusCode.ResourceExhausted, "TOO_MANY_IN_FLIGHT", "session");
+        Assert.Empty((await fourth.AskAsync()).Refusals);
     }
 
     private async Task AssertRefusedAsync(Wire.GuardedUpdate update, Wire.Refusal reason, string field)

@@ -2,6 +2,7 @@ using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Storage;
 using ChannelNode.Tests.Core;
+using ChannelNode.Tests.Simulation;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -15,6 +16,7 @@ public sealed class WatchtowerLinkTests : IDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("channelnode-").FullName;
     private readonly RocksChannelStore _store;
     private readonly WatchtowerLink _link;
+    private readonly SimulatedTime _time = new();
 
     public WatchtowerLinkTests()
     {
@@ -24,7 +26,7 @@ public sealed class WatchtowerLinkTests : IDisposable
         Put(4, sent: 0);
         _link = new WatchtowerLink(
             "http://tower", new ChannelBook(_store, new PeerLinks(), 1_024), _store, new TestScheme(Sample.PartyA.Signer),
-            new NodeClock(TimeProvider.System), NullLogger.Instance);
+            new NodeClock(_time), NullLogger.Instance);
     }
 
     public void Dispose()
@@ -112,6 +114,55 @@ public sealed class WatchtowerLinkTests : IDisposable
         _link.Note([IdOf(3)]);
         _link.Take(Answer(await next));
         Assert.Equal((0, Refusal.None), (_link.Status.Refused, _link.Status.NewestRefusal));
+    }
+
+    [Fact]
+    public async Task ChannelForWhichThereWasNoRoom_IsAskedForAgainAfterAWhile()
+    {
+        _link.Begin(Tower, Holding((1, 10), (2, 10)));
+        await NextAsync();
+        _link.Take(new GuardAnswer([], [new GuardRefusal(IdOf(3), 10, Refusal.TooManyChannels, "channels", "3", "2")]));
+        Task<IReadOnlyList<GuardRequest>> next = NextAsync();
+
+        _time.Advance(9_999);
+        _link.AskAgain();
+        Assert.False(next.IsCompleted);
+        _time.Advance(1);
+        _link.AskAgain();
+        Assert.Equal(IdOf(3), Assert.Single(await next).Guarded.Update.Channel);
+    }
+
+    [Fact]
+    public async Task ChannelThatIsRefusedForGood_IsNotAskedForAgain()
+    {
+        _link.Begin(Tower, Holding((1, 10), (2, 10)));
+        await NextAsync();
+        _link.Take(new GuardAnswer([], [new GuardRefusal(IdOf(3), 10, Refusal.DisputeWindowOutOfRange, "window", "3", "60")]));
+
+        _time.Advance(60_000);
+        _link.AskAgain();
+
+        Assert.False(NextAsync().IsCompleted);
+    }
+
+    [Fact]
+    public async Task WatchtowerThatAnswersNothing_IsAskedAgainEverMoreSeldom()
+    {
+        _link.Begin(Tower, Holding((1, 10), (2, 10)));
+        await NextAsync();
+        foreach (int pauseMs in (int[])[1_000, 2_000, 4_000])
+        {
+            _link.Take(new GuardAnswer([], []));
+            Task<IReadOnlyList<GuardRequest>> next = NextAsync();
+            _time.Advance(pauseMs - 1);
+            Assert.False(next.IsCompleted);
+            _time.Advance(1);
+            Assert.Single(await next);
+        }
+
+        _link.Take(Answer([new GuardRequest(new GuardedUpdate(new BalanceUpdate(IdOf(3), 10, 0), default, default), null)]));
+        _link.Note([IdOf(1)]);
+        Assert.True(NextAsync().IsCompleted); // It has answered.
     }
 
     [Fact]

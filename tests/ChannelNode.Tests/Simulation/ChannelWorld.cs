@@ -76,7 +76,14 @@ internal sealed class ChannelWorld
 
     public WorldTally Tally { get; } = new();
 
-    private NodeOptions Options() => new()
+    private NodeOptions Options()
+    {
+        NodeOptions options = OptionsOfOneChannel();
+        // Less than two channels could have counted together, so that it holds something back.
+        return options with { CreditSmallTotalMax = options.CreditSmallMax * 3 / 2, CreditLargerTotalMax = options.CreditLargerMax * 3 / 2 };
+    }
+
+    private NodeOptions OptionsOfOneChannel() => new()
     {
         DataDirectory = "",
         KeyFile = "",

@@ -54,6 +54,8 @@ internal sealed class WorldTruth(SimulatedNetwork network, IReadOnlyList<Channel
             CheckAccepted(place, channel, state, cursor);
             place.Checked[channel.Id] = (state, cursor);
         }
+
+        WorldRisk.Check(place, life, channels, cursor);
     }
 
     /// <summary>No acknowledged value lost: it is remembered, and proven by the peer's signature or by the chain.</summary>

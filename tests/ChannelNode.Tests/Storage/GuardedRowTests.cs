@@ -78,6 +78,7 @@ public sealed class GuardedRowTests : IDisposable
         }
 
         using RocksChannelStore reopened = Open(Tower);
+        Assert.Equal(1ul, reopened.ChannelCount);
         Assert.Equal(channel, reopened.FindChannel(Id)!.Channel);
         Assert.Equal(Guarded, reopened.FindGuarded(Id, Side.A));
         Assert.Equal(Guarded.Signature, reopened.FindGuarded(Id, Side.B)!.Consent);
@@ -86,6 +87,7 @@ public sealed class GuardedRowTests : IDisposable
         Assert.Null(reopened.FindGuarded(Id, Side.A) ?? reopened.FindGuarded(Id, Side.B));
         Assert.Empty(reopened.ReadPending());
         Assert.Empty(reopened.ReadChannels(null, 10));
+        Assert.Equal(0ul, reopened.ChannelCount);
     }
 
     private RocksChannelStore Open(StoreIdentity identity) => RocksChannelStore.Open(Path.Combine(_folder, "data"), identity);
