@@ -102,4 +102,15 @@ public enum Refusal : byte
 
     // An update or a payment spends of a deposit that could still be reorganised away.
     DepositUncredited = 65,
+
+    // The node is about to stop: what is under way is finished, nothing new is begun.
+    Draining = 80,
+
+    // The database is a restored backup, and the peer has not told yet where this channel stands.
+    RestoredUnconfirmed = 81,
+
+    // A backup, or where it is to go.
+    BackupDamaged = 82,
+    BackupKeyWrong = 83,
+    FolderNotEmpty = 84,
 }

@@ -1,4 +1,6 @@
 using System.Net;
+using System.Runtime.InteropServices;
+using ChannelNode.Backups;
 using ChannelNode.Cli;
 using ChannelNode.Core;
 using ChannelNode.Engine;
@@ -6,6 +8,7 @@ using ChannelNode.Grpc;
 using ChannelNode.Settlement;
 using ChannelNode.Signing;
 using ChannelNode.Storage;
+using Grpc.AspNetCore.Server;
 using Grpc.AspNetCore.Server.Model;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -20,7 +23,14 @@ internal static class Program
     private const ulong RescanDepth = 128;
 
     public static Task<int> Main(string[] args) =>
-        CommandLine.RunAsync(args, new CliActions(RunAsync, RunAsync, CreateKey, DeployAsync, VerifyAsync, RescanAsync), CancellationToken.None);
+        CommandLine.RunAsync(
+            args,
+            new CliActions(RunAsync, RunAsync, CreateKey, DeployAsync, VerifyAsync, RescanAsync)
+            {
+                Backups = new BackupActions(
+                    path => AgeIdentity.CreateFile(path, TimeProvider.System.GetUtcNow()).Text, VerifyBackupAsync, Restorer().RestoreAsync),
+            },
+            CancellationToken.None);
 
     private static Address CreateKey(string path)
     {
@@ -76,20 +86,56 @@ internal static class Program
         return await run(new ChainAudit(store, chain.ReadAsync, options.ReorgDepthMax), chain);
     }
 
+    private static BackupRestore Restorer() => new(StoreInspection.Read, RocksChannelStore.MarkRestored, TimeProvider.System);
+
+    private static async Task<(BackupFound Found, ChainAuditReport? Chain)> VerifyBackupAsync(
+        string file, string identityFile, string? rpcUrl, ulong fromBlock, CancellationToken cancel)
+    {
+        ChainAuditReport? chain = null;
+        BackupFound found = await Restorer().VerifyAsync(
+            file, identityFile,
+            rpcUrl is null ? null : async folder => chain = await VerifyAsync(folder, rpcUrl, fromBlock, cancel), cancel);
+        return (found, chain);
+    }
+
     private static async Task<int> RunAsync(NodeOptions options, CancellationToken stopping)
     {
         using ILoggerFactory logs = LoggerFactory.Create(Configure);
         await using NodeHost host = await NodeHost.StartAsync(options, logs, stopping);
-        Console.WriteLine($"channelnode {host.Node.Us.Signer} ready: api {host.ApiUrl} peers {host.PeerUrl}");
-        return await UntilStoppedAsync(host.Node.Completion, logs, stopping);
+        string doors = $"api {host.ApiUrl} peers {host.PeerUrl}";
+        await using ServiceManager manager = ServiceManager.FromEnvironment(TimeProvider.System);
+        manager.Ready(doors, host.Node.IsAliveAsync);
+        Console.WriteLine($"channelnode {host.Node.Us.Signer} ready: {doors}");
+        int exitCode = await UntilStoppedAsync(host.Node.Completion, logs, stopping);
+        manager.Stopping();
+        if (exitCode == ExitCode.Done) await DrainAsync(host.Node);
+        return exitCode;
+    }
+
+    /// <summary>From here on a signal hurries the node: the first has been taken.</summary>
+    private static async Task DrainAsync(Node node)
+    {
+        using CancellationTokenSource hurry = new();
+        Action<PosixSignalContext> hurried = signal =>
+        {
+            signal.Cancel = true;
+            hurry.Cancel();
+        };
+        using (PosixSignalRegistration.Create(PosixSignal.SIGTERM, hurried))
+        using (PosixSignalRegistration.Create(PosixSignal.SIGINT, hurried))
+            await node.DrainAsync(hurry.Token);
     }
 
     private static async Task<int> RunAsync(WatchtowerOptions options, CancellationToken stopping)
     {
         using ILoggerFactory logs = LoggerFactory.Create(Configure);
         await using WatchtowerHost host = await WatchtowerHost.StartAsync(options, logs, stopping);
+        await using ServiceManager manager = ServiceManager.FromEnvironment(TimeProvider.System);
+        manager.Ready(host.Url, _ => Task.FromResult(!host.Tower.Completion.IsCompleted));
         Console.WriteLine($"channelnode watchtower {host.Signer} ready: {host.Url}");
-        return await UntilStoppedAsync(host.Tower.Completion, logs, stopping);
+        int exitCode = await UntilStoppedAsync(host.Tower.Completion, logs, stopping);
+        manager.Stopping();
+        return exitCode;
     }
 
     private static async Task<int> UntilStoppedAsync(Task completion, ILoggerFactory logs, CancellationToken stopping)
@@ -168,8 +214,8 @@ internal abstract class Host : IAsyncDisposable
     }
 
     protected async Task<string> ServeAsync(
-        string flag, string listen, NodeOptions options, ChainView view, ILoggerFactory logs, Action<IServiceCollection> add,
-        Action<WebApplication> map)
+        string flag, string listen, NodeOptions options, ChainView view, Drain drain, ILoggerFactory logs,
+        Action<IServiceCollection> add, Action<WebApplication> map)
     {
         WebApplicationBuilder builder = Door.NewBuilder(IPEndPoint.Parse(listen));
         builder.Services.AddSingleton(logs);
@@ -180,9 +226,9 @@ internal abstract class Host : IAsyncDisposable
             grpc.Interceptors.Add<RefusalInterceptor>();
         });
         builder.Services.AddGrpcReflection();
-        builder.Services.AddGrpcHealthChecks().AddCheck("chain", () => view.IsCurrent
-            ? HealthCheckResult.Healthy()
-            : HealthCheckResult.Unhealthy("the chain was not seen for too long: nothing is paid or accepted"));
+        builder.Services.AddGrpcHealthChecks().AddCheck("chain", () => drain.IsOn
+            ? HealthCheckResult.Unhealthy("the node is stopping: it begins nothing new")
+            : view.IsCurrent ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("the chain was not seen for too long: nothing is paid or accepted"));
         add(builder.Services);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));
 
@@ -257,19 +303,28 @@ internal sealed class NodeHost : Host
         Node = Own(new Node(
             options, us, store, chain, scheme, dialling.DialAsync, watchtowers.RunAsync, TimeProvider.System, logs));
         dialling.Node = Node;
+        Node.Backups = new BackupDesk(
+            new NodeBackup(options.DataDirectory, store.Checkpoint, StoreInspection.Read, TimeProvider.System).WriteAsync);
+        if (store.MigratedFrom > 0) logs.CreateLogger("ChannelNode").SchemaMigrated(options.DataDirectory, store.MigratedFrom);
         Own(dialling);
 
         await Node.CatchUpAsync(cancel);
         WarnOf(options.ApiListen, logs);
         PeerUrl = await ServeAsync(
-            "--peer-listen", options.PeerListen, options, Node.View, logs, AddParts, app => app.MapGrpcService<PeerGrpcService>());
-        ApiUrl = await ServeAsync("--api-listen", options.ApiListen, options, Node.View, logs, AddParts, app =>
+            "--peer-listen", options.PeerListen, options, Node.View, Node.Drain, logs, AddParts, app => app.MapGrpcService<PeerGrpcService>());
+        ApiUrl = await ServeAsync("--api-listen", options.ApiListen, options, Node.View, Node.Drain, logs, AddApi, app =>
         {
             app.MapGrpcService<NodeGrpcService>();
             app.MapGrpcReflectionService();
         });
         Node.PeerListen = PeerUrl;
         Node.Start();
+
+        void AddApi(IServiceCollection services)
+        {
+            AddParts(services);
+            services.AddSingleton(Node.Drain).Configure<GrpcServiceOptions>(grpc => grpc.Interceptors.Add<DrainInterceptor>());
+        }
 
         void AddParts(IServiceCollection services) => services
             .AddSingleton(Node)
@@ -311,7 +366,7 @@ internal sealed class WatchtowerHost : Host
 
         await Tower.CatchUpAsync(cancel);
         Url = await ServeAsync(
-            "--listen", options.Listen, node, Tower.View, logs,
+            "--listen", options.Listen, node, Tower.View, new Drain(), logs,
             services => services.AddSingleton(Tower).AddSingleton(identity),
             app => app.MapGrpcService<WatchtowerGrpcService>());
     }
@@ -326,4 +381,9 @@ internal static partial class ProgramLog
         "The API listens on {Listen}, not only on this machine: it asks nobody who they are, and whoever reaches it spends "
         + "this node's money")]
     public static partial void ApiIsOpen(this ILogger log, string listen);
+
+    [LoggerMessage(102, LogLevel.Warning,
+        "The database in {Directory} was brought up from schema {Schema}: an older program cannot open it any more. A backup made "
+        + "now is of the new schema; one of before needs the program of before")]
+    public static partial void SchemaMigrated(this ILogger log, string directory, uint schema);
 }

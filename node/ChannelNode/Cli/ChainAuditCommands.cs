@@ -86,7 +86,7 @@ internal static class ChainAuditCommands
         return report;
     }
 
-    private static void Print(Terminal terminal, ChainAuditReport report)
+    public static void Print(Terminal terminal, ChainAuditReport report)
     {
         if (terminal.Json)
         {

@@ -147,9 +147,19 @@ internal static class RunCommand
             "--peer-queue-max", "Refusals, or messages, that may wait for a slow peer before its session ends", 16, 1_048_576,
             CommonFlags.Defaults.PeerQueueMax);
 
+        private readonly Option<uint> _drain = Fields.Number(
+            "--drain-seconds", "Seconds that what is under way may take to end when the node is stopped; a second signal ends it at once",
+            0u, 300u, CommonFlags.Defaults.DrainSeconds);
+        private readonly Option<uint> _restart = Fields.Number(
+            "--restart-seconds", "Seconds within which a node that is stopped tells its peers to expect it back; 0: it is not coming back",
+            0u, 600u, CommonFlags.Defaults.RestartSeconds);
+        private readonly Option<uint> _peerRestart = Fields.Number(
+            "--peer-restart-seconds", "Seconds that payments wait at most for a peer that has said that it comes back", 0u, 600u,
+            CommonFlags.Defaults.PeerRestartSeconds);
+
         public IEnumerable<Option> All() =>
         [
-            .. _common.All(), _watchtowers, _watchtowerEveryMs, _owner, _apiListen, _peerListen, _confirmationsLarger,
+            .. _common.All(), _drain, _restart, _peerRestart, _watchtowers, _watchtowerEveryMs, _owner, _apiListen, _peerListen, _confirmationsLarger,
             _creditSmall, _creditLarger, _tokenCreditSmall, _tokenCreditLarger, _finality, _disputeWindow,
             _acceptTokens, _relayDeposits, _unfundedPerPeerMax, _unfundedMax, _closeDeadline, _claimLook, _claimFrom,
             _claimFromGasTimes, _receivedKeptHours, _receivedBytesMax, _sentKeptHours, _eventsKeptHours, _eventsMax,
@@ -159,6 +169,9 @@ internal static class RunCommand
 
         public NodeOptions Read(ParseResult parsed) => _common.Read(parsed) with
         {
+            DrainSeconds = parsed.GetValue(_drain),
+            RestartSeconds = parsed.GetValue(_restart),
+            PeerRestartSeconds = parsed.GetValue(_peerRestart),
             Watchtowers = parsed.GetValue(_watchtowers) is { Length: > 0 } urls ? urls : [],
             WatchtowerEveryMs = parsed.GetValue(_watchtowerEveryMs),
             Owner = parsed.GetValue(_owner),

@@ -8,6 +8,7 @@ internal sealed class ChainView(ChainBlock? cursor, TimeProvider time, TimeSpan 
     private volatile ChainBlock? _cursor = cursor;
     private readonly Signal _advanced = new();
     private long _caughtUpAt;
+    private long _beatAt = time.GetTimestamp();
 
     /// <summary>Null before the first block.</summary>
     public ChainBlock? Cursor => _cursor;
@@ -24,9 +25,16 @@ internal sealed class ChainView(ChainBlock? cursor, TimeProvider time, TimeSpan 
         }
     }
 
+    /// <summary>How long ago whoever follows the chain went round last, whatever the chain said, or if it said nothing.</summary>
+    public TimeSpan SinceBeat => time.GetElapsedTime(Interlocked.Read(ref _beatAt));
+
+    /// <summary>To be called by it when the chain could not be asked.</summary>
+    public void Beat() => Interlocked.Exchange(ref _beatAt, time.GetTimestamp());
+
     /// <summary>To be called when the batch is in the channels' committed states.</summary>
     public void Advance(ChainBatch batch)
     {
+        Beat();
         _cursor = batch.Cursor ?? _cursor;
         if (batch.IsCaughtUp) Interlocked.Exchange(ref _caughtUpAt, time.GetTimestamp());
         _advanced.Raise();

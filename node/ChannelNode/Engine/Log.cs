@@ -110,4 +110,17 @@ internal static partial class Log
     [LoggerMessage(87, LogLevel.Information, "Channel {Channel}: {Duty} is not needed any more, {Reason}: {Message}")]
     public static partial void DutyNeedless(
         this ILogger log, ChannelId channel, ChannelDuty duty, Refusal reason, string message);
+
+    [LoggerMessage(190, LogLevel.Information, "Peer {Signer} goes away and comes back: payments to it wait for {Patience}")]
+    public static partial void PeerGoesAway(this ILogger log, Address signer, TimeSpan patience);
+
+    [LoggerMessage(191, LogLevel.Information, "Draining: {Calls} calls of payments are finished first, for at most {Limit}")]
+    public static partial void DrainBegins(this ILogger log, int calls, TimeSpan limit);
+
+    [LoggerMessage(192, LogLevel.Information, "Drained: nothing is under way")]
+    public static partial void DrainEnds(this ILogger log);
+
+    [LoggerMessage(193, LogLevel.Warning,
+        "The drain is cut short with {Calls} calls unanswered; what is signed is offered again at the next start")]
+    public static partial void DrainCutShort(this ILogger log, int calls);
 }

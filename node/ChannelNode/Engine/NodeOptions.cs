@@ -221,4 +221,16 @@ internal sealed record NodeOptions
         ? new CreditPolicy(Confirmations, CreditSmallMax, Math.Max(Confirmations, ConfirmationsLarger), CreditLargerMax)
         : new CreditPolicy(
             Confirmations, TokenCreditSmallMax, Math.Max(Confirmations, ConfirmationsLarger), TokenCreditLargerMax);
+
+    /// <summary>Seconds that what is under way may take to end when the node is stopped. 0 to 300.</summary>
+    public uint DrainSeconds { get; init; } = 20;
+
+    /// <summary>
+    /// Seconds within which a node that is stopped tells its peers to expect it back: for so long they let payments to it wait.
+    /// 0 to 600; 0 says that it is not coming back.
+    /// </summary>
+    public uint RestartSeconds { get; init; } = 60;
+
+    /// <summary>Seconds that payments wait at most for a peer that has said that it comes back. 0 to 600.</summary>
+    public uint PeerRestartSeconds { get; init; } = 60;
 }

@@ -10,7 +10,7 @@ namespace ChannelNode.Grpc;
 /// <summary>What applications and operators ask of the node. Refusals leave through <see cref="RefusalInterceptor"/>.</summary>
 internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.NodeService.NodeServiceBase
 {
-    private readonly ProgressStream _progress = new(node.Stopping);
+    private readonly ProgressStream _progress = new(node.Stopping, node.Drain);
 
     public override Task<Wire.GetInfoResponse> GetInfo(Wire.GetInfoRequest request, ServerCallContext context)
     {
@@ -29,6 +29,8 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             PeerListen = node.PeerListen,
             EventCursor = node.Ledger.EventCursor,
             DroppedEventCursor = node.Store.ReadDroppedEventCursor(),
+            Restoration = NodeWire.Write(node.Store),
+            Draining = node.Drain.IsOn,
         };
         foreach (PeerStatus peer in node.Peers.List())
         {
@@ -183,8 +185,9 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         ServerCallContext context)
     {
         ChannelId? only = request.ChannelId.Length == 0 ? null : Find(request.ChannelId).Channel.Id;
-        return new PaymentSubscription(node, only, request.Runs, responseStream)
-            .RunAsync(request.AfterCursor, context.CancellationToken);
+        PaymentSubscription subscription = new(node, only, request.Runs, responseStream);
+        return node.Drain.RunAsync(
+            cancel => subscription.RunAsync(request.AfterCursor, request.KeptOnly, cancel), context.CancellationToken);
     }
 
     public override Task SubscribeEvents(
@@ -193,8 +196,9 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         ServerCallContext context)
     {
         ChannelId? only = request.ChannelId.Length == 0 ? null : Find(request.ChannelId).Channel.Id;
-        return new EventSubscription(node, only, request.Kinds, responseStream)
-            .RunAsync(request.AfterCursor, request.KeptOnly, context.CancellationToken);
+        EventSubscription subscription = new(node, only, request.Kinds, responseStream);
+        return node.Drain.RunAsync(
+            cancel => subscription.RunAsync(request.AfterCursor, request.KeptOnly, cancel), context.CancellationToken);
     }
 
     public override Task CloseChannel(
@@ -262,6 +266,16 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
         foreach (Wire.VerifyChainResponse response in NodeWire.Write(report))
             await responseStream.WriteAsync(response, context.CancellationToken);
     }
+
+    public override Task CreateBackup(
+        Wire.CreateBackupRequest request, IServerStreamWriter<Wire.CreateBackupResponse> responseStream, ServerCallContext context) =>
+        node.Drain.RunAsync(cancel => BackupStream.RunAsync(node, request, responseStream, cancel), context.CancellationToken);
+
+    public override Task ListSentPayments(
+        Wire.ListSentPaymentsRequest request,
+        IServerStreamWriter<Wire.ListSentPaymentsResponse> responseStream,
+        ServerCallContext context) =>
+        SentPaymentList.WriteAsync(node, Find(request.ChannelId), request.AfterTotal, responseStream, context.CancellationToken);
 
     private ChannelSlot Find(string channelId) => node.Book.Get(Fields.ReadChannelId(channelId));
 }

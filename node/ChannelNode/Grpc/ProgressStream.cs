@@ -10,7 +10,7 @@ namespace ChannelNode.Grpc;
 /// Tells the steps of a job as they happen. The job itself is not bound to the call: a caller that goes away stops
 /// watching, while a transaction on its way is still brought to its end, until the node stops.
 /// </summary>
-internal sealed class ProgressStream(CancellationToken stopping)
+internal sealed class ProgressStream(CancellationToken stopping, Drain drain)
 {
     public async Task RunAsync<TResponse>(
         Func<OperationWatcher, CancellationToken, Task> job,
@@ -21,8 +21,13 @@ internal sealed class ProgressStream(CancellationToken stopping)
         Channel<OperationStep> steps = System.Threading.Channels.Channel.CreateUnbounded<OperationStep>(
             new UnboundedChannelOptions { SingleReader = true });
         Task working = WorkAsync(job, steps.Writer);
-        await foreach (OperationStep step in steps.Reader.ReadAllAsync(watching))
-            await responses.WriteAsync(wrap(NodeWire.Write(step)), watching);
+        await drain.RunAsync(
+            async cancel =>
+            {
+                await foreach (OperationStep step in steps.Reader.ReadAllAsync(cancel))
+                    await responses.WriteAsync(wrap(NodeWire.Write(step)), cancel);
+            },
+            watching);
         await working;
     }
 

@@ -51,7 +51,7 @@ internal static class RefusalStatus
         Refusal.TooManyInFlight or Refusal.BudgetReached => Code.ResourceExhausted,
         Refusal.WrongIdentity => Code.Unauthenticated,
         Refusal.WrongSigner or Refusal.NotParty => Code.PermissionDenied,
-        Refusal.PeerOffline or Refusal.ChainUnavailable or Refusal.NotReady => Code.Unavailable,
+        Refusal.PeerOffline or Refusal.ChainUnavailable or Refusal.NotReady or Refusal.Draining => Code.Unavailable,
         _ => Code.FailedPrecondition,
     };
 }

@@ -8,6 +8,7 @@ namespace ChannelNode.Storage;
 /// family       key                              row
 /// default      (unused, RocksDB insists on it)
 /// meta         "identity"                       IdentityRow
+///              "restored", number               RestorationRow
 /// channels     channel id                       TermsRow
 /// states       channel id                       StateRow
 /// guarded      channel id, side                 GuardedRow; only in a watchtower's
@@ -18,6 +19,7 @@ namespace ChannelNode.Storage;
 /// undo         block number, channel id         StateRow
 /// deposits     block number, channel id, side   RecentDepositRow
 /// events       cursor                           EventRow
+/// unconfirmed  peer's signer, channel id        nothing; only in a restored one
 /// received@ms  first cursor                     ReceivedRow
 /// sent@ms      'p', channel id, lifetime total  SentRow
 ///              'k', idempotency key, UTF-8      IdempotencyRow
@@ -38,6 +40,7 @@ internal sealed class StoreSchema
     public const string Undo = "undo";
     public const string Deposits = "deposits";
     public const string Events = "events";
+    public const string Unconfirmed = "unconfirmed";
     public const string Received = "received";
     public const string Sent = "sent";
 
@@ -108,6 +111,7 @@ internal sealed class StoreSchema
             { Undo, _calm },
             { Deposits, _calm },
             { Events, _calm },
+            { Unconfirmed, _calm },
         };
         foreach (string name in there)
         {

@@ -112,7 +112,7 @@ public sealed class UpdateWindowTests
         await rig.Ledger.RunAsync(
             _ =>
             {
-                rig.Link.Reestablishing.End();
+                rig.Link.Reestablishing.End(new PeersAway());
                 return true;
             },
             CancellationToken.None);
@@ -138,7 +138,7 @@ public sealed class UpdateWindowTests
         await rig.Ledger.RunAsync(
             _ =>
             {
-                rig.Link.Reestablishing.End();
+                rig.Link.Reestablishing.End(new PeersAway());
                 return true;
             },
             CancellationToken.None);

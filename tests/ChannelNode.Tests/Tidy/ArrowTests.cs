@@ -16,6 +16,7 @@ public sealed class ArrowTests
         ["Signing"] = ["Core", "Engine"],
         ["Grpc"] = ["Core", "Engine", "Proto"],
         ["Cli"] = ["Core", "Engine", "Proto"],
+        ["Backups"] = ["Core", "Engine"],
     };
 
     private static readonly string[] Parts = [.. Uses.Keys, "Core", "Proto"];
