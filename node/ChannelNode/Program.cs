@@ -305,13 +305,15 @@ internal sealed class NodeHost : Host
         dialling.Node = Node;
         Node.Backups = new BackupDesk(
             new NodeBackup(options.DataDirectory, store.Checkpoint, StoreInspection.Read, TimeProvider.System).WriteAsync);
+        foreach (string recipient in options.BackupRecipients) AgeRecipient.Parse(recipient); // Refused now, not at night.
         if (store.MigratedFrom > 0) logs.CreateLogger("ChannelNode").SchemaMigrated(options.DataDirectory, store.MigratedFrom);
         Own(dialling);
 
         await Node.CatchUpAsync(cancel);
         WarnOf(options.ApiListen, logs);
         PeerUrl = await ServeAsync(
-            "--peer-listen", options.PeerListen, options, Node.View, Node.Drain, logs, AddParts, app => app.MapGrpcService<PeerGrpcService>());
+            "--peer-listen", options.PeerListen, options, Node.View, Node.Drain, logs, AddParts,
+            app => app.MapGrpcService<PeerGrpcService>());
         ApiUrl = await ServeAsync("--api-listen", options.ApiListen, options, Node.View, Node.Drain, logs, AddApi, app =>
         {
             app.MapGrpcService<NodeGrpcService>();

@@ -37,7 +37,8 @@ internal sealed class BackupRestore(Func<string, StoreContents> inspect, Action<
         if (File.Exists(target) || (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any()))
         {
             throw new RefusalException(
-                Refusal.FolderNotEmpty, $"--data-dir: {target} is not empty; what is there may be newer than the backup: move it away first")
+                Refusal.FolderNotEmpty,
+                $"--data-dir: {target} is not empty; what is there may be newer than the backup: move it away first")
             {
                 Field = "--data-dir",
             };

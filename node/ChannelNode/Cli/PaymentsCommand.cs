@@ -10,7 +10,10 @@ namespace ChannelNode.Cli;
 internal static class PaymentsCommand
 {
     public static CliCommand Create(CommandShell shell) =>
-        new("payments", "Payments received, and made.", "channelnode payments follow --until-idle") { Follow(shell), PaymentsExport.Create(shell) };
+        new("payments", "Payments received, and made.", "channelnode payments follow --until-idle")
+        {
+            Follow(shell), PaymentsExport.Create(shell),
+        };
 
     private static CliCommand Follow(CommandShell shell)
     {

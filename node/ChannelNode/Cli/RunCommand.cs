@@ -26,9 +26,18 @@ internal static class RunCommand
         });
     }
 
-    /// <summary>Two nodes of the same settings must be able to open a channel to each other.</summary>
+    /// <summary>
+    /// Backups have a reader, and two nodes of the same settings can open a channel to each other.
+    /// </summary>
     private static void Check(NodeOptions options)
     {
+        if (options.BackupTo.Length > 0 && options.BackupRecipients.Count == 0)
+        {
+            throw new CommandException(new(
+                ExitCode.WrongUsage, Failure.InvalidArgument,
+                "--backup-recipient: needed with --backup-to: whose key opens the backups?", "--backup-recipient"));
+        }
+
         if (options.DisputeWindowSeconds >= options.DisputeWindowSecondsMin) return;
         throw new CommandException(new(
             ExitCode.WrongUsage, Failure.InvalidArgument,
@@ -157,9 +166,25 @@ internal static class RunCommand
             "--peer-restart-seconds", "Seconds that payments wait at most for a peer that has said that it comes back", 0u, 600u,
             CommonFlags.Defaults.PeerRestartSeconds);
 
+        private readonly Option<string> _backupTo = new("--backup-to")
+        {
+            Description = "Folder for backups that the node makes by itself; none are made when not given",
+            HelpName = "path",
+        };
+        private readonly Option<uint> _backupEvery = Fields.Number(
+            "--backup-every-hours", "Hours between two of them", 1u, 8_760u, CommonFlags.Defaults.BackupEveryHours);
+        private readonly Option<string[]> _backupRecipients = new("--backup-recipient")
+        {
+            Description = "Whose key opens them, as 'backup key new' prints it; may be given several times, up to 16",
+            HelpName = "age1...",
+        };
+        private readonly Option<int> _backupKeep = Fields.Number(
+            "--backup-keep", "How many of them stay; the oldest go", 1, 10_000, CommonFlags.Defaults.BackupKeep);
+
         public IEnumerable<Option> All() =>
         [
-            .. _common.All(), _drain, _restart, _peerRestart, _watchtowers, _watchtowerEveryMs, _owner, _apiListen, _peerListen, _confirmationsLarger,
+            .. _common.All(), _backupTo, _backupEvery, _backupRecipients, _backupKeep, _drain, _restart, _peerRestart,
+            _watchtowers, _watchtowerEveryMs, _owner, _apiListen, _peerListen, _confirmationsLarger,
             _creditSmall, _creditLarger, _tokenCreditSmall, _tokenCreditLarger, _finality, _disputeWindow,
             _acceptTokens, _relayDeposits, _unfundedPerPeerMax, _unfundedMax, _closeDeadline, _claimLook, _claimFrom,
             _claimFromGasTimes, _receivedKeptHours, _receivedBytesMax, _sentKeptHours, _eventsKeptHours, _eventsMax,
@@ -169,6 +194,10 @@ internal static class RunCommand
 
         public NodeOptions Read(ParseResult parsed) => _common.Read(parsed) with
         {
+            BackupTo = parsed.GetValue(_backupTo) ?? "",
+            BackupEveryHours = parsed.GetValue(_backupEvery),
+            BackupRecipients = parsed.GetValue(_backupRecipients) is { Length: > 0 } recipients ? recipients : [],
+            BackupKeep = parsed.GetValue(_backupKeep),
             DrainSeconds = parsed.GetValue(_drain),
             RestartSeconds = parsed.GetValue(_restart),
             PeerRestartSeconds = parsed.GetValue(_peerRestart),

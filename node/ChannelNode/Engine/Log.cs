@@ -123,4 +123,7 @@ internal static partial class Log
     [LoggerMessage(193, LogLevel.Warning,
         "The drain is cut short with {Calls} calls unanswered; what is signed is offered again at the next start")]
     public static partial void DrainCutShort(this ILogger log, int calls);
+
+    [LoggerMessage(194, LogLevel.Information, "Backed up to {Path}: {Channels} channels, up to block {Block}")]
+    public static partial void BackedUp(this ILogger log, string path, ulong channels, ulong block);
 }

@@ -19,6 +19,7 @@ internal sealed class Node : IAsyncDisposable
     private Task _retaining = Task.CompletedTask;
     private Task _telling = Task.CompletedTask;
     private Task _looking = Task.CompletedTask;
+    private Task _backingUp = Task.CompletedTask;
 
     public Node(
         NodeOptions options,
@@ -147,6 +148,8 @@ internal sealed class Node : IAsyncDisposable
         _claiming = _claims.RunAsync(_stopping.Token);
         _telling = Watchtowers.RunAsync(_stopping.Token);
         _looking = _looks.RunAsync(_stopping.Token);
+        if (Options.BackupTo.Length > 0 && Backups is { } desk)
+            _backingUp = new BackupSchedule(desk, Ledger, Clock, Options, _log).RunAsync(_stopping.Token);
     }
 
     /// <summary>
@@ -178,7 +181,7 @@ internal sealed class Node : IAsyncDisposable
         await _stopping.CancelAsync();
         try
         {
-            await Task.WhenAll(Loops);
+            await Task.WhenAll([.. Loops, _backingUp]);
         }
         catch (Exception)
         {

@@ -231,6 +231,18 @@ internal sealed record NodeOptions
     /// </summary>
     public uint RestartSeconds { get; init; } = 60;
 
+    /// <summary>Folder, which must be there, for backups that the node makes by itself; empty makes none.</summary>
+    public string BackupTo { get; init; } = "";
+
+    /// <summary>Hours between two of them. 1 to 8,760.</summary>
+    public uint BackupEveryHours { get; init; } = 24;
+
+    /// <summary>Whose keys open them, age1...; at least one where <see cref="BackupTo"/> is set, at most 16.</summary>
+    public IReadOnlyList<string> BackupRecipients { get; init; } = [];
+
+    /// <summary>How many stay; the oldest go. 1 to 10,000.</summary>
+    public int BackupKeep { get; init; } = 7;
+
     /// <summary>Seconds that payments wait at most for a peer that has said that it comes back. 0 to 600.</summary>
     public uint PeerRestartSeconds { get; init; } = 60;
 }

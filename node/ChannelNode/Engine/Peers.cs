@@ -34,7 +34,7 @@ internal sealed class Peers(
 
     private readonly ConcurrentDictionary<Address, string> _urls = new(store.ReadPeerUrls());
     private readonly ConcurrentDictionary<Address, bool> _dialling = new();
-    private readonly ConcurrentDictionary<Address, bool> _away = new();
+    private readonly ConcurrentDictionary<Address, long> _away = new();
     private CancellationToken _stopping = new(canceled: true);
 
     /// <summary>Set once by whoever wires the node.</summary>
@@ -151,22 +151,23 @@ internal sealed class Peers(
         uint seconds = Math.Min(backWithinSeconds, options.PeerRestartSeconds);
         if (seconds == 0) return ValueTask.CompletedTask;
         return ledger.EnqueueAsync(
-            new TakeGoingAway(link, links.Away, () => _ = ExpectBackAsync(link, TimeSpan.FromSeconds(seconds))), CancellationToken.None);
+            new TakeGoingAway(link, links.Away, round => _ = ExpectBackAsync(link, round, TimeSpan.FromSeconds(seconds))),
+            CancellationToken.None);
     }
 
     /// <summary>For so long payments to the peer wait; then what waits is refused, and a session that did not end is ended.</summary>
-    private async Task ExpectBackAsync(PeerLink link, TimeSpan patience)
+    private async Task ExpectBackAsync(PeerLink link, long round, TimeSpan patience)
     {
         log.PeerGoesAway(link.Signer, patience);
-        _away[link.Signer] = true;
+        _away[link.Signer] = round;
         await Task.Delay(patience, clock.Time);
-        _away.TryRemove(link.Signer, out _);
+        _away.TryRemove(KeyValuePair.Create(link.Signer, round));
         try
         {
             await ledger.RunAsync(
                 turn =>
                 {
-                    links.Away.End(link.Signer);
+                    links.Away.End(link.Signer, round);
                     return true;
                 },
                 CancellationToken.None);

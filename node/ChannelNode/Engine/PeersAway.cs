@@ -8,34 +8,57 @@ namespace ChannelNode.Engine;
 /// </summary>
 internal sealed class PeersAway
 {
-    private readonly Dictionary<Address, HashSet<ChannelSlot>> _waiting = [];
+    private sealed class Expected
+    {
+        public HashSet<ChannelSlot> Waiting { get; } = [];
 
-    public bool IsAway(Address peer) => _waiting.ContainsKey(peer);
+        public long Round { get; set; }
+    }
 
-    public void Begin(Address peer) => _waiting.TryAdd(peer, []);
+    private readonly Dictionary<Address, Expected> _expected = [];
+
+    public bool IsAway(Address peer) => _expected.ContainsKey(peer);
+
+    /// <summary>The peer is expected back, once more maybe; answers what <see cref="End(Address, long)"/> is to be told.</summary>
+    public long Begin(Address peer)
+    {
+        if (!_expected.TryGetValue(peer, out Expected? expected)) _expected[peer] = expected = new Expected();
+        return ++expected.Round;
+    }
 
     /// <summary>The channel's payments wait for the peer's next session; false when it is not expected back.</summary>
-    public bool TryHold(ChannelSlot slot) =>
-        _waiting.TryGetValue(slot.Channel.Theirs.Signer, out HashSet<ChannelSlot>? slots) && (slots.Add(slot) || true);
+    public bool TryHold(ChannelSlot slot)
+    {
+        if (!_expected.TryGetValue(slot.Channel.Theirs.Signer, out Expected? expected)) return false;
+        expected.Waiting.Add(slot);
+        return true;
+    }
 
     /// <summary>The peer is back: it is asked where these channels stand, and what waits goes on when it answers.</summary>
     public void Return(PeerLink link)
     {
-        if (!_waiting.TryGetValue(link.Signer, out HashSet<ChannelSlot>? slots)) return;
-        foreach (ChannelSlot slot in slots)
+        if (!_expected.TryGetValue(link.Signer, out Expected? expected)) return;
+        foreach (ChannelSlot slot in expected.Waiting)
         {
             DropAbandoned(slot);
             if (slot.Waiting.Count > 0) link.Reestablishing.Ask(slot);
         }
 
-        slots.Clear(); // Held again should this session break off too: the peer is expected until its time is over.
+        expected.Waiting.Clear(); // Held again should this session break off too: the peer is expected until its time is over.
     }
 
-    /// <summary>Its time is over: what still waits, with no session, is refused.</summary>
-    public void End(Address peer, Refusal refusal = Refusal.PeerOffline)
+    /// <summary>
+    /// Its time is over, if it has not gone away once more since: what still waits, with no session, is refused.
+    /// </summary>
+    public void End(Address peer, long round)
     {
-        if (!_waiting.Remove(peer, out HashSet<ChannelSlot>? slots)) return;
-        foreach (ChannelSlot slot in slots)
+        if (_expected.TryGetValue(peer, out Expected? expected) && expected.Round == round) End(peer, Refusal.PeerOffline);
+    }
+
+    private void End(Address peer, Refusal refusal)
+    {
+        if (!_expected.Remove(peer, out Expected? expected)) return;
+        foreach (ChannelSlot slot in expected.Waiting)
         {
             if (slot.Link is not null) continue;
             foreach (EstablishedCommand waiting in slot.TakeWaiting()) waiting.Refuse(refusal);
@@ -45,7 +68,7 @@ internal sealed class PeersAway
     /// <summary>This node goes away itself.</summary>
     public void EndAll(Refusal refusal)
     {
-        foreach (Address peer in _waiting.Keys.ToArray()) End(peer, refusal);
+        foreach (Address peer in _expected.Keys.ToArray()) End(peer, refusal);
     }
 
     /// <summary>Of callers that have given up meanwhile nothing is paid.</summary>
@@ -62,14 +85,13 @@ internal sealed class PeersAway
 }
 
 /// <summary>The peer goes away and expects to be back so soon: it is told of no new payments from now on.</summary>
-internal sealed class TakeGoingAway(PeerLink link, PeersAway away, Action expires) : LedgerCommand
+internal sealed class TakeGoingAway(PeerLink link, PeersAway away, Action<long> expires) : LedgerCommand
 {
     internal override void Apply(LedgerTurn turn)
     {
         if (!link.IsCurrent || link.IsGoingAway) return;
         link.IsGoingAway = true;
-        away.Begin(link.Signer);
-        expires();
+        expires(away.Begin(link.Signer));
     }
 
     internal override void Abandon(Exception error) { }

@@ -32,6 +32,8 @@ public sealed class RunCommandTests
 
     [Theory]
     [InlineData("--chain-id", "31337", nameof(NodeOptions.ChainId))]
+    [InlineData("--backup-every-hours", "5", nameof(NodeOptions.BackupEveryHours))]
+    [InlineData("--backup-keep", "9", nameof(NodeOptions.BackupKeep))]
     [InlineData("--drain-seconds", "5", nameof(NodeOptions.DrainSeconds))]
     [InlineData("--restart-seconds", "6", nameof(NodeOptions.RestartSeconds))]
     [InlineData("--peer-restart-seconds", "7", nameof(NodeOptions.PeerRestartSeconds))]
