@@ -98,6 +98,14 @@ install_promtool() {
   rm -r "$folder"
 }
 
+# The tool whose format backups have: only the tests use it, to open what is written and to write what is opened.
+install_age() {
+  command -v apt-get >/dev/null || fail "age is missing and there is no apt-get: install it by other means (https://age-encryption.org)"
+  apt-cache show age >/dev/null 2>&1 || as_root apt-get update -qq
+  say "installing age"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends age
+}
+
 # The lock file that the installed packages came from is kept beside them.
 install_node_packages() {
   say "installing the contracts' packages (npm ci)"
@@ -109,4 +117,5 @@ check_dotnet
 check_node
 has_secp256k1 || install_secp256k1
 command -v promtool >/dev/null || [ -x .tools/promtool ] || install_promtool
+command -v age >/dev/null || install_age
 cmp -s contracts/package-lock.json contracts/node_modules/.installed-lock.json || install_node_packages

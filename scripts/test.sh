@@ -141,6 +141,7 @@ run_scripts() {
     check "bash -n $script" bash -n "$script"
     if command -v shellcheck >/dev/null; then check "shellcheck $script" shellcheck "$script"; fi
   done < <(find scripts -name '*.sh' | sort; echo .ci/run)
+  check "publish" scripts/publish.sh --out "$out/publish"
 }
 
 check "setup" scripts/setup.sh

@@ -123,4 +123,15 @@ public enum Refusal : byte
 
     // The signer that holds this node's key cannot be reached, or gives no right signature.
     SignerUnavailable = 92,
+
+    // The node is about to stop: what is under way is finished, nothing new is begun.
+    Draining = 93,
+
+    // The database is a restored backup, and the peer has not told yet where this channel stands.
+    RestoredUnconfirmed = 94,
+
+    // A backup, or where it is to go.
+    BackupDamaged = 95,
+    BackupKeyWrong = 96,
+    FolderNotEmpty = 97,
 }

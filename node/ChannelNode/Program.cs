@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using ChannelNode.Backups;
 using ChannelNode.Cli;
 using ChannelNode.Core;
 using ChannelNode.Engine;
@@ -6,6 +8,7 @@ using ChannelNode.Settlement;
 using ChannelNode.Signing;
 using ChannelNode.Storage;
 using ChannelNode.Telemetry;
+using Grpc.AspNetCore.Server;
 using Grpc.AspNetCore.Server.Model;
 using Microsoft.Extensions.Logging.Console;
 
@@ -15,7 +18,14 @@ namespace ChannelNode;
 internal static class Program
 {
     public static Task<int> Main(string[] args) =>
-        CommandLine.RunAsync(args, new CliActions(RunAsync, RunAsync, Keys, DeployAsync, VerifyAsync, RescanAsync), CancellationToken.None);
+        CommandLine.RunAsync(
+            args,
+            new CliActions(RunAsync, RunAsync, Keys, DeployAsync, VerifyAsync, RescanAsync)
+            {
+                Backups = new BackupActions(
+                    path => AgeIdentity.CreateFile(path, TimeProvider.System.GetUtcNow()).Text, VerifyBackupAsync, Restorer().RestoreAsync),
+            },
+            CancellationToken.None);
 
     private static readonly KeyActions Keys =
         new(KeyDesk.Create, KeyDesk.Import, KeyDesk.AddressOf, KeyDesk.ChangePassword);
@@ -68,21 +78,57 @@ internal static class Program
         return await run(new ChainAudit(store, chain.ReadAsync, options.ReorgDepthMax), chain);
     }
 
+    private static BackupRestore Restorer() => new(StoreInspection.Read, RocksChannelStore.MarkRestored, TimeProvider.System);
+
+    private static async Task<(BackupFound Found, ChainAuditReport? Chain)> VerifyBackupAsync(
+        string file, string identityFile, string? rpcUrl, ulong fromBlock, CancellationToken cancel)
+    {
+        ChainAuditReport? chain = null;
+        BackupFound found = await Restorer().VerifyAsync(
+            file, identityFile,
+            rpcUrl is null ? null : async folder => chain = await VerifyAsync(folder, rpcUrl, fromBlock, cancel), cancel);
+        return (found, chain);
+    }
+
     private static async Task<int> RunAsync(NodeOptions options, CancellationToken stopping)
     {
         using ILoggerFactory logs = LoggerFactory.Create(logging => Configure(logging, options));
         await using NodeHost host = await NodeHost.StartAsync(options, logs, stopping);
         string tls = host.TlsFingerprint is { } fingerprint ? $" tls-fingerprint {fingerprint}" : "";
-        Console.WriteLine($"channelnode {host.Node.Us.Signer} ready: api {host.ApiUrl} peers {host.PeerUrl}{tls}");
-        return await UntilStoppedAsync(host.Node.Completion, logs, stopping);
+        string doors = $"api {host.ApiUrl} peers {host.PeerUrl}{tls}";
+        await using ServiceManager manager = ServiceManager.FromEnvironment(TimeProvider.System);
+        manager.Ready(doors, host.Node.IsAliveAsync);
+        Console.WriteLine($"channelnode {host.Node.Us.Signer} ready: {doors}");
+        int exitCode = await UntilStoppedAsync(host.Node.Completion, logs, stopping);
+        manager.Stopping();
+        if (exitCode == ExitCode.Done) await DrainAsync(host.Node);
+        return exitCode;
+    }
+
+    /// <summary>From here on a signal hurries the node: the first has been taken.</summary>
+    private static async Task DrainAsync(Node node)
+    {
+        using CancellationTokenSource hurry = new();
+        Action<PosixSignalContext> hurried = signal =>
+        {
+            signal.Cancel = true;
+            hurry.Cancel();
+        };
+        using (PosixSignalRegistration.Create(PosixSignal.SIGTERM, hurried))
+        using (PosixSignalRegistration.Create(PosixSignal.SIGINT, hurried))
+            await node.DrainAsync(hurry.Token);
     }
 
     private static async Task<int> RunAsync(WatchtowerOptions options, CancellationToken stopping)
     {
         using ILoggerFactory logs = LoggerFactory.Create(logging => Configure(logging, options.Node));
         await using WatchtowerHost host = await WatchtowerHost.StartAsync(options, logs, stopping);
+        await using ServiceManager manager = ServiceManager.FromEnvironment(TimeProvider.System);
+        manager.Ready(host.Url, _ => Task.FromResult(!host.Tower.Completion.IsCompleted));
         Console.WriteLine($"channelnode watchtower {host.Signer} ready: {host.Url}");
-        return await UntilStoppedAsync(host.Tower.Completion, logs, stopping);
+        int exitCode = await UntilStoppedAsync(host.Tower.Completion, logs, stopping);
+        manager.Stopping();
+        return exitCode;
     }
 
     private static async Task<int> UntilStoppedAsync(Task completion, ILoggerFactory logs, CancellationToken stopping)
@@ -235,6 +281,10 @@ internal sealed class NodeHost : Host
         Node = Own(new Node(
             options, us, store, chain, scheme, dialling.DialAsync, watchtowers.RunAsync, TimeProvider.System, logs));
         dialling.Node = Node;
+        Node.Backups = new BackupDesk(
+            new NodeBackup(options.DataDirectory, store.Checkpoint, StoreInspection.Read, TimeProvider.System).WriteAsync);
+        foreach (string recipient in options.BackupRecipients) AgeRecipient.Parse(recipient); // Refused now, not at night.
+        if (store.MigratedFrom > 0) logs.CreateLogger("ChannelNode").SchemaMigrated(options.DataDirectory, store.MigratedFrom);
         Exports = Own(await Exports.StartAsync(Node, logs));
         Own(dialling);
 
@@ -249,10 +299,10 @@ internal sealed class NodeHost : Host
         if (tokensRequired) await AdminToken.WriteAsync(tokens, options.DataDirectory, logs.CreateLogger<TokenBook>(), cancel);
         DoorServer peerDoor = Own(await DoorServer.OpenAsync(
             new DoorPlan("--peer-listen", peers, options.PeerTls ? tls : null, options.PeerConnectionsMax),
-            options, Node.View, logs, access: null, AddParts, app => app.MapGrpcService<PeerGrpcService>()));
+            options, Node.View, Node.Drain, logs, access: null, AddParts, app => app.MapGrpcService<PeerGrpcService>()));
         DoorServer apiDoor = Own(await DoorServer.OpenAsync(
             new DoorPlan("--api-listen", api, options.ApiTls ? tls : null, options.ApiConnectionsMax),
-            options, Node.View, logs, new ApiAccess(tokens, options, TimeProvider.System, tokensRequired), AddParts, app =>
+            options, Node.View, Node.Drain, logs, new ApiAccess(tokens, options, TimeProvider.System, tokensRequired), AddApi, app =>
             {
                 app.MapGrpcService<NodeGrpcService>();
                 app.MapGrpcReflectionService();
@@ -260,6 +310,12 @@ internal sealed class NodeHost : Host
         (PeerUrl, ApiUrl) = (peerDoor.Url, apiDoor.Url);
         Node.PeerListen = PeerUrl;
         Node.Start();
+
+        void AddApi(IServiceCollection services)
+        {
+            AddParts(services);
+            services.AddSingleton(Node.Drain).Configure<GrpcServiceOptions>(grpc => grpc.Interceptors.Add<DrainInterceptor>());
+        }
 
         void AddParts(IServiceCollection services) => services
             .AddSingleton(Node)
@@ -302,7 +358,7 @@ internal sealed class WatchtowerHost : Host
             ? TlsCertificate.Open(node, [door], TimeProvider.System, logs.CreateLogger<TlsCertificate>())
             : null;
         DoorServer server = Own(await DoorServer.OpenAsync(
-            new DoorPlan("--listen", door, tls, node.PeerConnectionsMax), node, Tower.View, logs, access: null,
+            new DoorPlan("--listen", door, tls, node.PeerConnectionsMax), node, Tower.View, new Drain(), logs, access: null,
             services => services.AddSingleton(Tower).AddSingleton(identity),
             app => app.MapGrpcService<WatchtowerGrpcService>()));
         Url = server.Url;
@@ -313,4 +369,9 @@ internal static partial class ProgramLog
 {
     [LoggerMessage(100, LogLevel.Critical, "The node stops: it can no longer do its work safely")]
     public static partial void NodeFailed(this ILogger log, Exception error);
+
+    [LoggerMessage(102, LogLevel.Warning,
+        "The database in {Directory} was brought up from schema {Schema}: an older program cannot open it any more. A backup made "
+        + "now is of the new schema; one of before needs the program of before")]
+    public static partial void SchemaMigrated(this ILogger log, string directory, uint schema);
 }

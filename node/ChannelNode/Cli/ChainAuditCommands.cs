@@ -88,7 +88,7 @@ internal static class ChainAuditCommands
         return report;
     }
 
-    private static void Print(Terminal terminal, ChainAuditReport report)
+    public static void Print(Terminal terminal, ChainAuditReport report)
     {
         if (terminal.Json)
         {

@@ -93,6 +93,13 @@ internal static class ChannelViewCommands
             ("salt", channel.Salt)));
         if (channel.PeerRefusal != Refusal.Unspecified)
             terminal.Line($"the peer refuses our newest update: {Failure.ReasonOf(channel.PeerRefusal)}");
+        if (channel.RestoredUnconfirmed)
+        {
+            terminal.Line(
+                "the database was restored from a backup, and the peer has not told since where the channel stands: nothing is paid in it "
+                + "until it does");
+        }
+
         if (channel.PeerProves.Length > 0)
         {
             terminal.Line(

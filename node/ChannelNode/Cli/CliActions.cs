@@ -25,4 +25,8 @@ internal sealed record CliActions(
     Func<string, KeySource, CancellationToken, Task<(Address Contract, Bytes32 TransactionHash, ulong GasUsed)>>
         DeployContract,
     Func<string, string, ulong, CancellationToken, Task<ChainAuditReport>> VerifyChain,
-    Func<string, string, ulong, uint, CancellationToken, Task<ChainAuditReport>> RescanChain);
+    Func<string, string, ulong, uint, CancellationToken, Task<ChainAuditReport>> RescanChain)
+{
+    /// <summary>Null only where no such command is called.</summary>
+    public BackupActions? Backups { get; init; }
+}

@@ -7,8 +7,11 @@ namespace ChannelNode.Cli;
 /// <summary>The program's one entry: the daemon and the operator's commands.</summary>
 internal static class CommandLine
 {
-    /// <summary>How long a command may take to end after Ctrl-C; a node ends its sessions and closes its database.</summary>
-    private static readonly TimeSpan TerminationTimeout = TimeSpan.FromSeconds(30);
+    /// <summary>
+    /// How long a command may take to end after Ctrl-C: longer than the longest --drain-seconds; then a node ends its sessions and
+    /// closes its database.
+    /// </summary>
+    private static readonly TimeSpan TerminationTimeout = TimeSpan.FromSeconds(330);
 
     /// <summary>Runs one command; SIGINT and SIGTERM cancel it. Answers the exit code.</summary>
     public static Task<int> RunAsync(string[] args, CliActions actions, CancellationToken cancel) =>
@@ -75,6 +78,7 @@ internal static class CommandLine
             PaymentsCommand.Create(shell),
             EventsCommand.Create(shell),
             TokenCommand.Create(shell),
+            BackupCommand.Create(shell),
         };
         foreach (Option option in shell.Node.All) root.Options.Add(option);
         root.Options.Add(shell.Json);

@@ -29,8 +29,20 @@ internal static class InfoCommand
             ("channels", $"{info.Channels}"),
             ("payments received", $"{info.ReceivedCursor}"),
             ("version", info.Version)));
+        ShowRestoration(info, terminal);
         ShowPeers(info, terminal);
         ShowWatchtowers(info, terminal);
+    }
+
+    private static void ShowRestoration(GetInfoResponse info, Terminal terminal)
+    {
+        if (info.Draining) terminal.Line("stopping: what is under way is finished, nothing new is begun");
+        if (info.Restoration is not { } it) return;
+        terminal.Line(
+            $"restored at {Time(it.RestoredAtMs)} from a backup of {Time(it.BackupAtMs)}; {it.UnconfirmedChannels} channels wait for their "
+            + "peers to tell where they stand");
+
+        static string Time(long unixMs) => $"{DateTimeOffset.FromUnixTimeMilliseconds(unixMs):yyyy-MM-dd HH:mm:ss} UTC";
     }
 
     private static void ShowPeers(GetInfoResponse info, Terminal terminal)

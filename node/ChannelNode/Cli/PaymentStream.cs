@@ -120,6 +120,6 @@ internal sealed class PaymentStream(
 
     /// <summary>A node that is gone or not ready, rather than one that has understood and said no.</summary>
     private static bool MayPass(RpcException broken) => Failure.ErrorInfoOf(broken) is { } info
-        ? info.Reason == Failure.ReasonOf(Refusal.NotReady)
+        ? info.Reason == Failure.ReasonOf(Refusal.NotReady) || info.Reason == Failure.ReasonOf(Refusal.Draining)
         : broken.StatusCode is StatusCode.Unavailable or StatusCode.Internal or StatusCode.Cancelled or StatusCode.Unknown;
 }

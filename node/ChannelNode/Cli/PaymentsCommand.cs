@@ -6,11 +6,14 @@ using Grpc.Core;
 
 namespace ChannelNode.Cli;
 
-/// <summary>payments follow</summary>
+/// <summary>payments, payments follow</summary>
 internal static class PaymentsCommand
 {
     public static CliCommand Create(CommandShell shell) =>
-        new("payments", "Payments received.", "channelnode payments follow --until-idle") { Follow(shell) };
+        new("payments", "Payments received, and made.", "channelnode payments follow --until-idle")
+        {
+            Follow(shell), PaymentsExport.Create(shell),
+        };
 
     private static CliCommand Follow(CommandShell shell)
     {
@@ -29,25 +32,20 @@ internal static class PaymentsCommand
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
             GetInfoResponse info = await node.Client.GetInfoAsync(new GetInfoRequest(), cancellationToken: cancel);
-            ulong last = parsed.GetValue(untilIdle) ? info.ReceivedCursor : ulong.MaxValue;
-            ulong from = parsed.GetResult(after) is null ? info.DroppedCursor : parsed.GetValue(after);
-            string? only = parsed.GetValue(channel) is { } given ? await node.ResolveAsync(given, cancel) : null;
+            var request = new SubscribePaymentsRequest
+            {
+                AfterCursor = parsed.GetResult(after) is null ? info.DroppedCursor : parsed.GetValue(after),
+                ChannelId = parsed.GetValue(channel) is { } given ? await node.ResolveAsync(given, cancel) : "",
+                KeptOnly = parsed.GetValue(untilIdle),
+            };
             ulong wanted = parsed.GetValue(count) is > 0 and var limit ? limit : ulong.MaxValue;
-            return await FollowAsync(node, terminal, from, last, wanted, only, cancel);
+            return await FollowAsync(node, terminal, request, wanted, cancel);
         });
     }
 
     private static async Task<int> FollowAsync(
-        NodeConnection node, Terminal terminal, ulong after, ulong last, ulong wanted, string? only, CancellationToken cancel)
+        NodeConnection node, Terminal terminal, SubscribePaymentsRequest request, ulong wanted, CancellationToken cancel)
     {
-        if (last <= after) return ExitCode.Done;
-
-        // With an end the node is asked for all channels: the cursor of the last payment may be another channel's.
-        var request = new SubscribePaymentsRequest
-        {
-            AfterCursor = after,
-            ChannelId = last == ulong.MaxValue ? only ?? "" : "",
-        };
         using AsyncServerStreamingCall<SubscribePaymentsResponse> call =
             node.Client.SubscribePayments(request, cancellationToken: cancel);
         ulong printed = 0;
@@ -55,12 +53,8 @@ internal static class PaymentsCommand
         {
             foreach (ReceivedPayment payment in call.ResponseStream.Current.Payments)
             {
-                if (payment.Cursor <= last && (only is null || payment.ChannelId == only))
-                {
-                    Print(payment, terminal);
-                    printed++;
-                }
-                if (printed == wanted || payment.Cursor >= last) return ExitCode.Done;
+                Print(payment, terminal);
+                if (++printed == wanted) return ExitCode.Done;
             }
         }
         return ExitCode.Done;

@@ -28,9 +28,18 @@ internal static class RunCommand
         });
     }
 
-    /// <summary>Two nodes of the same settings must be able to open a channel to each other.</summary>
+    /// <summary>
+    /// Backups have a reader, and two nodes of the same settings can open a channel to each other.
+    /// </summary>
     private static void Check(NodeOptions options)
     {
+        if (options.BackupTo.Length > 0 && options.BackupRecipients.Count == 0)
+        {
+            throw new CommandException(new(
+                ExitCode.WrongUsage, Failure.InvalidArgument,
+                "--backup-recipient: needed with --backup-to: whose key opens the backups?", "--backup-recipient"));
+        }
+
         if (options.DisputeWindowSeconds >= options.DisputeWindowSecondsMin) return;
         throw new CommandException(new(
             ExitCode.WrongUsage, Failure.InvalidArgument,
@@ -149,9 +158,35 @@ internal static class RunCommand
             "--peer-queue-max", "Refusals, or messages, that may wait for a slow peer before its session ends", 16, 1_048_576,
             CommonFlags.Defaults.PeerQueueMax);
 
+        private readonly Option<uint> _drain = Fields.Number(
+            "--drain-seconds", "Seconds that what is under way may take to end when the node is stopped; a second signal ends it at once",
+            0u, 300u, CommonFlags.Defaults.DrainSeconds);
+        private readonly Option<uint> _restart = Fields.Number(
+            "--restart-seconds", "Seconds within which a node that is stopped tells its peers to expect it back; 0: it is not coming back",
+            0u, 600u, CommonFlags.Defaults.RestartSeconds);
+        private readonly Option<uint> _peerRestart = Fields.Number(
+            "--peer-restart-seconds", "Seconds that payments wait at most for a peer that has said that it comes back", 0u, 600u,
+            CommonFlags.Defaults.PeerRestartSeconds);
+
+        private readonly Option<string> _backupTo = new("--backup-to")
+        {
+            Description = "Folder for backups that the node makes by itself; none are made when not given",
+            HelpName = "path",
+        };
+        private readonly Option<uint> _backupEvery = Fields.Number(
+            "--backup-every-hours", "Hours between two of them", 1u, 8_760u, CommonFlags.Defaults.BackupEveryHours);
+        private readonly Option<string[]> _backupRecipients = new("--backup-recipient")
+        {
+            Description = "Whose key opens them, as 'backup key new' prints it; may be given several times, up to 16",
+            HelpName = "age1...",
+        };
+        private readonly Option<int> _backupKeep = Fields.Number(
+            "--backup-keep", "How many of them stay; the oldest go", 1, 10_000, CommonFlags.Defaults.BackupKeep);
+
         public IEnumerable<Option> All() =>
         [
-            .. _common.All(), .. _doors.All(), _watchtowers, _watchtowerEveryMs, _owner, _confirmationsLarger,
+            .. _common.All(), .. _doors.All(), _backupTo, _backupEvery, _backupRecipients, _backupKeep, _drain, _restart, _peerRestart,
+            _watchtowers, _watchtowerEveryMs, _owner, _confirmationsLarger,
             _creditSmall, _creditLarger, _creditSmallTotal, _creditLargerTotal, _tokenCreditSmall, _tokenCreditLarger,
             _tokenCreditSmallTotal, _tokenCreditLargerTotal, _finality, _disputeWindow,
             _acceptTokens, _relayDeposits, _unfundedPerPeerMax, _unfundedMax, _closeDeadline, _claimLook, _claimFrom,
@@ -165,6 +200,13 @@ internal static class RunCommand
 
         public NodeOptions Read(ParseResult parsed) => _doors.Read(parsed, _common.Read(parsed)) with
         {
+            BackupTo = parsed.GetValue(_backupTo) ?? "",
+            BackupEveryHours = parsed.GetValue(_backupEvery),
+            BackupRecipients = parsed.GetValue(_backupRecipients) is { Length: > 0 } recipients ? recipients : [],
+            BackupKeep = parsed.GetValue(_backupKeep),
+            DrainSeconds = parsed.GetValue(_drain),
+            RestartSeconds = parsed.GetValue(_restart),
+            PeerRestartSeconds = parsed.GetValue(_peerRestart),
             Watchtowers = parsed.GetValue(_watchtowers) is { Length: > 0 } urls ? urls : [],
             WatchtowerEveryMs = parsed.GetValue(_watchtowerEveryMs),
             Owner = parsed.GetValue(_owner),

@@ -64,6 +64,9 @@ internal sealed class Terminal
         else _output.WriteLine(Printable(text));
     }
 
+    /// <summary>For files: as it is, with no end of line added.</summary>
+    public void Raw(string text) => _output.Write(text);
+
     public void Show(IRenderable renderable) => Screen.Write(renderable);
 
     public void Document(IMessage message) => _output.WriteLine(ProtoJson.Format(message));

@@ -13,6 +13,7 @@ internal sealed class ChainView(ChainBlock? cursor, TimeProvider time, TimeSpan 
     private long _caughtUpAt;
     private ulong _head;
     private Reorganizations _reorganizations = new(0, 0, 0);
+    private long _beatAt = time.GetTimestamp();
 
     /// <summary>Null before the first block.</summary>
     public ChainBlock? Cursor => _cursor;
@@ -41,9 +42,16 @@ internal sealed class ChainView(ChainBlock? cursor, TimeProvider time, TimeSpan 
     /// <summary>Since this node was started.</summary>
     public Reorganizations Reorganizations => Volatile.Read(ref _reorganizations);
 
+    /// <summary>How long ago whoever follows the chain went round last, whatever the chain said, or if it said nothing.</summary>
+    public TimeSpan SinceBeat => time.GetElapsedTime(Interlocked.Read(ref _beatAt));
+
+    /// <summary>To be called by it when the chain could not be asked.</summary>
+    public void Beat() => Interlocked.Exchange(ref _beatAt, time.GetTimestamp());
+
     /// <summary>To be called when the batch is in the channels' committed states.</summary>
     public void Advance(ChainBatch batch)
     {
+        Beat();
         if (batch.Move == ChainMove.Back && _cursor is { } was) Count(was.Number - (batch.Cursor?.Number ?? 0));
         _cursor = batch.Cursor ?? _cursor;
         if (batch.Head > 0) Volatile.Write(ref _head, batch.Head); // May fall, with the chain.

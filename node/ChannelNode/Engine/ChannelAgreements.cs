@@ -99,17 +99,20 @@ internal sealed class ChannelAgreements(
     private Task<ChannelSlot> RegisterAsync(Channel channel, CancellationToken cancel) =>
         ledger.RunAsync(turn => Register(turn, channel), cancel);
 
-    /// <summary>Nothing was said in a new channel yet, so there is nothing to re-establish.</summary>
+    /// <summary>
+    /// Nothing was said in a new channel yet, so there is nothing to re-establish; but one that is new to a restored database
+    /// may be older than that.
+    /// </summary>
     private ChannelSlot Register(LedgerTurn turn, Channel channel)
     {
         PeerLink? link = links.Find(channel.Theirs.Signer);
         if (book.Find(channel.Id) is { } known)
         {
-            if (known.Working == default) known.EstablishedOn = link;
+            if (known.Working == default && !book.IsRestored) known.EstablishedOn = link;
             return known;
         }
 
-        ChannelSlot slot = new(channel, default, links) { EstablishedOn = link };
+        ChannelSlot slot = new(channel, default, links) { EstablishedOn = book.IsRestored ? null : link };
         turn.Batch.PutChannel(channel);
         turn.Touch(slot, durable: true);
         book.Add(slot);
@@ -200,6 +203,9 @@ internal sealed class ChannelAgreements(
         ThrowIf(
             slot.StateLost ? Refusal.StateLost : Refusal.None, "the peer can prove more than this database has signed");
         ThrowIf(scheme.CanSign ? Refusal.None : Refusal.SignerUnavailable, "this node's signer cannot be reached");
+        ThrowIf(
+            slot.IsUnconfirmed ? Refusal.RestoredUnconfirmed : Refusal.None,
+            "the database was restored, and the peer has not told since where the channel stands");
         ThrowIf(
             Lifecycle.AgreeClose(slot.Channel, slot.Working, close, clock.NowSeconds, out ChannelState next),
             "the close does not fit the channel's totals");

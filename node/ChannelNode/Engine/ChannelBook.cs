@@ -42,6 +42,11 @@ internal sealed class ChannelBook
 
     public UnfundedChannels Unfunded => _unfunded;
 
+    public PeerLinks Links => _links;
+
+    /// <summary>Whether the database is a restored backup: channels may have been used, or made, that it does not know.</summary>
+    public bool IsRestored => _store.Restorations.Count > 0;
+
     /// <summary>Channels that are closing or about to: the guardian's.</summary>
     public IEnumerable<ChannelSlot> Watched => _closing.Values;
 
@@ -82,7 +87,11 @@ internal sealed class ChannelBook
     private ChannelSlot? Load(ChannelId id)
     {
         if (_store.FindChannel(id) is not { } stored) return null;
-        ChannelSlot slot = new(stored.Channel, stored.State, _links) { Pending = PendingOf.State(stored.State) };
+        ChannelSlot slot = new(stored.Channel, stored.State, _links)
+        {
+            Pending = PendingOf.State(stored.State),
+            IsUnconfirmed = _store.IsUnconfirmed(stored.Channel.Theirs.Signer, id),
+        };
         if (stored.State.Sent == stored.State.Acknowledged) return slot;
         foreach (OutgoingPayment payment in _store.ReadOutgoing(id, stored.State.Acknowledged))
             slot.InFlight.Add(payment.Total, null);

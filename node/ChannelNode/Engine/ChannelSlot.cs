@@ -18,6 +18,7 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     private volatile bool _isUsed;
     private volatile bool _isKept;
     private volatile bool _isMarked;
+    private volatile bool _isUnconfirmed;
 
     public Channel Channel { get; } = channel;
 
@@ -56,6 +57,13 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     {
         get => _isMarked;
         set => _isMarked = value;
+    }
+
+    /// <summary>The database was restored, and the peer has not told since where the channel stands. Only the writer changes it.</summary>
+    public bool IsUnconfirmed
+    {
+        get => _isUnconfirmed;
+        set => _isUnconfirmed = value;
     }
 
     // Below: the writer's alone.

@@ -65,6 +65,7 @@ internal sealed class Guardian(
             catch (RefusalException refusal)
             {
                 log.FollowFailed(refusal);
+                view.Beat();
                 await Task.Delay(RetryFollowAfter, clock.Time, CancellationToken.None);
             }
         }

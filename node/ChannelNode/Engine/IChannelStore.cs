@@ -109,6 +109,18 @@ internal interface IChannelStore : IDisposable
     /// </summary>
     void TrimEvents(TimeSpan keptFor, ulong countMax, long nowMs);
 
+    /// <summary>How often, and when, the database was restored from a backup; oldest first. Most never were.</summary>
+    IReadOnlyList<Restoration> Restorations => [];
+
+    /// <summary>Channels whose peers have not told, since then, where they stand.</summary>
+    ulong UnconfirmedCount => 0;
+
+    /// <summary>Whether a channel is one of them.</summary>
+    bool IsUnconfirmed(Address peer, ChannelId channel) => false;
+
+    /// <summary>At most <paramref name="countMax"/> of them with a peer.</summary>
+    IReadOnlyList<ChannelId> ReadUnconfirmed(Address peer, int countMax) => [];
+
     IStoreBatch NewBatch();
 
     /// <summary>
@@ -173,4 +185,10 @@ internal interface IStoreBatch : IDisposable
     void PutJob(Job job);
 
     void DeleteJob(ulong number);
+
+    /// <summary>In the place of what <see cref="IChannelStore.Restorations"/> has at this number.</summary>
+    void PutRestoration(int number, Restoration restored) => throw new NotSupportedException("this store was never restored");
+
+    /// <summary>The peer has told where an unconfirmed channel stands.</summary>
+    void DropUnconfirmed(Address peer, ChannelId channel) => throw new NotSupportedException("this store was never restored");
 }

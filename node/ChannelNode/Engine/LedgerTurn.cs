@@ -98,12 +98,26 @@ internal sealed class LedgerTurn(
         book.Keep(slot);
     }
 
-    /// <summary>The command is applied again when the peer, which must be connected, has told where the channel stands.</summary>
+    /// <summary>
+    /// The command is applied again when the peer, which must be connected or expected back, has told where the channel stands.
+    /// </summary>
     public void WaitForPeer(ChannelSlot slot, EstablishedCommand command)
     {
         slot.Waiting.Add(command);
         book.Keep(slot);
-        slot.Link!.Reestablishing.Ask(slot);
+        if (slot.Link is { } link) link.Reestablishing.Ask(slot);
+        else book.Links.Away.TryHold(slot);
+    }
+
+    /// <summary>Whether the peer, which is not connected, has said that it comes back at once.</summary>
+    public bool IsExpectedBack(ChannelSlot slot) => book.Links.Away.IsAway(slot.Channel.Theirs.Signer);
+
+    /// <summary>The peer has told where a channel of a restored database stands.</summary>
+    public void Confirm(ChannelSlot slot)
+    {
+        if (!slot.IsUnconfirmed) return;
+        slot.IsUnconfirmed = false;
+        Batch.DropUnconfirmed(slot.Channel.Theirs.Signer, slot.Channel.Id);
     }
 
     /// <summary>
@@ -115,7 +129,7 @@ internal sealed class LedgerTurn(
         && slot.InFlight.Count + slot.Waiting.Count < InFlightMax;
 
     private bool HasRoom(ChannelSlot slot) =>
-        slot.UnderWay.Count(slot.Working.Acknowledged) < options.UpdatesInFlightPerChannelMax;
+        slot.EstablishedOn is { IsGoingAway: false } && slot.UnderWay.Count(slot.Working.Acknowledged) < options.UpdatesInFlightPerChannelMax;
 
     /// <summary>The payment is applied again when the peer has acknowledged an update of the channel.</summary>
     public void WaitForRoom(ChannelSlot slot, PaymentRequest payment)

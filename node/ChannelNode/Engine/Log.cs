@@ -124,4 +124,20 @@ internal static partial class Log
 
     [LoggerMessage(201, LogLevel.Information, "Token {Number} \"{Name}\" is revoked")]
     public static partial void TokenRevoked(this ILogger log, ulong number, string name);
+
+    [LoggerMessage(190, LogLevel.Information, "Peer {Signer} goes away and comes back: payments to it wait for {Patience}")]
+    public static partial void PeerGoesAway(this ILogger log, Address signer, TimeSpan patience);
+
+    [LoggerMessage(191, LogLevel.Information, "Draining: {Calls} calls of payments are finished first, for at most {Limit}")]
+    public static partial void DrainBegins(this ILogger log, int calls, TimeSpan limit);
+
+    [LoggerMessage(192, LogLevel.Information, "Drained: nothing is under way")]
+    public static partial void DrainEnds(this ILogger log);
+
+    [LoggerMessage(193, LogLevel.Warning,
+        "The drain is cut short with {Calls} calls unanswered; what is signed is offered again at the next start")]
+    public static partial void DrainCutShort(this ILogger log, int calls);
+
+    [LoggerMessage(194, LogLevel.Information, "Backed up to {Path}: {Channels} channels, up to block {Block}")]
+    public static partial void BackedUp(this ILogger log, string path, ulong channels, ulong block);
 }

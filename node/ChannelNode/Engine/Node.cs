@@ -11,6 +11,7 @@ internal sealed class Node : IAsyncDisposable
     private readonly JobRunner _runner;
     private readonly Retention _retention;
     private readonly FirstLooks _looks;
+    private readonly ILogger<Node> _log;
     private readonly CancellationTokenSource _stopping = new();
     private Task _guarding = Task.CompletedTask;
     private Task _running = Task.CompletedTask;
@@ -18,6 +19,7 @@ internal sealed class Node : IAsyncDisposable
     private Task _retaining = Task.CompletedTask;
     private Task _telling = Task.CompletedTask;
     private Task _looking = Task.CompletedTask;
+    private Task _backingUp = Task.CompletedTask;
 
     public Node(
         NodeOptions options,
@@ -31,6 +33,7 @@ internal sealed class Node : IAsyncDisposable
         ILoggerFactory logs)
     {
         Options = options;
+        _log = logs.CreateLogger<Node>();
         Us = us;
         Store = store;
         Clock = new NodeClock(time);
@@ -47,7 +50,7 @@ internal sealed class Node : IAsyncDisposable
         DepositRelay relay = new(Book, Jobs, chain, Clock, options, logs.CreateLogger<DepositRelay>(), _stopping.Token);
         ChannelAgreements agreements = new(
             Book, Ledger, links, scheme, Clock, options, relay, us, logs.CreateLogger<ChannelAgreements>());
-        Peers = new Peers(Book, Ledger, links, scheme, Clock, agreements, store, options, logs.CreateLogger<Peers>())
+        Peers = new Peers(Book, Ledger, links, scheme, Clock, agreements, store, options, Drain, logs.CreateLogger<Peers>())
         {
             Dial = dial,
         };
@@ -78,6 +81,12 @@ internal sealed class Node : IAsyncDisposable
     private IEnumerable<StoredChannel> Closing() => Book.Watched.Select(slot => new StoredChannel(slot.Channel, slot.State));
 
     public NodeOptions Options { get; }
+
+    /// <summary>The way out, once it is taken.</summary>
+    public Drain Drain { get; } = new();
+
+    /// <summary>Set once by whoever wires the node.</summary>
+    public BackupDesk? Backups { get; set; }
 
     /// <summary>Where peers reach this node, once it serves.</summary>
     public string PeerListen { get; set; } = string.Empty;
@@ -142,19 +151,46 @@ internal sealed class Node : IAsyncDisposable
     /// <summary>Looks for the known peers, and lets go of what is old; after the doors are open.</summary>
     public void Start()
     {
+        _ = RestorationNotice.TellAsync(Store, Ledger);
         Peers.Start(_stopping.Token);
         _retaining = _retention.RunAsync(_stopping.Token);
         _claiming = _claims.RunAsync(_stopping.Token);
         _telling = Watchtowers.RunAsync(_stopping.Token);
         _looking = _looks.RunAsync(_stopping.Token);
+        if (Options.BackupTo.Length > 0 && Backups is { } desk)
+            _backingUp = new BackupSchedule(desk, Ledger, Clock, Options, _log).RunAsync(_stopping.Token);
     }
+
+    /// <summary>
+    /// Whether the ledger's writer takes a turn <paramref name="within"/> a time, and the chain is followed, or tried to be: what
+    /// only a restart mends where it is not so. A chain that does not answer is no reason.
+    /// </summary>
+    public async Task<bool> IsAliveAsync(TimeSpan within)
+    {
+        if (View.SinceBeat > 2 * TimeSpan.FromSeconds(Options.ChainSilenceSecondsMax) || Loops.Any(loop => loop.IsFaulted)) return false;
+        try
+        {
+            using CancellationTokenSource limit = new(within, Clock.Time);
+            return await Ledger.RunAsync(turn => true, limit.Token).WaitAsync(limit.Token);
+        }
+        catch (Exception error) when (error is OperationCanceledException or RefusalException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>
+    /// Begins nothing new, tells the peers, lets what is under way end, and ends what would go on for ever: within a time, or
+    /// until <paramref name="hurry"/>. What is signed and not acknowledged by then is offered again at the next start.
+    /// </summary>
+    public Task DrainAsync(CancellationToken hurry) => new Draining(this, _log).RunAsync(hurry);
 
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
         try
         {
-            await Task.WhenAll(Loops);
+            await Task.WhenAll([.. Loops, _backingUp]);
         }
         catch (Exception)
         {

@@ -341,4 +341,28 @@ internal sealed record NodeOptions
 
     private static UInt128 Total(UInt128? total, UInt128 single) =>
         total is not { } limit ? single * 10 : limit == UInt128.Zero ? UInt128.MaxValue : limit;
+
+    /// <summary>Seconds that what is under way may take to end when the node is stopped. 0 to 300.</summary>
+    public uint DrainSeconds { get; init; } = 20;
+
+    /// <summary>
+    /// Seconds within which a node that is stopped tells its peers to expect it back: for so long they let payments to it wait.
+    /// 0 to 600; 0 says that it is not coming back.
+    /// </summary>
+    public uint RestartSeconds { get; init; } = 60;
+
+    /// <summary>Folder, which must be there, for backups that the node makes by itself; empty makes none.</summary>
+    public string BackupTo { get; init; } = "";
+
+    /// <summary>Hours between two of them. 1 to 8,760.</summary>
+    public uint BackupEveryHours { get; init; } = 24;
+
+    /// <summary>Whose keys open them, age1...; at least one where <see cref="BackupTo"/> is set, at most 16.</summary>
+    public IReadOnlyList<string> BackupRecipients { get; init; } = [];
+
+    /// <summary>How many stay; the oldest go. 1 to 10,000.</summary>
+    public int BackupKeep { get; init; } = 7;
+
+    /// <summary>Seconds that payments wait at most for a peer that has said that it comes back. 0 to 600.</summary>
+    public uint PeerRestartSeconds { get; init; } = 60;
 }

@@ -63,6 +63,12 @@ internal enum EventKind : byte
 
     /// <summary>The window ended first.</summary>
     DisputeLost = 23,
+
+    /// <summary>The database is a restored backup: what was done since the backup is not in it.</summary>
+    DatabaseRestored = 40,
+
+    /// <summary>A backup that was due could not be made; it is tried again.</summary>
+    BackupFailed = 41,
 }
 
 /// <summary>How much it presses. Stored, and NodeService's numbers: append, never renumber.</summary>

@@ -116,7 +116,9 @@ internal abstract class PaymentRequest(
     {
         if (Slot.StateLost) return Refusal.StateLost;
         if (Slot.PeerRefusal != Refusal.None) return Refusal.PeerRefusing;
-        if (Slot.Link is null) return Refusal.PeerOffline;
+        bool isThere = Slot.Link is not null;
+        if (Slot.IsUnconfirmed && (!isThere || Slot.IsEstablished)) return Refusal.RestoredUnconfirmed;
+        if (!isThere && !turn.IsExpectedBack(Slot)) return Refusal.PeerOffline;
         if (Slot.InFlight.Count + Slot.Waiting.Count >= turn.InFlightMax) return Refusal.TooManyInFlight;
         if (!turn.ChainIsCurrent) return Refusal.ChainUnavailable;
         return turn.CanSign ? Refusal.None : Refusal.SignerUnavailable;

@@ -20,6 +20,7 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     private readonly Lock _saying = new();
     private OutgoingFrame _waiting = new() { Round = 1 };
     private volatile bool _isCurrent;
+    private volatile bool _isGoingAway;
 
     public Address Signer { get; } = signer;
 
@@ -28,6 +29,13 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     {
         get => _isCurrent;
         set => _isCurrent = value;
+    }
+
+    /// <summary>The peer has said that it goes away: it is told of nothing new.</summary>
+    public bool IsGoingAway
+    {
+        get => _isGoingAway;
+        set => _isGoingAway = value;
     }
 
     /// <summary>The ledger's writer owns it.</summary>

@@ -10,6 +10,11 @@ internal sealed class PeerLinks
 
     public IEnumerable<Address> Signers => _links.Keys;
 
+    public IEnumerable<PeerLink> All => _links.Values;
+
+    /// <summary>Peers that are expected back at once.</summary>
+    public PeersAway Away { get; } = new();
+
     public PeerLink? Find(Address signer) => _links.GetValueOrDefault(signer);
 
     /// <summary>Takes the place of the peer's older session, which ends.</summary>

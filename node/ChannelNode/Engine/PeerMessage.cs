@@ -12,6 +12,9 @@ internal abstract record PeerMessage
 
     public sealed record Reestablish(ChannelId Channel, UInt128 Sent, UInt128 Received) : PeerMessage;
 
+    /// <summary>The node stops, and expects to be back within so many seconds; 0 when it is not coming back.</summary>
+    public sealed record GoingAway(uint BackWithinSeconds) : PeerMessage;
+
     public sealed record Proposal(ChannelTerms Terms) : PeerMessage;
 
     /// <summary>With consent: the answerer's signature under the channel's update of nothing sent and nothing received.</summary>

@@ -60,6 +60,9 @@ internal sealed class PeerSession
 
     public PeerLink Link { get; }
 
+    /// <summary>Told when the peer says that it goes away, and within how many seconds it expects to be back.</summary>
+    public Func<uint, ValueTask> GoesAway { private get; init; } = _ => ValueTask.CompletedTask;
+
     /// <summary>An empty batch; waits while all of this session's wait for the ledger.</summary>
     public async ValueTask<PeerBatch> RentBatchAsync(CancellationToken cancel)
     {
@@ -166,6 +169,7 @@ internal sealed class PeerSession
     public ValueTask ReceiveAsync(PeerMessage message, CancellationToken cancel) => message switch
     {
         PeerMessage.Reestablish said => ReestablishAsync(said, cancel),
+        PeerMessage.GoingAway said => GoesAway(said.BackWithinSeconds),
         PeerMessage.Proposal proposal => _agreements.AnswerProposalAsync(Link, proposal.Terms, cancel),
         PeerMessage.ProposalReply reply => _agreements.TakeReply(Link, reply),
         PeerMessage.DepositAuthorization asked => _agreements.Relay.Answer(Link, asked),

@@ -20,13 +20,21 @@ internal sealed class Peers(
     ChannelAgreements agreements,
     IChannelStore store,
     NodeOptions options,
+    Drain drain,
     ILogger<Peers> log)
 {
     private const int DialDelayMsMin = 200;
     private const int DialDelayMsMax = 5_000;
 
+    /// <summary>Of a peer that has said that it comes back at once.</summary>
+    private const int DialDelayMsMaxAway = 400;
+
+    /// <summary>Unconfirmed channels that a peer is asked about as soon as it is there; the others when they are used.</summary>
+    private const int UnconfirmedAskedMax = 10_000;
+
     private readonly ConcurrentDictionary<Address, string> _urls = new(store.ReadPeerUrls());
     private readonly ConcurrentDictionary<Address, bool> _dialling = new();
+    private readonly ConcurrentDictionary<Address, long> _away = new();
     private CancellationToken _stopping = new(canceled: true);
 
     /// <summary>Set once by whoever wires the node.</summary>
@@ -84,9 +92,13 @@ internal sealed class Peers(
     {
         try
         {
-            int asked = await ledger.RunAsync(turn => Join(link), cancel);
+            drain.ThrowIfOn();
+            int asked = await ledger.RunAsync(turn => Join(link, turn), cancel);
             log.PeerConnected(link.Signer, asked);
-            return new PeerSession(link, book, ledger, scheme, clock, agreements, options, log);
+            return new PeerSession(link, book, ledger, scheme, clock, agreements, options, log)
+            {
+                GoesAway = seconds => TakeGoingAwayAsync(link, seconds),
+            };
         }
         catch
         {
@@ -95,7 +107,7 @@ internal sealed class Peers(
         }
     }
 
-    private int Join(PeerLink link)
+    private int Join(PeerLink link, LedgerTurn turn)
     {
         links.Replace(link);
         int asked = 0;
@@ -105,6 +117,9 @@ internal sealed class Peers(
             asked++;
         }
 
+        foreach (ChannelId unconfirmed in store.ReadUnconfirmed(link.Signer, UnconfirmedAskedMax))
+            if (book.Find(unconfirmed) is { } slot) link.Reestablishing.Ask(slot);
+        links.Away.Return(link, turn);
         return asked;
     }
 
@@ -127,8 +142,58 @@ internal sealed class Peers(
     private bool Leave(PeerLink link, LedgerTurn turn)
     {
         links.Remove(link);
-        link.Reestablishing.End(turn);
+        link.Reestablishing.End(links.Away, turn);
         return true;
+    }
+
+    private ValueTask TakeGoingAwayAsync(PeerLink link, uint backWithinSeconds)
+    {
+        uint seconds = Math.Min(backWithinSeconds, options.PeerRestartSeconds);
+        if (seconds == 0) return ValueTask.CompletedTask;
+        return ledger.EnqueueAsync(
+            new TakeGoingAway(link, links.Away, round => _ = ExpectBackAsync(link, round, TimeSpan.FromSeconds(seconds))),
+            CancellationToken.None);
+    }
+
+    /// <summary>For so long payments to the peer wait; then what waits is refused, and a session that did not end is ended.</summary>
+    private async Task ExpectBackAsync(PeerLink link, long round, TimeSpan patience)
+    {
+        log.PeerGoesAway(link.Signer, patience);
+        _away[link.Signer] = round;
+        await Task.Delay(patience, clock.Time);
+        _away.TryRemove(KeyValuePair.Create(link.Signer, round));
+        try
+        {
+            await ledger.RunAsync(
+                turn =>
+                {
+                    links.Away.End(link.Signer, round, turn);
+                    return true;
+                },
+                CancellationToken.None);
+            if (link.IsCurrent) link.End("it said that it goes away, and stayed");
+        }
+        catch (RefusalException)
+        {
+            // The node is stopping.
+        }
+    }
+
+    /// <summary>Tells every peer that this node stops, and refuses what waits for peers that are away.</summary>
+    public Task SayGoingAwayAsync(CancellationToken cancel) => ledger.RunAsync(
+        turn =>
+        {
+            foreach (PeerLink link in links.All) link.Send(new PeerMessage.GoingAway(options.RestartSeconds));
+            links.Away.EndAll(Refusal.Draining, turn);
+            return true;
+        },
+        cancel);
+
+    public bool HasSessions => links.All.Any();
+
+    public void EndSessions(string reason)
+    {
+        foreach (PeerLink link in links.All) link.End(reason);
     }
 
     /// <summary>Starts dialling every known peer until it answers; goes on until cancelled.</summary>
@@ -140,7 +205,7 @@ internal sealed class Peers(
 
     private void KeepDialling(Address signer)
     {
-        if (_stopping.IsCancellationRequested || IsConnected(signer) || !_urls.ContainsKey(signer)) return;
+        if (_stopping.IsCancellationRequested || drain.IsOn || IsConnected(signer) || !_urls.ContainsKey(signer)) return;
         if (_dialling.TryAdd(signer, true)) _ = Task.Run(() => DialUntilConnectedAsync(signer), CancellationToken.None);
     }
 
@@ -148,12 +213,13 @@ internal sealed class Peers(
     {
         try
         {
-            for (int delayMs = DialDelayMsMin; !IsConnected(signer); delayMs = Math.Min(delayMs * 2, DialDelayMsMax))
+            for (int delayMs = DialDelayMsMin; !IsConnected(signer) && !drain.IsOn;)
             {
                 // Two nodes that dial each other at the same moment end each other's sessions: never in step again.
                 int waitMs = delayMs + Random.Shared.Next(delayMs);
                 await Task.Delay(TimeSpan.FromMilliseconds(waitMs), clock.Time, _stopping);
-                if (!IsConnected(signer)) await TryDialAsync(signer, delayMs);
+                if (!IsConnected(signer) && !drain.IsOn) await TryDialAsync(signer, delayMs);
+                delayMs = Math.Min(delayMs * 2, _away.ContainsKey(signer) ? DialDelayMsMaxAway : DialDelayMsMax);
             }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)

@@ -45,25 +45,36 @@ internal sealed class Reestablishing(PeerLink link)
         AskNext();
     }
 
-    /// <summary>The session is over: what waited for an answer, or an acknowledgement, is refused, unless a newer session was asked.</summary>
-    public void End(LedgerTurn turn)
+    /// <summary>
+    /// The session is over: what waited for an answer, or an acknowledgement, is refused, unless a newer session was asked, or
+    /// can be, or the peer is expected back.
+    /// </summary>
+    public void End(PeersAway away, LedgerTurn turn)
     {
         foreach (ChannelSlot slot in _underWay.Concat(_next))
         {
             if (slot.AskedOn != link) continue;
             slot.AskedOn = null;
-            foreach (EstablishedCommand waiting in slot.TakeWaiting()) waiting.Refuse(Refusal.PeerOffline, turn);
+            End(slot, away, turn);
         }
 
         foreach (ChannelSlot slot in link.Held)
         {
             if (slot.EstablishedOn != link || (slot.AskedOn is { } asked && asked != link)) continue;
-            foreach (EstablishedCommand waiting in slot.TakeWaiting()) waiting.Refuse(Refusal.PeerOffline, turn);
+            End(slot, away, turn);
         }
 
         _underWay.Clear();
         _next.Clear();
         link.Held.Clear();
+    }
+
+    private void End(ChannelSlot slot, PeersAway away, LedgerTurn turn)
+    {
+        if (slot.Waiting.Count == 0) return;
+        if (slot.Link is { } newer && newer != link) newer.Reestablishing.Ask(slot);
+        else if (!away.TryHold(slot))
+            foreach (EstablishedCommand waiting in slot.TakeWaiting()) waiting.Refuse(Refusal.PeerOffline, turn);
     }
 
     private void AskNext()

@@ -75,6 +75,8 @@ internal sealed class TakeReestablish(
             return;
         }
 
+        turn.Confirm(slot);
+
         // What the peer says beyond our own total is a close that it has seen mined and we have not yet.
         Updates.Acknowledge(slot.Working, UInt128.Min(received, slot.Working.Sent), out ChannelState next);
 

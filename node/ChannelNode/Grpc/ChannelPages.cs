@@ -74,12 +74,15 @@ internal static class ChannelPages
     private static Wire.Channel Write(Node node, StoredChannel stored)
     {
         ChannelSlot? slot = node.Book.Peek(stored.Channel.Id);
-        return NodeWire.Write(
+        Address peer = stored.Channel.Theirs.Signer;
+        Wire.Channel wire = NodeWire.Write(
             stored.Channel,
             stored.State,
-            node.Peers.IsConnected(stored.Channel.Theirs.Signer),
+            node.Peers.IsConnected(peer),
             slot?.PeerRefusal ?? Refusal.None,
             slot?.ProvenByPeer ?? UInt128.Zero);
+        wire.RestoredUnconfirmed = slot?.IsUnconfirmed ?? node.Store.IsUnconfirmed(peer, stored.Channel.Id);
+        return wire;
     }
 
     private static bool Has(Wire.ChannelStatus wanted, in ChannelState state) =>

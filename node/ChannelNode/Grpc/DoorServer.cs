@@ -23,7 +23,7 @@ internal sealed class DoorServer : IAsyncDisposable
     /// <summary>Throws <see cref="RefusalException"/>, naming the option, where it cannot be opened.</summary>
     /// <param name="access">Who may call; null for a door whose callers prove themselves in what they say.</param>
     public static async Task<DoorServer> OpenAsync(
-        DoorPlan plan, NodeOptions options, ChainView view, ILoggerFactory logs, ApiAccess? access,
+        DoorPlan plan, NodeOptions options, ChainView view, Drain drain, ILoggerFactory logs, ApiAccess? access,
         Action<IServiceCollection> add, Action<WebApplication> map)
     {
         plan.Address.TakeStaleSocketAway(plan.Flag);
@@ -37,8 +37,9 @@ internal sealed class DoorServer : IAsyncDisposable
             if (access is not null) grpc.Interceptors.Add<AccessInterceptor>(access);
         });
         builder.Services.AddGrpcReflection();
-        builder.Services.AddGrpcHealthChecks().AddCheck("chain", () => view.IsCurrent
-            ? HealthCheckResult.Healthy()
+        builder.Services.AddGrpcHealthChecks().AddCheck("chain", () =>
+            drain.IsOn ? HealthCheckResult.Unhealthy("the node is stopping: it begins nothing new")
+            : view.IsCurrent ? HealthCheckResult.Healthy()
             : HealthCheckResult.Unhealthy("the chain was not seen for too long: nothing is paid or accepted"));
         add(builder.Services);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));

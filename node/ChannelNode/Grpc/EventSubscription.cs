@@ -19,6 +19,8 @@ internal sealed class EventSubscription(
     public async Task RunAsync(ulong afterCursor, bool keptOnly, CancellationToken cancel)
     {
         ulong newest = node.Ledger.EventCursor;
+        CursorGap[] gaps = [.. node.Store.Restorations.Select(restored => restored.Events)];
+        RestoredCursors.Check(gaps, afterCursor);
         if (afterCursor > newest)
         {
             throw new RefusalException(
@@ -33,13 +35,15 @@ internal sealed class EventSubscription(
             Wire.SubscribeEventsResponse response = new();
             foreach (OperatorEvent what in events)
             {
-                if (what.Cursor > afterCursor + 1) throw Expired(afterCursor, what.Cursor);
+                if (what.Cursor > afterCursor + 1 && !RestoredCursors.Bridge(gaps, afterCursor, what.Cursor))
+                    throw Expired(afterCursor, what.Cursor);
                 if (keptOnly && what.Cursor > newest) break;
                 if (IsWanted(what)) response.Events.Add(EventWire.Write(what));
                 afterCursor = what.Cursor;
             }
 
             if (response.Events.Count > 0) await responses.WriteAsync(response, cancel);
+            if (events.Count == 0 && keptOnly) return;
             if (events.Count == 0) await node.Ledger.WhenHappenedAsync(afterCursor, cancel);
         }
     }

@@ -10,7 +10,7 @@ namespace ChannelNode.Grpc;
 /// <summary>What applications and operators ask of the node. Refusals leave through <see cref="RefusalInterceptor"/>.</summary>
 internal sealed class NodeGrpcService(Node node, NodeIdentity identity, TokenBook tokens) : Wire.NodeService.NodeServiceBase
 {
-    private readonly ProgressStream _progress = new(node.Stopping);
+    private readonly ProgressStream _progress = new(node.Stopping, node.Drain);
 
     public override Task<Wire.GetInfoResponse> GetInfo(Wire.GetInfoRequest request, ServerCallContext context)
     {
@@ -29,6 +29,8 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity, TokenBoo
             PeerListen = node.PeerListen,
             EventCursor = node.Ledger.EventCursor,
             DroppedEventCursor = node.Store.ReadDroppedEventCursor(),
+            Restoration = NodeWire.Write(node.Store),
+            Draining = node.Drain.IsOn,
         };
         foreach (PeerStatus peer in node.Peers.List())
         {
@@ -205,8 +207,9 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity, TokenBoo
         ServerCallContext context)
     {
         ChannelId? only = request.ChannelId.Length == 0 ? null : Find(request.ChannelId).Channel.Id;
-        return new PaymentSubscription(node, only, request.Runs, responseStream)
-            .RunAsync(request.AfterCursor, context.CancellationToken);
+        PaymentSubscription subscription = new(node, only, request.Runs, responseStream);
+        return node.Drain.RunAsync(
+            cancel => subscription.RunAsync(request.AfterCursor, request.KeptOnly, cancel), context.CancellationToken);
     }
 
     public override Task SubscribeEvents(
@@ -215,8 +218,9 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity, TokenBoo
         ServerCallContext context)
     {
         ChannelId? only = request.ChannelId.Length == 0 ? null : Find(request.ChannelId).Channel.Id;
-        return new EventSubscription(node, only, request.Kinds, responseStream)
-            .RunAsync(request.AfterCursor, request.KeptOnly, context.CancellationToken);
+        EventSubscription subscription = new(node, only, request.Kinds, responseStream);
+        return node.Drain.RunAsync(
+            cancel => subscription.RunAsync(request.AfterCursor, request.KeptOnly, cancel), context.CancellationToken);
     }
 
     public override Task CloseChannel(
@@ -305,6 +309,16 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity, TokenBoo
 
     public override async Task<Wire.RevokeTokenResponse> RevokeToken(Wire.RevokeTokenRequest request, ServerCallContext context) =>
         new() { Token = TokenWire.Write(await tokens.RevokeAsync(request.Number, context.CancellationToken), []) };
+
+    public override Task CreateBackup(
+        Wire.CreateBackupRequest request, IServerStreamWriter<Wire.CreateBackupResponse> responseStream, ServerCallContext context) =>
+        node.Drain.RunAsync(cancel => BackupStream.RunAsync(node, request, responseStream, cancel), context.CancellationToken);
+
+    public override Task ListSentPayments(
+        Wire.ListSentPaymentsRequest request,
+        IServerStreamWriter<Wire.ListSentPaymentsResponse> responseStream,
+        ServerCallContext context) =>
+        SentPaymentList.WriteAsync(node, Find(request.ChannelId), request.AfterTotal, responseStream, context.CancellationToken);
 
     private ChannelSlot Find(string channelId) => node.Book.Get(Fields.ReadChannelId(channelId));
 }

@@ -66,6 +66,18 @@ internal static class NodeWire
         };
     }
 
+    /// <summary>The newest restoration of the database; null when it never was.</summary>
+    public static Wire.RestorationInfo? Write(IChannelStore store) => store.Restorations is [.., var restored]
+        ? new Wire.RestorationInfo
+        {
+            RestoredAtMs = restored.RestoredAtMs,
+            BackupAtMs = restored.BackupAtMs,
+            UnconfirmedChannels = store.UnconfirmedCount,
+            KnownCursor = restored.Received.After,
+            FirstCursor = restored.Received.UpTo + 1,
+        }
+        : null;
+
     public static Wire.WatchtowerInfo Write(WatchtowerStatus tower) => new()
     {
         Url = tower.Url,

@@ -31,6 +31,7 @@ internal sealed class PaymentStream
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
     private List<Result> _results = [];
     private int _underWay;
+    private bool _isCutShort;
     private long _unanswered = 1; // One for the reading itself.
 
     public PaymentStream(
@@ -49,18 +50,20 @@ internal sealed class PaymentStream
 
     public async Task RunAsync(CancellationToken cancel)
     {
-        Task reading = ReadAsync(cancel);
+        using var mayRead = CancellationTokenSource.CreateLinkedTokenSource(cancel, _node.Drain.Begun);
+        Task reading = ReadAsync(mayRead.Token, cancel);
         await WriteAsync(cancel);
         await reading;
+        if (_isCutShort) throw Drain.Refused(); // All that was read is answered.
     }
 
-    private async Task ReadAsync(CancellationToken cancel)
+    private async Task ReadAsync(CancellationToken mayRead, CancellationToken cancel)
     {
         try
         {
             List<PaymentRequest> asked = [];
             ulong index = 0;
-            while (await _requests.MoveNext(cancel))
+            while (await _requests.MoveNext(mayRead))
             {
                 RepeatedField<Wire.Payment> payments = _requests.Current.Payments;
                 if (payments.Count is 0 or > PaymentsPerRequestMax)
@@ -72,6 +75,11 @@ internal sealed class PaymentStream
                 await _queue.AddAsync(asked, cancel);
             }
 
+            Finish();
+        }
+        catch (OperationCanceledException) when (_node.Drain.IsOn && !cancel.IsCancellationRequested)
+        {
+            _isCutShort = true;
             Finish();
         }
         catch (Exception error)
@@ -203,6 +211,8 @@ internal sealed class PaymentStream
         Refusal.ChannelClosing => "it is closing on chain",
         Refusal.CloseAgreed => "a cooperative close is agreed, and waits to be mined or to expire",
         Refusal.PeerOffline => "its peer is not connected; the same call with the same key may be made again",
+        Refusal.RestoredUnconfirmed =>
+            "the database was restored from a backup, and the peer has not told since where this channel stands",
         Refusal.StateLost => "the peer can prove more payments than this node's database knows: it is older than the truth",
         Refusal.TooManyInFlight => "too many payments wait for the peer's acknowledgement",
         Refusal.ChainUnavailable => "the chain was not seen for too long to take or give money",

@@ -25,30 +25,36 @@ internal sealed class PaymentSubscription(
     private string _channelName = string.Empty;
     private string _tokenName = string.Empty;
 
-    public async Task RunAsync(ulong afterCursor, CancellationToken cancel)
+    public async Task RunAsync(ulong afterCursor, bool keptOnly, CancellationToken cancel)
     {
-        if (afterCursor > node.Ledger.ReceivedCursor)
+        ulong newest = node.Ledger.ReceivedCursor;
+        CursorGap[] gaps = [.. node.Store.Restorations.Select(restored => restored.Received)];
+        RestoredCursors.Check(gaps, afterCursor);
+        if (afterCursor > newest)
         {
             throw new RefusalException(
                 Refusal.CursorUnknown,
-                $"after_cursor is {afterCursor}, expected at most {node.Ledger.ReceivedCursor}, the newest payment's")
+                $"after_cursor is {afterCursor}, expected at most {newest}, the newest payment's")
             {
                 Field = "after_cursor",
             };
         }
 
-        while (true)
+        while (!keptOnly || afterCursor < newest)
         {
             cancel.ThrowIfCancellationRequested();
             IReadOnlyList<JournalledRun> runs = node.Store.ReadReceived(afterCursor, PaymentsPerRead);
             foreach (JournalledRun run in runs)
             {
-                if (run.Run.FirstCursor > afterCursor + 1) throw Expired(afterCursor, run.Run.FirstCursor);
+                if (keptOnly && run.Run.FirstCursor > newest) break;
+                if (run.Run.FirstCursor > afterCursor + 1 && !RestoredCursors.Bridge(gaps, afterCursor, run.Run.FirstCursor))
+                    throw Expired(afterCursor, run.Run.FirstCursor);
                 if (only is null || run.Run.Channel == only) await AddAsync(run, afterCursor, cancel);
                 afterCursor = run.Run.LastCursor;
             }
 
             await FlushAsync(cancel);
+            if (runs.Count == 0 && keptOnly) return;
             if (runs.Count == 0) await node.Ledger.WhenReceivedAsync(afterCursor, cancel);
         }
     }

@@ -32,6 +32,7 @@ internal static class PeerWire
             ReadChannel(message.DepositAuthorizationReply.ChannelId),
             message.DepositAuthorizationReply.ValidBeforeSeconds,
             ReadRefusal(message.DepositAuthorizationReply.Refusal)),
+        Wire.PeerMessage.KindOneofCase.GoingAway => new PeerMessage.GoingAway(message.GoingAway.BackWithinSeconds),
         Wire.PeerMessage.KindOneofCase.CloseProposal => Read(message.CloseProposal),
         Wire.PeerMessage.KindOneofCase.CloseProposalReply => Read(message.CloseProposalReply),
         _ => throw Malformed("kind", message.KindCase, "a message for an established session"),
@@ -92,6 +93,10 @@ internal static class PeerWire
                 Received = Write(said.Received),
             },
         },
+        PeerMessage.GoingAway said => new Wire.PeerMessage
+        {
+            GoingAway = new Wire.GoingAway { BackWithinSeconds = said.BackWithinSeconds },
+        },
         PeerMessage.Proposal said => new Wire.PeerMessage
         {
             ChannelProposal = new Wire.ChannelProposal { Terms = Write(said.Terms) },
@@ -105,19 +110,7 @@ internal static class PeerWire
                 Refusal = (Wire.Refusal)said.Refusal,
             },
         },
-        PeerMessage.DepositAuthorization said => new Wire.PeerMessage
-        {
-            DepositAuthorization = new Wire.DepositAuthorization
-            {
-                ChannelId = Write(said.Channel),
-                Amount = Write(said.Amount),
-                From = Write(said.Authorization.From),
-                ValidAfterSeconds = said.Authorization.ValidAfterSeconds,
-                ValidBeforeSeconds = said.Authorization.ValidBeforeSeconds,
-                Salt = Write(said.Authorization.Salt),
-                Signature = Write(said.Authorization.Signature),
-            },
-        },
+        PeerMessage.DepositAuthorization said => new Wire.PeerMessage { DepositAuthorization = Write(said) },
         PeerMessage.DepositAuthorizationReply said => new Wire.PeerMessage
         {
             DepositAuthorizationReply = new Wire.DepositAuthorizationReply
@@ -148,6 +141,17 @@ internal static class PeerWire
             },
         },
         _ => throw new ArgumentOutOfRangeException(nameof(message), message, "not a message of its own"),
+    };
+
+    private static Wire.DepositAuthorization Write(PeerMessage.DepositAuthorization said) => new()
+    {
+        ChannelId = Write(said.Channel),
+        Amount = Write(said.Amount),
+        From = Write(said.Authorization.From),
+        ValidAfterSeconds = said.Authorization.ValidAfterSeconds,
+        ValidBeforeSeconds = said.Authorization.ValidBeforeSeconds,
+        Salt = Write(said.Authorization.Salt),
+        Signature = Write(said.Authorization.Signature),
     };
 
     public static Wire.Terms Write(ChannelTerms terms) => new()

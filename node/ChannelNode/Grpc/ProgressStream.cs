@@ -11,7 +11,7 @@ namespace ChannelNode.Grpc;
 /// Tells the steps of a job as they happen. The job itself is not bound to the call: a caller that goes away stops
 /// watching, while a transaction on its way is still brought to its end, until the node stops.
 /// </summary>
-internal sealed class ProgressStream(CancellationToken stopping)
+internal sealed class ProgressStream(CancellationToken stopping, Drain drain)
 {
     /// <summary>W3C trace context of the caller.</summary>
     public const string TraceHeader = "traceparent";
@@ -25,9 +25,13 @@ internal sealed class ProgressStream(CancellationToken stopping)
         Channel<OperationStep> steps = System.Threading.Channels.Channel.CreateUnbounded<OperationStep>(
             new UnboundedChannelOptions { SingleReader = true });
         Task working = WorkAsync(job, steps.Writer, call);
-        CancellationToken watching = call.CancellationToken;
-        await foreach (OperationStep step in steps.Reader.ReadAllAsync(watching))
-            await responses.WriteAsync(wrap(NodeWire.Write(step)), watching);
+        await drain.RunAsync(
+            async cancel =>
+            {
+                await foreach (OperationStep step in steps.Reader.ReadAllAsync(cancel))
+                    await responses.WriteAsync(wrap(NodeWire.Write(step)), cancel);
+            },
+            call.CancellationToken);
         await working;
     }
 

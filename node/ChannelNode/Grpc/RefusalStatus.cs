@@ -70,7 +70,8 @@ internal static class RefusalStatus
         Refusal.WrongIdentity or Refusal.TokenMissing or Refusal.TokenInvalid or Refusal.TokenExpired
             or Refusal.TokenRevoked => Code.Unauthenticated,
         Refusal.WrongSigner or Refusal.NotParty or Refusal.ScopeMissing or Refusal.AddressNotAllowed => Code.PermissionDenied,
-        Refusal.PeerOffline or Refusal.ChainUnavailable or Refusal.SignerUnavailable or Refusal.NotReady => Code.Unavailable,
+        Refusal.PeerOffline or Refusal.ChainUnavailable or Refusal.SignerUnavailable or Refusal.NotReady
+            or Refusal.Draining => Code.Unavailable,
         _ => Code.FailedPrecondition,
     };
 }

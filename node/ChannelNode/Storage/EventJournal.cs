@@ -12,6 +12,9 @@ internal sealed class EventJournal(RocksDb database, ColumnFamilyHandle family)
     /// <summary>What is beyond a limit is at most this part more.</summary>
     private const int Parts = 8;
 
+    /// <summary>Cursors that were never given.</summary>
+    public IReadOnlyList<CursorGap> Gaps { private get; set; } = [];
+
     /// <summary>The newest cursor; 0 before the first. Its row is never deleted.</summary>
     public ulong LastCursor()
     {
@@ -41,7 +44,9 @@ internal sealed class EventJournal(RocksDb database, ColumnFamilyHandle family)
         if (Oldest() is not { } oldest) return;
         long keptMs = (long)keptFor.TotalMilliseconds;
         ulong last = LastCursor(), count = last - oldest.Cursor + 1, first = oldest.Cursor;
-        if (count > countMax + countMax / Parts) first = last - countMax + 1;
+        foreach (CursorGap gap in Gaps)
+            if (oldest.Cursor <= gap.After && last > gap.UpTo) count -= gap.UpTo - gap.After;
+        if (count > countMax + countMax / Parts) first = Math.Max(oldest.Cursor, last - Math.Min(last, countMax) + 1);
         if (nowMs - oldest.TimeMs > keptMs + keptMs / Parts) first = Math.Max(first, FirstSince(nowMs - keptMs, last));
         if (first > oldest.Cursor) Delete(oldest.Cursor, first);
     }

@@ -20,7 +20,7 @@ internal static class IdentityRow
     private const byte WatchtowerRole = 1;
 
     /// <summary>Which column families there are and what their keys mean. Rows carry versions of their own.</summary>
-    public const uint Schema = 5;
+    public const uint Schema = 6;
 
     public static ReadOnlySpan<byte> Key => "identity"u8;
 
@@ -33,24 +33,38 @@ internal static class IdentityRow
         if (identity.GuardsOthers) row.Byte(WatchtowerRole);
     }
 
-    /// <summary>Throws when the database has another schema or belongs to another identity, naming both.</summary>
-    public static void Check(string directory, ReadOnlySpan<byte> source, StoreIdentity expected)
+    /// <summary>
+    /// Answers the database's schema, ours or an older one that can be brought up to it. Throws when it has another or belongs
+    /// to another identity, naming both.
+    /// </summary>
+    public static uint Check(string directory, ReadOnlySpan<byte> source, StoreIdentity expected)
     {
         var row = new RowReader("identity", source);
         uint schema = row.UInt32();
-        if (schema != Schema)
-            throw new StoreException($"The database in {directory} has schema {schema}; this program knows schema {Schema}.");
+        CheckSchema(directory, schema);
 
         StoreIdentity found = ReadRest(ref row);
         if (found != expected)
             throw new StoreException(
                 $"The database in {directory} belongs to {Describe(found)}; this node is {Describe(expected)}.");
+        return schema;
     }
 
-    public static StoreIdentity Read(ReadOnlySpan<byte> source)
+    public static void CheckSchema(string directory, uint schema)
+    {
+        if (schema is >= StoreMigrations.Oldest and <= Schema) return;
+        string known = $"this program knows schema {Schema}, and brings {StoreMigrations.Oldest} and later up to it";
+        throw new StoreException(
+            $"The database in {directory} has schema {schema}; {known}."
+            + (schema > Schema ? " A newer program wrote it: run that one, or restore a backup of before." : ""));
+    }
+
+    public static StoreIdentity Read(ReadOnlySpan<byte> source) => Read(source, out _);
+
+    public static StoreIdentity Read(ReadOnlySpan<byte> source, out uint schema)
     {
         var row = new RowReader("identity", source);
-        row.UInt32();
+        schema = row.UInt32();
         return ReadRest(ref row);
     }
 

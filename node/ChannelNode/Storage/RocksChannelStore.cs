@@ -9,7 +9,7 @@ namespace ChannelNode.Storage;
 /// The node's memory in one RocksDB database. Every <see cref="Commit"/> is one batch over all column families and so
 /// one record of the write-ahead log: after a crash it is there whole or not at all.
 /// </summary>
-internal sealed class RocksChannelStore : IChannelStore
+internal sealed partial class RocksChannelStore : IChannelStore
 {
     private readonly StoreGate _gate = new(nameof(RocksChannelStore));
 
@@ -85,7 +85,9 @@ internal sealed class RocksChannelStore : IChannelStore
         byte[]? row = _database.Get(IdentityRow.Key, _families.Meta);
         if (row is not null)
         {
-            IdentityRow.Check(directory, row, identity);
+            uint schema = IdentityRow.Check(directory, row, identity);
+            if (schema < IdentityRow.Schema) Migrate(schema, identity);
+            ReadMarks();
             return;
         }
         foreach (ColumnFamilyHandle family in _families.Data)
@@ -103,6 +105,16 @@ internal sealed class RocksChannelStore : IChannelStore
         using StoreGate.Pass pass = _gate.Enter();
         (ulong free, ulong total) = DiskSpace.Around(_database.Path);
         return new DiskUse(DiskSpace.UsedBy(_database.Path), _received.Bytes, free, total);
+    }
+
+    /// <summary>All steps from an older schema to ours, in one write with the schema's new number: done whole or not at all.</summary>
+    private void Migrate(uint schema, StoreIdentity identity)
+    {
+        var batch = new StoreBatch(_families, _ourSigner);
+        StoreMigrations.Add(batch, schema);
+        batch.PutIdentity(identity);
+        Commit(batch, durable: true);
+        MigratedFrom = schema;
     }
 
     public ulong ChannelCount => Interlocked.Read(ref _channelCount);
@@ -233,7 +245,7 @@ internal sealed class RocksChannelStore : IChannelStore
     public ulong ReadReceivedCursor()
     {
         using StoreGate.Pass pass = _gate.Enter();
-        return _received.LastCursor();
+        return Math.Max(_received.LastCursor(), _restorations.Count == 0 ? 0 : _restorations[^1].Received.UpTo);
     }
 
     public ulong ReadDroppedCursor()
@@ -303,7 +315,7 @@ internal sealed class RocksChannelStore : IChannelStore
     public ulong ReadEventCursor()
     {
         using StoreGate.Pass pass = _gate.Enter();
-        return _events.LastCursor();
+        return Math.Max(_events.LastCursor(), _restorations.Count == 0 ? 0 : _restorations[^1].Events.UpTo);
     }
 
     public ulong ReadDroppedEventCursor()
@@ -334,6 +346,7 @@ internal sealed class RocksChannelStore : IChannelStore
         {
             _database.Write(writes.Writes, durable ? _synced : _buffered);
             Interlocked.Add(ref _channelCount, (ulong)(long)writes.NewChannels);
+            if (writes.Confirmed > 0) Interlocked.Add(ref _unconfirmedCount, -writes.Confirmed);
         }
         catch (RocksDbSharpException e)
         {

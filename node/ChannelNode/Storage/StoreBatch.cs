@@ -23,6 +23,9 @@ internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IS
     /// <summary>Channels that are put less those that are dropped.</summary>
     public int NewChannels { get; private set; }
 
+    /// <summary>Channels that were unconfirmed and are not any more.</summary>
+    public int Confirmed { get; private set; }
+
     /// <summary>For the store that commits it.</summary>
     public WriteBatch Writes => _writes;
 
@@ -284,6 +287,20 @@ internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IS
         var row = new RowWriter(stackalloc byte[IdentityRow.SizeMax]);
         IdentityRow.Write(ref row, identity);
         Put(families.Meta, IdentityRow.Key, row.Row);
+    }
+
+    public void PutRestoration(int number, Restoration restored)
+    {
+        var row = new RowWriter(stackalloc byte[RestorationRow.Size]);
+        RestorationRow.Write(ref row, restored);
+        Put(families.Meta, RestorationRow.Key(number), row.Row);
+    }
+
+    public void DropUnconfirmed(Address peer, ChannelId channel)
+    {
+        _writes.Delete(UnconfirmedKey.Of(peer, channel), families.Unconfirmed);
+        Confirmed++;
+        IsEmpty = false;
     }
 
     public void Dispose() => _writes.Dispose();

@@ -16,6 +16,7 @@ internal sealed record StoreFamilies(
     ColumnFamilyHandle Deposits,
     ColumnFamilyHandle Events,
     ColumnFamilyHandle Tokens,
+    ColumnFamilyHandle Unconfirmed,
     SegmentSeries Received,
     SegmentSeries Sent)
 {
@@ -32,13 +33,14 @@ internal sealed record StoreFamilies(
         opened.Database.GetColumnFamily(StoreSchema.Deposits),
         opened.Database.GetColumnFamily(StoreSchema.Events),
         opened.Database.GetColumnFamily(StoreSchema.Tokens),
+        opened.Database.GetColumnFamily(StoreSchema.Unconfirmed),
         new SegmentSeries(opened.Database, StoreSchema.Received, opened.Schema.JournalOptions, opened.Families),
         new SegmentSeries(opened.Database, StoreSchema.Sent, opened.Schema.SentOptions, opened.Families));
 
     /// <summary>All that hold a node's data; an empty database has nothing in any of them.</summary>
     public IEnumerable<ColumnFamilyHandle> Data =>
         [
-            Meta, Channels, States, Guarded, Pending, Peers, Jobs, Blocks, Undo, Deposits, Events, Tokens,
+            Meta, Channels, States, Guarded, Pending, Peers, Jobs, Blocks, Undo, Deposits, Events, Tokens, Unconfirmed,
             .. Received.All.Concat(Sent.All).Select(part => part.Family),
         ];
 }

@@ -8,6 +8,7 @@ namespace ChannelNode.Storage;
 /// family       key                              row
 /// default      (unused, RocksDB insists on it)
 /// meta         "identity"                       IdentityRow
+///              "restored", number               RestorationRow
 /// channels     channel id                       TermsRow
 /// states       channel id                       StateRow
 /// guarded      channel id, side                 GuardedRow; only in a watchtower's
@@ -20,6 +21,7 @@ namespace ChannelNode.Storage;
 /// events       cursor                           EventRow
 /// tokens       't', number                      TokenRow
 ///              's', number, currency, peer      SpendingRow
+/// unconfirmed  peer's signer, channel id        nothing; only in a restored one
 /// received@ms  first cursor                     ReceivedRow
 /// sent@ms      'p', channel id, lifetime total  SentRow
 ///              'k', idempotency key, UTF-8      IdempotencyRow
@@ -41,6 +43,7 @@ internal sealed class StoreSchema
     public const string Deposits = "deposits";
     public const string Events = "events";
     public const string Tokens = "tokens";
+    public const string Unconfirmed = "unconfirmed";
     public const string Received = "received";
     public const string Sent = "sent";
 
@@ -112,6 +115,7 @@ internal sealed class StoreSchema
             { Deposits, _calm },
             { Events, _calm },
             { Tokens, _calm },
+            { Unconfirmed, _calm },
         };
         foreach (string name in there)
         {

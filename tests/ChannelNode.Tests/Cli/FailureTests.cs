@@ -149,7 +149,7 @@ public sealed class FailureTests
 
         Assert.Equal(
             """
-            { "version": "1", "signer": "", "owner": "", "chainId": "31337", "contract": "", "blockNumber": "0", "blockTimeSeconds": "0", "channels": 0, "peers": [ { "signer": "0xb0", "url": "http://b", "connected": true } ], "receivedCursor": "0", "peerListen": "", "droppedCursor": "0", "eventCursor": "0", "droppedEventCursor": "0", "watchtowers": [ ] }
+            { "version": "1", "signer": "", "owner": "", "chainId": "31337", "contract": "", "blockNumber": "0", "blockTimeSeconds": "0", "channels": 0, "peers": [ { "signer": "0xb0", "url": "http://b", "connected": true } ], "receivedCursor": "0", "peerListen": "", "droppedCursor": "0", "eventCursor": "0", "droppedEventCursor": "0", "watchtowers": [ ], "draining": false }
             """ + "\n",
             run.Output);
     }

@@ -195,8 +195,11 @@ internal sealed class FakeNode : IAsyncDisposable
             SubscribePaymentsRequest request, IServerStreamWriter<SubscribePaymentsResponse> responses,
             ServerCallContext context)
         {
-            await responses.WriteAsync(answers.Received(request));
-            await Task.Delay(Timeout.Infinite, context.CancellationToken);
+            SubscribePaymentsResponse told = answers.Received(request), wanted = new();
+            wanted.Payments.AddRange(told.Payments.Where(
+                payment => request.ChannelId.Length == 0 || payment.ChannelId == request.ChannelId));
+            await responses.WriteAsync(wanted);
+            if (!request.KeptOnly) await Task.Delay(Timeout.Infinite, context.CancellationToken);
         }
     }
 }

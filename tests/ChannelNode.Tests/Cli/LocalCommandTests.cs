@@ -86,6 +86,8 @@ public sealed class LocalCommandTests
             ["channel", "open"], ["channel", "list"], ["channel", "show"], ["channel", "deposit"], ["channel", "close"],
             ["channel", "start-close"], ["channel", "settle"], ["channel", "claim"],
             ["channel", "credits"], ["channel", "withdraw-credit"], ["pay"], ["payments"], ["payments", "follow"],
+            ["payments", "export"], ["backup"], ["backup", "key"], ["backup", "key", "new"], ["backup", "create"], ["backup", "verify"],
+            ["backup", "restore"],
         ];
         foreach (string[] command in commands)
         {

@@ -32,6 +32,11 @@ public sealed class RunCommandTests
 
     [Theory]
     [InlineData("--chain-id", "31337", nameof(NodeOptions.ChainId))]
+    [InlineData("--backup-every-hours", "5", nameof(NodeOptions.BackupEveryHours))]
+    [InlineData("--backup-keep", "9", nameof(NodeOptions.BackupKeep))]
+    [InlineData("--drain-seconds", "5", nameof(NodeOptions.DrainSeconds))]
+    [InlineData("--restart-seconds", "6", nameof(NodeOptions.RestartSeconds))]
+    [InlineData("--peer-restart-seconds", "7", nameof(NodeOptions.PeerRestartSeconds))]
     [InlineData("--api-listen", "[::1]:0", nameof(NodeOptions.ApiListen))]
     [InlineData("--peer-listen", "0.0.0.0:9000", nameof(NodeOptions.PeerListen))]
     [InlineData("--confirmations", "12", nameof(NodeOptions.Confirmations))]

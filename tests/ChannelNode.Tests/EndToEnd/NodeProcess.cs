@@ -22,6 +22,12 @@ internal sealed class NodeProcess : IAsyncDisposable
     private TaskCompletionSource _killed = new();
     private GrpcChannel? _channel;
 
+    /// <summary>To call what goes beside NodeService.</summary>
+    public GrpcChannel Channel => _channel!;
+
+    /// <summary>Variables that it is started with.</summary>
+    public Dictionary<string, string> Environment { get; } = [];
+
     private NodeProcess(TestChain chain, string[] more) => (_chain, _more) = (chain, more);
 
     /// <summary>All lines that it has logged, since it was started first.</summary>
@@ -29,12 +35,21 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     public string PeerUrl => $"http://127.0.0.1:{_peerPort}";
 
+    public string ApiUrl => $"http://127.0.0.1:{_apiPort}";
+
+    public string DataDirectory => Path.Combine(_folder, "data");
+
     public Wire.NodeService.NodeServiceClient Api { get; private set; } = null!;
 
     /// <param name="more">Options beside the usual ones.</param>
-    public static async Task<NodeProcess> StartAsync(TestChain chain, params string[] more)
+    public static Task<NodeProcess> StartAsync(TestChain chain, params string[] more) =>
+        StartAsync(chain, new Dictionary<string, string>(), more);
+
+    public static async Task<NodeProcess> StartAsync(
+        TestChain chain, IReadOnlyDictionary<string, string> environment, params string[] more)
     {
         NodeProcess node = new(chain, more);
+        foreach ((string name, string value) in environment) node.Environment[name] = value;
         using (PrivateKey key = KeyFile.Create(node.KeyFilePath)) await chain.FundAsync(key.Address);
         await node.StartAsync();
         return node;
@@ -47,14 +62,15 @@ internal sealed class NodeProcess : IAsyncDisposable
         _process = ProgramProcess.Start(
             KillAt,
             [
-                "run", "--data-dir", Path.Combine(_folder, "data"), "--key-file", KeyFilePath,
+                "run", "--data-dir", DataDirectory, "--key-file", KeyFilePath,
                 "--rpc-url", _chain.RpcUrl, "--contract", _chain.Contract.ToString(),
                 "--api-listen", $"127.0.0.1:{_apiPort}", "--peer-listen", $"127.0.0.1:{_peerPort}",
                 "--dispute-window", "600", "--dispute-window-min", "10", "--replace-after", "1", "--poll-ms", "100",
                 .. _more,
-            ]);
+            ],
+            Environment);
         await _process.WhenReadyAsync();
-        _channel = GrpcChannel.ForAddress($"http://127.0.0.1:{_apiPort}");
+        _channel = GrpcChannel.ForAddress(ApiUrl);
         Api = new Wire.NodeService.NodeServiceClient(_channel);
     }
 
@@ -90,6 +106,24 @@ internal sealed class NodeProcess : IAsyncDisposable
         await _process!.KillAsync();
         _process = null;
         _channel?.Dispose();
+    }
+
+    /// <summary>Sends SIGTERM; ends with the exit code, when the process has ended. To be started again after that.</summary>
+    public Task<int> TerminateAsync()
+    {
+        _process!.Terminate();
+        return WhenEndedAsync();
+    }
+
+    /// <summary>SIGTERM, and no more.</summary>
+    public void Terminate() => _process!.Terminate();
+
+    public async Task<int> WhenEndedAsync()
+    {
+        int code = await _process!.WhenEndedAsync();
+        _process = null;
+        _channel?.Dispose();
+        return code;
     }
 
     public async Task<string> OpenAsync(NodeProcess peer, string amount)

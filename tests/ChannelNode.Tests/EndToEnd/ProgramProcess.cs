@@ -11,11 +11,13 @@ internal sealed class ProgramProcess
     private ProgramProcess(Process process, Task ready) => (_process, _ready) = (process, ready);
 
     /// <summary><paramref name="logged"/> is told every line of its log.</summary>
-    public static ProgramProcess Start(Action<Process, string> logged, IReadOnlyList<string> arguments)
+    public static ProgramProcess Start(
+        Action<Process, string> logged, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
         ProcessStartInfo start = new("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "channelnode.dll"));
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
+        foreach ((string name, string value) in environment ?? new Dictionary<string, string>()) start.Environment[name] = value;
         Process process = Process.Start(start)!;
         TaskCompletionSource ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
         process.OutputDataReceived += (_, line) =>
@@ -33,6 +35,22 @@ internal sealed class ProgramProcess
 
     /// <summary>Returns when it says that it is ready.</summary>
     public Task WhenReadyAsync() => _ready.WaitAsync(TestChain.Limit);
+
+    /// <summary>What a service manager sends to stop it.</summary>
+    public void Terminate()
+    {
+        using Process kill = Process.Start("kill", ["-TERM", _process.Id.ToString()]);
+        kill.WaitForExit();
+    }
+
+    /// <summary>Returns with its exit code when it has ended by itself.</summary>
+    public async Task<int> WhenEndedAsync()
+    {
+        await _process.WaitForExitAsync(TestChain.Limit);
+        int code = _process.ExitCode;
+        _process.Dispose();
+        return code;
+    }
 
     /// <summary>SIGKILL.</summary>
     public async Task KillAsync()

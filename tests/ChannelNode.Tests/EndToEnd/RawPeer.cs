@@ -88,7 +88,7 @@ internal sealed class RawPeer : IAsyncDisposable
     public async Task<Wire.PeerMessage> HearAsync()
     {
         using CancellationTokenSource limit = new(TimeSpan.FromSeconds(20));
-        Assert.True(await _call.ResponseStream.MoveNext(limit.Token), "the node ended the session");
+        if (!await _call.ResponseStream.MoveNext(limit.Token)) throw new EndOfStreamException("the node ended the session");
         Wire.PeerMessage heard = _call.ResponseStream.Current.Message;
         if (heard.Hello is not { } theirs) return heard;
         Them = new Party(Address.Read(theirs.Owner.Span), Address.Read(theirs.Signer.Span));

@@ -51,7 +51,7 @@ internal sealed class RecordingPayee
         }
         catch (Exception error) when (error is RpcException or InvalidOperationException or IOException)
         {
-            // Killed.
+            // Killed, or stopped.
         }
     }
 

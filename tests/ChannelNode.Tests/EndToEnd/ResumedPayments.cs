@@ -15,6 +15,9 @@ internal sealed class ResumedPayments(string channel, int count)
     private readonly ulong[] _totals = new ulong[count];
     private readonly Random _random = new(count);
 
+    /// <summary>What ended the newest stream before its time; null when nothing did.</summary>
+    public Exception? EndedBy { get; private set; }
+
     public bool AllPaid => !_totals.Contains(0ul);
 
     /// <summary>The total that each item was acknowledged with; 0 while it is not known to be paid.</summary>
@@ -27,6 +30,7 @@ internal sealed class ResumedPayments(string channel, int count)
     /// <summary>Streams what is left, with a pause after each request; ends when the stream does, however that is.</summary>
     public async Task StreamAsync(NodeProcess payer, int pauseMs)
     {
+        EndedBy = null;
         int[] left = [.. Enumerable.Range(0, count).Where(number => _totals[number] == 0)];
         _random.Shuffle(left); // A node that has forgotten some would sign the same totals for others now.
         using var call = payer.Api.StreamPayments();
@@ -42,6 +46,7 @@ internal sealed class ResumedPayments(string channel, int count)
         catch (Exception error) when (error is RpcException or ObjectDisposedException)
         {
             // The node was killed, and the connection to it closed; the application asks again.
+            EndedBy = error;
         }
 
         await writing;

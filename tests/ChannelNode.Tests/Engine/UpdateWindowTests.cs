@@ -112,7 +112,7 @@ public sealed class UpdateWindowTests
         await rig.Ledger.RunAsync(
             turn =>
             {
-                rig.Link.Reestablishing.End(turn);
+                rig.Link.Reestablishing.End(new PeersAway(), turn);
                 return true;
             },
             CancellationToken.None);
@@ -138,7 +138,7 @@ public sealed class UpdateWindowTests
         await rig.Ledger.RunAsync(
             turn =>
             {
-                rig.Link.Reestablishing.End(turn);
+                rig.Link.Reestablishing.End(new PeersAway(), turn);
                 return true;
             },
             CancellationToken.None);

@@ -35,7 +35,7 @@ internal sealed class SimulatedNode
         ChannelAgreements agreements = new(
             _book, Ledger, _links, _scheme, clock, Options, null!, us, NullLogger<ChannelAgreements>.Instance);
         _peers = new Peers(
-            _book, Ledger, _links, _scheme, clock, agreements, Store, Options, NullLogger<Peers>.Instance)
+            _book, Ledger, _links, _scheme, clock, agreements, Store, Options, new Drain(), NullLogger<Peers>.Instance)
         {
             Dial = (_, _, _) => throw new InvalidOperationException("nobody dials in a simulation"),
         };

@@ -68,16 +68,6 @@ public sealed class StoreOpeningTests : IDisposable
     }
 
     [Fact]
-    public void OtherSchema_IsRefusedNamingBoth()
-    {
-        _folder.Open().Dispose();
-        Tamper(StoreSchema.Meta, "identity"u8.ToArray(), row => row[3] = 9);
-
-        string message = Assert.Throws<StoreException>(_folder.Open).Message;
-        Assert.Contains("has schema 9; this program knows schema 5", message);
-    }
-
-    [Fact]
     public void DataWithoutIdentity_IsRefused()
     {
         using (RocksChannelStore store = _folder.Open()) store.Write(batch => batch.PutReceived(Received(1)));

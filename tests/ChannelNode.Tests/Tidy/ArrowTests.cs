@@ -17,6 +17,7 @@ public sealed class ArrowTests
         ["Grpc"] = ["Core", "Engine", "Proto"],
         ["Cli"] = ["Core", "Engine", "Proto"],
         ["Telemetry"] = ["Core", "Engine"],
+        ["Backups"] = ["Core", "Engine"],
     };
 
     private static readonly string[] Parts = [.. Uses.Keys, "Core", "Proto"];

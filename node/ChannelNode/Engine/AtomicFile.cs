@@ -1,0 +1,74 @@
+using System.Runtime.InteropServices;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// A file that appears under its name when it is whole and on the disk, or not at all. Only its owner may read it. What is
+/// there under the name is replaced.
+/// </summary>
+internal sealed partial class AtomicFile : IAsyncDisposable
+{
+    private const int OpenReadOnly = 0;
+
+    private readonly string _path;
+    private readonly string _unfinished;
+
+    private AtomicFile(string path)
+    {
+        _path = Path.GetFullPath(path);
+        _unfinished = $"{_path}.{Guid.NewGuid():N}.part";
+        FileStreamOptions options = new()
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            Options = FileOptions.Asynchronous,
+        };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        Content = new FileStream(_unfinished, options);
+    }
+
+    public FileStream Content { get; }
+
+    public static AtomicFile Create(string path) => new(path);
+
+    /// <summary>All is written: it is on the disk under its name when this returns.</summary>
+    public async Task FinishAsync(CancellationToken cancel)
+    {
+        await Content.FlushAsync(cancel);
+        Content.Flush(flushToDisk: true);
+        await Content.DisposeAsync();
+        File.Move(_unfinished, _path, overwrite: true);
+        SyncFolder(Path.GetDirectoryName(_path)!);
+    }
+
+    /// <summary>What was renamed, made or removed in a folder is on the disk when this returns.</summary>
+    public static void SyncFolder(string folder)
+    {
+        if (OperatingSystem.IsWindows()) return;
+        int handle = Open(folder, OpenReadOnly);
+        if (handle < 0) throw new IOException($"{folder} cannot be opened: {Marshal.GetLastPInvokeErrorMessage()}");
+        try
+        {
+            if (Sync(handle) < 0) throw new IOException($"{folder} cannot be synced: {Marshal.GetLastPInvokeErrorMessage()}");
+        }
+        finally
+        {
+            _ = Close(handle);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Content.DisposeAsync();
+        File.Delete(_unfinished);
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int Sync(int handle);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int Close(int handle);
+}

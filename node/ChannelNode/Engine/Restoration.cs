@@ -1,0 +1,32 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// Cursors that a restored database never gives: those between the newest that its backup knew and the next that it gives.
+/// A lost database gave some of them, to things that this one does not know, and no cursor may stand for two things.
+/// </summary>
+internal readonly record struct CursorGap(ulong After, ulong UpTo)
+{
+    /// <summary>More than any node gives between a backup and its loss: 14 years of 38,000 a second.</summary>
+    public const ulong Width = 1UL << 44;
+
+    public static CursorGap Behind(ulong newest) => new(newest, checked(newest + Width));
+
+    /// <summary>Whether whoever has handled everything up to a cursor may have seen what this database does not know.</summary>
+    public bool Covers(ulong cursor) => cursor > After && cursor < UpTo;
+
+    /// <summary>Whether nothing that this database knows lies between two cursors.</summary>
+    public bool Bridges(ulong cursor, ulong next) => cursor == After && next == UpTo + 1;
+}
+
+/// <summary>
+/// The database was restored from a backup. What was signed, accepted and asked for between the two times is not in it. Stored
+/// with it, for its whole life: a database may have been restored more than once.
+/// </summary>
+/// <param name="RestoredAtMs">Unix time in milliseconds, by the clock of the machine on which it was restored.</param>
+/// <param name="BackupAtMs">When the backup was made, likewise.</param>
+/// <param name="Received">The gap in the cursors of payments received.</param>
+/// <param name="Events">The gap in those of events.</param>
+/// <param name="IsTold">Whether operators have been told.</param>
+internal sealed record Restoration(long RestoredAtMs, long BackupAtMs, CursorGap Received, CursorGap Events, bool IsTold = false);

@@ -1,0 +1,24 @@
+namespace ChannelNode.Storage;
+
+/// <summary>
+/// What brings the rows of an older schema up to the next, step by step. New column families need no step: opening makes
+/// them. Rows carry versions of their own and are read as they are.
+/// </summary>
+internal static class StoreMigrations
+{
+    /// <summary>The oldest schema that can be brought up to ours.</summary>
+    public const uint Oldest = 5;
+
+    private static readonly Dictionary<uint, Action<StoreBatch>> StepFrom = new()
+    {
+        // 6 remembers restorations, and channels that are unconfirmed since: a database of 5 has none. A program that knows
+        // only 5 would pay in such channels, so it must not open one of 6.
+        [5] = _ => { },
+    };
+
+    /// <summary>Adds all steps to one batch, which also writes the new schema's number.</summary>
+    public static void Add(StoreBatch batch, uint from)
+    {
+        for (uint schema = from; schema < IdentityRow.Schema; schema++) StepFrom[schema](batch);
+    }
+}

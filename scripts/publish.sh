@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Publishes the program as one file, for machines like this one.
+#
+#   scripts/publish.sh                   into publish/: needs the ASP.NET Core 10 runtime where it runs
+#   scripts/publish.sh --self-contained  needs nothing of .NET there; larger
+#   scripts/publish.sh --out FOLDER      somewhere else
+#
+# libsecp256k1 is the distribution's, there as here.
+set -euo pipefail
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+out="$root/publish"
+contained=false
+
+usage() { sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --out) out="${2:?--out needs a folder}"; shift 2 ;;
+    --self-contained) contained=true; shift ;;
+    -h | --help) usage; exit 0 ;;
+    *) echo "unknown argument: $1" >&2; usage >&2; exit 2 ;;
+  esac
+done
+
+case "$(uname -m)" in
+  x86_64) runtime=linux-x64 ;;
+  aarch64) runtime=linux-arm64 ;;
+  *) echo "no native libraries for $(uname -m)" >&2; exit 1 ;;
+esac
+
+# Build outputs of its own: publishing for one runtime must not disturb what is built for any.
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 UseSharedCompilation=false MSBUILDDISABLENODEREUSE=1
+
+# All of it is unpacked at the first start: RocksDB's loader looks for its library beside the program only.
+dotnet publish "$root/node/ChannelNode" -c Release -r "$runtime" --self-contained "$contained" -o "$out" -v quiet \
+  --artifacts-path "$work" -p:PublishSingleFile=true -p:IncludeAllContentForSelfExtract=true -p:DebugType=none
+
+# It starts here, with the library that it finds (it makes a key) and the one that it brings (it says what is no database).
+export DOTNET_BUNDLE_EXTRACT_BASE_DIR="$work/unpacked"
+"$out/channelnode" key new --file "$work/key" >/dev/null
+mkdir "$work/none"
+echo none >"$work/none/CURRENT"
+said="$("$out/channelnode" chain verify --data-dir "$work/none" --rpc-url http://127.0.0.1:1 2>&1)" || true
+[[ "$said" == *"The database in $work/none cannot be opened"* ]] || { printf '%s\n' "$said" >&2; exit 1; }
+echo "$out/channelnode"

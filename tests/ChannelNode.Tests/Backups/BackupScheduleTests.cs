@@ -1,0 +1,122 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Storage;
+using ChannelNode.Tests.Cli;
+using ChannelNode.Tests.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace ChannelNode.Tests.Backups;
+
+public sealed class BackupScheduleTests : IAsyncLifetime
+{
+    private readonly StoreFolder _folder = new();
+    private readonly Clock _clock = new();
+    private readonly RocksChannelStore _store;
+    private readonly Ledger _ledger;
+    private readonly string _to;
+    private bool _fails;
+    private int _made;
+
+    public BackupScheduleTests()
+    {
+        _to = Directory.CreateDirectory(Path.Combine(_folder.Root, "backups")).FullName;
+        _store = _folder.Open();
+        _ledger = new Ledger(
+            new ChannelBook(_store, new PeerLinks(), 1_024), _store, new ChainView(null, _clock, TimeSpan.FromDays(1)), new NodeClock(_clock),
+            Options, NullLogger<Ledger>.Instance);
+        _ledger.Start();
+    }
+
+    private NodeOptions Options => ChannelNode.Cli.CommonFlags.Defaults with
+    {
+        BackupTo = _to,
+        BackupRecipients = ["age1"],
+        BackupEveryHours = 6,
+        BackupKeep = 2,
+    };
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        await _ledger.DisposeAsync();
+        _store.Dispose();
+        _folder.Dispose();
+    }
+
+    private Task LookAsync() => new BackupSchedule(
+        new BackupDesk(WriteAsync), _ledger, new NodeClock(_clock), Options, NullLogger.Instance).LookAsync(CancellationToken.None);
+
+    private async Task<BackupMade> WriteAsync(IReadOnlyList<string> recipients, Stream to, Action<ulong> begins, CancellationToken cancel)
+    {
+        await to.WriteAsync(new byte[] { 1, 2, 3 }, cancel);
+        if (_fails) throw new IOException("the disk is full");
+        _made++;
+        return default;
+    }
+
+    private string[] Files => [.. Directory.EnumerateFiles(_to).Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal)];
+
+    [Fact]
+    public async Task DueByTheNewestFile_AlsoAfterARestart_AndOnlyTheNewestStay()
+    {
+        File.WriteAllText(Path.Combine(_to, "channelnode-mine.age"), "somebody else's");
+        foreach (int hours in (int[])[0, 3, 3, 6, 6]) // At 0, 3, 6, 12 and 18 o'clock; each look is a new start.
+        {
+            _clock.Now += TimeSpan.FromHours(hours);
+            await LookAsync();
+            await LookAsync();
+        }
+
+        Assert.Equal(4, _made);
+        Assert.Equal(
+            ["channelnode-20260101T120000Z.age", "channelnode-20260101T180000Z.age", "channelnode-mine.age"], Files);
+    }
+
+    [Fact]
+    public async Task Failure_IsToldAsAnAlarm_LeavesNothingBehind_AndCostsNoOlderOne()
+    {
+        await LookAsync();
+        _clock.Now += TimeSpan.FromHours(6);
+        _fails = true;
+
+        await LookAsync();
+
+        OperatorEvent told = Assert.Single(_store.ReadEvents(0, 10));
+        Assert.Equal((EventKind.BackupFailed, EventSeverity.Alarm), (told.Kind, told.Severity));
+        Assert.Contains("the disk is full", told.Sentence);
+        Assert.Equal(["channelnode-20260101T000000Z.age"], Files);
+
+        _fails = false;
+        await LookAsync();
+        Assert.Equal(2, Files.Length);
+    }
+
+    [Fact]
+    public async Task FolderThatIsNotThere_IsToldAsAnAlarm()
+    {
+        Directory.Delete(_to);
+
+        await LookAsync();
+
+        Assert.Contains(_to, Assert.Single(_store.ReadEvents(0, 10)).Sentence);
+    }
+
+    [Fact]
+    public async Task WithoutARecipient_TheNodeDoesNotStart()
+    {
+        (CliRun run, NodeOptions? options) = await CliRun.RunNodeAsync(
+            "--data-dir", "alice", "--rpc-url", "ws://127.0.0.1:8545", "--contract", Address.Zero.ToString(), "--backup-to", _to);
+
+        Assert.Null(options);
+        Assert.StartsWith("error: INVALID_ARGUMENT: --backup-recipient: needed with --backup-to", run.Error);
+    }
+
+    private sealed class Clock : TimeProvider
+    {
+        public DateTimeOffset Now { get; set; } = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+        public override DateTimeOffset GetUtcNow() => Now;
+    }
+}

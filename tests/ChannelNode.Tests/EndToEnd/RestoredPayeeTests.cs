@@ -1,0 +1,87 @@
+using ChannelNode.Backups;
+using ChannelNode.Storage;
+using Grpc.Core;
+using Xunit;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Tests.EndToEnd;
+
+/// <summary>A payee that loses its database and is restored: what it accepted since the backup, its peers still owe it.</summary>
+[Collection(AnvilCollection.Name)]
+public sealed class RestoredPayeeTests(AnvilFixture anvil)
+{
+    [Fact]
+    public async Task RestoredFromAnOlderBackup_IsToldAgainWhatItLost_UnderNewCursors_AndClosesWithAllOfIt()
+    {
+        await using TestChain chain = await TestChain.OpenAsync(anvil);
+        await using TestNode alice = await TestNode.StartAsync(chain);
+        int port = Ports.Free(); // Where alice finds it again.
+        await using TestNode bob = await TestNode.StartAsync(chain, options => options with { PeerListen = $"127.0.0.1:{port}" });
+        string id = await alice.OpenAsync(bob, "1000");
+        await alice.PayAsync(id, "100", item: "one");
+        using MemoryStream backup = new();
+        using AgeIdentity identity = AgeIdentity.Generate();
+        await BackUpAsync(bob, identity, backup);
+        await alice.PayAsync(id, "200", item: "two");
+        await alice.PayAsync(id, "300", item: "three");
+        await bob.StopAsync();
+        await RestoreAsync(bob, identity, backup);
+        await bob.StartAsync();
+
+        // Nobody pays in the channel: the restored node asks by itself, as soon as its peer is there.
+        Wire.Channel again = await bob.UntilAsync(id, channel => channel.Received == "600" && !channel.RestoredUnconfirmed);
+
+        Wire.GetInfoResponse info = await bob.Api.GetInfoAsync(new Wire.GetInfoRequest());
+        Assert.Equal(0ul, info.Restoration.UnconfirmedChannels);
+        Assert.Equal(1ul, info.Restoration.KnownCursor);
+        await CheckSubscribersAsync(bob, info.Restoration.FirstCursor);
+        Assert.Equal("600", again.OurBalance);
+        using (var call = bob.Api.CloseChannel(new Wire.CloseChannelRequest { ChannelId = id }))
+            while (await call.ResponseStream.MoveNext(TestChain.Limit)) { }
+        Assert.Equal(("0", "0"), ((await bob.ChannelAsync(id)).OurPot, (await bob.ChannelAsync(id)).TheirPot));
+    }
+
+    private static async Task CheckSubscribersAsync(TestNode bob, ulong firstCursor)
+    {
+        // Who had handled the first goes on and is told the others once more; of cursors of the lost database nothing is told.
+        Assert.Equal(
+            [(firstCursor, "two"), (firstCursor + 1, "three")], await ReceivedAsync(bob, afterCursor: 1));
+        Assert.Equal([(firstCursor + 1, "three")], await ReceivedAsync(bob, afterCursor: firstCursor));
+        Assert.Equal(3, (await ReceivedAsync(bob, afterCursor: 0)).Count);
+        RpcException refused = await Assert.ThrowsAsync<RpcException>(() => ReceivedAsync(bob, afterCursor: 3));
+        Assert.Equal("CURSOR_UNKNOWN", refused.GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason);
+        Assert.Contains($"or {firstCursor - 1} for all since the restoration", refused.Status.Detail);
+    }
+
+    private static async Task<List<(ulong Cursor, string Item)>> ReceivedAsync(TestNode node, ulong afterCursor)
+    {
+        using var call = node.Api.SubscribePayments(new Wire.SubscribePaymentsRequest { AfterCursor = afterCursor, KeptOnly = true });
+        List<(ulong, string)> told = [];
+        while (await call.ResponseStream.MoveNext(TestChain.Limit))
+            told.AddRange(call.ResponseStream.Current.Payments.Select(payment => (payment.Cursor, payment.ItemId.ToStringUtf8())));
+        return told;
+    }
+
+    private static async Task BackUpAsync(TestNode node, AgeIdentity identity, MemoryStream backup)
+    {
+        using var call = node.Api.CreateBackup(new Wire.CreateBackupRequest { Recipients = { identity.Recipient.Text } });
+        Wire.BackupSummary? summary = null;
+        while (await call.ResponseStream.MoveNext(TestChain.Limit))
+        {
+            backup.Write(call.ResponseStream.Current.Data.Span);
+            summary = call.ResponseStream.Current.Summary;
+        }
+
+        Assert.Equal((1ul, 1ul), (summary!.Channels, summary.ReceivedCursor));
+    }
+
+    private static async Task RestoreAsync(TestNode node, AgeIdentity identity, MemoryStream backup)
+    {
+        Directory.Delete(node.DataDirectory, recursive: true);
+        Directory.CreateDirectory(node.DataDirectory);
+        backup.Position = 0;
+        BackupManifest manifest = await BackupArchive.ReadAsync(backup, [identity], node.DataDirectory, CancellationToken.None);
+        using RocksChannelStore store = RocksChannelStore.Open(node.DataDirectory, RocksChannelStore.ReadIdentity(node.DataDirectory));
+        store.MarkRestored(manifest.CreatedAt.ToUnixTimeMilliseconds() + 1, manifest.CreatedAt.ToUnixTimeMilliseconds());
+    }
+}

@@ -1,0 +1,45 @@
+using ChannelNode.Engine;
+using ChannelNode.Storage;
+using Xunit;
+
+namespace ChannelNode.Tests.Storage;
+
+/// <summary>As it lies on disks: a change here needs a new version byte, not a new fixture.</summary>
+public sealed class RestorationRowTests
+{
+    private const string Hex =
+        "01" + "01" + "0000018bcfe56801" + "0000018bcfe56800" + "0000000000000005" + "0000100000000005" + "0000000000000006"
+        + "0000100000000006";
+
+    private static readonly Restoration Restored =
+        new(1_700_000_000_001, 1_700_000_000_000, CursorGap.Behind(5), CursorGap.Behind(6), IsTold: true);
+
+    [Fact]
+    public void Restoration_LiesAsDocumented()
+    {
+        var row = new RowWriter(new byte[RestorationRow.Size]);
+        RestorationRow.Write(ref row, Restored);
+
+        Assert.Equal(Hex, Convert.ToHexStringLower(row.Row));
+        Assert.Equal(Restored, RestorationRow.Read(Convert.FromHexString(Hex)));
+        Assert.Equal("726573746f72656400000002", Convert.ToHexStringLower(RestorationRow.Key(2)));
+    }
+
+    [Theory]
+    [InlineData("02")] // A version, and flags, of a later program.
+    [InlineData("0102")]
+    public void RowOfALaterProgram_IsRefused(string start) =>
+        Assert.Throws<StoreException>(() => RestorationRow.Read(Convert.FromHexString(start + Hex[start.Length..])));
+
+    [Fact]
+    public void Gap_IsBridgedFromItsEdgeToItsEdgeOnly_AndCoversWhatLiesBetween()
+    {
+        CursorGap gap = CursorGap.Behind(5);
+
+        Assert.True(gap.Bridges(5, gap.UpTo + 1));
+        Assert.False(gap.Bridges(4, gap.UpTo + 1));
+        Assert.False(gap.Bridges(6, gap.UpTo + 1));
+        Assert.False(gap.Bridges(5, gap.UpTo + 2));
+        Assert.Equal((false, true, true, false), (gap.Covers(5), gap.Covers(6), gap.Covers(gap.UpTo - 1), gap.Covers(gap.UpTo)));
+    }
+}
