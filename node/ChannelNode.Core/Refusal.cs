@@ -102,4 +102,8 @@ public enum Refusal : byte
 
     // An update or a payment spends of a deposit that could still be reorganised away.
     DepositUncredited = 65,
+
+    // A call that a page in a browser has made.
+    HostNotAllowed = 90,
+    OriginNotAllowed = 91,
 }

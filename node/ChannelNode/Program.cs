@@ -80,7 +80,8 @@ internal static class Program
     {
         using ILoggerFactory logs = LoggerFactory.Create(Configure);
         await using NodeHost host = await NodeHost.StartAsync(options, logs, stopping);
-        Console.WriteLine($"channelnode {host.Node.Us.Signer} ready: api {host.ApiUrl} peers {host.PeerUrl}");
+        Console.WriteLine($"channelnode {host.Node.Us.Signer} ready: api {host.ApiUrl} peers {host.PeerUrl}"
+            + (host.JsonUrl.Length > 0 ? $" json {host.JsonUrl}" : string.Empty));
         return await UntilStoppedAsync(host.Node.Completion, logs, stopping);
     }
 
@@ -169,9 +170,9 @@ internal abstract class Host : IAsyncDisposable
 
     protected async Task<string> ServeAsync(
         string flag, string listen, NodeOptions options, ChainView view, ILoggerFactory logs, Action<IServiceCollection> add,
-        Action<WebApplication> map)
+        Action<WebApplication> map, Func<IPEndPoint, WebApplicationBuilder>? newBuilder = null)
     {
-        WebApplicationBuilder builder = Door.NewBuilder(IPEndPoint.Parse(listen));
+        WebApplicationBuilder builder = (newBuilder ?? Door.NewBuilder)(IPEndPoint.Parse(listen));
         builder.Services.AddSingleton(logs);
         builder.Services.AddGrpc(grpc =>
         {
@@ -241,6 +242,9 @@ internal sealed class NodeHost : Host
 
     public string PeerUrl { get; private set; } = string.Empty;
 
+    /// <summary>Empty where JSON is not served.</summary>
+    public string JsonUrl { get; private set; } = string.Empty;
+
     public static Task<NodeHost> StartAsync(NodeOptions options, ILoggerFactory logs, CancellationToken cancel) =>
         StartAsync(new NodeHost(), host => host.StartPartsAsync(options, logs, cancel));
 
@@ -268,6 +272,7 @@ internal sealed class NodeHost : Host
             app.MapGrpcService<NodeGrpcService>();
             app.MapGrpcReflectionService();
         });
+        if (options.Applications.JsonListen.Length > 0) JsonUrl = await ServeJsonAsync(options, logs, AddParts);
         Node.PeerListen = PeerUrl;
         Node.Start();
 
@@ -275,6 +280,20 @@ internal sealed class NodeHost : Host
             .AddSingleton(Node)
             .AddSingleton(identity)
             .AddSingleton<IServiceMethodProvider<PeerGrpcService>, PeerMethods>();
+    }
+
+    private Task<string> ServeJsonAsync(NodeOptions options, ILoggerFactory logs, Action<IServiceCollection> addParts)
+    {
+        WarnOf(options.Applications.JsonListen, logs);
+        return ServeAsync(
+            "--json-listen", options.Applications.JsonListen, options, Node.View, logs,
+            services =>
+            {
+                addParts(services);
+                JsonDoor.Add(services, options.Applications);
+            },
+            app => JsonDoor.Map(app, options),
+            listen => JsonDoor.NewBuilder(listen, options));
     }
 
     private static void WarnOf(string apiListen, ILoggerFactory logs)

@@ -55,6 +55,7 @@ internal static class RunCommand
     private sealed class Flags
     {
         private readonly CommonFlags _common = new();
+        private readonly ApplicationFlags _applications = new();
         private readonly Option<Address> _owner = Fields.Address(
             "--owner", "Who is paid out, maybe a cold address; the signer's own address when not given");
         private readonly Option<string> _apiListen = Fields.Listen(
@@ -154,7 +155,7 @@ internal static class RunCommand
             _acceptTokens, _relayDeposits, _unfundedPerPeerMax, _unfundedMax, _closeDeadline, _claimLook, _claimFrom,
             _claimFromGasTimes, _receivedKeptHours, _receivedBytesMax, _sentKeptHours, _eventsKeptHours, _eventsMax,
             _inFlightMax, _updatesInFlightMax, _paymentsPerStreamMax,
-            _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax, _peerQueueMax,
+            _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax, _peerQueueMax, .. _applications.All(),
         ];
 
         public NodeOptions Read(ParseResult parsed) => _common.Read(parsed) with
@@ -192,6 +193,7 @@ internal static class RunCommand
             CommitBatchMax = parsed.GetValue(_commitBatchMax),
             LedgerQueueMax = parsed.GetValue(_ledgerQueueMax),
             PeerQueueMax = parsed.GetValue(_peerQueueMax),
+            Applications = _applications.Read(parsed),
         };
     }
 }

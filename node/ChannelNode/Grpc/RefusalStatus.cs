@@ -12,7 +12,9 @@ internal static class RefusalStatus
 {
     public const string Domain = "channelnode";
 
-    public static RpcException ToRpcException(this RefusalException refusal)
+    public static RpcException ToRpcException(this RefusalException refusal) => refusal.ToStatus().ToRpcException();
+
+    public static Google.Rpc.Status ToStatus(this RefusalException refusal)
     {
         string reason = NameOf(refusal.Refusal);
         ErrorInfo info = new() { Domain = Domain, Reason = reason };
@@ -22,7 +24,7 @@ internal static class RefusalStatus
             Code = (int)CodeOf(refusal.Refusal),
             Message = refusal.Message,
             Details = { Any.Pack(info) },
-        }.ToRpcException();
+        };
     }
 
     /// <summary>A name as another node gave it; InvalidArgument for one that this version does not know.</summary>
@@ -50,7 +52,7 @@ internal static class RefusalStatus
         Refusal.CursorUnknown or Refusal.CursorExpired => Code.OutOfRange,
         Refusal.TooManyInFlight or Refusal.BudgetReached => Code.ResourceExhausted,
         Refusal.WrongIdentity => Code.Unauthenticated,
-        Refusal.WrongSigner or Refusal.NotParty => Code.PermissionDenied,
+        Refusal.WrongSigner or Refusal.NotParty or Refusal.HostNotAllowed or Refusal.OriginNotAllowed => Code.PermissionDenied,
         Refusal.PeerOffline or Refusal.ChainUnavailable or Refusal.NotReady => Code.Unavailable,
         _ => Code.FailedPrecondition,
     };
