@@ -3,6 +3,7 @@ using ChannelNode.Cli;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Grpc;
+using ChannelNode.Grpc.Webhooks;
 using ChannelNode.Settlement;
 using ChannelNode.Signing;
 using ChannelNode.Storage;
@@ -263,6 +264,9 @@ internal sealed class NodeHost : Host
         dialling.Node = Node;
         Own(dialling);
 
+        Webhooks webhooks = Own(new Webhooks(
+            Node, new WebhookCursors(store.ReadWebhookCursor, store.PutWebhookCursor), TimeProvider.System, logs));
+
         await Node.CatchUpAsync(cancel);
         WarnOf(options.ApiListen, logs);
         PeerUrl = await ServeAsync(
@@ -275,6 +279,7 @@ internal sealed class NodeHost : Host
         if (options.Applications.JsonListen.Length > 0) JsonUrl = await ServeJsonAsync(options, logs, AddParts);
         Node.PeerListen = PeerUrl;
         Node.Start();
+        webhooks.Start();
 
         void AddParts(IServiceCollection services) => services
             .AddSingleton(Node)

@@ -14,4 +14,20 @@ internal sealed record ApplicationOptions
 
     /// <summary>Origins, such as https://shop.example, whose pages may call that port; no others may. At most 64.</summary>
     public IReadOnlyList<string> CorsOrigins { get; init; } = [];
+
+    /// <summary>Where payments received and events are posted to. At most 8.</summary>
+    public IReadOnlyList<WebhookOptions> Webhooks { get; init; } = [];
+
+    /// <summary>For how long one may take nothing before that is an alarm. 60 to 604,800 seconds.</summary>
+    public uint WebhookAlarmSeconds { get; init; } = 900;
+}
+
+/// <summary>One endpoint: an http:// or https:// URL, and the file with the secret, or two, that its deliveries are signed with.</summary>
+internal sealed record WebhookOptions(string Url, string SecretFile);
+
+/// <summary>What an endpoint is told, each with a cursor of its own. Stored: append, never renumber.</summary>
+internal enum WebhookTopic : byte
+{
+    Payments = 1,
+    Events = 2,
 }

@@ -63,6 +63,9 @@ internal enum EventKind : byte
 
     /// <summary>The window ended first.</summary>
     DisputeLost = 23,
+
+    /// <summary>A webhook has taken nothing for too long.</summary>
+    WebhookFailing = 40,
 }
 
 /// <summary>How much it presses. Stored, and NodeService's numbers: append, never renumber.</summary>

@@ -8,6 +8,7 @@ namespace ChannelNode.Storage;
 /// family       key                              row
 /// default      (unused, RocksDB insists on it)
 /// meta         "identity"                       IdentityRow
+///              "webhook", topic, URL            WebhookRow
 /// channels     channel id                       TermsRow
 /// states       channel id                       StateRow
 /// guarded      channel id, side                 GuardedRow; only in a watchtower's

@@ -28,6 +28,10 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     public Wire.NodeService.NodeServiceClient Api { get; private set; } = null!;
 
+    public string ApiUrl => $"http://127.0.0.1:{_apiPort}";
+
+    public ProgramProcess Process => _process!;
+
     /// <param name="more">Options beside the usual ones.</param>
     public static async Task<NodeProcess> StartAsync(TestChain chain, params string[] more)
     {

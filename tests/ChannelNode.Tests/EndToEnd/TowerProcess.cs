@@ -17,6 +17,8 @@ internal sealed class TowerProcess : IAsyncDisposable
 
     public Address Signer { get; private set; }
 
+    public ProgramProcess Process => _process!;
+
     public static async Task<TowerProcess> StartAsync(TestChain chain)
     {
         TowerProcess tower = new(chain);
