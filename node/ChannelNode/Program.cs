@@ -181,6 +181,7 @@ internal abstract class Host : IAsyncDisposable
             grpc.MaxSendMessageSize = options.MessageBytesMax;
             grpc.Interceptors.Add<RefusalInterceptor>();
         });
+        MalformedMessages.RefuseByName(builder.Services);
         builder.Services.AddGrpcReflection();
         builder.Services.AddGrpcHealthChecks().AddCheck("chain", () => view.IsCurrent
             ? HealthCheckResult.Healthy()
