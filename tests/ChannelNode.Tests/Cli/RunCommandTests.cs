@@ -107,6 +107,23 @@ public sealed class RunCommandTests
         Assert.Equal(["https://shop.example"], options.Applications.CorsOrigins);
     }
 
+    [Fact]
+    public async Task Webhooks_HaveASecretFileEach()
+    {
+        (_, NodeOptions? options) = await CliRun.RunNodeAsync(
+            [
+                .. Required, "--webhook-url", "https://a.example/x", "--webhook-url", "https://b.example", "--webhook-secret-file", "a",
+                "--webhook-secret-file", "b", "--webhook-alarm-after", "60",
+            ]);
+        (CliRun run, _) = await CliRun.RunNodeAsync([.. Required, "--webhook-url", "https://a.example"]);
+
+        Assert.Equal([new WebhookOptions("https://a.example/x", "a"), new WebhookOptions("https://b.example", "b")], options!.Applications.Webhooks);
+        Assert.Equal(60u, options.Applications.WebhookAlarmSeconds);
+        Assert.Equal(
+            "error: INVALID_ARGUMENT: --webhook-secret-file: 0 were given for 1 --webhook-url, expected one for each, and each URL once\n",
+            run.Error);
+    }
+
     [Theory]
     [InlineData("--json-host", "node.example:80", "a host name without a port")]
     [InlineData("--cors-origin", "https://shop.example/", "an origin such as https://shop.example")]

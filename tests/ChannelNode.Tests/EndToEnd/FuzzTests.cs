@@ -77,7 +77,15 @@ public sealed class FuzzTests(AnvilFixture anvil, ITestOutputHelper output) : IA
         output.WriteLine($"memory at most: node {_node.Process.ResidentBytesMax() >> 20} MiB, tower {_tower.Process.ResidentBytesMax() >> 20} MiB");
         Assert.InRange(_node.Process.ResidentBytesMax(), 1, ResidentBytesMax);
         Assert.InRange(_tower.Process.ResidentBytesMax(), 1, ResidentBytesMax);
-        await PayAsync();
+        try
+        {
+            await PayAsync();
+        }
+        catch (RpcException error)
+        {
+            Wire.GetInfoResponse info = await _node.Api.GetInfoAsync(new Wire.GetInfoRequest());
+            Assert.Fail($"CHANNELNODE_FUZZ_SEED={Seed}: {error.Status}; peers {info.Peers}; the node said\n{_node.LogTail}");
+        }
     }
 
     private async Task RpcsAsync(string url, params ServiceDescriptor[] services)

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using ChannelNode.Grpc;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -9,7 +8,7 @@ using Xunit;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>What a node posted.</summary>
-internal sealed record Delivered(string Path, string Signature, string Id, int Attempt, string Body)
+internal sealed record Delivered(string Signature, string Id, int Attempt, string Body)
 {
     public JsonNode Json { get; } = JsonNode.Parse(Body)!;
 
@@ -46,6 +45,9 @@ internal sealed class WebhookReceiver : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether anything was asked for at another path than its own: a redirect was followed.</summary>
+    public bool WasElsewhere { get; private set; }
+
     /// <summary>Each cursor of what was answered with 200, a first time.</summary>
     public List<ulong> TakenPayments { get; } = [];
 
@@ -58,10 +60,11 @@ internal sealed class WebhookReceiver : IAsyncDisposable
 
     private async Task TakeAsync(HttpContext context)
     {
+        if (context.Request.Path != "/hook") WasElsewhere = true;
         using StreamReader reader = new(context.Request.Body);
         IHeaderDictionary headers = context.Request.Headers;
         Delivered delivered = new(
-            context.Request.Path, headers["ChannelNode-Signature"].ToString(), headers["ChannelNode-Delivery"].ToString(),
+            headers["ChannelNode-Signature"].ToString(), headers["ChannelNode-Delivery"].ToString(),
             int.Parse(headers["ChannelNode-Attempt"].ToString()), await reader.ReadToEndAsync());
         lock (_all) _all.Add(delivered);
         int status = await Answer(delivered);

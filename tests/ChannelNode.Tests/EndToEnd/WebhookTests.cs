@@ -1,3 +1,4 @@
+using System.Runtime.Versioning;
 using System.Text;
 using ChannelNode.Core;
 using ChannelNode.Engine;
@@ -9,6 +10,7 @@ namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>A node that is paid, and sites that it tells: real HTTP servers, which fail as such servers do.</summary>
 [Collection(AnvilCollection.Name)]
+[UnsupportedOSPlatform("windows")]
 public sealed class WebhookTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private const string Secret = "a secret of the site's";
@@ -100,7 +102,7 @@ public sealed class WebhookTests(AnvilFixture anvil) : IAsyncLifetime
         Delivered[] payments = [.. _site.All.Where(it => it.IsOfPayments)];
         Assert.Equal([1, 2, 3, 4], payments.Take(4).Select(it => it.Attempt));
         Assert.Single(payments.Take(4).Select(it => (it.Id, it.Body)).Distinct());
-        Assert.All(payments, it => Assert.Equal("/hook", it.Path));
+        Assert.False(_site.WasElsewhere);
         Assert.Equal([1UL, 2, 3, 4, 5], _site.TakenPayments);
         Assert.Equal((string?)payments[4].Json["afterCursor"], payments[3].Cursors.Last().ToString());
     }
