@@ -106,11 +106,20 @@ install_age() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends age
 }
 
-# The lock file that the installed packages came from is kept beside them.
+# The example that calls a node without gRPC, and the check of webhooks beside it, need these two.
+install_command() {
+  command -v apt-get >/dev/null || fail "$1 is missing and there is no apt-get: install it by other means"
+  say "installing $1"
+  apt-cache show "$1" >/dev/null 2>&1 || as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1"
+}
+
+# The packages of a folder. The lock file that they came from is kept beside them.
 install_node_packages() {
-  say "installing the contracts' packages (npm ci)"
-  (cd contracts && npm ci --no-progress)
-  cp contracts/package-lock.json contracts/node_modules/.installed-lock.json
+  if cmp -s "$1/package-lock.json" "$1/node_modules/.installed-lock.json"; then return; fi
+  say "installing the packages of $1 (npm ci)"
+  (cd "$1" && npm ci --no-progress)
+  cp "$1/package-lock.json" "$1/node_modules/.installed-lock.json"
 }
 
 check_dotnet
@@ -118,4 +127,7 @@ check_node
 has_secp256k1 || install_secp256k1
 command -v promtool >/dev/null || [ -x .tools/promtool ] || install_promtool
 command -v age >/dev/null || install_age
-cmp -s contracts/package-lock.json contracts/node_modules/.installed-lock.json || install_node_packages
+command -v curl >/dev/null || install_command curl
+command -v openssl >/dev/null || install_command openssl
+install_node_packages contracts
+install_node_packages node/examples/typescript

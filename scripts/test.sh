@@ -125,6 +125,8 @@ in_contracts() (cd contracts && "$@")
 run_buf() {
   check "buf lint" "$buf" lint proto
   check "buf format" "$buf" format proto --diff --exit-code
+  check "reference" node scripts/lib/reference.mjs --check
+  check "openapi" node/examples/typescript/node_modules/.bin/validate-api proto/openapi.json
 }
 
 # The alert rules, by Prometheus itself.
@@ -140,7 +142,7 @@ run_scripts() {
   while IFS= read -r script; do
     check "bash -n $script" bash -n "$script"
     if command -v shellcheck >/dev/null; then check "shellcheck $script" shellcheck "$script"; fi
-  done < <(find scripts -name '*.sh' | sort; echo .ci/run)
+  done < <(find scripts node/examples/curl -name '*.sh' | sort; echo .ci/run)
   check "publish" scripts/publish.sh --out "$out/publish"
 }
 

@@ -134,4 +134,8 @@ public enum Refusal : byte
     BackupDamaged = 95,
     BackupKeyWrong = 96,
     FolderNotEmpty = 97,
+
+    // A call that a page in a browser has made.
+    HostNotAllowed = 98,
+    OriginNotAllowed = 99,
 }

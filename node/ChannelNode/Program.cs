@@ -4,6 +4,7 @@ using ChannelNode.Cli;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Grpc;
+using ChannelNode.Grpc.Webhooks;
 using ChannelNode.Settlement;
 using ChannelNode.Signing;
 using ChannelNode.Storage;
@@ -95,7 +96,8 @@ internal static class Program
         using ILoggerFactory logs = LoggerFactory.Create(logging => Configure(logging, options));
         await using NodeHost host = await NodeHost.StartAsync(options, logs, stopping);
         string tls = host.TlsFingerprint is { } fingerprint ? $" tls-fingerprint {fingerprint}" : "";
-        string doors = $"api {host.ApiUrl} peers {host.PeerUrl}{tls}";
+        string json = host.JsonUrl.Length > 0 ? $" json {host.JsonUrl}" : "";
+        string doors = $"api {host.ApiUrl} peers {host.PeerUrl}{json}{tls}";
         await using ServiceManager manager = ServiceManager.FromEnvironment(TimeProvider.System);
         manager.Ready(doors, host.Node.IsAliveAsync);
         Console.WriteLine($"channelnode {host.Node.Us.Signer} ready: {doors}");
@@ -264,6 +266,9 @@ internal sealed class NodeHost : Host
     /// <summary>SHA-256 of the key of its certificate; null where nothing is encrypted.</summary>
     public string? TlsFingerprint { get; private set; }
 
+    /// <summary>Empty where JSON is not served.</summary>
+    public string JsonUrl { get; private set; } = string.Empty;
+
     public static Task<NodeHost> StartAsync(NodeOptions options, ILoggerFactory logs, CancellationToken cancel) =>
         StartAsync(new NodeHost(), host => host.StartPartsAsync(options, logs, cancel));
 
@@ -288,6 +293,9 @@ internal sealed class NodeHost : Host
         Exports = Own(await Exports.StartAsync(Node, logs));
         Own(dialling);
 
+        Webhooks webhooks = Own(new Webhooks(
+            Node, new WebhookCursors(store.ReadWebhookCursor, store.PutWebhookCursor), TimeProvider.System, logs));
+
         await Node.CatchUpAsync(cancel);
         DoorAddress api = DoorAddress.Parse(options.ApiListen), peers = DoorAddress.Parse(options.PeerListen);
         TlsCertificate? tls = options.ApiTls || options.PeerTls
@@ -308,8 +316,24 @@ internal sealed class NodeHost : Host
                 app.MapGrpcReflectionService();
             }));
         (PeerUrl, ApiUrl) = (peerDoor.Url, apiDoor.Url);
+        if (options.Applications.JsonListen.Length > 0)
+        {
+            DoorAddress json = DoorAddress.Parse(options.Applications.JsonListen);
+            ApiAccess access = new(tokens, options, TimeProvider.System, options.ApiTokenRequired || !json.IsLocal);
+            DoorServer jsonDoor = Own(await DoorServer.OpenAsync(
+                JsonDoor.Plan(json, options.ApiTls ? tls : null, options), options, Node.View, Node.Drain, logs, access,
+                services =>
+                {
+                    AddApi(services);
+                    JsonDoor.Add(services, options.Applications);
+                },
+                app => JsonDoor.Map(app, options, access)));
+            JsonUrl = jsonDoor.Url;
+        }
+
         Node.PeerListen = PeerUrl;
         Node.Start();
+        webhooks.Start();
 
         void AddApi(IServiceCollection services)
         {

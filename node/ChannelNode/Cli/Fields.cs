@@ -68,11 +68,12 @@ internal static class Fields
     public static Option<string> Bytes32(string name, string description) =>
         Option<string>(name, $"{description} ({Bytes32Limit})", TryBytes32, Bytes32Limit, "hex");
 
-    public static Option<string> Listen(string name, string description, string byDefault)
+    /// <summary>Nowhere unless <paramref name="byDefault"/> says where.</summary>
+    public static Option<string> Listen(string name, string description, string? byDefault = null)
     {
-        string limit = $"host:port with a port from 0 to 65535, such as {byDefault}";
+        string limit = $"host:port with a port from 0 to 65535, such as {byDefault ?? "127.0.0.1:9806"}";
         Setting<string> option = Option<string>(name, $"{description} ({limit})", TryListen, limit, "host:port", byDefault);
-        option.DefaultValueFactory = _ => byDefault;
+        if (byDefault is not null) option.DefaultValueFactory = _ => byDefault;
         return option;
     }
 
@@ -101,13 +102,18 @@ internal static class Fields
     }
 
     /// <summary>Several URLs, up to a number of them.</summary>
-    public static Option<string[]> Urls(string name, string description, int max, params string[] schemes)
+    public static Option<string[]> Urls(string name, string description, int max, params string[] schemes) => Texts(
+        name, description, max, $"a URL that begins with {string.Join(" or ", schemes.Select(scheme => scheme + "://"))}", "url",
+        text => IsUrl(text, schemes));
+
+    /// <summary>Several texts of one form, up to a number of them.</summary>
+    public static Option<string[]> Texts(
+        string name, string description, int max, string limit, string helpName, Func<string, bool> isRight)
     {
-        string limit = $"a URL that begins with {string.Join(" or ", schemes.Select(scheme => scheme + "://"))}";
         return new Setting<string[]>(name, limit, null)
         {
             Description = $"{description} ({limit})",
-            HelpName = "url",
+            HelpName = helpName,
             Arity = ArgumentArity.ZeroOrMore,
             CustomParser = result =>
             {
@@ -119,7 +125,7 @@ internal static class Fields
         bool Check(string text, out string value)
         {
             value = text;
-            return IsUrl(text, schemes);
+            return isRight(text);
         }
     }
 

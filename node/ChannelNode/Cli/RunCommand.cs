@@ -60,6 +60,7 @@ internal static class RunCommand
     {
         private readonly CommonFlags _common = new();
         private readonly DoorFlags _doors = new();
+        private readonly ApplicationFlags _applications = new();
         private readonly Option<Address> _owner = Fields.Address(
             "--owner", "Who is paid out, maybe a cold address [default: the signer's own address]");
         private readonly Option<uint> _confirmationsLarger = Fields.Number(
@@ -192,7 +193,7 @@ internal static class RunCommand
             _acceptTokens, _relayDeposits, _unfundedPerPeerMax, _unfundedMax, _closeDeadline, _claimLook, _claimFrom,
             _claimFromGasTimes, _receivedKeptHours, _receivedBytesMax, _sentKeptHours, _eventsKeptHours, _eventsMax,
             _inFlightMax, _updatesInFlightMax, _paymentsPerStreamMax,
-            _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax, _peerQueueMax,
+            _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax, _peerQueueMax, .. _applications.All(),
         ];
 
         private static UInt128? Given(ParseResult parsed, Option<UInt128> option) =>
@@ -242,6 +243,7 @@ internal static class RunCommand
             CommitBatchMax = parsed.GetValue(_commitBatchMax),
             LedgerQueueMax = parsed.GetValue(_ledgerQueueMax),
             PeerQueueMax = parsed.GetValue(_peerQueueMax),
+            Applications = _applications.Read(parsed),
         };
     }
 }

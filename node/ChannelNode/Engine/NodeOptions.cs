@@ -307,6 +307,9 @@ internal sealed record NodeOptions
     /// <summary>Refusals, or messages, that may wait for a slow peer before its session is ended. 16 to 1,048,576.</summary>
     public int PeerQueueMax { get; init; } = 4_096;
 
+    /// <summary>JSON over HTTP, gRPC-Web and webhooks.</summary>
+    public ApplicationOptions Applications { get; init; } = new();
+
     /// <summary>Largest gRPC message. 2,097,152 to 67,108,864: all payments under way of a channel fit in one.</summary>
     public int MessageBytesMax { get; init; } = 4 * 1024 * 1024;
 

@@ -69,6 +69,9 @@ internal enum EventKind : byte
 
     /// <summary>A backup that was due could not be made; it is tried again.</summary>
     BackupFailed = 41,
+
+    /// <summary>A webhook has taken nothing for too long.</summary>
+    WebhookFailing = 42,
 }
 
 /// <summary>How much it presses. Stored, and NodeService's numbers: append, never renumber.</summary>

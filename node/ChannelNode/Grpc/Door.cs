@@ -13,7 +13,14 @@ namespace ChannelNode.Grpc;
 /// <param name="Address">Where it is.</param>
 /// <param name="Tls">Null for one that is not encrypted.</param>
 /// <param name="ConnectionsMax">At a time; those beyond it are closed at once.</param>
-internal sealed record DoorPlan(string Flag, DoorAddress Address, TlsCertificate? Tls, int ConnectionsMax);
+internal sealed record DoorPlan(string Flag, DoorAddress Address, TlsCertificate? Tls, int ConnectionsMax)
+{
+    /// <summary>For JSON and browsers too, with HTTP/1.1, which limits bodies by their size; its middleware sets the guard itself.</summary>
+    public bool IsWeb { get; init; }
+
+    /// <summary>Of one call; null for a door where messages and flow control limit it.</summary>
+    public long? BodyBytesMax { get; init; }
+}
 
 /// <summary>How connections are served.</summary>
 internal static class Door
@@ -46,7 +53,8 @@ internal static class Door
         });
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            Limit(kestrel.Limits, plan.ConnectionsMax);
+            Limit(kestrel.Limits, plan);
+            kestrel.AddServerHeader = false;
             if (plan.Address.SocketPath is { } path) kestrel.ListenUnixSocket(path, Configure);
             else kestrel.Listen(plan.Address.EndPoint, Configure);
         });
@@ -54,14 +62,15 @@ internal static class Door
 
         void Configure(ListenOptions endpoint)
         {
-            endpoint.Protocols = HttpProtocols.Http2;
+            endpoint.Protocols = !plan.IsWeb ? HttpProtocols.Http2
+                : plan.Tls is null ? HttpProtocols.Http1 : HttpProtocols.Http1AndHttp2;
             if (plan.Tls is { } tls) endpoint.UseHttps(Encrypt(tls));
         }
     }
 
-    private static void Limit(KestrelServerLimits limits, int connectionsMax)
+    private static void Limit(KestrelServerLimits limits, DoorPlan plan)
     {
-        limits.MaxConcurrentConnections = connectionsMax;
+        limits.MaxConcurrentConnections = plan.ConnectionsMax;
         limits.KeepAliveTimeout = IdleMax;
         limits.RequestHeadersTimeout = BeginMax;
         limits.MaxRequestHeaderCount = HeadersMax;
@@ -74,7 +83,7 @@ internal static class Door
         limits.Http2.InitialConnectionWindowSize = 4 * 1024 * 1024;
 
         // A session lives as long as its peer; what it sends is bounded by message and by flow control.
-        limits.MaxRequestBodySize = null;
+        limits.MaxRequestBodySize = plan.BodyBytesMax;
         limits.MinRequestBodyDataRate = null;
         limits.MinResponseDataRate = null;
     }

@@ -23,14 +23,20 @@ internal sealed record DoorAddress(string Text, EndPoint EndPoint)
     /// <summary>Refuses an API that strangers could reach in the clear, and says what to do about it.</summary>
     public static void RequireSafe(NodeOptions options)
     {
-        if (options.ApiTls || Parse(options.ApiListen).IsLocal) return;
+        RequireSafe("--api-listen", options.ApiListen, options.ApiTls);
+        if (options.Applications.JsonListen.Length > 0) RequireSafe("--json-listen", options.Applications.JsonListen, options.ApiTls);
+    }
+
+    private static void RequireSafe(string flag, string listen, bool isEncrypted)
+    {
+        if (isEncrypted || Parse(listen).IsLocal) return;
         throw new RefusalException(
             Refusal.InvalidArgument,
-            $"--api-listen {options.ApiListen} is reached from other machines, and without TLS whoever is on the way reads the "
+            $"{flag} {listen} is reached from other machines, and without TLS whoever is on the way reads the "
             + "tokens that spend this node's money: add --api-tls (a certificate is made where none is given by --tls-cert and "
             + "--tls-key), or listen on 127.0.0.1 or unix:/path")
         {
-            Field = "--api-listen",
+            Field = flag,
         };
     }
 

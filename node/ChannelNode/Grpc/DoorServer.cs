@@ -36,6 +36,7 @@ internal sealed class DoorServer : IAsyncDisposable
             grpc.Interceptors.Add<RefusalInterceptor>();
             if (access is not null) grpc.Interceptors.Add<AccessInterceptor>(access);
         });
+        MalformedMessages.RefuseByName(builder.Services);
         builder.Services.AddGrpcReflection();
         builder.Services.AddGrpcHealthChecks().AddCheck("chain", () =>
             drain.IsOn ? HealthCheckResult.Unhealthy("the node is stopping: it begins nothing new")
@@ -45,7 +46,7 @@ internal sealed class DoorServer : IAsyncDisposable
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));
 
         WebApplication app = builder.Build();
-        if (access is not null) GuardTheRest(app, access);
+        if (access is not null && !plan.IsWeb) GuardTheRest(app, access);
         map(app);
         app.MapGrpcHealthChecksService();
         DoorServer server = new(app, plan);
@@ -71,7 +72,7 @@ internal sealed class DoorServer : IAsyncDisposable
     }
 
     /// <summary>Whatever else is asked of the API's door, known or not, has the same guard: it needs the scope to read.</summary>
-    private static void GuardTheRest(WebApplication app, ApiAccess access) => app.Use(async (http, next) =>
+    public static void GuardTheRest(WebApplication app, ApiAccess access) => app.Use(async (http, next) =>
     {
         if (http.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>() is not null)
         {

@@ -61,10 +61,22 @@ internal static class PeerExchange
         if (PeerFrameReader.TryRead(payload) is { } frame) return new PeerEnvelope { Frame = frame };
         if (payload.Length > PlainBytesMax)
             throw PeerWire.Malformed("kind", $"{payload.Length} bytes", $"at most {PlainBytesMax}");
-        Wire.PeerMessage message = Plain.ParseFrom(payload).Message ?? new Wire.PeerMessage();
+        Wire.PeerMessage message = Parse(payload).Message ?? new Wire.PeerMessage();
         return message.KindCase == Wire.PeerMessage.KindOneofCase.Frame
             ? throw PeerWire.Malformed("kind", "a frame among other things", "a frame alone")
             : new PeerEnvelope { Message = message };
+    }
+
+    private static Wire.ExchangeRequest Parse(ReadOnlySequence<byte> payload)
+    {
+        try
+        {
+            return Plain.ParseFrom(payload);
+        }
+        catch (InvalidProtocolBufferException error)
+        {
+            throw MalformedMessages.Refuse(nameof(Wire.ExchangeRequest), error);
+        }
     }
 }
 

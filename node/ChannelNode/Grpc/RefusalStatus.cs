@@ -13,7 +13,9 @@ internal static class RefusalStatus
 {
     public const string Domain = "channelnode";
 
-    public static RpcException ToRpcException(this RefusalException refusal)
+    public static RpcException ToRpcException(this RefusalException refusal) => refusal.ToStatus().ToRpcException();
+
+    public static Google.Rpc.Status ToStatus(this RefusalException refusal)
     {
         string reason = NameOf(refusal.Refusal);
         ErrorInfo info = new() { Domain = Domain, Reason = reason };
@@ -27,7 +29,7 @@ internal static class RefusalStatus
             Code = (int)CodeOf(refusal.Refusal),
             Message = refusal.Message,
             Details = { Any.Pack(info) },
-        }.ToRpcException();
+        };
     }
 
     private static string Whole<T>(T number)
@@ -69,7 +71,8 @@ internal static class RefusalStatus
             or Refusal.TooManySessions or Refusal.TokenCapExceeded or Refusal.TooManyTokens => Code.ResourceExhausted,
         Refusal.WrongIdentity or Refusal.TokenMissing or Refusal.TokenInvalid or Refusal.TokenExpired
             or Refusal.TokenRevoked => Code.Unauthenticated,
-        Refusal.WrongSigner or Refusal.NotParty or Refusal.ScopeMissing or Refusal.AddressNotAllowed => Code.PermissionDenied,
+        Refusal.WrongSigner or Refusal.NotParty or Refusal.ScopeMissing or Refusal.AddressNotAllowed
+            or Refusal.HostNotAllowed or Refusal.OriginNotAllowed => Code.PermissionDenied,
         Refusal.PeerOffline or Refusal.ChainUnavailable or Refusal.SignerUnavailable or Refusal.NotReady
             or Refusal.Draining => Code.Unavailable,
         _ => Code.FailedPrecondition,

@@ -107,3 +107,30 @@ internal static class PeerRow
         return signer;
     }
 }
+
+/// <summary>
+/// The newest cursor that a webhook has taken, under "webhook", its topic (1 byte) and its URL in UTF-8, in meta: version = 1,
+/// then the cursor (8).
+/// </summary>
+internal static class WebhookRow
+{
+    public const int Size = 9;
+
+    private const byte Version = 1;
+
+    public static byte[] Key(string url, WebhookTopic topic) => [.. "webhook"u8, (byte)topic, .. Encoding.UTF8.GetBytes(url)];
+
+    public static void Write(ref RowWriter row, ulong cursor)
+    {
+        row.Byte(Version);
+        row.UInt64(cursor);
+    }
+
+    public static ulong Read(ReadOnlySpan<byte> source)
+    {
+        var row = new RowReader("webhook", source, Version);
+        ulong cursor = row.UInt64();
+        row.End();
+        return cursor;
+    }
+}

@@ -9,6 +9,7 @@ namespace ChannelNode.Storage;
 /// default      (unused, RocksDB insists on it)
 /// meta         "identity"                       IdentityRow
 ///              "restored", number               RestorationRow
+///              "webhook", topic, URL            WebhookRow
 /// channels     channel id                       TermsRow
 /// states       channel id                       StateRow
 /// guarded      channel id, side                 GuardedRow; only in a watchtower's

@@ -126,6 +126,49 @@ public sealed class RunCommandTests
     }
 
     [Fact]
+    public async Task JsonPort_IsOffUnlessAsked_AndTakesHostsAndOrigins()
+    {
+        (_, NodeOptions? without) = await CliRun.RunNodeAsync(Required);
+        (_, NodeOptions? options) = await CliRun.RunNodeAsync(
+            [.. Required, "--json-listen", "127.0.0.1:0", "--json-host", "node.example", "--cors-origin", "https://shop.example"]);
+
+        Assert.Equal("", without!.Applications.JsonListen);
+        Assert.Equal("127.0.0.1:0", options!.Applications.JsonListen);
+        Assert.Equal(["node.example"], options.Applications.JsonHosts);
+        Assert.Equal(["https://shop.example"], options.Applications.CorsOrigins);
+    }
+
+    [Fact]
+    public async Task Webhooks_HaveASecretFileEach()
+    {
+        (_, NodeOptions? options) = await CliRun.RunNodeAsync(
+            [
+                .. Required, "--webhook-url", "https://a.example/x", "--webhook-url", "https://b.example", "--webhook-secret-file", "a",
+                "--webhook-secret-file", "b", "--webhook-alarm-after", "60",
+            ]);
+        (CliRun run, _) = await CliRun.RunNodeAsync([.. Required, "--webhook-url", "https://a.example"]);
+
+        Assert.Equal([new WebhookOptions("https://a.example/x", "a"), new WebhookOptions("https://b.example", "b")], options!.Applications.Webhooks);
+        Assert.Equal(60u, options.Applications.WebhookAlarmSeconds);
+        Assert.Equal(
+            "error: INVALID_ARGUMENT: --webhook-secret-file: 0 were given for 1 --webhook-url, expected one for each, and each URL once\n",
+            run.Error);
+    }
+
+    [Theory]
+    [InlineData("--json-host", "node.example:80", "a host name without a port")]
+    [InlineData("--cors-origin", "https://shop.example/", "an origin such as https://shop.example")]
+    [InlineData("--cors-origin", "https://Shop.example", "an origin such as https://shop.example")]
+    [InlineData("--cors-origin", "null", "an origin such as https://shop.example")]
+    [InlineData("--cors-origin", "*", "an origin such as https://shop.example")]
+    public async Task WrongHostOrOrigin_NamesFieldValueAndLimit(string flag, string value, string limit)
+    {
+        (CliRun run, _) = await CliRun.RunNodeAsync([.. Required, flag, value]);
+
+        Assert.Equal($"error: INVALID_ARGUMENT: {flag}: '{value}' is not {limit}\n", run.Error);
+    }
+
+    [Fact]
     public async Task NineWatchtowers_AreTooMany()
     {
         IEnumerable<string> nine = Enumerable.Range(0, 9).SelectMany(index => (string[])["--watchtower", $"http://tower{index}"]);

@@ -17,6 +17,7 @@ internal sealed class NodeProcess : IAsyncDisposable
     private readonly string[] _more;
     private readonly int _apiPort = Ports.Free();
     private readonly int _peerPort = Ports.Free();
+    private readonly Queue<string> _logTail = [];
     private ProgramProcess? _process;
     private volatile string[]? _killAt;
     private TaskCompletionSource _killed = new();
@@ -40,6 +41,8 @@ internal sealed class NodeProcess : IAsyncDisposable
     public string DataDirectory => Path.Combine(_folder, "data");
 
     public Wire.NodeService.NodeServiceClient Api { get; private set; } = null!;
+
+    public ProgramProcess Process => _process!;
 
     /// <param name="more">Options beside the usual ones.</param>
     public static Task<NodeProcess> StartAsync(TestChain chain, params string[] more) =>
@@ -91,9 +94,24 @@ internal sealed class NodeProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>The newest lines of its log, for a test that fails.</summary>
+    public string LogTail
+    {
+        get
+        {
+            lock (_logTail) return string.Join('\n', _logTail);
+        }
+    }
+
     private void KillAt(Process process, string line)
     {
         Log.Enqueue(line);
+        lock (_logTail)
+        {
+            _logTail.Enqueue(line);
+            if (_logTail.Count > 60) _logTail.Dequeue();
+        }
+
         if (_killAt is not { } words || !words.All(line.Contains)) return;
         _killAt = null;
         process.Kill();

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace ChannelNode.Tests.EndToEnd;
 
@@ -31,6 +32,15 @@ internal sealed class ProgramProcess
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
         return new ProgramProcess(process, ready.Task);
+    }
+
+    public bool IsRunning => !_process.HasExited;
+
+    /// <summary>The most memory that it ever had, in bytes, by the system's count.</summary>
+    public long ResidentBytesMax()
+    {
+        string line = File.ReadLines($"/proc/{_process.Id}/status").First(it => it.StartsWith("VmHWM:", StringComparison.Ordinal));
+        return 1_024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
     }
 
     /// <summary>Returns when it says that it is ready.</summary>

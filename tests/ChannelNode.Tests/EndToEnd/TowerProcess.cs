@@ -19,6 +19,8 @@ internal sealed class TowerProcess : IAsyncDisposable
 
     public Address Signer { get; private set; }
 
+    public ProgramProcess Process => _process!;
+
     /// <param name="more">Options beside the usual ones.</param>
     public static async Task<TowerProcess> StartAsync(TestChain chain, params string[] more)
     {

@@ -224,6 +224,11 @@ public sealed class RowFixtureTests
         Assert.Equal(place, IdempotencyRow.Read(pointer.Row).ToArray());
         Assert.Equal("0168743a", Convert.ToHexStringLower(PeerRow.Write("ht:")));
         Assert.Equal("ht:", PeerRow.Read(PeerRow.Write("ht:")));
+        var webhook = new RowWriter(stackalloc byte[WebhookRow.Size]);
+        WebhookRow.Write(ref webhook, 0x0102);
+        Assert.Equal("010000000000000102", Convert.ToHexStringLower(webhook.Row));
+        Assert.Equal(0x0102UL, WebhookRow.Read(webhook.Row));
+        Assert.Equal("776562686f6f6b0268743a", Convert.ToHexStringLower(WebhookRow.Key("ht:", WebhookTopic.Events)));
     }
 
     [Fact]
@@ -355,6 +360,7 @@ public sealed class RowFixtureTests
         row => BlockRow.Read(new byte[8], row),
         row => RecentDepositRow.Read(new byte[RecentDepositRow.KeySize], row),
         row => PeerRow.Read(row),
+        row => WebhookRow.Read(row),
         row => JobRow.Read(1, row),
         row => EventRow.Read(new byte[EventRow.KeySize], row),
     ];

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Opens a channel from one node to another, pays for an item, and hears of it at the node that was paid.
+#
+#   ./pay.sh http://127.0.0.1:9805 http://127.0.0.1:9812 http://127.0.0.1:9815
+#
+# The payer's JSON port (--json-listen), where the payee's peers call, the payee's JSON port.
+set -euo pipefail
+
+payer=$1 payee_peer=$2 payee=$3
+
+# The value of a field, of the last line that has it. With jq: jq -r .progress.channelId
+field() { grep -o "\"$1\": *\"[^\"]*\"" | tail -1 | cut -d'"' -f4; }
+
+post() { curl --silent --fail-with-body --header 'Content-Type: application/json' --data "$2" "$1"; }
+
+# From here on: what was received before is not told again.
+cursor=$(curl --silent --fail "$payee/v1/info" | field receivedCursor)
+
+# A deposit of 1,000,000 wei. The answer is a stream, one object a line; the last says that the channel is usable.
+opened=$(post "$payer/v1/channels" "{\"peerUrl\": \"$payee_peer\", \"amount\": \"1000000\"}")
+channel=$(field channelId <<<"$opened")
+echo "opening: $(field stage <<<"$opened")"
+
+# Answered when the payee has it on disk. The same key never pays twice, so this may be tried again after any failure.
+# bytes are base64: this is "article-17".
+paid=$(post "$payer/v1/channels/$channel/payments" \
+  "{\"amount\": \"25\", \"itemId\": \"YXJ0aWNsZS0xNw==\", \"idempotencyKey\": \"curl-${channel:0:40}\"}")
+echo "paid: 25, in total $(field totalSent <<<"$paid")"
+
+# A refusal has a name to act on, in its details, and a sentence for people.
+refused=$(post "$payer/v1/channels/$channel/payments" '{"amount": "2000000"}' || true)
+echo "refused: $(field reason <<<"$refused"): $(field message <<<"$refused")"
+
+# Keep the newest cursor that you have handled: it is where to go on after a restart, of either program.
+exec 3< <(exec curl --silent --no-buffer "$payee/v1/payments:subscribe?afterCursor=$cursor")
+trap 'kill '$! EXIT
+while read -r -u 3 line; do
+  echo "received: cursor $(field cursor <<<"$line"), $(field amount <<<"$line") for $(field itemId <<<"$line" | base64 -d)"
+  [[ "$line" == *"$channel"* ]] && break
+done

@@ -1,0 +1,63 @@
+using Xunit;
+
+namespace ChannelNode.Tests.EndToEnd;
+
+/// <summary>The examples in three languages do what they say, with two nodes on a real chain.</summary>
+[Collection(AnvilCollection.Name)]
+public sealed class ExamplesTests(AnvilFixture anvil) : IAsyncLifetime
+{
+    private TestChain _chain = null!;
+    private TestNode _payer = null!;
+    private TestNode _payee = null!;
+
+    public async Task InitializeAsync()
+    {
+        _chain = await TestChain.OpenAsync(anvil);
+        _payer = await StartAsync();
+        _payee = await StartAsync();
+
+        // Not the first payment of its life: the examples are to hear of their own only.
+        await _payer.PayAsync(await _payer.OpenAsync(_payee, "100"), "1");
+
+        Task<TestNode> StartAsync() => TestNode.StartAsync(_chain, options => options with
+        {
+            Applications = options.Applications with { JsonListen = "127.0.0.1:0" },
+        });
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _payer.DisposeAsync();
+        await _payee.DisposeAsync();
+        await _chain.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task CSharp_OpensPaysAndHears()
+    {
+        AssertSaid(await ExampleProgram.CSharpAsync("", _payer.Host.ApiUrl, _payee.PeerUrl, _payee.Host.ApiUrl));
+    }
+
+    [Fact]
+    public async Task TypeScript_OpensPaysAndHears()
+    {
+        AssertSaid(await ExampleProgram.TypeScriptAsync("main", "", _payer.Host.ApiUrl, _payee.PeerUrl, _payee.Host.ApiUrl));
+    }
+
+    [Fact]
+    public async Task Curl_OpensPaysAndHears()
+    {
+        AssertSaid(await ExampleProgram.CurlAsync("pay", "", _payer.Host.JsonUrl, _payee.PeerUrl, _payee.Host.JsonUrl));
+    }
+
+    private static void AssertSaid(string said)
+    {
+        string[] lines = said.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.True(
+            lines is [.., var opened, "paid: 25, in total 25", var refused, "received: cursor 2, 25 for article-17"]
+            && opened.StartsWith("opening: ", StringComparison.Ordinal)
+            && opened.EndsWith("CONFIRMED", StringComparison.OrdinalIgnoreCase)
+            && refused.StartsWith("refused: ", StringComparison.Ordinal) && refused.Contains("2000000"),
+            said);
+    }
+}
