@@ -24,7 +24,7 @@ internal sealed class ChainIntake
     private readonly FirstEvents _first;
     private readonly uint _confirmations;
     private readonly bool _guardsOthers;
-    private readonly SemaphoreSlim _taking = new(1);
+    private readonly OneAtATime _taking = new();
     private ulong _final;
 
     /// <param name="finalBlock">As <see cref="IChain.FinalBlockAsync"/>.</param>
@@ -61,14 +61,14 @@ internal sealed class ChainIntake
     /// </summary>
     public async Task BetweenBatchesAsync(Func<ChainBlock?, Task> run, CancellationToken cancel)
     {
-        await _taking.WaitAsync(cancel);
+        await _taking.EnterAsync(cancel);
         try
         {
             await run(_tail.Newest);
         }
         finally
         {
-            _taking.Release();
+            _taking.Leave();
         }
     }
 
@@ -80,14 +80,15 @@ internal sealed class ChainIntake
     public Task LookAsync(IReadOnlyList<ChannelId> channels, CancellationToken cancel) => BetweenBatchesAsync(
         async block =>
         {
-            if (block is null) return;
-            Pots[] found = await _sides.AskAsync(channels, block, cancel);
+            // A batch that was waited for may have told, or have asked, of some.
+            ChannelId[] unasked = [.. channels.Where(_book.Unfunded.IsUnasked)];
+            if (block is null || unasked.Length == 0) return;
+            Pots[] found = await _sides.AskAsync(unasked, block, cancel);
             List<SeenEvent> stored = [];
             for (int index = 0; index < found.Length; index++)
             {
-                if (found[index].IsBlank) _book.Unfunded.Asked(channels[index], block.Number);
-                else if (_book.Find(channels[index]) is { } slot)
-                    stored.AddRange(Lifecycle.ToldOf(slot.Channel.Id, found[index]).Select(what => new SeenEvent(slot, what, IsStored: true)));
+                if (found[index].IsBlank) _book.Unfunded.Asked(unasked[index], block.Number);
+                else if (_book.Find(unasked[index]) is { } slot) stored.AddRange(FirstEvents.Of(slot, found[index]));
             }
 
             if (stored.Count > 0) await TakeStoredAsync(stored, block, cancel);

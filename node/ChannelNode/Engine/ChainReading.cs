@@ -72,7 +72,9 @@ internal sealed class ChainReading(
                 continue;
             }
 
-            if (state.OnChain == told.GetValueOrDefault() && state.EverFunded == told.HasValue) continue;
+            // One that was emptied before anything was paid in it looks to whoever asked later as if it had never been.
+            bool isSame = state.EverFunded == told.HasValue || state.OnChain.IsBlank;
+            if (state.OnChain == told.GetValueOrDefault() && isSame) continue;
             found.Differences.Add(new ChainDifference(id, $"{state.OnChain}", $"{told.GetValueOrDefault()}"));
             if (!state.EverFunded) found = found with { IsFundedUnseen = true };
         }

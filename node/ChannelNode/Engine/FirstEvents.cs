@@ -24,24 +24,10 @@ internal sealed class FirstEvents(UnfundedChannels unfunded, StoredSides sides)
     {
         ChannelId[] unasked = [.. seen.Select(it => it.What.Channel).Where(unfunded.IsUnasked).Distinct()];
         if (unasked.Length == 0) return seen;
-        Dictionary<ChannelId, List<SeenEvent>> complete = [];
         Pots[]? stored = await TryAskAsync(unasked, block, cancel);
         for (int index = 0; index < unasked.Length; index++)
-        {
-            List<SeenEvent> told = seen.FindAll(it => it.What.Channel == unasked[index]);
-            complete[unasked[index]] = stored is null
-                ? [.. told.SkipWhile(it => it.What is ChainEvent.Deposited)]
-                : Complete(told, stored[index]);
-        }
-
-        List<SeenEvent> all = [];
-        foreach (SeenEvent it in seen)
-        {
-            if (!unasked.Contains(it.What.Channel)) all.Add(it);
-            else if (complete.Remove(it.What.Channel, out List<SeenEvent>? first)) all.AddRange(first);
-        }
-
-        return all;
+            seen = stored is null ? WithoutHiding(seen, unasked[index]) : Complete(seen, unasked[index], stored[index]);
+        return seen;
     }
 
     private async Task<Pots[]?> TryAskAsync(ChannelId[] channels, ChainBlock block, CancellationToken cancel)
@@ -56,12 +42,27 @@ internal sealed class FirstEvents(UnfundedChannels unfunded, StoredSides sides)
         }
     }
 
-    /// <summary>As they were told, where they are all that ever happened in the channel.</summary>
-    private static List<SeenEvent> Complete(List<SeenEvent> told, Pots stored)
+    private static List<SeenEvent> WithoutHiding(List<SeenEvent> seen, ChannelId id)
     {
-        Pots alone = told.Aggregate(default(Pots), (pots, it) => Lifecycle.PotsAfter(pots, it.What));
-        if (alone == stored) return told;
-        ChannelSlot slot = told[0].Slot;
-        return [.. Lifecycle.ToldOf(slot.Channel.Id, stored).Select(what => new SeenEvent(slot, what, IsStored: true))];
+        int whole = seen.FindIndex(it => it.What.Channel == id && it.What is not ChainEvent.Deposited);
+        return [.. seen.Where((it, index) => it.What.Channel != id || (whole >= 0 && index >= whole))];
     }
+
+    /// <summary>As they were told, where they are all that ever happened in the channel.</summary>
+    private static List<SeenEvent> Complete(List<SeenEvent> seen, ChannelId id, Pots stored)
+    {
+        Pots alone = default;
+        foreach (SeenEvent it in seen)
+            if (it.What.Channel == id) alone = Lifecycle.PotsAfter(alone, it.What);
+        if (alone == stored) return seen;
+        int first = seen.FindIndex(it => it.What.Channel == id);
+        ChannelSlot slot = seen[first].Slot;
+        List<SeenEvent> complete = [.. seen.Where(it => it.What.Channel != id)];
+        complete.InsertRange(first, Of(slot, stored));
+        return complete;
+    }
+
+    /// <summary>Events that leave what the contract stores of the channel.</summary>
+    public static IEnumerable<SeenEvent> Of(ChannelSlot slot, Pots stored) =>
+        Lifecycle.ToldOf(slot.Channel.Id, stored).Select(what => new SeenEvent(slot, what, IsStored: true));
 }

@@ -145,6 +145,19 @@ public sealed class FirstEventsTests
     }
 
     [Fact]
+    public async Task LookThatWaitedWhileTheFirstEventWasTaken_TellsNothingAgain()
+    {
+        await BeginAsync(guardsOthers: false, default(Pots));
+        ChannelId[] unasked = [.. _book.Unfunded.Unasked()];
+        await MineAsync(new Pots(50, 0, 0, 0, 0), new ChainEvent.Deposited(Channel.Id, Side.A, 50));
+        ulong told = _store.ReadEventCursor();
+
+        await FinishAsync(_intake.LookAsync(unasked, default));
+
+        Assert.Equal(told, _store.ReadEventCursor());
+    }
+
+    [Fact]
     public async Task AnswerOfABlockThatIsGone_IsAskedForAgain()
     {
         await BeginAsync(guardsOthers: false, default(Pots));
