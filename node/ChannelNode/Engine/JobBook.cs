@@ -104,7 +104,8 @@ internal sealed class JobBook
             DeadlineSeconds = order.DeadlineSeconds,
         };
         RequireRoom(job);
-        if (known is { Job.SpentWei: var spent } && spent == UInt128.Zero) Forget(turn, known.Job);
+        // What it told the network may be mined, even where no machine has shown that yet.
+        if (known?.Job is { Attempts.Count: 0 } nothing && nothing.SpentWei == UInt128.Zero) Forget(turn, nothing);
         turn.Batch.PutJob(job);
         turn.RequireDurable();
         if (because is not null) turn.Tell(because with { Job = job.Number, JobKind = job.Kind });

@@ -19,7 +19,7 @@ internal sealed class Watchtower : IAsyncDisposable
     private readonly WatchtowerOptions _options;
     private readonly NodeClock _clock;
     private readonly CancellationTokenSource _stopping = new();
-    private readonly List<Task> _running = [];
+    private IReadOnlyList<Task> _running = [];
 
     public Watchtower(
         WatchtowerOptions options, Address account, IChannelStore store, IChain chain, ISignatureScheme scheme,
@@ -28,7 +28,7 @@ internal sealed class Watchtower : IAsyncDisposable
         NodeOptions node = options.Node;
         _options = options;
         _clock = new NodeClock(time);
-        ChannelBook book = new(store, new PeerLinks(), node.ChannelsInMemoryMax);
+        ChannelBook book = Book = new ChannelBook(store, new PeerLinks(), node.ChannelsInMemoryMax);
         View = new ChainView(store.ReadBlocks().LastOrDefault(), time, TimeSpan.FromSeconds(node.ChainSilenceSecondsMax));
         Ledger = new Ledger(book, store, View, _clock, node, logs.CreateLogger<Ledger>());
         Jobs = new JobBook(store, Ledger, _clock, node, logs.CreateLogger<JobBook>());
@@ -63,7 +63,9 @@ internal sealed class Watchtower : IAsyncDisposable
 
     public TimeProvider Time => _clock.Time;
 
-    private Ledger Ledger { get; }
+    internal Ledger Ledger { get; }
+
+    internal ChannelBook Book { get; }
 
     /// <summary>Cancelled when the watchtower stops.</summary>
     public CancellationToken Stopping => _stopping.Token;
@@ -71,21 +73,25 @@ internal sealed class Watchtower : IAsyncDisposable
     /// <summary>Ends when it can no longer do its work; faulted with the reason.</summary>
     public Task Completion => Task.WhenAny([Ledger.Completion, .. _running]).Unwrap();
 
+    /// <summary>What never ends while it does its work.</summary>
+    internal IReadOnlyList<Task> Loops => _running;
+
     /// <summary>Follows the chain, and returns when everything that happened while it was away is known.</summary>
-    public async Task CatchUpAsync(CancellationToken cancel)
+    public Task CatchUpAsync(CancellationToken cancel)
     {
         Ledger.Start();
-        Run(_guardian.RunAsync);
-        Run(_runner.RunAsync);
-        Run(_looks.RunAsync);
-        Run(ForgetAsync);
+        return CatchUpWithoutWriterAsync(cancel);
+    }
+
+    /// <summary>The same for simulations, which take the ledger's turns themselves: everything runs on the caller's thread.</summary>
+    internal async Task CatchUpWithoutWriterAsync(CancellationToken cancel)
+    {
+        CancellationToken stopping = _stopping.Token;
+        _running = [_guardian.RunAsync(stopping), _runner.RunAsync(stopping), _looks.RunAsync(stopping), ForgetAsync(stopping)];
         Task current = View.WhenCurrentAsync(cancel);
         await await Task.WhenAny([current, .. _running]);
         await current;
     }
-
-    private void Run(Func<CancellationToken, Task> part) =>
-        _running.Add(Task.Run(() => part(_stopping.Token), CancellationToken.None));
 
     private async Task ForgetAsync(CancellationToken stopping)
     {

@@ -101,7 +101,9 @@ internal sealed class Watchtowers
             _log.TowerDialFailed(tower.Url, why, delayMs);
             try
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(delayMs + Random.Shared.Next(delayMs)), _clock.Time, stopping);
+                // Not all nodes at once: the last digits of a clock are chance enough.
+                long chanceMs = _clock.Time.GetTimestamp() % delayMs;
+                await Task.Delay(TimeSpan.FromMilliseconds(delayMs + chanceMs), _clock.Time, stopping);
             }
             catch (OperationCanceledException)
             {

@@ -1,17 +1,21 @@
 using ChannelNode.Core;
 using ChannelNode.Engine;
+using Google.Protobuf;
 using Xunit;
 
 namespace ChannelNode.Tests.Simulation;
 
 /// <summary>
-/// Two whole nodes and a third party, three channels, a chain, an RPC, a network, disks and clocks, and everything that goes
+/// Two whole nodes, in a third of the runs a watchtower, three channels, a chain, an RPC, a network, disks and clocks, and everything that goes
 /// wrong with them, from one seed and on one thread. After every step <see cref="WorldTruth"/> holds; in the end, when the
 /// faults have stopped, everybody is paid.
 /// </summary>
 internal sealed class ChannelWorld
 {
     public const int StepsMax = 100;
+
+    /// <summary>That follow one another without any time passing: more are a circle.</summary>
+    private const int EventsAtOnceMax = 10_000;
 
     private static readonly Party[] Parties =
     [
@@ -21,7 +25,6 @@ internal sealed class ChannelWorld
     private readonly int _steps;
     private readonly Channel[] _channels;
     private readonly WorldWishes _wishes;
-    private readonly WorldFaults _faults;
     private readonly bool _hasSkewedClocks;
     private long _nextBlockMs;
 
@@ -30,22 +33,24 @@ internal sealed class ChannelWorld
         Shape = shape;
         Random = new Random(shape.Seed);
         Log = new SimulatedLog(Time, isVerbose);
-        Network = new SimulatedNetwork(Random, Time, [.. Parties.SelectMany(it => new[] { it.Owner, it.Signer }), WorldTower.Account]);
+        Network = new SimulatedNetwork(Random, Time, [.. Parties.SelectMany(it => new[] { it.Owner, it.Signer }), WorldTower.Key]);
         _steps = Math.Min(Random.Next(StepsMax * 2 / 5, StepsMax), shape.Steps);
         _hasSkewedClocks = Random.Next(4) == 0;
-        NodeOptions options = Options();
+        bool hasTower = Random.Next(3) == 0;
+        NodeOptions options = Options(hasTower);
         WindowSeconds = (uint)Random.Next(240, 500);
         HasAdversary = Random.Next(3) == 0;
         Places =
         [
-            new("a", Parties[0], options) { Disk = new SimulatedDisk { IsLying = lyingDisks } },
-            new("b", Parties[1], options) { Disk = new SimulatedDisk { IsLying = lyingDisks }, IsHonest = !HasAdversary },
+            new("a", Parties[0], options, new SimulatedDisk { IsLying = lyingDisks }),
+            new("b", Parties[1], options, new SimulatedDisk { IsLying = lyingDisks }) { IsHonest = !HasAdversary },
         ];
         _channels = [.. Enumerable.Range(0, 3).Select(NewChannel)];
         Truth = new WorldTruth(Network, _channels);
-        Tower = new WorldTower(this);
+        Tower = new WorldTower(this, new SimulatedDisk { IsLying = lyingDisks }, hasTower);
+        Homes = hasTower ? [.. Places, Tower] : [.. Places];
         _wishes = new WorldWishes(this);
-        _faults = new WorldFaults(this);
+        Faults = new WorldFaults(this);
         _nextBlockMs = Time.NowMs;
         foreach (WorldPlace place in Places) Know(place);
         Fund();
@@ -69,14 +74,19 @@ internal sealed class ChannelWorld
 
     public WorldTower Tower { get; }
 
+    /// <summary>The nodes' and, where there is one, the tower's.</summary>
+    public IReadOnlyList<WorldHome> Homes { get; }
+
     /// <summary>The second node's operator cheats, and its messages are said again at the wrong time.</summary>
     public bool HasAdversary { get; }
+
+    public WorldFaults Faults { get; }
 
     public uint WindowSeconds { get; }
 
     public WorldTally Tally { get; } = new();
 
-    private NodeOptions Options() => new()
+    private NodeOptions Options(bool hasTower) => new()
     {
         DataDirectory = "",
         KeyFile = "",
@@ -91,7 +101,8 @@ internal sealed class ChannelWorld
         ReplaceAfterSeconds = 15,
         CloseDeadlineSeconds = 60,
         ClaimLookSeconds = 20,
-        WatchtowerEveryMs = 60_000,
+        Watchtowers = hasTower ? ["http://tower"] : [],
+        WatchtowerEveryMs = !hasTower ? 60_000u : Random.Next(2) == 0 ? 1_000u : 15_000u,
         ClaimFromGasTimes = 0,
         ClaimFrom = (UInt128)Random.Next(0, 300),
         ChannelsInMemoryMax = Random.Next(2) == 0 ? 1 : 1_024,
@@ -144,10 +155,10 @@ internal sealed class ChannelWorld
 
     public void Run()
     {
-        foreach (WorldPlace place in Places) Start(place);
+        foreach (WorldHome home in Homes) Start(home);
         for (int step = 0; step < _steps; step++)
         {
-            _faults.Happen();
+            Faults.Happen();
             for (int wishes = Random.Next(5); wishes > 0; wishes--) _wishes.Wish();
             Pass(Random.Next(200, 12_000));
         }
@@ -159,21 +170,31 @@ internal sealed class ChannelWorld
         Tally.Accepted = Truth.Accepted;
     }
 
-    public void Start(WorldPlace place)
+    private void Start(WorldHome home)
     {
         TimeSpan ahead = TimeSpan.FromSeconds(_hasSkewedClocks ? Random.Next(-20, 30) : 0);
-        Log.Trace($"{place.Name} starts");
+        Log.Trace($"{home.Name} starts");
+        home.TurnsChecked = -1;
+        if (home is not WorldPlace place)
+        {
+            Tower.Start(ahead);
+            return;
+        }
+
+        MachineTime time = new(Time, ahead);
         SimulatedLife life = new(
-            place.Us, place.Disk, Time, ahead, Network, place.Weather, Random, place.Options, Log);
+            place.Us, place.Disk, time, Network, place.Weather, Random, place.Options, Log,
+            (node, tower, cancel) => Tower.ServeAsync(place, node, tower, time, cancel));
         place.Life = life;
-        (place.TurnsChecked, place.TurnsHeard) = (-1, -1);
         place.Checked.Clear();
         place.Words.AssertKept(life.StateOf, life.Store);
+        place.Journal.Returns(life.Store);
+        life.Machine.Watcher = (place.Journal.Gives, () => place.Journal.Takes(life.Book));
         Carefully(place, life.Start);
     }
 
-    /// <summary>Does something of a node; the power may go meanwhile.</summary>
-    public void Carefully(WorldPlace place, Action action)
+    /// <summary>Has a program do something; the power may go meanwhile.</summary>
+    public void Carefully(WorldHome home, Action action)
     {
         try
         {
@@ -181,44 +202,56 @@ internal sealed class ChannelWorld
         }
         catch (PowerCutException)
         {
-            CutPower(place);
+            CutPower(home);
         }
     }
 
-    public void CutPower(WorldPlace place)
+    public void CutPower(WorldHome home)
     {
-        Log.Trace($"{place.Name} loses power");
+        Log.Trace($"{home.Name} loses power");
         Tally.PowerCuts++;
-        Send(place); // What the session was told may have left, whatever the disk came to.
-        place.Life?.Stop();
-        place.Life = null;
-        Disconnect();
-        (place.Weather.IsCut, place.Weather.CutAtNextBroadcast) = (false, false);
-        place.Disk.CutPower(Random);
-        place.DownUntilMs = Math.Max(place.DownUntilMs, Time.NowMs + Random.Next(500, 20_000));
+        if (home is WorldPlace place)
+        {
+            Send(place); // What the session was told may have left, whatever the disk came to.
+            place.Life?.Stop();
+            place.Life = null;
+            Disconnect();
+        }
+        else
+        {
+            Tower.Stop();
+        }
+
+        (home.Weather.IsCut, home.Weather.CutAtNextBroadcast) = (false, false);
+        home.Disk.CutPower(Random);
+        home.DownUntilMs = Math.Max(home.DownUntilMs, Time.NowMs + Random.Next(500, 20_000));
     }
 
     /// <summary>Time passes: timers, blocks and messages come in the order of their times.</summary>
     public void Pass(long ms)
     {
-        long until = Time.NowMs + ms;
-        while (true)
+        long until = Time.NowMs + ms, movedAt = Time.NowMs;
+        for (int eventsAtOnce = 0; NextEventMs() is var next && next <= until; eventsAtOnce++)
         {
-            long next = Math.Min(
-                Math.Min(Time.NextDueMs, _nextBlockMs), Math.Min(NextArrival(Places[0]), NextArrival(Places[1])));
-            if (next > until) break;
+            if (next > movedAt) (movedAt, eventsAtOnce) = (next, 0);
+            if (eventsAtOnce == EventsAtOnceMax) throw new InvalidOperationException("time does not pass any more");
             Time.MoveTo(next);
             if (_nextBlockMs <= Time.NowMs) Mine();
             foreach (WorldPlace place in Places)
                 if (NextArrival(place) <= Time.NowMs) Arrive(place);
+            Tower.Arrive();
             Time.GoOff();
             Settle();
         }
 
         Time.MoveTo(until);
-        foreach (WorldPlace place in Places) Revive(place);
+        foreach (WorldHome home in Homes) Revive(home);
         Settle();
     }
+
+    private long NextEventMs() => Math.Min(
+        Math.Min(Time.NextDueMs, _nextBlockMs),
+        Math.Min(Tower.NextArrivalMs, Math.Min(NextArrival(Places[0]), NextArrival(Places[1]))));
 
     private static long NextArrival(WorldPlace place) =>
         place.Giving.IsCompleted && place.Arriving.TryPeek(out (long AtMs, byte[]) first) ? first.AtMs : long.MaxValue;
@@ -228,32 +261,32 @@ internal sealed class ChannelWorld
         Network.Mine();
         Log.Trace($"block {Network.Head.Number}: {string.Join(", ", Network.Head.Mined.Select(it => it.Transaction.Call.Text))}");
         Truth.CheckChain();
-        Tower.Look();
-        _faults.KeepToTheLimits();
+        Faults.KeepToTheLimits();
         _nextBlockMs = Time.NowMs + ((long)SimulatedNetwork.BlockSeconds * 1_000) + Random.Next(-3_000, 3_000);
     }
 
-    /// <summary>Both nodes go on as far as they can now, and what they say leaves.</summary>
+    /// <summary>All go on as far as they can now, and what they say leaves.</summary>
     private void Settle()
     {
-        foreach (WorldPlace place in Places)
+        foreach (WorldHome home in Homes)
         {
-            if (place.Life is not { } life) continue;
+            if (home.Process is not { } process) continue;
             try
             {
-                life.Run(diskIsSlow: place.SlowDiskUntilMs > Time.NowMs);
-                Truth.Check(place);
+                process.Run(diskIsSlow: home.SlowDiskUntilMs > Time.NowMs);
+                if (home is WorldPlace place) Truth.Check(place);
+                else Tower.Check();
             }
             catch (PowerCutException)
             {
-                CutPower(place);
+                CutPower(home);
             }
         }
 
         if (Log.Failure is { } failure) throw new InvalidOperationException("a node failed", failure);
         foreach (WorldPlace place in Places) Send(place);
         if (Places.Any(it => it.Life?.Session is { Link.EndReason: not null })) Disconnect();
-        Tower.Hear();
+        Tower.Send();
     }
 
     private void Send(WorldPlace place)
@@ -265,7 +298,7 @@ internal sealed class ChannelWorld
         foreach (byte[] bytes in leaving)
         {
             long after = other.Arriving.Count > 0 ? other.Arriving.Last().AtMs : Time.NowMs;
-            other.Arriving.Enqueue((after + _faults.DelayMs(), bytes));
+            other.Arriving.Enqueue((after + Faults.DelayMs(), bytes));
         }
     }
 
@@ -281,15 +314,25 @@ internal sealed class ChannelWorld
 
         if (now.Count == 0) return;
         Carefully(place, () => place.Life.Do(() => place.Giving = SimulatedWire.GiveAsync(session, now, now.Count)));
-        if (place.Giving.IsFaulted) place.Giving.GetAwaiter().GetResult();
+        if (place.Giving.IsFaulted) EndFor(place.Giving.Exception.InnerException!);
+    }
+
+    /// <summary>What a session ends of: only what a cheating peer says, and never for another reason than that it is malformed.</summary>
+    private void EndFor(Exception error)
+    {
+        bool isMalformed = error is InvalidProtocolBufferException or RefusalException { Refusal: Refusal.InvalidArgument };
+        if (!HasAdversary || !isMalformed) throw new InvalidOperationException("a session failed", error);
+        Log.Trace($"malformed: {error.Message}");
+        Tally.Malformed++;
+        Disconnect();
     }
 
     /// <summary>Brings back who is down for long enough, and the session.</summary>
-    private void Revive(WorldPlace place)
+    private void Revive(WorldHome home)
     {
-        if (place.Life is null && place.DownUntilMs <= Time.NowMs) Start(place);
-        if (place.Weather.IsPoor && place.PoorUntilMs <= Time.NowMs) (place.Weather.IsPoor, place.Weather.IsDown) = (false, false);
-        if (Places.All(it => it.IsUp && it.Life!.Session is null) && _faults.PartitionedUntilMs <= Time.NowMs) Connect();
+        if (home.Process is null && home.DownUntilMs <= Time.NowMs) Start(home);
+        if (home.Weather.IsPoor && home.PoorUntilMs <= Time.NowMs) (home.Weather.IsPoor, home.Weather.IsDown) = (false, false);
+        if (Places.All(it => it.IsUp && it.Life!.Session is null) && Faults.PartitionedUntilMs <= Time.NowMs) Connect();
     }
 
     private void Connect()
@@ -319,7 +362,7 @@ internal sealed class ChannelWorld
     private void Heal()
     {
         Log.Trace("all faults end");
-        _faults.Stop();
+        Faults.Stop();
         for (int round = 0; round < 400; round++)
         {
             Pass(5_000);

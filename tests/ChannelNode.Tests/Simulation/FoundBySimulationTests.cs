@@ -31,7 +31,7 @@ public sealed class FoundBySimulationTests
         store.Commit(batch, durable: true);
         NodeOptions options = new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = new Address(1, 1, 1), PollMs = 2_000 };
         _life = new SimulatedLife(
-            Us, disk, _time, TimeSpan.Zero, _network, _weather, new Random(1), options, new SimulatedLog(_time, isVerbose: false));
+            Us, disk, new MachineTime(_time, TimeSpan.Zero), _network, _weather, new Random(1), options, new SimulatedLog(_time, isVerbose: false));
         _life.Start();
         Pass(3);
     }
@@ -117,6 +117,40 @@ public sealed class FoundBySimulationTests
 
         Assert.Equal((UInt128)100, Deposited);
         Assert.Equal(JobStatus.Failed, _life.Node.Jobs.All[0].Job.Status);
+    }
+
+    [Fact]
+    public void DisputeWhoseReceiptNoMachineKnows_IsRememberedWhenItIsAskedForAgain()
+    {
+        _network.Send(Peer.Owner, 700, new ContractCall.Deposit(Channel.Id, Channel.Terms, Side.B, 700));
+        _network.Mine();
+        MineAndPass();
+        BalanceUpdate theirs = new(Channel.Id, 50, 0);
+        Signature signature = new TestScheme(Peer.Signer).Sign(theirs);
+        _life.Do(() => _ = _life.Node.Ledger.RunAsync(
+            turn =>
+            {
+                ChannelSlot slot = _life.Node.Book.Get(Channel.Id);
+                slot.Working = slot.Working with { TheirSent = 50, TheirSignature = signature };
+                turn.Touch(slot, durable: true);
+                return true;
+            },
+            CancellationToken.None));
+        Pass(1);
+        _network.Send(Peer.Owner, 0, new ContractCall.StartClose(Channel.Id, Channel.Terms, null, default));
+        MineAndPass();
+        _network.Mine();
+        Bytes32 mined = Assert.Single(_network.Head.Mined).Transaction.Hash;
+        _weather.ReceiptsLagBlocks = 2;
+        Pass(60);
+        Job job = _life.Node.Jobs.All.Single(it => it.Job.Kind == JobKind.Dispute).Job;
+        Assert.Equal((JobStatus.Failed, Refusal.NothingNew), (job.Status, job.Refusal));
+
+        JobOrder again = new(job.Kind, job.Purpose, job.Channels, _life.Machine.Dispute(Channel, theirs, signature));
+        _life.Do(() => _ = _life.Node.Jobs.SubmitAsync(again, CancellationToken.None));
+        Pass(1);
+
+        Assert.Contains(_life.Node.Jobs.All, it => it.Job.Attempts.Any(attempt => attempt.Hash == mined));
     }
 
     /// <summary>

@@ -32,6 +32,9 @@ internal sealed class SimulatedMachine(
 
     private static readonly TimeSpan Poll = TimeSpan.FromSeconds(2);
 
+    /// <summary>Sees each move of the chain before it is given, and when it is taken.</summary>
+    public (Action<ChainBatch> Gives, Action Takes)? Watcher { get; set; }
+
     /// <summary>A batch is being taken over: channels may be ahead of the cursor.</summary>
     public bool IsGiving { get; private set; }
 
@@ -184,8 +187,10 @@ internal sealed class SimulatedMachine(
                 {
                     trace($"{account.Low:x} goes {batch.Move} to {batch.Cursor!.Number}: {string.Join(", ", batch.Events)}");
                     IsGiving = true;
+                    Watcher?.Gives(batch);
                     yield return batch;
                     IsGiving = false;
+                    Watcher?.Takes();
                     ChainFollower.Move(tail, batch);
                     continue;
                 }

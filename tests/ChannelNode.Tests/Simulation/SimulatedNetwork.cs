@@ -26,6 +26,9 @@ internal sealed class NetworkBlock
 
     public List<(NetworkTransaction Transaction, MinedTransaction Mined)> Mined { get; } = [];
 
+    /// <summary>The transactions of which the contract told something.</summary>
+    public HashSet<Bytes32> Brought { get; } = [];
+
     public ChainBlock AsSeen => new(Number, Hash, Parent?.Hash ?? default, Seconds);
 
     public ulong NonceOf(Address account) => Accounts.GetValueOrDefault(account).Nonce;
@@ -204,8 +207,10 @@ internal sealed class SimulatedNetwork
         _pool.Remove((next.From, next.Nonce));
         (ulong nonce, UInt128 balance) = block.Accounts[next.From];
         UInt128 price = UInt128.Min(next.Fees.MaxFee, BaseFee + next.Fees.Tip);
+        int told = block.Events.Count;
         bool succeeded = balance >= next.Value + GasUsed * price
             && block.Contract.Run(next.Call, next.From, next.Value, block.Seconds, block.Events) == Refusal.None;
+        if (block.Events.Count > told) block.Brought.Add(next.Hash);
         block.Accounts[next.From] = (nonce + 1, balance - GasUsed * price - (succeeded ? next.Value : 0));
         TransactionReceipt receipt = new(next.Hash, block.Number, GasUsed);
         block.Mined.Add((next, new MinedTransaction(receipt, succeeded, price, null)));

@@ -23,9 +23,15 @@ internal sealed class WorldFaults(ChannelWorld world)
 
     public long PartitionedUntilMs { get; private set; }
 
+    /// <summary>Nobody reaches the tower.</summary>
+    public long TowerAwayUntilMs { get; private set; }
+
     private SimulatedNetwork Network => world.Network;
 
     private long NowMs => world.Time.NowMs;
+
+    /// <summary>A message is lost on its way, and its session with it.</summary>
+    public bool LosesMessage() => !_hasStopped && world.Random.Next(60) == 0;
 
     public int DelayMs() => _hasStopped ? 1 : world.Random.Next(8) == 0 ? world.Random.Next(3_000) : world.Random.Next(1, 80);
 
@@ -33,17 +39,17 @@ internal sealed class WorldFaults(ChannelWorld world)
     {
         Expire();
         if (_isCalm) return;
-        WorldPlace place = world.Places[world.Random.Next(2)];
+        WorldHome home = world.Homes[world.Random.Next(world.Homes.Count)];
         if (Draw() is not { } fault || world.Shape.Without.Contains(fault)) return;
         switch (fault)
         {
-            case WorldFault.PowerCut: Cut(place); break;
-            case WorldFault.Rpc: SpoilRpc(place, isDown: world.Random.Next(2) == 0); break;
+            case WorldFault.PowerCut: Cut(home); break;
+            case WorldFault.Rpc: SpoilRpc(home, isDown: world.Random.Next(2) == 0); break;
             case WorldFault.Partition: Partition(); break;
             case WorldFault.Censorship:
-                Network.Censored = place.Us.Signer;
+                Network.Censored = home.Account;
                 _censoredUntilMs = NowMs + Long();
-                world.Log.Trace($"{place.Name} is censored");
+                world.Log.Trace($"{home.Name} is censored");
                 break;
             case WorldFault.BaseFee:
                 Network.BaseFee = SimulatedNetwork.Gwei * (UInt128)world.Random.Next(5, world.Random.Next(2) == 0 ? 60 : 800);
@@ -57,10 +63,11 @@ internal sealed class WorldFaults(ChannelWorld world)
                 break;
             case WorldFault.Reorganization: Reorganize(); break;
             case WorldFault.Pool:
-                if (Network.Drop(place.Us.Signer)) world.Log.Trace($"the pool forgets a transaction of {place.Name}");
+                if (Network.Drop(home.Account)) world.Log.Trace($"the pool forgets a transaction of {home.Name}");
                 break;
-            case WorldFault.SlowDisk: place.SlowDiskUntilMs = NowMs + world.Random.Next(1_000, 15_000); break;
+            case WorldFault.SlowDisk: home.SlowDiskUntilMs = NowMs + world.Random.Next(1_000, 15_000); break;
             case WorldFault.Attack: Attack(); break;
+            case WorldFault.Repeat: world.Tower.Repeat(); break;
         }
     }
 
@@ -75,33 +82,42 @@ internal sealed class WorldFaults(ChannelWorld world)
         < 14 => WorldFault.Reorganization,
         14 => WorldFault.Pool,
         15 => WorldFault.SlowDisk,
+        16 when world.Tower.IsThere => WorldFault.Repeat,
         >= 20 when world.HasAdversary => WorldFault.Attack,
         _ => null,
     };
 
     private int Long() => world.Random.Next(5, (int)world.WindowSeconds) * 1_000;
 
-    private void Cut(WorldPlace place)
+    private void Cut(WorldHome home)
     {
-        if (place.Life is not { } life) return;
-        if (world.Random.Next(4) == 0) place.DownUntilMs = NowMs + Long();
+        if (home.Process is not { } process) return;
+        if (world.Random.Next(4) == 0) home.DownUntilMs = NowMs + Long();
         switch (world.Random.Next(5))
         {
-            case 0: world.CutPower(place); break;
-            case 1: place.Weather.CutAtNextBroadcast = true; break;
-            default: life.Store.CutAtNextCommit = (CutPoint)world.Random.Next(3); break;
+            case 0: world.CutPower(home); break;
+            case 1: home.Weather.CutAtNextBroadcast = true; break;
+            default: process.Store.CutAtNextCommit = (CutPoint)world.Random.Next(3); break;
         }
     }
 
-    private void SpoilRpc(WorldPlace place, bool isDown)
+    private void SpoilRpc(WorldHome home, bool isDown)
     {
-        (place.Weather.IsPoor, place.Weather.IsDown) = (true, isDown);
-        place.PoorUntilMs = NowMs + Long();
-        world.Log.Trace($"the RPC of {place.Name} is {(isDown ? "down" : "poor")} for {(place.PoorUntilMs - NowMs) / 1_000} s");
+        (home.Weather.IsPoor, home.Weather.IsDown) = (true, isDown);
+        home.PoorUntilMs = NowMs + Long();
+        world.Log.Trace($"the RPC of {home.Name} is {(isDown ? "down" : "poor")} for {(home.PoorUntilMs - NowMs) / 1_000} s");
     }
 
     private void Partition()
     {
+        if (world.Tower.IsThere && world.Random.Next(3) > 0)
+        {
+            TowerAwayUntilMs = NowMs + world.Random.Next(1_000, 90_000);
+            world.Log.Trace("nobody reaches the tower");
+            world.Tower.EndSessions();
+            return;
+        }
+
         PartitionedUntilMs = NowMs + world.Random.Next(1_000, 60_000);
         world.Log.Trace("disconnected");
         world.Disconnect();
@@ -126,8 +142,11 @@ internal sealed class WorldFaults(ChannelWorld world)
         WorldPlace cheat = world.Places[1], victim = world.Places[0];
         Channel channel = world.Channels[world.Random.Next(world.Channels.Count)];
         world.Tally.Attacks++;
-        switch (world.Random.Next(4))
+        switch (world.Random.Next(5))
         {
+            case 4 when cheat.Life is { Session: not null } && victim.Heard.Count > 0:
+                SpoilMessage(victim);
+                break;
             case 0 when cheat.Life is { Session: not null } && victim.Heard.Count > 0:
                 byte[] again = victim.Heard[world.Random.Next(victim.Heard.Count)];
                 victim.Arriving.Enqueue((victim.Arriving.Count > 0 ? victim.Arriving.Last().AtMs : NowMs, again));
@@ -142,6 +161,17 @@ internal sealed class WorldFaults(ChannelWorld world)
                 if (isWorst || world.Random.Next(6) == 0) StartClose(channel, victim, cheat);
                 break;
         }
+    }
+
+    /// <summary>One of its messages comes again with other bytes: malformed, or signed wrongly.</summary>
+    private void SpoilMessage(WorldPlace victim)
+    {
+        byte[] spoilt = [.. victim.Heard[world.Random.Next(victim.Heard.Count)]];
+        if (world.Random.Next(3) == 0) spoilt = spoilt[..world.Random.Next(spoilt.Length)];
+        for (int changes = world.Random.Next(1, 4); changes > 0 && spoilt.Length > 0; changes--)
+            spoilt[world.Random.Next(spoilt.Length)] ^= (byte)(1 << world.Random.Next(8));
+        victim.Arriving.Enqueue((victim.Arriving.Count > 0 ? victim.Arriving.Last().AtMs : NowMs, spoilt));
+        world.Log.Trace("b spoils a message");
     }
 
     private static Side SideOf(Channel channel, WorldPlace place) =>
@@ -186,20 +216,25 @@ internal sealed class WorldFaults(ChannelWorld world)
         Network.Censored = null;
         Network.InclusionPercent = 100;
         Network.BaseFee = UInt128.Min(Network.BaseFee, BaseFeeCalmMax);
-        foreach (WorldPlace place in world.Places.Where(it => it.IsHonest))
+        foreach (WorldHome home in world.Homes)
         {
-            (place.Weather.IsPoor, place.Weather.IsDown, place.Weather.CutAtNextBroadcast) = (false, false, false);
-            place.SlowDiskUntilMs = 0;
-            if (place.Life is { } life) life.Store.CutAtNextCommit = null;
-            else if (!world.Tower.IsThere || _hasStopped) place.DownUntilMs = 0;
+            if (home is WorldPlace { IsHonest: false }) continue;
+            (home.Weather.IsPoor, home.Weather.IsDown, home.Weather.CutAtNextBroadcast) = (false, false, false);
+            home.SlowDiskUntilMs = 0;
+            if (home.Process is { } process) process.Store.CutAtNextCommit = null;
+            else if (_hasStopped || home is not WorldPlace place || !MayStayAway(place)) home.DownUntilMs = 0;
         }
     }
+
+    /// <summary>What the node acknowledged where a window ends is with the tower.</summary>
+    private bool MayStayAway(WorldPlace place) => world.Tower.IsThere && world.Channels.All(
+        channel => !Network.Head.Contract.PotsOf(channel.Id).IsClosing || world.Tower.HasAll(place, channel));
 
     /// <summary>For good. A dishonest side may be silent from now on.</summary>
     public void Stop()
     {
         _hasStopped = true;
-        (PartitionedUntilMs, _censoredUntilMs, _dearUntilMs, _fullUntilMs) = (0, 0, 0, 0);
+        (PartitionedUntilMs, TowerAwayUntilMs, _censoredUntilMs, _dearUntilMs, _fullUntilMs) = (0, 0, 0, 0, 0);
         Expire();
         Calm();
         WorldPlace cheat = world.Places[1];

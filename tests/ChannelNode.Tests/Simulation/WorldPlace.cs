@@ -3,11 +3,9 @@ using ChannelNode.Engine;
 
 namespace ChannelNode.Tests.Simulation;
 
-/// <summary>Where a node lives, and all that outlives it.</summary>
-internal sealed class WorldPlace(string name, Party us, NodeOptions options)
+/// <summary>A node's home.</summary>
+internal sealed class WorldPlace(string name, Party us, NodeOptions options, SimulatedDisk disk) : WorldHome(name, us.Signer, disk)
 {
-    public string Name => name;
-
     public Party Us => us;
 
     public NodeOptions Options => options;
@@ -15,22 +13,13 @@ internal sealed class WorldPlace(string name, Party us, NodeOptions options)
     /// <summary>Keeps to the rules in what it does on chain, and comes back after a power cut.</summary>
     public bool IsHonest { get; init; } = true;
 
-    public SimulatedDisk Disk { get; init; } = new();
-
     public SpokenWords Words { get; } = new();
 
-    public RpcWeather Weather { get; } = new();
+    public WorldJournal Journal { get; } = new(name);
 
     public SimulatedLife? Life { get; set; }
 
-    public bool IsUp => Life is { HasCaughtUp: true };
-
-    /// <summary>Time at which it is started again.</summary>
-    public long DownUntilMs { get; set; }
-
-    public long PoorUntilMs { get; set; }
-
-    public long SlowDiskUntilMs { get; set; }
+    public override SimulatedProcess? Process => Life;
 
     /// <summary>What has left the other node, and when it arrives here.</summary>
     public Queue<(long AtMs, byte[] Bytes)> Arriving { get; } = new();
@@ -39,12 +28,6 @@ internal sealed class WorldPlace(string name, Party us, NodeOptions options)
     public List<byte[]> Heard { get; } = [];
 
     public Task Giving { get; set; } = Task.CompletedTask;
-
-    /// <summary>Turns of this life that were checked.</summary>
-    public int TurnsChecked { get; set; } = -1;
-
-    /// <summary>Turns of this life of which the tower has heard.</summary>
-    public int TurnsHeard { get; set; }
 
     /// <summary>What the node knew of each channel when it was checked last, and up to which block.</summary>
     public Dictionary<ChannelId, (ChannelState State, NetworkBlock? Cursor)> Checked { get; } = [];

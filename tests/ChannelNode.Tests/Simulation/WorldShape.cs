@@ -13,6 +13,7 @@ internal enum WorldFault
     Pool,
     SlowDisk,
     Attack,
+    Repeat,
 }
 
 /// <summary>

@@ -19,6 +19,12 @@ internal sealed class WorldTally
 
     public int Delivered { get; set; }
 
+    /// <summary>Messages that ended a session.</summary>
+    public int Malformed { get; set; }
+
+    /// <summary>What a tower's transactions have brought.</summary>
+    public int Rescues { get; set; }
+
     public static WorldTally operator +(WorldTally a, WorldTally b) => new()
     {
         PowerCuts = a.PowerCuts + b.PowerCuts,
@@ -29,9 +35,12 @@ internal sealed class WorldTally
         Closings = a.Closings + b.Closings,
         Deposits = a.Deposits + b.Deposits,
         Delivered = a.Delivered + b.Delivered,
+        Malformed = a.Malformed + b.Malformed,
+        Rescues = a.Rescues + b.Rescues,
     };
 
     public override string ToString() =>
         $"{Accepted} acceptances, {Delivered} payments delivered, {PowerCuts} power cuts, {Reorganizations} reorganisations, "
-        + $"{Attacks} attacks, {Disputes} disputes, {Closings} closings, {Deposits} deposits by nodes";
+        + $"{Attacks} attacks, {Malformed} malformed messages, {Disputes} disputes, "
+        + $"{Rescues} of them or claims by towers, {Closings} closings, {Deposits} deposits by nodes";
 }

@@ -1,53 +1,163 @@
 using ChannelNode.Core;
-using ChannelNode.Tests.Core;
+using ChannelNode.Engine;
+using Xunit;
 
 namespace ChannelNode.Tests.Simulation;
 
 /// <summary>
-/// A third party that has each honest node's newest update of its peer with the node's consent, and presents it where a close
-/// would forget it. It has an account of its own and cannot be bribed; a real watchtower can take its place.
+/// A watchtower's home, its sessions with the nodes, and the simulation's own book of what it has said to have on disk.
 /// </summary>
-internal sealed class WorldTower(ChannelWorld world)
+internal sealed class WorldTower(ChannelWorld world, SimulatedDisk disk, bool isThere) : WorldHome("the tower", Key, disk)
 {
-    public static readonly Address Account = new(0, 0, 0xD0);
+    public static readonly Address Key = new(0, 0, 0xD0);
 
-    private readonly Dictionary<(WorldPlace, ChannelId), ContractCall.Dispute> _newest = [];
+    private readonly List<WorldGuardSession> _sessions = [];
+    private readonly Dictionary<(WorldPlace Place, ChannelId Channel), GuardedTotals> _acknowledged = [];
+    private readonly List<(WorldPlace Place, byte[] Frame)> _heard = [];
+    private readonly PriorityQueue<(WorldGuardSession, byte[] Bytes, bool ToTower), (long AtMs, int Number)> _underWay = new();
+    private int _number;
 
     /// <summary>Whether there is one in this run.</summary>
-    public bool IsThere { get; } = world.Random.Next(3) == 0;
+    public bool IsThere => isThere;
 
-    /// <summary>What it knows in the node's favour.</summary>
-    public void Hear()
+    public SimulatedTower? Life { get; private set; }
+
+    public override SimulatedProcess? Process => Life;
+
+    /// <summary>When the next message arrives.</summary>
+    public long NextArrivalMs => _underWay.TryPeek(out _, out (long AtMs, int) next) ? next.AtMs : long.MaxValue;
+
+    public void Start(TimeSpan clockAhead)
     {
-        if (!IsThere) return;
-        foreach (WorldPlace place in world.Places)
+        WatchtowerOptions options = new() { Node = world.Places[0].Options with { DisputeWindowSecondsMin = 1, Watchtowers = [] } };
+        MachineTime time = new(world.Time, clockAhead);
+        Life = new SimulatedTower(Key, Disk, time, world.Network, Weather, world.Random, options, world.Log);
+        TurnsChecked = -1;
+        CheckKept(Life.Store);
+        world.Carefully(this, Life.Start);
+    }
+
+    public void Stop()
+    {
+        Life?.Stop();
+        Life = null;
+        EndSessions();
+    }
+
+    /// <summary>A node dials; runs until the session ends.</summary>
+    public async Task ServeAsync(
+        WorldPlace place, SimulatedLife life, WatchtowerLink link, TimeProvider time, CancellationToken cancel)
+    {
+        if (!IsUp || world.Faults.TowerAwayUntilMs > world.Time.NowMs) throw new RefusalException(Refusal.PeerOffline, "the watchtower is not there");
+        WorldGuardSession session = new(place, life, Life!, time);
+        _sessions.Add(session);
+        await session.RunAsync(link, cancel);
+    }
+
+    public void EndSessions()
+    {
+        foreach (WorldGuardSession session in _sessions.ToArray()) End(session);
+    }
+
+    private void End(WorldGuardSession session)
+    {
+        if (!_sessions.Remove(session)) return;
+        (SimulatedLife node, SimulatedTower tower) = session.Ends;
+        if (tower == Life) world.Carefully(this, () => tower.Do(session.Leave));
+        if (node == session.Place.Life && !session.IsOver) world.Carefully(session.Place, () => node.Do(session.End));
+    }
+
+    /// <summary>What was said leaves, and now and then is lost with the session, or comes twice.</summary>
+    public void Send()
+    {
+        foreach (WorldGuardSession session in _sessions.ToArray())
         {
-            if (!place.IsHonest || !place.IsUp || place.Life!.Turns == place.TurnsHeard) continue;
-            place.TurnsHeard = place.Life.Turns;
-            foreach (Channel channel in world.Channels)
+            if (session.Serving.IsFaulted) session.Serving.GetAwaiter().GetResult();
+            if (session.IsOver || session.Ends.Node != session.Place.Life || session.Ends.Tower != Life)
             {
-                ChannelState state = place.Life.StateOf(channel.Id);
-                if (channel.Terms.OneWay || !state.HasTheirUpdate) continue;
-                BalanceUpdate update = new(channel.Id, state.TheirSent, state.TheirReceived);
-                _newest[(place, channel.Id)] = new ContractCall.Dispute(
-                    channel.Id, channel.Terms, update, state.TheirSignature, new TestScheme(place.Us.Signer).SignConsent(update));
+                End(session);
+                continue;
             }
+
+            while (session.FromNode.TryDequeue(out byte[]? said)) Send(session, said, toTower: true);
+            while (session.FromTower.TryDequeue(out byte[]? said)) Send(session, said, toTower: false);
         }
     }
 
-    /// <summary>Looks at each block.</summary>
-    public void Look()
+    private void Send(WorldGuardSession session, byte[] bytes, bool toTower)
     {
-        if (!IsThere) return;
-        foreach (((WorldPlace place, ChannelId id), ContractCall.Dispute dispute) in _newest)
+        if (world.Faults.LosesMessage())
         {
-            NetworkBlock head = world.Network.Head;
-            Refusal refusal = head.Contract.PotsOf(id).Dispute(
-                false, WorldTruth.SidesOf(place, world.Channels.First(it => it.Id == id)).Theirs,
-                dispute.Update.Sent, dispute.Update.Received, head.Seconds, out _);
-            if (refusal != Refusal.None || world.Network.PendingNonce(Account) > head.NonceOf(Account)) continue;
-            world.Log.Trace($"the tower says: {dispute.Text}");
-            world.Network.Send(Account, 0, dispute);
+            End(session);
+            return;
         }
+
+        _underWay.Enqueue((session, bytes, toTower), (world.Time.NowMs + world.Faults.DelayMs(), _number++));
+    }
+
+    public void Arrive()
+    {
+        while (NextArrivalMs <= world.Time.NowMs)
+        {
+            (WorldGuardSession session, byte[] bytes, bool toTower) = _underWay.Dequeue();
+            if (!_sessions.Contains(session)) continue;
+            if (!toTower)
+            {
+                world.Carefully(session.Place, () => session.Ends.Node.Do(() => session.Hear(bytes)));
+                continue;
+            }
+
+            if (session.HasBegun) _heard.Add((session.Place, bytes));
+            world.Carefully(this, () => Life!.Do(() => session.Serve(bytes, answer => Acknowledge(session.Place, answer))));
+        }
+    }
+
+    /// <summary>Whoever relays a session says an old message of it again; what it is answered does not reach the node.</summary>
+    public void Repeat()
+    {
+        if (_sessions.Count == 0 || !IsUp) return;
+        WorldGuardSession session = _sessions[world.Random.Next(_sessions.Count)];
+        byte[][] old = [.. _heard.Where(it => it.Place == session.Place && session.HasBegun).Select(it => it.Frame)];
+        if (old.Length == 0 || !session.Serving.IsCompleted) return;
+        world.Log.Trace($"an old message of {session.Place.Name} comes to the tower again");
+        world.Carefully(this, () => Life!.Do(() => session.Serve(old[world.Random.Next(old.Length)], null)));
+    }
+
+    private void Acknowledge(WorldPlace place, GuardAnswer answer)
+    {
+        Assert.True(answer.Refusals.Count == 0, $"the tower refuses what {place.Name} gives: {string.Join(", ", answer.Refusals)}");
+        foreach (GuardedTotals said in answer.Stored)
+        {
+            if (_acknowledged.TryGetValue((place, said.Channel), out GuardedTotals before))
+                Assert.True(said.Covers(before.Sent, before.Received), $"the tower acknowledged {said} after {before}");
+            _acknowledged[(place, said.Channel)] = said;
+        }
+    }
+
+    /// <summary>Whether the node may stay away while the channel's window ends: all that it acknowledged is with the tower.</summary>
+    public bool HasAll(WorldPlace place, Channel channel) =>
+        _acknowledged.GetValueOrDefault((place, channel.Id)).Sent >= place.Words.AcknowledgedOf(channel.Id);
+
+    /// <summary>What it has said to be on its disk is there.</summary>
+    private void CheckKept(SimulatedStore store)
+    {
+        foreach (((WorldPlace place, ChannelId id), GuardedTotals said) in _acknowledged)
+        {
+            Side side = WorldTruth.SidesOf(place, world.Channels.First(it => it.Id == id)).Ours;
+            GuardedUpdate? kept = store.FindGuarded(id, side);
+            bool isKept = kept is { Update: var update }
+                && new GuardedTotals(id, update.Sent, update.Received).Covers(said.Sent, said.Received);
+            Assert.True(isKept, $"the tower acknowledged {said} to {place.Name}, and has {kept?.Update}");
+        }
+    }
+
+    /// <summary>After every turn: what it has said it has, and of the chain it knows what a rescan says.</summary>
+    public void Check()
+    {
+        if (Life is not { } life || life.Turns == TurnsChecked) return;
+        TurnsChecked = life.Turns;
+        CheckKept(life.Store);
+        foreach (Channel channel in world.Channels)
+            if (life.Store.FindChannel(channel.Id) is { } stored) world.Truth.CheckView(this, life, channel.Id, stored.State);
     }
 }

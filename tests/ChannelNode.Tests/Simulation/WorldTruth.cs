@@ -19,6 +19,7 @@ internal sealed class WorldTruth(SimulatedNetwork network, IReadOnlyList<Channel
     {
         SimulatedContract contract = network.Head.Contract;
         Assert.Equal(contract.WentIn, contract.Held + contract.WentOut);
+        WorldJobs.CheckTower(network.Head);
         foreach (Channel channel in channels)
         {
             Pots pots = contract.PotsOf(channel.Id);
@@ -43,14 +44,13 @@ internal sealed class WorldTruth(SimulatedNetwork network, IReadOnlyList<Channel
     {
         if (place.Life is not { } life || life.Turns == place.TurnsChecked) return;
         place.TurnsChecked = life.Turns;
-        NetworkBlock? cursor = life.Store.Cursor is { } known ? network.BlockOf(known.Hash) : null;
-        bool isBetween = life.Machine.IsGiving && life.Node.View.Cursor?.Hash == cursor?.Hash;
+        place.Journal.Check(life.Store);
+        NetworkBlock? cursor = CursorOf(life);
         foreach (Channel channel in channels)
         {
             ChannelState state = life.StateOf(channel.Id);
             CheckKept(place, channel, state);
-            bool isKnown = !life.Node.Book.Unfunded.IsUnasked(channel.Id); // Else it is as if nobody knew the channel yet.
-            if (cursor is not null && !isBetween && isKnown) CheckView(place, channel, state, cursor);
+            CheckView(place, life, channel.Id, state);
             CheckAccepted(place, channel, state, cursor);
             place.Checked[channel.Id] = (state, cursor);
         }
@@ -69,12 +69,19 @@ internal sealed class WorldTruth(SimulatedNetwork network, IReadOnlyList<Channel
             Assert.Fail($"{place.Name} acknowledged {said} in {channel.Id}, and can prove nothing of it");
     }
 
-    /// <summary>The view is what a rescan up to its cursor says.</summary>
-    private static void CheckView(WorldPlace place, Channel channel, in ChannelState state, NetworkBlock cursor)
+    private NetworkBlock? CursorOf(SimulatedProcess process) =>
+        process.Store.Cursor is { } known ? network.BlockOf(known.Hash) : null;
+
+    /// <summary>The view is what a rescan up to its cursor says, or nothing, while the contract was not asked for the channel.</summary>
+    public void CheckView(WorldHome home, SimulatedProcess process, ChannelId id, in ChannelState state)
     {
-        Pots expected = cursor.Contract.PotsOf(channel.Id);
-        if (expected != state.OnChain || cursor.Contract.WasFunded(channel.Id) != state.EverFunded)
-            Assert.Fail($"{place.Name} sees {state.OnChain} in {channel.Id} at {cursor.Number}, a rescan says {expected}");
+        if (CursorOf(process) is not { } cursor || process.Book.Unfunded.IsUnasked(id)) return;
+        if (process.Machine.IsGiving && process.View.Cursor?.Hash == cursor.Hash) return; // In the middle of a batch.
+        Pots expected = cursor.Contract.PotsOf(id);
+        // Emptied before anything was paid in it, and before it was known here, it looks as if it had never been.
+        bool wasFunded = cursor.Contract.WasFunded(id) && !(home is WorldTower && expected.IsBlank && !state.EverFunded);
+        if (expected != state.OnChain || wasFunded != state.EverFunded)
+            Assert.Fail($"{home.Name} sees {state.OnChain} in {id} at {cursor.Number}, a rescan says {expected}");
     }
 
     /// <summary>What was accepted since the last look was covered by deposits that counted, before that look's blocks or after.</summary>

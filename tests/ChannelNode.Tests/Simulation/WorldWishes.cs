@@ -10,6 +10,7 @@ internal sealed class WorldWishes(ChannelWorld world)
     private readonly List<WorldWish> _payments = [];
     private readonly List<WorldWish> _deposits = [];
     private readonly List<(SimulatedLife Life, ChannelId Channel, Task Task)> _operations = [];
+    private readonly WorldJobs _jobs = new(world);
     private int _keys;
 
     public bool IsAllClosed => world.Channels.All(channel => PotsOf(channel.Id).IsEmpty);
@@ -32,13 +33,13 @@ internal sealed class WorldWishes(ChannelWorld world)
                 Ask(_deposits[^1]);
                 break;
             case < 90:
-                Begin(place, channel.Id, "startClose", slot => place.Life!.Node.Operations.StartCloseAsync(slot, Unwatched, default));
+                Begin(place, channel.Id, JobKind.StartClose, slot => place.Life!.Node.Operations.StartCloseAsync(slot, Unwatched, default));
                 break;
             case < 92:
-                Begin(place, channel.Id, "close", slot => place.Life!.Node.Operations.CloseAsync(slot, Unwatched, default));
+                Begin(place, channel.Id, JobKind.Close, slot => place.Life!.Node.Operations.CloseAsync(slot, Unwatched, default));
                 break;
             case < 94 when channel.Terms.OneWay:
-                Begin(place, channel.Id, "claim", _ => place.Life!.Node.Operations.ClaimAsync([channel.Id], Unwatched, default));
+                Begin(place, channel.Id, JobKind.Claim, _ => place.Life!.Node.Operations.ClaimAsync([channel.Id], Unwatched, default));
                 break;
             case < 98:
                 if (_deposits.Count > 0) AskAgain(_deposits[world.Random.Next(_deposits.Count)]);
@@ -51,8 +52,9 @@ internal sealed class WorldWishes(ChannelWorld world)
 
     private static void Unwatched(OperationStep step) { }
 
-    private void Begin(WorldPlace place, ChannelId channel, string what, Func<ChannelSlot, Task> run)
+    private void Begin(WorldPlace place, ChannelId channel, JobKind what, Func<ChannelSlot, Task> run)
     {
+        _jobs.Asked(place, what, channel);
         world.Log.Trace($"{place.Name} wants: {what} {ContractCall.Name(channel)}");
         SimulatedLife life = place.Life!;
         world.Carefully(place, () => life.Do(() => _operations.Add((life, channel, run(life.Node.Book.Get(channel))))));
@@ -97,10 +99,11 @@ internal sealed class WorldWishes(ChannelWorld world)
             WorldPlace closer = world.Places[0];
             bool isAsked = _operations.Any(it => it.Life == closer.Life && it.Channel == channel.Id && !it.Task.IsCompleted);
             if (!pots.IsClosing && !isAsked && closer.IsUp)
-                Begin(closer, channel.Id, "startClose", slot => closer.Life!.Node.Operations.StartCloseAsync(slot, Unwatched, default));
+                Begin(closer, channel.Id, JobKind.StartClose, slot => closer.Life!.Node.Operations.StartCloseAsync(slot, Unwatched, default));
         }
 
-        return isBusy || world.Places.Any(place => place.IsHonest && (!place.IsUp || place.Life!.Node.Jobs.HasActive));
+        return isBusy || world.Homes.Any(
+            home => home is not WorldPlace { IsHonest: false } && (!home.IsUp || home.Process!.Jobs.HasActive));
     }
 
     private void CheckOperations()
@@ -122,6 +125,7 @@ internal sealed class WorldWishes(ChannelWorld world)
             if (place.Life is { } life) place.Words.Subscribe(life.Store);
         foreach (WorldWish wish in _deposits) CheckDeposit(wish);
         foreach (WorldWish wish in _payments) CheckPayment(wish);
+        _jobs.CheckTheEnd();
         CountCalls();
     }
 
@@ -167,6 +171,8 @@ internal sealed class WorldWishes(ChannelWorld world)
         for (NetworkBlock? block = world.Network.Head; block is not null; block = block.Parent)
         {
             world.Tally.Disputes += block.Events.Count(it => it is ChainEvent.Disputed);
+            world.Tally.Rescues += block.Mined.Count(it => it.Mined.Succeeded && it.Transaction.From == WorldTower.Key
+                && it.Transaction.Call is ContractCall.Dispute or ContractCall.Claim);
             world.Tally.Closings += block.Events.Count(it => it is ChainEvent.CloseStarted or ChainEvent.Closed);
         }
     }
