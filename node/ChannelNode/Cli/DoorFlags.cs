@@ -75,11 +75,14 @@ internal sealed class DoorFlags
     private readonly Option<int> _handshakesPerSecondMax = Fields.Number(
         "--peer-handshakes-per-second-max", "Sessions that one address may begin in a second", 1, 100_000,
         CommonFlags.Defaults.PeerHandshakesPerSecondMax);
+    private readonly Option<int> _channelsMax = Fields.Number(
+        "--channels-max", "Channels of all peers, in any state, beyond which peers can open none", 1, 1_000_000_000,
+        CommonFlags.Defaults.ChannelsMax);
 
     public IEnumerable<Option> All() =>
     [
         _apiListen, _peerListen, _apiTls, _peerTls, .. _tls.All(), _tokenRequired, _requestsMax, _streamsMax, _apiConnectionsMax,
-        _peerConnectionsMax, _peerSessionsMax, _handshakesMax, _handshakesPerSecondMax,
+        _peerConnectionsMax, _peerSessionsMax, _handshakesMax, _handshakesPerSecondMax, _channelsMax,
     ];
 
     public NodeOptions Read(ParseResult parsed, NodeOptions options) => _tls.Read(parsed, options) with
@@ -95,6 +98,7 @@ internal sealed class DoorFlags
         PeerConnectionsMax = parsed.GetValue(_peerConnectionsMax),
         PeerSessionsMax = parsed.GetValue(_peerSessionsMax),
         PeerHandshakesMax = parsed.GetValue(_handshakesMax),
+        ChannelsMax = parsed.GetValue(_channelsMax),
         PeerHandshakesPerSecondMax = parsed.GetValue(_handshakesPerSecondMax),
     };
 }

@@ -53,7 +53,7 @@ internal sealed class ChannelAgreements(
         Refusal.TokenNotAccepted => $"the peer accepts no channels in token {terms.Token}",
         Refusal.DisputeWindowOutOfRange =>
             $"the peer accepts only longer dispute windows than {terms.DisputeWindowSeconds} s",
-        Refusal.TooManyChannels => "the peer keeps no more channels that wait for their first deposit",
+        Refusal.TooManyChannels => "the peer keeps no more channels, or none more that wait for their first deposit",
         _ => "the peer refused the terms",
     };
 
@@ -91,7 +91,8 @@ internal sealed class ChannelAgreements(
         if (terms.DisputeWindowSeconds < options.DisputeWindowSecondsMin) return Refusal.DisputeWindowOutOfRange;
         if (terms.B != us || terms.A != new Party(link.Owner, link.Signer)) return Refusal.NotOurTerms;
         if (!terms.Token.IsZero && !options.AcceptedTokens.Contains(terms.Token)) return Refusal.TokenNotAccepted;
-        bool tooMany = book.Unfunded.Count >= options.UnfundedChannelsMax
+        bool tooMany = book.Count >= (ulong)options.ChannelsMax
+            || book.Unfunded.Count >= options.UnfundedChannelsMax
             || book.Unfunded.CountOf(link.Signer) >= options.UnfundedChannelsPerPeerMax;
         return tooMany && book.Find(id) is null ? Refusal.TooManyChannels : Refusal.None;
     }

@@ -197,6 +197,9 @@ internal sealed record NodeOptions
     /// <summary>Channels of all peers that may wait for their first deposit. 1 to 1,000,000.</summary>
     public int UnfundedChannelsMax { get; init; } = 10_000;
 
+    /// <summary>Channels of all peers, in any state, beyond which peers can open none. 1 to 1,000,000,000.</summary>
+    public int ChannelsMax { get; init; } = 10_000_000;
+
     /// <summary>
     /// When the chain was last seen longer ago than this, nothing is paid or accepted: what a peer does there would not
     /// be noticed. 20 to 3,600, and well below the dispute windows.

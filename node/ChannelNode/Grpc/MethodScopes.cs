@@ -13,6 +13,7 @@ internal static class MethodScopes
     public static readonly FrozenDictionary<string, Scopes> Node = new Dictionary<string, Scopes>
     {
         ["GetInfo"] = Scopes.Read,
+        ["GetStatus"] = Scopes.Read,
         ["ListChannels"] = Scopes.Read,
         ["GetChannel"] = Scopes.Read,
         ["SubscribePayments"] = Scopes.Read,

@@ -155,8 +155,15 @@ internal sealed class TlsCertificate
     private bool NeedsMaking(IReadOnlyList<string> names)
     {
         if (!File.Exists(_certificatePath) || !File.Exists(_keyPath)) return true;
-        using X509Certificate2 known = X509Certificate2.CreateFromPem(Read("--data-dir", _certificatePath));
-        return known.NotAfter.ToUniversalTime() - RenewBefore <= _time.GetUtcNow().UtcDateTime || !NamesIn(known).SetEquals(names);
+        try
+        {
+            using X509Certificate2 known = X509Certificate2.CreateFromPem(Read("--data-dir", _certificatePath));
+            return known.NotAfter.ToUniversalTime() - RenewBefore <= _time.GetUtcNow().UtcDateTime || !NamesIn(known).SetEquals(names);
+        }
+        catch (CryptographicException)
+        {
+            return true; // Damaged: its key is what matters, and is kept.
+        }
     }
 
     private static HashSet<string> NamesIn(X509Certificate2 certificate)
@@ -169,7 +176,7 @@ internal sealed class TlsCertificate
     private void Make(IReadOnlyList<string> names)
     {
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        if (File.Exists(_keyPath)) key.ImportFromPem(Read("--data-dir", _keyPath));
+        if (File.Exists(_keyPath)) ReadKey(key);
         CertificateRequest request = new("CN=channelnode", key, HashAlgorithmName.SHA256);
         SubjectAlternativeNameBuilder alternatives = new();
         foreach (string name in names)
@@ -186,6 +193,18 @@ internal sealed class TlsCertificate
         using X509Certificate2 made = request.CreateSelfSigned(now.AddHours(-1), now + Lifetime);
         if (!File.Exists(_keyPath)) SecretFile.Write(_keyPath, key.ExportPkcs8PrivateKeyPem() + "\n");
         SecretFile.Write(_certificatePath, made.ExportCertificatePem() + "\n");
+    }
+
+    private void ReadKey(ECDsa key)
+    {
+        try
+        {
+            key.ImportFromPem(Read("--data-dir", _keyPath));
+        }
+        catch (Exception error) when (error is CryptographicException or ArgumentException)
+        {
+            throw Wrong("--data-dir", $"{_keyPath} is no key: put it right, or delete it, and who pinned it must be told of the new one");
+        }
     }
 
     /// <summary>What callers may know the node by: its listen addresses, all of this machine's where it listens on any.</summary>

@@ -39,6 +39,17 @@ public sealed class RunCommandTests
     [InlineData("--peer-restart-seconds", "7", nameof(NodeOptions.PeerRestartSeconds))]
     [InlineData("--api-listen", "[::1]:0", nameof(NodeOptions.ApiListen))]
     [InlineData("--peer-listen", "0.0.0.0:9000", nameof(NodeOptions.PeerListen))]
+    [InlineData("--api-listen", "unix:/run/channelnode/api.sock", nameof(NodeOptions.ApiListen))]
+    [InlineData("--tls-cert", "node.cert", nameof(NodeOptions.TlsCertificate))]
+    [InlineData("--tls-key", "node.key", nameof(NodeOptions.TlsKey))]
+    [InlineData("--api-requests-per-second-max", "11", nameof(NodeOptions.ApiRequestsPerSecondMax))]
+    [InlineData("--api-streams-max", "12", nameof(NodeOptions.ApiStreamsMax))]
+    [InlineData("--api-connections-max", "13", nameof(NodeOptions.ApiConnectionsMax))]
+    [InlineData("--peer-connections-max", "14", nameof(NodeOptions.PeerConnectionsMax))]
+    [InlineData("--peer-sessions-max", "15", nameof(NodeOptions.PeerSessionsMax))]
+    [InlineData("--peer-handshakes-max", "16", nameof(NodeOptions.PeerHandshakesMax))]
+    [InlineData("--peer-handshakes-per-second-max", "17", nameof(NodeOptions.PeerHandshakesPerSecondMax))]
+    [InlineData("--channels-max", "18", nameof(NodeOptions.ChannelsMax))]
     [InlineData("--confirmations", "12", nameof(NodeOptions.Confirmations))]
     [InlineData("--reorg-depth", "500", nameof(NodeOptions.ReorgDepthMax))]
     [InlineData("--confirmations-larger", "20", nameof(NodeOptions.ConfirmationsLarger))]
@@ -274,5 +285,17 @@ public sealed class RunCommandTests
         CliRun run = await CliRun.WithActionsAsync(actions, ["run", .. Required]);
 
         Assert.Equal(7, run.ExitCode);
+    }
+
+    [Fact]
+    public async Task SwitchesOfTheDoors_AreRead()
+    {
+        (_, NodeOptions? options) = await CliRun.RunNodeAsync(
+            [.. Required, "--api-tls", "--peer-tls", "--api-token-required", "--tls-domain", "a.example", "--tls-domain", "b.example"]);
+
+        Assert.True(options is { ApiTls: true, PeerTls: true, ApiTokenRequired: true });
+        Assert.Equal(["a.example", "b.example"], options.TlsDomains);
+        (CliRun wrong, _) = await CliRun.RunNodeAsync([.. Required, "--tls-domain", "a b"]);
+        Assert.Contains("--tls-domain: 'a b' is not a host name or an address", wrong.Error);
     }
 }

@@ -122,6 +122,23 @@ public sealed class PeerHandshakeTests(AnvilFixture anvil) : PeerFixture(anvil)
     }
 
     [Fact]
+    public async Task ChannelsOfAllPeers_AreLimited()
+    {
+        await using TestNode narrow = await TestNode.StartAsync(Chain, options => options with { ChannelsMax = 1 });
+        await using RawPeer peer = new(narrow.PeerUrl, Chain.ChainId, Chain.Contract, PrivateKey.Generate());
+        await peer.ConnectAsync();
+        ChannelTerms terms = Terms() with { A = peer.Us, B = peer.Them };
+        await peer.ProposeAsync(terms);
+
+        await peer.SayAsync(new Wire.PeerMessage
+        {
+            ChannelProposal = new Wire.ChannelProposal { Terms = RawPeer.Write(terms with { Salt = new Bytes32(0, 0, 0, 9) }) },
+        });
+
+        Assert.Equal(Wire.Refusal.TooManyChannels, (await peer.HearAsync()).ChannelProposalReply.Refusal);
+    }
+
+    [Fact]
     public async Task ProposalsThatDoNotFit_AreRefusedByName()
     {
         await Peer.ConnectAsync();

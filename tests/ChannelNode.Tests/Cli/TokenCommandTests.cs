@@ -1,0 +1,102 @@
+using ChannelNode.Cli;
+using ChannelNode.Tests.EndToEnd;
+using Xunit;
+
+namespace ChannelNode.Tests.Cli;
+
+/// <summary>Tokens by the command line, against a real node.</summary>
+[Collection(AnvilCollection.Name)]
+public sealed class TokenCommandTests(AnvilFixture anvil) : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("channelnode-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task TokensLife_FromItsMakingToItsEnd_AndItsSecretIsNowhereElse()
+    {
+        await using TestChain chain = await TestChain.OpenAsync(anvil);
+        TestNode node = await TestNode.StartAsync(chain);
+        string data = node.DataDirectory, url = node.Host.ApiUrl, file = Path.Combine(_folder, "shop.token");
+        CliRun shown = await CliRun.AsyncOf("token", "create", "--node", url, "--name", "reader", "--scope", "read");
+        Assert.StartsWith("cn_1_", shown.Output);
+        Assert.EndsWith("  token 1; it is shown here and never again\n", shown.Output);
+        string[] order =
+        [
+            "token", "create", "--node", url, "--name", "shop", "--scope", "pay", "--scope", "read", "--cap",
+            "ether:per-payment=1000000000000000,per-day=1000000000000000000", "--valid-hours", "720", "--from-ip", "127.0.0.1",
+            "--to", file,
+        ];
+        CliRun written = await CliRun.AsyncOf(order);
+        Assert.Equal($"token 2 written to {file}; keep it secret\n", written.Output);
+        string secret = (await File.ReadAllTextAsync(file)).Trim();
+        Assert.StartsWith("cn_2_", secret);
+        Assert.Contains("exists", (await CliRun.AsyncOf(order)).Error);
+
+        CliRun pays = await CliRun.AsyncOf("info", "--json", "--node", url, "--token-file", file);
+        Assert.Equal((0, ""), (pays.ExitCode, pays.Error));
+        CliRun asks = await CliRun.AsyncOf("token", "list", "--node", url, "--token-file", file);
+        Assert.StartsWith("error: SCOPE_MISSING: token 2 has read, pay, expected admin", asks.Error);
+
+        CliRun list = await CliRun.AsyncOf("token", "list", "--node", url);
+        Assert.Contains("ether:per-payment=1000000000000000,per-day=1000000000000000000", list.Output);
+        Assert.Equal("token 2 \"shop\" is good for nothing any more\n", (await CliRun.AsyncOf("token", "revoke", "2", "--node", url)).Output);
+        CliRun late = await CliRun.AsyncOf("info", "--node", url, "--token-file", file);
+        Assert.StartsWith("error: TOKEN_REVOKED: token 2 was revoked", late.Error);
+        CliRun all = await CliRun.AsyncOf("token", "list", "--all", "--json", "--node", url);
+        Assert.Equal(3, (await CliRun.AsyncOf("token", "create", "--node", url, "--name", "x", "--scope", "read")).Output[3] - '0');
+
+        await node.DisposeAsync();
+        string[] secrets = [secret, shown.Output.Split(' ')[0]];
+        string said = string.Concat(written.Output, list.Output, all.Output, asks.Error, late.Error, pays.Output);
+        foreach (string random in secrets.Select(text => text[(text.LastIndexOf('_', 6) + 1)..]))
+        {
+            Assert.DoesNotContain(random, said);
+            foreach (string stored in Directory.EnumerateFiles(data, "*", SearchOption.AllDirectories))
+                Assert.DoesNotContain(random, System.Text.Encoding.Latin1.GetString(await File.ReadAllBytesAsync(stored)));
+        }
+    }
+
+    [Theory]
+    [InlineData("http://192.0.2.1:9801")]
+    [InlineData("http://node.example:9801")]
+    public async Task Token_IsNotSentInTheClearToOtherMachines(string url)
+    {
+        string file = Path.Combine(_folder, "token");
+        await File.WriteAllTextAsync(file, "cn_1_secret\n");
+
+        CliRun run = await CliRun.AsyncOf("info", "--node", url, "--token-file", file);
+
+        Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
+        Assert.Contains("use https://", run.Error);
+        Assert.DoesNotContain("secret", run.Error);
+    }
+
+    [Fact]
+    public async Task FileThatHoldsNoToken_IsNamed_AndNotShown()
+    {
+        string file = Path.Combine(_folder, "token");
+        await File.WriteAllTextAsync(file, "hunter2\nsecond line");
+
+        CliRun run = await CliRun.AsyncOf("info", "--token-file", file);
+
+        Assert.Equal((ExitCode.WrongUsage, $"error: INVALID_ARGUMENT: {file} holds no token: expected one line, cn_...\n"), (run.ExitCode, run.Error));
+    }
+
+    [Theory]
+    [InlineData("ether")]
+    [InlineData("ether:")]
+    [InlineData("ether:per-day")]
+    [InlineData("ether:per-day=")]
+    [InlineData("ether:per-day=-1")]
+    [InlineData("ether:per-day=1,per-day=2")]
+    [InlineData("ether:per-week=1")]
+    [InlineData("dollar:per-day=1")]
+    public async Task WrongCap_IsShownWithItsForm(string cap)
+    {
+        CliRun run = await CliRun.AsyncOf("token", "create", "--name", "shop", "--scope", "pay", "--cap", cap);
+
+        Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
+        Assert.Contains($"--cap: '{cap}' is not ether or 0x-address", run.Error);
+    }
+}

@@ -1,0 +1,79 @@
+using System.Net;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Grpc;
+using ChannelNode.Tests.Engine;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Primitives;
+using Xunit;
+
+namespace ChannelNode.Tests.Grpc;
+
+/// <summary>What stands in a request's headers, where clients' libraries would not put it.</summary>
+public sealed class ApiAdmissionTests : IAsyncLifetime
+{
+    private readonly LedgerRig _rig = new();
+    private readonly TokenBook _book;
+    private readonly ApiAccess _access;
+
+    public ApiAdmissionTests()
+    {
+        _book = new TokenBook(_rig.Store, _rig.Ledger, new NodeClock(TimeProvider.System), NullLogger<TokenBook>.Instance);
+        NodeOptions options = new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero };
+        _access = new ApiAccess(_book, options, TimeProvider.System, tokensRequired: true);
+    }
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        _book.Dispose();
+        await _rig.DisposeAsync();
+    }
+
+    private Refusal Admit(StringValues shown, string from = "127.0.0.1")
+    {
+        DefaultHttpContext http = new();
+        http.Connection.RemoteIpAddress = IPAddress.Parse(from);
+        http.Request.Headers.Authorization = shown;
+        try
+        {
+            _access.Admit(http, Scopes.Read, "GetInfo").Dispose();
+            return Refusal.None;
+        }
+        catch (RefusalException refusal)
+        {
+            return refusal.Refusal;
+        }
+    }
+
+    private async Task<string> SecretAsync(params string[] networks) => (await _book.CreateAsync(
+        new TokenOrder("test", Scopes.Read) { Networks = [.. networks.Select(text => IPNetwork.Parse(text))] }, CancellationToken.None)).Secret;
+
+    [Fact]
+    public async Task SeveralAuthorizationLines_AreNoToken_EvenIfOneIsGood()
+    {
+        string good = "Bearer " + await SecretAsync();
+
+        Assert.Equal(Refusal.None, Admit(good));
+        Assert.Equal(Refusal.None, Admit("bearer " + good[7..]));
+        StringValues[] wrong =
+        [
+            new([good, good]), new([good, "Bearer cn_9_x"]), new(["Bearer cn_9_x", good]), new([good, ""]), new(["", good]),
+            new([null, good]), new(""), new("Bearer"), new("Bearer\t" + good[7..]),
+        ];
+        Assert.All(wrong, shown => Assert.Equal(Refusal.TokenInvalid, Admit(shown)));
+        Assert.Equal(Refusal.TokenMissing, Admit(StringValues.Empty));
+    }
+
+    [Theory]
+    [InlineData("10.1.2.3", Refusal.None)]
+    [InlineData("::ffff:10.1.2.3", Refusal.None)]
+    [InlineData("11.0.0.1", Refusal.AddressNotAllowed)]
+    [InlineData("::ffff:11.0.0.1", Refusal.AddressNotAllowed)]
+    [InlineData("fd00::5", Refusal.None)]
+    [InlineData("fe00::5", Refusal.AddressNotAllowed)]
+    public async Task TokensNetworks_CountForAddressesOfBothKinds(string from, Refusal expected) =>
+        Assert.Equal(expected, Admit("Bearer " + await SecretAsync("10.0.0.0/8", "fd00::/16"), from));
+}
