@@ -94,10 +94,11 @@ internal sealed class ExternalSigner : ISigner
 
     public async ValueTask<Signature> SignAsync(ReadOnlyMemory<byte> message, CancellationToken cancel)
     {
-        if (_failure is { } failed) throw Unavailable(_http.Url, failed, null);
+        ThrowIfLost();
         await _places.WaitAsync(cancel);
         try
         {
+            ThrowIfLost(); // Those that waited for a place need not each find out for themselves.
             return await TryAsync(() => AskAsync(message, cancel), _time, cancel);
         }
         catch (SignerFailure failure)
@@ -109,6 +110,11 @@ internal sealed class ExternalSigner : ISigner
         {
             _places.Release();
         }
+    }
+
+    private void ThrowIfLost()
+    {
+        if (_failure is { } failed) throw Unavailable(_http.Url, failed, null);
     }
 
     private async Task<Signature> AskAsync(ReadOnlyMemory<byte> message, CancellationToken cancel)

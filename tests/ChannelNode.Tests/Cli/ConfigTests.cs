@@ -2,6 +2,7 @@ using System.Text.Json;
 using ChannelNode.Cli;
 using ChannelNode.Core;
 using ChannelNode.Engine;
+using ChannelNode.Tests.EndToEnd;
 using Xunit;
 
 namespace ChannelNode.Tests.Cli;
@@ -283,6 +284,22 @@ public sealed class ConfigTests : IDisposable
         Assert.Null(options);
         Assert.StartsWith("error: INVALID_ARGUMENT: --signer-url: ", run.Error);
     }
+
+    [Fact]
+    public async Task Program_ReadsItsOwnEnvironmentAndTheNamedFile()
+    {
+        Put("""{"fee-max": 11}""");
+
+        ProgramRun run = await ProgramRun.WithAsync(
+            new Dictionary<string, string> { ["CHANNELNODE_POLL_MS"] = "777", ["CHANNELNODE_CONFIG"] = FilePath },
+            "config", "show", "watchtower", "--json");
+
+        JsonElement shown = JsonDocument.Parse(run.Output).RootElement;
+        Assert.Equal(("777", "11"), (Value(shown, "poll-ms"), Value(shown, "fee-max")));
+        Assert.Equal("CHANNELNODE_POLL_MS", Field(shown, "poll-ms", "source"));
+    }
+
+    private static string Value(JsonElement shown, string name) => Find(shown, name).GetProperty("value")[0].GetString()!;
 
     private static JsonElement Find(JsonElement shown, string name) =>
         shown.GetProperty("settings").EnumerateArray().Single(setting => setting.GetProperty("name").GetString() == name);

@@ -82,7 +82,7 @@ public sealed class LocalCommandTests
         string[][] commands =
         [
             [], ["run"], ["watchtower"], ["key"], ["key", "new"], ["key", "import"], ["key", "export-address"],
-            ["key", "change-password"], ["contract"], ["contract", "deploy"], ["info"], ["channel"],
+            ["key", "change-password"], ["config"], ["config", "check"], ["config", "show"], ["contract"], ["contract", "deploy"], ["info"], ["channel"],
             ["channel", "open"], ["channel", "list"], ["channel", "show"], ["channel", "deposit"], ["channel", "close"],
             ["channel", "start-close"], ["channel", "settle"], ["channel", "claim"],
             ["channel", "credits"], ["channel", "withdraw-credit"], ["token"], ["token", "create"], ["token", "list"], ["token", "revoke"],

@@ -152,6 +152,18 @@ public sealed class ExternalSignerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ManyThatWait_AreRefusedTogetherWhenTheSignerIsLost()
+    {
+        using ExternalSigner signer = await ConnectAsync(source => source with { SignerTimeoutMs = 200, SignerRequestsMax = 2 });
+        _remote.Hang();
+
+        await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => AssertUnavailableAsync(signer)));
+
+        // Two at a time, three tries each; not three for each of the fifty.
+        Assert.InRange(_remote.Asked.Count(data => data[1] == 1), 1, 12);
+    }
+
+    [Fact]
     public async Task SignerThatIsNotThere_IsRefusedByName()
     {
         string url = _remote.Url;
