@@ -18,6 +18,20 @@ public sealed class AnvilCollection : ICollectionFixture<AnvilFixture>
     public const string Name = "Anvil";
 }
 
+/// <summary>The same on a second chain, beside the first: what kills processes.</summary>
+[CollectionDefinition(Name)]
+public sealed class KillsCollection : ICollectionFixture<AnvilFixture>
+{
+    public const string Name = "Anvil, kills";
+}
+
+/// <summary>And on a third: what is done on the chain more than off it.</summary>
+[CollectionDefinition(Name)]
+public sealed class ChainCollection : ICollectionFixture<AnvilFixture>
+{
+    public const string Name = "Anvil, chain";
+}
+
 /// <summary>
 /// A real Anvil on a free port of 127.0.0.1, mining a block per transaction. It ends with this object, and also when
 /// the test process dies: its shell reads our end of a pipe, which the system closes then.

@@ -8,7 +8,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>The database of a node that is stopped against a chain that knows better.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(ChainCollection.Name)]
 public sealed class ChainAuditTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private TestChain _chain = null!;

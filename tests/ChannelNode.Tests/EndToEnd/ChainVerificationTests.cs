@@ -10,7 +10,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>The database of a node that runs, beside the chain.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(ChainCollection.Name)]
 public sealed class ChainVerificationTests(AnvilFixture anvil) : IAsyncLifetime
 {
     /// <summary>Set: the chain's first block is given, which only who reads from the deployment asks for.</summary>

@@ -7,7 +7,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>How channels end, and begin again: what the owners have afterwards is exact.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(ChainCollection.Name)]
 public sealed class ClosingTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private static ulong _owners;

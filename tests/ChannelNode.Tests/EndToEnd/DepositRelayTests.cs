@@ -10,7 +10,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>What a peer may ask a node to relay, and what it may not: its gas is not for the asking.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(ChainCollection.Name)]
 public sealed class DepositRelayTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private const int Relays = 3;

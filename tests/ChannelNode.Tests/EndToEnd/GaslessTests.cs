@@ -6,7 +6,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>A payer that holds tokens and no ether: it signs its deposits, and the payee sends them.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(ChainCollection.Name)]
 public sealed class GaslessTests(AnvilFixture anvil)
 {
     [Fact]

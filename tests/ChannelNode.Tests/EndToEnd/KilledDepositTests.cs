@@ -8,7 +8,7 @@ namespace ChannelNode.Tests.EndToEnd;
 /// As <see cref="KilledJobTests"/>, for the jobs that move tokens or move for somebody else: deposits that an approval comes
 /// before, deposits into many channels, deposits that a peer signed, and credits.
 /// </summary>
-[Collection(AnvilCollection.Name)]
+[Collection(KillsCollection.Name)]
 public sealed class KilledDepositTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private TestChain _chain = null!;

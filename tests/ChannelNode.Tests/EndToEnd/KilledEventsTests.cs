@@ -8,7 +8,7 @@ namespace ChannelNode.Tests.EndToEnd;
 /// A node process killed with SIGKILL again and again in a channel's life, and a subscriber that resumes from the newest
 /// cursor that it has handled: it hears everything once, in order.
 /// </summary>
-[Collection(AnvilCollection.Name)]
+[Collection(KillsCollection.Name)]
 public sealed class KilledEventsTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private readonly List<Wire.OperatorEvent> _heard = [];

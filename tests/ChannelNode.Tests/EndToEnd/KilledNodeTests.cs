@@ -4,7 +4,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>Two node processes, one killed with SIGKILL in the middle of payments: nothing acknowledged is lost, nothing doubled.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(KillsCollection.Name)]
 public sealed class KilledNodeTests(AnvilFixture anvil)
 {
     private const int Count = 20_000;

@@ -7,7 +7,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>A payee process killed with SIGKILL while a peer pays as fast as it can, and a subscriber that comes back each time.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(KillsCollection.Name)]
 public sealed class KilledPayeeTests(AnvilFixture anvil)
 {
     private const int Channels = 4;

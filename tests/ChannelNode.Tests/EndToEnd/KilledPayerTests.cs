@@ -6,7 +6,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>A payer process killed with SIGKILL while an application pays by it as fast as it can.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(KillsCollection.Name)]
 public sealed class KilledPayerTests(AnvilFixture anvil)
 {
     private const int PaymentsPerKill = 10_000;

@@ -8,7 +8,7 @@ using Xunit;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>What a node may believe of a chain, and of whoever tells of it.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(ChainCollection.Name)]
 public sealed class PoorChainTests(AnvilFixture anvil)
 {
     [Theory]

@@ -6,7 +6,7 @@ using Xunit;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>A node that could only do harm does not start, and says why.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(ChainCollection.Name)]
 public sealed class StartUpTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private TestChain _chain = null!;
