@@ -102,4 +102,7 @@ public enum Refusal : byte
 
     // An update or a payment spends of a deposit that could still be reorganised away.
     DepositUncredited = 65,
+
+    // The operator's own rules about peers: after everything else was found right.
+    PolicyRefused = 70,
 }

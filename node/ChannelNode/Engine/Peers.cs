@@ -84,7 +84,7 @@ internal sealed class Peers(
     {
         try
         {
-            int asked = await ledger.RunAsync(turn => Join(link), cancel);
+            int asked = await ledger.RunAsync(turn => Join(turn, link), cancel);
             log.PeerConnected(link.Signer, asked);
             return new PeerSession(link, book, ledger, scheme, clock, agreements, options, log);
         }
@@ -95,9 +95,10 @@ internal sealed class Peers(
         }
     }
 
-    private int Join(PeerLink link)
+    private int Join(LedgerTurn turn, PeerLink link)
     {
         links.Replace(link);
+        turn.Policies?.Tell(link);
         int asked = 0;
         foreach (ChannelSlot slot in book.UnacknowledgedBy(link.Signer))
         {

@@ -13,4 +13,7 @@ internal sealed class RefusalException(Refusal refusal, string message, Exceptio
 
     /// <summary>The field of the request that is at fault, where there is one.</summary>
     public string? Field { get; init; }
+
+    /// <summary>What else programs want to know: rule, value and limit of a policy. Null where there is nothing.</summary>
+    public IReadOnlyDictionary<string, string>? Details { get; init; }
 }

@@ -8,7 +8,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Grpc;
 
 /// <summary>What applications and operators ask of the node. Refusals leave through <see cref="RefusalInterceptor"/>.</summary>
-internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.NodeService.NodeServiceBase
+internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity) : Wire.NodeService.NodeServiceBase
 {
     private readonly ProgressStream _progress = new(node.Stopping);
 
@@ -149,6 +149,13 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             context.CancellationToken);
     }
 
+    public override async Task<Wire.GetTokenResponse> GetToken(Wire.GetTokenRequest request, ServerCallContext context)
+    {
+        Address token = Fields.ReadAddress(request.Token, "token", emptyIsZero: true);
+        TokenName name = await node.Tokens.OfAsync(token, context.CancellationToken);
+        return new Wire.GetTokenResponse { Token = token.ToString(), Symbol = name.Symbol, Decimals = (uint)name.Decimals };
+    }
+
     public override async Task<Wire.PayResponse> Pay(Wire.PayRequest request, ServerCallContext context)
     {
         Wire.Payment payment = request.Payment ?? throw Fields.Invalid("payment", string.Empty, "a payment");
@@ -162,7 +169,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity) : Wire.N
             slot, amount, payment.ItemId.Memory, payment.IdempotencyKey, payment.Receipt, context.CancellationToken);
         await node.Ledger.EnqueueAsync(paying, context.CancellationToken);
         PaymentOutcome outcome = await paying.Task.WaitAsync(context.CancellationToken);
-        if (outcome.Refusal != Refusal.None) throw PaymentStream.Explain(outcome.Refusal, payment, slot);
+        if (outcome.Refusal != Refusal.None) throw PaymentStream.Explain(outcome.Refusal, payment, slot, outcome.No);
         return new Wire.PayResponse
         {
             TotalSent = outcome.Total.ToString(),

@@ -17,6 +17,7 @@ internal static class RefusalStatus
         string reason = NameOf(refusal.Refusal);
         ErrorInfo info = new() { Domain = Domain, Reason = reason };
         if (refusal.Field is { } field) info.Metadata["field"] = field;
+        foreach ((string name, string value) in refusal.Details ?? new Dictionary<string, string>()) info.Metadata[name] = value;
         return new Google.Rpc.Status
         {
             Code = (int)CodeOf(refusal.Refusal),
@@ -50,7 +51,7 @@ internal static class RefusalStatus
         Refusal.CursorUnknown or Refusal.CursorExpired => Code.OutOfRange,
         Refusal.TooManyInFlight or Refusal.BudgetReached => Code.ResourceExhausted,
         Refusal.WrongIdentity => Code.Unauthenticated,
-        Refusal.WrongSigner or Refusal.NotParty => Code.PermissionDenied,
+        Refusal.WrongSigner or Refusal.NotParty or Refusal.PolicyRefused => Code.PermissionDenied,
         Refusal.PeerOffline or Refusal.ChainUnavailable or Refusal.NotReady => Code.Unavailable,
         _ => Code.FailedPrecondition,
     };

@@ -15,6 +15,8 @@ internal sealed record StoreFamilies(
     ColumnFamilyHandle Undo,
     ColumnFamilyHandle Deposits,
     ColumnFamilyHandle Events,
+    ColumnFamilyHandle Policy,
+    ColumnFamilyHandle Audit,
     SegmentSeries Received,
     SegmentSeries Sent)
 {
@@ -30,13 +32,15 @@ internal sealed record StoreFamilies(
         opened.Database.GetColumnFamily(StoreSchema.Undo),
         opened.Database.GetColumnFamily(StoreSchema.Deposits),
         opened.Database.GetColumnFamily(StoreSchema.Events),
+        opened.Database.GetColumnFamily(StoreSchema.Policy),
+        opened.Database.GetColumnFamily(StoreSchema.Audit),
         new SegmentSeries(opened.Database, StoreSchema.Received, opened.Schema.JournalOptions, opened.Families),
         new SegmentSeries(opened.Database, StoreSchema.Sent, opened.Schema.SentOptions, opened.Families));
 
     /// <summary>All that hold a node's data; an empty database has nothing in any of them.</summary>
     public IEnumerable<ColumnFamilyHandle> Data =>
         [
-            Meta, Channels, States, Guarded, Pending, Peers, Jobs, Blocks, Undo, Deposits, Events,
+            Meta, Channels, States, Guarded, Pending, Peers, Jobs, Blocks, Undo, Deposits, Events, Policy, Audit,
             .. Received.All.Concat(Sent.All).Select(part => part.Family),
         ];
 }

@@ -18,6 +18,8 @@ namespace ChannelNode.Storage;
 /// undo         block number, channel id         StateRow
 /// deposits     block number, channel id, side   RecentDepositRow
 /// events       cursor                           EventRow
+/// policy       kind, what it is about           PolicyRow
+/// audit        cursor                           AuditRow
 /// received@ms  first cursor                     ReceivedRow
 /// sent@ms      'p', channel id, lifetime total  SentRow
 ///              'k', idempotency key, UTF-8      IdempotencyRow
@@ -38,6 +40,8 @@ internal sealed class StoreSchema
     public const string Undo = "undo";
     public const string Deposits = "deposits";
     public const string Events = "events";
+    public const string Policy = "policy";
+    public const string Audit = "audit";
     public const string Received = "received";
     public const string Sent = "sent";
 
@@ -108,6 +112,8 @@ internal sealed class StoreSchema
             { Undo, _calm },
             { Deposits, _calm },
             { Events, _calm },
+            { Policy, _calm },
+            { Audit, _calm },
         };
         foreach (string name in there)
         {
