@@ -7,6 +7,9 @@ namespace ChannelNode.Cli;
 /// <summary>A command whose help ends with one example.</summary>
 internal sealed class CliCommand(string name, string description, string example) : Command(name, description)
 {
+    /// <summary>The example of the program itself, which no <see cref="CliCommand"/> stands for.</summary>
+    public static string ExampleOf(Command command) => command is CliCommand own ? own.Example : HelpWithExample.RootExample;
+
     private readonly HashSet<int> _exitCodes = [];
 
     public string Example { get; } = example;
@@ -28,13 +31,13 @@ internal sealed class CliCommand(string name, string description, string example
 }
 
 /// <summary>The usual help, then the command's example and the exit codes.</summary>
-internal sealed class HelpWithExample(HelpAction usual, Option node) : SynchronousCommandLineAction
+internal sealed class HelpWithExample(HelpAction usual, params Option[] ofNode) : SynchronousCommandLineAction
 {
     /// <summary>The root command can be no <see cref="CliCommand"/>.</summary>
-    private const string RootExample =
+    public const string RootExample =
         """
-        channelnode channel open --peer http://127.0.0.1:9812 --amount 1000000000000000000
-        channelnode pay 0x1a2b3c 1000000 --item article-17
+        channelnode channel open --peer http://127.0.0.1:9812 --amount '1 ETH' --yes
+        channelnode pay 0x1a2b3c '0.001 ETH' --item article-17
         """;
 
     public override bool ClearsParseErrors => true;
@@ -43,13 +46,13 @@ internal sealed class HelpWithExample(HelpAction usual, Option node) : Synchrono
     {
         Command command = parseResult.CommandResult.Command;
         HashSet<int> exitCodes = CliCommand.ExitCodesOf(command);
-        node.Hidden = !exitCodes.Contains(ExitCode.NodeUnreachable); // it means nothing to a command that asks no node
+        foreach (Option option in ofNode)
+            option.Hidden = !exitCodes.Contains(ExitCode.NodeUnreachable); // it means nothing to a command that asks no node
         usual.MaxWidth = 120;
         usual.Invoke(parseResult);
         TextWriter output = parseResult.InvocationConfiguration.Output;
-        string example = command is CliCommand own ? own.Example : RootExample;
         output.WriteLine("Example:");
-        output.WriteLine("  " + example.ReplaceLineEndings(Environment.NewLine + "  "));
+        output.WriteLine("  " + CliCommand.ExampleOf(command).ReplaceLineEndings(Environment.NewLine + "  "));
         output.WriteLine();
         output.WriteLine(ExitCode.Help(exitCodes));
         return ExitCode.Done;

@@ -50,11 +50,14 @@ internal static class CommandLine
             PayCommand.Create(shell),
             PaymentsCommand.Create(shell),
             EventsCommand.Create(shell),
+            PolicyCommand.Create(shell),
+            CompletionCommand.Create(shell),
         };
         root.Options.Add(shell.Node);
         root.Options.Add(shell.Json);
+        root.Options.Add(shell.TokenInfo);
         HelpOption help = root.Options.OfType<HelpOption>().Single();
-        help.Action = new HelpWithExample((HelpAction)help.Action!, shell.Node);
+        help.Action = new HelpWithExample((HelpAction)help.Action!, shell.Node, shell.TokenInfo);
         return root;
     }
 

@@ -33,12 +33,12 @@ internal static class PaymentsCommand
             ulong from = parsed.GetResult(after) is null ? info.DroppedCursor : parsed.GetValue(after);
             string? only = parsed.GetValue(channel) is { } given ? await node.ResolveAsync(given, cancel) : null;
             ulong wanted = parsed.GetValue(count) is > 0 and var limit ? limit : ulong.MaxValue;
-            return await FollowAsync(node, terminal, from, last, wanted, only, cancel);
+            return await FollowAsync(node, shell.UnitsOf(parsed, node), terminal, from, last, wanted, only, cancel);
         });
     }
 
     private static async Task<int> FollowAsync(
-        NodeConnection node, Terminal terminal, ulong after, ulong last, ulong wanted, string? only, CancellationToken cancel)
+        NodeConnection node, TokenUnits units, Terminal terminal, ulong after, ulong last, ulong wanted, string? only, CancellationToken cancel)
     {
         if (last <= after) return ExitCode.Done;
 
@@ -57,7 +57,8 @@ internal static class PaymentsCommand
             {
                 if (payment.Cursor <= last && (only is null || payment.ChannelId == only))
                 {
-                    Print(payment, terminal);
+                    if (terminal.Json) terminal.Document(payment);
+                    else Print(payment, await units.OfAsync(payment.Token, cancel), terminal);
                     printed++;
                 }
                 if (printed == wanted || payment.Cursor >= last) return ExitCode.Done;
@@ -66,17 +67,12 @@ internal static class PaymentsCommand
         return ExitCode.Done;
     }
 
-    private static void Print(ReceivedPayment payment, Terminal terminal)
+    private static void Print(ReceivedPayment payment, TokenUnit unit, Terminal terminal)
     {
-        if (terminal.Json)
-        {
-            terminal.Document(payment);
-            return;
-        }
         DateTimeOffset at = DateTimeOffset.FromUnixTimeMilliseconds(payment.AcceptedAtMs);
         terminal.Line(
-            $"{payment.Cursor}  {at:yyyy-MM-dd HH:mm:ss.fff}  {terminal.IdForLine(payment.ChannelId)}  {payment.Amount}  "
-            + $"total {payment.TotalReceived}  {Readable(payment.ItemId)}");
+            $"{payment.Cursor}  {at:yyyy-MM-dd HH:mm:ss.fff}  {terminal.IdForLine(payment.ChannelId)}  {unit.Show(payment.Amount)}  "
+            + $"total {unit.Show(payment.TotalReceived)}  {Readable(payment.ItemId)}");
     }
 
     /// <summary>An item id is any bytes: shown as text where it is text for certain, as hex otherwise.</summary>
