@@ -162,7 +162,9 @@ public sealed class PolicyTests(AnvilFixture anvil) : IAsyncLifetime
             () => _alice.OpenAsync(_bob.PeerUrl, "1000"), StatusCode.PermissionDenied, "POLICY_REFUSED");
         await Refusals.AssertRefusedAsync(
             async () => await ImportAsync([("0x12", "")]), StatusCode.InvalidArgument, "INVALID_ARGUMENT", "peer");
-        Assert.Equal(2u, (await _bob.Api.GetPolicyAsync(new Wire.GetPolicyRequest())).Denied);
+        await _bob.StopAsync();
+        await _bob.StartAsync();
+        Assert.Equal(2u, (await _bob.Api.GetPolicyAsync(new Wire.GetPolicyRequest())).Denied); // As on disk, the old one gone.
         Assert.Equal((0u, 2u, 0u), await ImportAsync([]));
         await _alice.OpenAsync(_bob, "1000");
     }
