@@ -88,11 +88,11 @@ prepare() {
 
 open_channels() {
   chapter 1 "Two channels"
-  duplex="$(alice channel open --peer "http://127.0.0.1:${peer_port[bob]}" --amount "$duplex_alice" --window 3600 --json |
+  duplex="$(alice channel open --yes --peer "http://127.0.0.1:${peer_port[bob]}" --amount "$duplex_alice" --window 3600 --json |
     field .channelId)"
-  bob channel deposit "$duplex" --amount "$duplex_bob" --json >/dev/null
+  bob channel deposit --yes "$duplex" --amount "$duplex_bob" --json >/dev/null
   figure "duplex, both pay, alice / bob deposit" "$(ether "$duplex_alice") / $(ether "$duplex_bob") ether"
-  one_way="$(alice channel open --peer "http://127.0.0.1:${peer_port[bob]}" --amount "$one_way_deposit" --token "$token" \
+  one_way="$(alice channel open --yes --peer "http://127.0.0.1:${peer_port[bob]}" --amount "$one_way_deposit" --token "$token" \
     --one-way --window 3600 --json | field .channelId)"
   figure "one-way, alice pays bob, alice deposits" "$(dollars "$one_way_deposit") DUSD"
   say "$(short "$duplex") and $(short "$one_way") are on chain, known to both nodes"
@@ -150,7 +150,7 @@ check_journals() {
 # Usage: claim <words for people>
 claim() {
   local gas
-  gas="$(bob channel claim "$one_way" --json | field .gasUsed)"
+  gas="$(bob channel claim --yes "$one_way" --json | field .gasUsed)"
   say "$1, gas $(grouped "$gas")"
   figure "bob's owner after" "$(dollars "$(tokens_of "${owner[bob]}")") DUSD"
 }
@@ -170,7 +170,7 @@ claim_one_way() {
 close_together() {
   chapter 5 "Closing together"
   local gas
-  gas="$(alice channel close "$duplex" --json | field .gasUsed)"
+  gas="$(alice channel close --yes "$duplex" --json | field .gasUsed)"
   say "both signed, both were paid in one transaction, gas $(grouped "$gas")"
   figure "alice's / bob's owner now" "$(ether "$(ether_of "${owner[alice]}")") / $(ether "$(ether_of "${owner[bob]}")") ether"
 }
@@ -183,9 +183,9 @@ pay_quietly() {
 
 cheat() {
   chapter 6 "An old state is presented"
-  disputed="$(alice channel open --peer "http://127.0.0.1:${peer_port[bob]}" --amount "$dispute_alice" --window 30 --json |
+  disputed="$(alice channel open --yes --peer "http://127.0.0.1:${peer_port[bob]}" --amount "$dispute_alice" --window 30 --json |
     field .channelId)"
-  bob channel deposit "$disputed" --amount "$dispute_bob" --json >/dev/null
+  bob channel deposit --yes "$disputed" --amount "$dispute_bob" --json >/dev/null
   figure "alice / bob deposit" "$(ether "$dispute_alice") / $(ether "$dispute_bob") ether"
   pay_quietly early alice "$disputed" "$early_price" "$early_count"
   pay_quietly back bob "$disputed" "$back_price" "$back_count"
@@ -202,7 +202,7 @@ cheat() {
   stop bob
   start_node alice "$work/alice-old"
   say "bob is offline; alice starts from her old database and closes as if she had never paid that"
-  alice channel start-close "$disputed" --json >/dev/null
+  alice channel start-close --yes "$disputed" --json >/dev/null
   figure "recorded on chain as paid by alice" "$(ether "$(alice channel show "$disputed" --json | field .ourRecordedSent)") ether"
   watch_the_dispute
 }

@@ -39,11 +39,11 @@ In another shell:
   alias bob='dotnet "$program" --node http://127.0.0.1:${api_port[bob]}'
 
   alice info
-  alice channel open --peer http://127.0.0.1:${peer_port[bob]} --amount 1000000000000000000
+  alice channel open --peer http://127.0.0.1:${peer_port[bob]} --amount '1 ETH' --yes
   alice channel list                              # the id again; its first 6 digits are enough below
-  alice pay 0x1a2b3c 1000000 --item hello
+  alice pay 0x1a2b3c '0.001 ETH' --item hello
   bob payments follow --until-idle
-  alice channel close 0x1a2b3c
+  alice channel close 0x1a2b3c --yes
   alice events
   alice chain jobs --all
 

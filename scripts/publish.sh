@@ -40,7 +40,7 @@ dotnet publish "$root/node/ChannelNode" -c Release -r "$runtime" --self-containe
 
 # It starts here, with the library that it finds (it makes a key) and the one that it brings (it says what is no database).
 export DOTNET_BUNDLE_EXTRACT_BASE_DIR="$work/unpacked"
-"$out/channelnode" key new --file "$work/key" >/dev/null
+"$out/channelnode" key new --plain --file "$work/key" >/dev/null
 mkdir "$work/none"
 echo none >"$work/none/CURRENT"
 said="$("$out/channelnode" chain verify --data-dir "$work/none" --rpc-url http://127.0.0.1:1 2>&1)" || true

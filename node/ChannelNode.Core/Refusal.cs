@@ -103,6 +103,9 @@ public enum Refusal : byte
     // An update or a payment spends of a deposit that could still be reorganised away.
     DepositUncredited = 65,
 
+    // The operator's own rules about peers: after everything else was found right.
+    PolicyRefused = 70,
+
     // Who may ask, and how much of it: looked at before what is asked.
     TokenMissing = 80,
     TokenInvalid = 81,

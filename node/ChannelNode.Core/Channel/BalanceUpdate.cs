@@ -59,6 +59,11 @@ public interface ISignatureScheme
 
     /// <summary>As with updates.</summary>
     Signature PresentableConsent(in BalanceUpdate update, in Signature consent, Address signer);
+
+    /// <summary>What tells one attestation from every other: its EIP-712 digest.</summary>
+    Bytes32 IdOf(PeerAttestation attestation);
+
+    bool Verify(PeerAttestation attestation, in Signature signature, Address attestor);
 }
 
 /// <summary>A balance update whose signature was checked. Nothing but <see cref="TryVerify"/> can make one.</summary>

@@ -11,7 +11,7 @@ internal static class ChannelFundingCommands
     {
         Option<string> peer = Fields.Url("--peer", "Where the peer listens; not needed for a known peer", "http", "https");
         Option<Address> peerSigner = Fields.Address("--peer-signer", "The peer's signer; checked when --peer is given too");
-        Option<UInt128> amount = Fields.Amount("--amount", "First deposit");
+        Option<AskedAmount> amount = Fields.Amount("--amount", "First deposit");
         amount.Required = true;
         Option<Address> token = Fields.Address("--token", "ERC-20 contract; ether when not given");
         Option<uint> window = Fields.Number(
@@ -23,30 +23,35 @@ internal static class ChannelFundingCommands
         Option<bool> gasless = Gasless();
         var command = new CliCommand(
             "open", "Agrees terms with a peer, makes the first deposit and waits until the channel is usable.",
-            "channelnode channel open --peer http://127.0.0.1:9812 --amount 1000000000000000000")
+            "channelnode channel open --peer http://127.0.0.1:9812 --amount '1 ETH' --yes")
         {
             peer, peerSigner, amount, token, window, oneWay, salt, gasless,
         };
+        Confirmation confirmation = Confirmation.On(command);
+        Waiting waiting = Waiting.On(command);
         command.Validators.Add(result =>
         {
             if (result.GetResult(peer) is null && result.GetResult(peerSigner) is null)
                 result.AddError("--peer: give the peer's URL, or --peer-signer for a known peer");
         });
-        return shell.Asks(command, (parsed, node, terminal, cancel) =>
+        return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
+            TokenUnit unit = await shell.UnitsOf(parsed, node).OfAsync(parsed.GetValue(token), cancel);
+            string units = parsed.GetValue(amount).In(unit, "--amount").ToString();
+            confirmation.Require(parsed, terminal, $"Open a channel with {unit.Show(units)}");
             var request = new OpenChannelRequest
             {
                 PeerUrl = parsed.GetValue(peer) ?? "",
                 Peer = Written(parsed.GetValue(peerSigner)),
                 Token = Written(parsed.GetValue(token)),
-                Amount = parsed.GetValue(amount).ToString(),
+                Amount = units,
                 DisputeWindowSeconds = parsed.GetValue(window),
                 OneWay = parsed.GetValue(oneWay),
                 Salt = parsed.GetValue(salt) ?? "",
                 Gasless = parsed.GetValue(gasless),
             };
-            return terminal.FollowAsync(
-                node.Client.OpenChannel(request, cancellationToken: cancel), step => step.Progress, cancel);
+            return await terminal.FollowAsync(
+                node.Client.OpenChannel(request, cancellationToken: cancel), step => step.Progress, cancel, waiting.UntilConfirmed(parsed));
         });
     }
 
@@ -54,15 +59,17 @@ internal static class ChannelFundingCommands
     {
         Argument<string[]> channels = Fields.Channels("Channels, by id or the first 6 or more hex digits of it");
         channels.Arity = ArgumentArity.OneOrMore;
-        Option<UInt128> amount = Fields.Amount("--amount", "What to add to this node's side of each");
+        Option<AskedAmount> amount = Fields.Amount("--amount", "What to add to this node's side of each");
         amount.Required = true;
         Option<string> key = Fields.Text("--key", "Idempotency key: the same one deposits once, however often it is asked", 1, 64);
         Option<bool> gasless = Gasless();
         var command = new CliCommand(
             "deposit",
             "Adds to this node's side of channels; opens again those that were paid out. Without a key each call deposits.",
-            "channelnode channel deposit 0x1a2b3c --amount 1000000000000000000 --key top-up-7")
+            "channelnode channel deposit 0x1a2b3c --amount '0.5 ETH' --key top-up-7 --yes")
         { channels, amount, key, gasless };
+        Confirmation confirmation = Confirmation.On(command);
+        Waiting waiting = Waiting.On(command);
         command.Validators.Add(result =>
         {
             bool isMany = result.GetResult(channels) is { Tokens.Count: > 1 };
@@ -76,7 +83,16 @@ internal static class ChannelFundingCommands
         {
             var ids = new List<string>();
             foreach (string channel in parsed.GetValue(channels)!) ids.Add(await node.ResolveAsync(channel, cancel));
-            string each = parsed.GetValue(amount).ToString();
+            TokenUnits tokens = shell.UnitsOf(parsed, node);
+            string each = (await tokens.ReadAsync(parsed.GetValue(amount), ids[0], "--amount", cancel)).ToString();
+            foreach (string id in parsed.GetValue(amount).HasUnit ? ids : [])
+            {
+                // A unit means the same number of smallest units in every channel that is named, or nothing is done.
+                UInt128 here = await tokens.ReadAsync(parsed.GetValue(amount), id, "--amount", cancel);
+                if (here.ToString() != each) throw new CommandException(new(ExitCode.WrongUsage, Failure.InvalidArgument, $"--amount: means {each} in {ids[0]} and {here} in {id}", "--amount"));
+            }
+
+            confirmation.Require(parsed, terminal, $"Deposit {parsed.GetValue(amount)} into {ids.Count} channel(s)");
             if (ids.Count == 1)
             {
                 var one = new DepositChannelRequest
@@ -87,7 +103,8 @@ internal static class ChannelFundingCommands
                     IdempotencyKey = parsed.GetValue(key) ?? "",
                 };
                 return await terminal.FollowAsync(
-                    node.Client.DepositChannel(one, cancellationToken: cancel), step => step.Progress, cancel);
+                    node.Client.DepositChannel(one, cancellationToken: cancel), step => step.Progress, cancel,
+                    waiting.UntilConfirmed(parsed));
             }
 
             var many = new DepositChannelsRequest();

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using ChannelNode.Proto.V1;
-using Address = ChannelNode.Core.Address;
 
 namespace ChannelNode.Cli;
 
@@ -29,7 +28,7 @@ internal static class ChannelViewCommands
             var known = new ListChannelsResponse();
             await foreach (Channel found in node.ListAsync(request, cancel)) known.Channels.Add(found);
             if (terminal.Json) terminal.Document(known);
-            else Show(known, terminal);
+            else await ShowAsync(known, shell.UnitsOf(parsed, node), terminal, shell.Time.GetUtcNow(), cancel);
             return ExitCode.Done;
         });
     }
@@ -43,50 +42,54 @@ internal static class ChannelViewCommands
             var request = new GetChannelRequest { ChannelId = await node.ResolveAsync(parsed.GetValue(channel)!, cancel) };
             GetChannelResponse found = await node.Client.GetChannelAsync(request, cancellationToken: cancel);
             if (terminal.Json) terminal.Document(found.Channel);
-            else Show(found.Channel, terminal, shell.Time.GetUtcNow());
+            else Show(found.Channel, await shell.UnitsOf(parsed, node).OfAsync(found.Channel.Token, cancel), terminal, shell.Time.GetUtcNow());
             return ExitCode.Done;
         });
     }
 
-    private static void Show(ListChannelsResponse known, Terminal terminal)
+    private static async Task ShowAsync(
+        ListChannelsResponse known, TokenUnits units, Terminal terminal, DateTimeOffset now, CancellationToken cancel)
     {
         if (known.Channels.Count == 0)
         {
             terminal.Line("no channels");
             return;
         }
+        var rows = new List<string[]>();
+        foreach (Channel channel in known.Channels) rows.Add(Row(channel, await units.OfAsync(channel.Token, cancel), now));
         var (table, leftOut) = Views.Fitting(
-            terminal.Width, Columns, [.. known.Channels.Select(Row)], "kind", "token", "#received", "#sent", "peer");
+            terminal.Width, Columns, rows, "kind", "token", "#received", "#sent", "peer");
         terminal.Show(table);
         if (leftOut.Count > 0)
             terminal.Line($"not shown for want of room: {string.Join(", ", leftOut)}; see 'channelnode channel show'");
     }
 
-    private static string[] Row(Channel channel) =>
+    private static string[] Row(Channel channel, TokenUnit unit, DateTimeOffset now) =>
     [
         channel.ChannelId,
-        Status(channel),
+        Status(channel) + Left(channel, now),
         Kind(channel),
-        IsEther(channel) ? "ether" : channel.Token,
-        channel.OurBalance,
-        channel.TheirBalance,
-        channel.Sent,
-        channel.Received,
+        unit.Name,
+        unit.Show(channel.OurBalance),
+        unit.Show(channel.TheirBalance),
+        unit.Show(channel.Sent),
+        unit.Show(channel.Received),
         channel.PeerConnected ? "connected" : "offline",
     ];
 
-    private static void Show(Channel channel, Terminal terminal, DateTimeOffset now)
+    private static void Show(Channel channel, TokenUnit unit, Terminal terminal, DateTimeOffset now)
     {
         terminal.Show(Views.Fields(
             ("channel", channel.ChannelId),
             ("status", Status(channel) + Left(channel, now)),
             ("kind", Kind(channel)),
-            ("token", IsEther(channel) ? "ether" : channel.Token),
-            ("we can send", channel.OurBalance),
-            ("they can send", channel.TheirBalance),
-            ("sent", $"{channel.Sent}, acknowledged {channel.Acknowledged}, recorded on chain {channel.OurRecordedSent}"),
-            ("received", $"{channel.Received}, recorded on chain {channel.TheirRecordedSent}"),
-            ("pots on chain", $"ours {channel.OurPot}, theirs {channel.TheirPot}"),
+            ("token", unit.IsEther ? "ether" : unit.IsKnown ? $"{channel.Token} ({unit.Symbol})" : channel.Token),
+            ("we can send", unit.Show(channel.OurBalance)),
+            ("they can send", unit.Show(channel.TheirBalance)),
+            ("sent", $"{unit.Show(channel.Sent)}, acknowledged {unit.Show(channel.Acknowledged)}, "
+                + $"recorded on chain {unit.Show(channel.OurRecordedSent)}"),
+            ("received", $"{unit.Show(channel.Received)}, recorded on chain {unit.Show(channel.TheirRecordedSent)}"),
+            ("pots on chain", $"ours {unit.Show(channel.OurPot)}, theirs {unit.Show(channel.TheirPot)}"),
             ("owners", $"ours {channel.OurOwner}, theirs {channel.TheirOwner}"),
             ("peer", $"{channel.Peer}, {(channel.PeerConnected ? "connected" : "offline")}"),
             ("dispute window", $"{channel.DisputeWindowSeconds} s"),
@@ -103,7 +106,7 @@ internal static class ChannelViewCommands
         if (channel.PeerProves.Length > 0)
         {
             terminal.Line(
-                $"the peer says that it can prove {channel.PeerProves} sent by this node: its database is older than the truth, "
+                $"the peer says that it can prove {unit.Show(channel.PeerProves)} sent by this node: its database is older than the truth, "
                 + "and nothing is paid here");
         }
     }
@@ -114,8 +117,17 @@ internal static class ChannelViewCommands
     {
         if (channel.ClosesAtSeconds == 0) return "";
         long seconds = (long)channel.ClosesAtSeconds - now.ToUnixTimeSeconds();
-        return seconds > 0 ? $", {seconds} s of the dispute window left" : ", the dispute window is over";
+        return seconds > 0 ? $", {TimeLeft(seconds)} left" : ", the dispute window is over";
     }
+
+    /// <summary>The two largest units, rounded down: nobody shall think that there is more time than there is.</summary>
+    public static string TimeLeft(long seconds) => seconds switch
+    {
+        >= 86_400 => $"{seconds / 86_400} d {seconds % 86_400 / 3_600} h",
+        >= 3_600 => $"{seconds / 3_600} h {seconds % 3_600 / 60} min",
+        >= 60 => $"{seconds / 60} min {seconds % 60} s",
+        _ => $"{seconds} s",
+    };
 
     private static string Kind(Channel channel) => (channel.OneWay, channel.OurSide) switch
     {
@@ -123,6 +135,4 @@ internal static class ChannelViewCommands
         (true, "a") => "one-way, we pay",
         (true, _) => "one-way, we receive",
     };
-
-    private static bool IsEther(Channel channel) => Address.TryParse(channel.Token, out Address token) && token.IsZero;
 }

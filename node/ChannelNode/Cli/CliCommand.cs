@@ -7,6 +7,9 @@ namespace ChannelNode.Cli;
 /// <summary>A command whose help ends with one example.</summary>
 internal sealed class CliCommand(string name, string description, string example) : Command(name, description)
 {
+    /// <summary>The example of the program itself, which no <see cref="CliCommand"/> stands for.</summary>
+    public static string ExampleOf(Command command) => command is CliCommand own ? own.Example : HelpWithExample.RootExample;
+
     private readonly HashSet<int> _exitCodes = [];
 
     public string Example { get; } = example;
@@ -41,10 +44,10 @@ internal sealed class CliCommand(string name, string description, string example
 internal sealed class HelpWithExample(HelpAction usual, IReadOnlyList<Option> ofNode) : SynchronousCommandLineAction
 {
     /// <summary>The root command can be no <see cref="CliCommand"/>.</summary>
-    private const string RootExample =
+    public const string RootExample =
         """
-        channelnode channel open --peer http://127.0.0.1:9812 --amount 1000000000000000000
-        channelnode pay 0x1a2b3c 1000000 --item article-17
+        channelnode channel open --peer http://127.0.0.1:9812 --amount '1 ETH' --yes
+        channelnode pay 0x1a2b3c '0.001 ETH' --item article-17
         """;
 
     public override bool ClearsParseErrors => true;
@@ -58,9 +61,8 @@ internal sealed class HelpWithExample(HelpAction usual, IReadOnlyList<Option> of
         usual.MaxWidth = 120;
         usual.Invoke(parseResult);
         TextWriter output = parseResult.InvocationConfiguration.Output;
-        string example = command is CliCommand own ? own.Example : RootExample;
         output.WriteLine("Example:");
-        output.WriteLine("  " + example.ReplaceLineEndings(Environment.NewLine + "  "));
+        output.WriteLine("  " + CliCommand.ExampleOf(command).ReplaceLineEndings(Environment.NewLine + "  "));
         output.WriteLine();
         output.WriteLine(ExitCode.Help(exitCodes));
         return ExitCode.Done;

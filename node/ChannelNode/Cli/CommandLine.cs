@@ -79,11 +79,14 @@ internal static class CommandLine
             EventsCommand.Create(shell),
             TokenCommand.Create(shell),
             BackupCommand.Create(shell),
+            PolicyCommand.Create(shell),
+            CompletionCommand.Create(shell),
         };
         foreach (Option option in shell.Node.All) root.Options.Add(option);
         root.Options.Add(shell.Json);
+        root.Options.Add(shell.TokenInfo);
         HelpOption help = root.Options.OfType<HelpOption>().Single();
-        help.Action = new HelpWithExample((HelpAction)help.Action!, shell.Node.All);
+        help.Action = new HelpWithExample((HelpAction)help.Action!, [.. shell.Node.All, shell.TokenInfo]);
         return root;
     }
 

@@ -26,6 +26,11 @@ internal sealed class CommandShell(CliActions actions, TimeProvider time, TextWr
     /// <summary>Where a file of settings is looked for.</summary>
     public string Folder { get; init; } = ".";
 
+    public Option<TokenUnit[]> TokenInfo { get; } = TokenInfoOption();
+
+    /// <summary>The units in which amounts of this call are read and shown.</summary>
+    public TokenUnits UnitsOf(ParseResult parsed, NodeConnection node) => new(node, parsed.GetValue(TokenInfo) ?? []);
+
     public Terminal OpenTerminal(bool json) => new(output, error, json);
 
     /// <summary>Makes <paramref name="run"/> what the command does.</summary>
@@ -76,5 +81,13 @@ internal sealed class CommandShell(CliActions actions, TimeProvider time, TextWr
         terminal.Fail(new Failure(ExitCode.Refused, "INTERNAL", exception.Message));
         terminal.Trace(exception);
         return ExitCode.Refused;
+    }
+
+    private static Option<TokenUnit[]> TokenInfoOption()
+    {
+        Option<TokenUnit[]> option = Fields.TokenInfos(
+            "--token-info", "How a token is called and divided; the node asks the token when not given");
+        option.Recursive = true;
+        return option;
     }
 }

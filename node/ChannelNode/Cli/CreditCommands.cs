@@ -1,6 +1,6 @@
 using System.CommandLine;
-using ChannelNode.Core;
 using ChannelNode.Proto.V1;
+using Address = ChannelNode.Core.Address;
 
 namespace ChannelNode.Cli;
 
@@ -12,16 +12,17 @@ internal static class CreditCommands
             new CliCommand(
                 "credits", "Lists payouts that could not be pushed to the owner and wait in the contract.",
                 "channelnode channel credits"),
-            async (_, node, terminal, cancel) =>
+            async (parsed, node, terminal, cancel) =>
             {
                 ListCreditsResponse answer = await node.Client.ListCreditsAsync(
                     new ListCreditsRequest(), cancellationToken: cancel);
                 if (terminal.Json) terminal.Document(answer);
-                else Show(answer, terminal);
+                else await ShowAsync(answer, shell.UnitsOf(parsed, node), terminal, cancel);
                 return ExitCode.Done;
             });
 
-    private static void Show(ListCreditsResponse answer, Terminal terminal)
+    private static async Task ShowAsync(
+        ListCreditsResponse answer, TokenUnits units, Terminal terminal, CancellationToken cancel)
     {
         if (answer.Credits.Count == 0)
         {
@@ -29,7 +30,9 @@ internal static class CreditCommands
             return;
         }
 
-        var rows = answer.Credits.Select(credit => new[] { credit.Token, credit.Amount }).ToList();
+        var rows = new List<string[]>();
+        foreach (Credit credit in answer.Credits)
+            rows.Add([credit.Token, (await units.OfAsync(credit.Token, cancel)).Show(credit.Amount)]);
         terminal.Show(Views.Fitting(terminal.Width, ["token", "#amount"], rows).Table);
     }
 
@@ -38,9 +41,11 @@ internal static class CreditCommands
         Option<Address> token = Fields.Address("--token", "ERC-20 contract; ether when not given");
         var command = new CliCommand(
             "withdraw-credit", "Takes a payout that waits in the contract, in one token.",
-            "channelnode channel withdraw-credit") { token };
+            "channelnode channel withdraw-credit --yes") { token };
+        Confirmation confirmation = Confirmation.On(command);
         return shell.Asks(command, (parsed, node, terminal, cancel) =>
         {
+            confirmation.Require(parsed, terminal, "Withdraw the credit");
             Address given = parsed.GetValue(token);
             var request = new WithdrawCreditRequest { Token = given.IsZero ? "" : given.ToString() };
             return terminal.FollowAsync(

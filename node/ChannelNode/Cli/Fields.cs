@@ -14,9 +14,6 @@ namespace ChannelNode.Cli;
 /// </summary>
 internal static class Fields
 {
-    private const string AmountLimit =
-        "a whole number of smallest units from 1 to 5192296858534827628530496329220095 (2^112 - 1)";
-
     private const string ChannelLimit = "a channel id of 64 hex digits, or the first 6 or more of them, with or without 0x";
 
     private const string AddressLimit = "an address of 40 hex digits, with or without 0x";
@@ -25,13 +22,62 @@ internal static class Fields
 
     private delegate bool TryRead<T>(string text, out T value);
 
-    public static Option<UInt128> Amount(string name, string description) =>
-        Option<UInt128>(name, $"{description} ({AmountLimit})", TryAmount, AmountLimit, "units");
+    public static Option<AskedAmount> Amount(string name, string description) => Option<AskedAmount>(
+        name, $"{description} ({AskedAmount.Limit})", AskedAmount.TryParse, AskedAmount.Limit, "amount");
 
-    public static Argument<UInt128> AmountArgument(string description) => new("amount")
+    public static Argument<AskedAmount> AmountArgument(string description) => new("amount")
     {
-        Description = $"{description} ({AmountLimit})",
-        CustomParser = result => Read<UInt128>(result, TryAmount, AmountLimit),
+        Description = $"{description} ({AskedAmount.Limit})",
+        CustomParser = result => Read<AskedAmount>(result, AskedAmount.TryParse, AskedAmount.Limit),
+    };
+
+    /// <summary>A limit to set, or to take away.</summary>
+    public static Option<LimitToSet?> LimitOrNone(string name, string description)
+    {
+        string limit = $"none, 0, or {AskedAmount.Limit}";
+        return Option<LimitToSet?>(name, $"{description} ({limit})", Check, limit, "amount");
+
+        static bool Check(string text, out LimitToSet? value)
+        {
+            value = text is "none" or "0" ? new LimitToSet(text, default) : null;
+            if (value is not null) return true;
+            if (!AskedAmount.TryParse(text, out AskedAmount amount)) return false;
+            value = new LimitToSet("", amount);
+            return true;
+        }
+    }
+
+    /// <summary>A count to set, or none to take it away, as the node reads it.</summary>
+    public static Option<string> CountOrNone(string name, string description, uint max)
+    {
+        string limit = $"none, or a whole number from 0 to {max}";
+        return Option<string>(name, $"{description} ({limit})", Check, limit, "n");
+
+        bool Check(string text, out string value)
+        {
+            value = text;
+            return text == "none" || (uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out uint count) && count <= max);
+        }
+    }
+
+    /// <summary>Tokens that the operator names himself.</summary>
+    public static Option<TokenUnit[]> TokenInfos(string name, string description)
+    {
+        const string limit = "ADDRESS=SYMBOL:DECIMALS, such as 0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48=USDC:6";
+        return new Option<TokenUnit[]>(name)
+        {
+            Description = $"{description} ({limit})",
+            HelpName = "token",
+            Arity = ArgumentArity.ZeroOrMore,
+            CustomParser = result =>
+                [.. result.Tokens.Select(token => Read<TokenUnit>(result, token, TokenUnit.TryParse, limit) ?? TokenUnit.Ether)],
+        };
+    }
+
+    public static Argument<Address> AddressArgument(string name, string description) => new(name)
+    {
+        Description = description,
+        CustomParser = result => Read<Address>(result, TryAddress, AddressLimit),
     };
 
     public static Argument<string> Channel() => new("channel")
@@ -172,6 +218,19 @@ internal static class Fields
         bool Check(string text, out T value) => words.TryGetValue(text, out value!);
     }
 
+    /// <summary>One of some words, which the node takes as they are.</summary>
+    public static Option<string> OneOf(string name, string description, params string[] words)
+    {
+        string limit = $"one of {string.Join(", ", words)}";
+        return Option<string>(name, $"{description} ({limit})", Check, limit, "word");
+
+        bool Check(string text, out string value)
+        {
+            value = text;
+            return words.Contains(text);
+        }
+    }
+
     /// <summary>Any number of such words.</summary>
     public static Option<T[]> Words<T>(string name, string description, IReadOnlyDictionary<string, T> words)
         where T : struct
@@ -216,10 +275,6 @@ internal static class Fields
         OptionResult option => option.Option.Name,
         _ => null,
     };
-
-    private static bool TryAmount(string text, out UInt128 value) =>
-        UInt128.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value)
-        && value > 0 && value <= Amounts.Max;
 
     private static bool TryChannel(string text, out string value)
     {

@@ -15,7 +15,7 @@ internal static class PayCommand
     public static CliCommand Create(CommandShell shell)
     {
         Argument<string> channel = Fields.Channel();
-        Argument<UInt128> amount = Fields.AmountArgument("What to pay, each time");
+        Argument<AskedAmount> amount = Fields.AmountArgument("What to pay, each time");
         Option<string> item = Fields.Text(
             "--item", "What is paid for; with --count 'item' when not given", 0, PaymentPlan.NameBytesMax);
         Option<string> key = Fields.Text(
@@ -30,16 +30,18 @@ internal static class PayCommand
             (int?)PatienceSecondsDefault);
         var command = new CliCommand(
             "pay", "Pays through a channel; done when the peer has it on disk.",
-            "channelnode pay 0x1a2b3c 250 --item article-17\nchannelnode pay 0x1a2b3c 5 --count 20000 --item second")
+            "channelnode pay 0x1a2b3c '0.001 ETH' --item article-17\nchannelnode pay 0x1a2b3c 5 --count 20000 --item second")
         {
             channel, amount, item, key, count, window, timeout,
         };
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
+            string id = await node.ResolveAsync(parsed.GetValue(channel)!, cancel);
+            TokenUnits units = shell.UnitsOf(parsed, node);
             var plan = new PaymentPlan(
-                await node.ResolveAsync(parsed.GetValue(channel)!, cancel), parsed.GetValue(amount),
+                id, await units.ReadAsync(parsed.GetValue(amount), id, "amount", cancel),
                 parsed.GetValue(item) ?? "", parsed.GetValue(key) ?? RandomKey(), parsed.GetValue(count));
-            if (plan.Count == 0) return await PayOneAsync(node, plan, terminal, cancel);
+            if (plan.Count == 0) return await PayOneAsync(node, units, plan, terminal, cancel);
 
             plan = plan with { Item = plan.Item.Length == 0 ? "item" : plan.Item };
             var patience = TimeSpan.FromSeconds(parsed.GetValue(timeout));
@@ -48,7 +50,7 @@ internal static class PayCommand
     }
 
     private static async Task<int> PayOneAsync(
-        NodeConnection node, PaymentPlan plan, Terminal terminal, CancellationToken cancel)
+        NodeConnection node, TokenUnits units, PaymentPlan plan, Terminal terminal, CancellationToken cancel)
     {
         var payment = new Payment
         {
@@ -60,7 +62,8 @@ internal static class PayCommand
         try
         {
             PayResponse paid = await node.Client.PayAsync(new PayRequest { Payment = payment }, cancellationToken: cancel);
-            Show(paid, plan, terminal);
+            TokenUnit unit = terminal.Json ? TokenUnit.Ether : await units.TryOfChannelAsync(plan.ChannelId, cancel);
+            Show(paid, plan, unit, terminal);
             return ExitCode.Done;
         }
         catch (Exception unclear)
@@ -76,7 +79,7 @@ internal static class PayCommand
     private static bool MayHavePaid(Exception exception) =>
         exception is not RpcException rpc || !Failure.IsOfAnotherServer(rpc);
 
-    private static void Show(PayResponse paid, PaymentPlan plan, Terminal terminal)
+    private static void Show(PayResponse paid, PaymentPlan plan, TokenUnit unit, Terminal terminal)
     {
         if (terminal.Json)
         {
@@ -84,7 +87,7 @@ internal static class PayCommand
             return;
         }
         string what = paid.Repeated ? "had been paid before under this key, nothing was paid now" : "paid";
-        terminal.Line($"{plan.Amount} {what}; total sent {paid.TotalSent} (key {plan.Key})");
+        terminal.Line($"{unit.Show(plan.Amount.ToString())} {what}; total sent {unit.Show(paid.TotalSent)} (key {plan.Key})");
     }
 
     private static string RandomKey() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));

@@ -39,12 +39,12 @@ internal static class PaymentsCommand
                 KeptOnly = parsed.GetValue(untilIdle),
             };
             ulong wanted = parsed.GetValue(count) is > 0 and var limit ? limit : ulong.MaxValue;
-            return await FollowAsync(node, terminal, request, wanted, cancel);
+            return await FollowAsync(node, shell.UnitsOf(parsed, node), terminal, request, wanted, cancel);
         });
     }
 
     private static async Task<int> FollowAsync(
-        NodeConnection node, Terminal terminal, SubscribePaymentsRequest request, ulong wanted, CancellationToken cancel)
+        NodeConnection node, TokenUnits units, Terminal terminal, SubscribePaymentsRequest request, ulong wanted, CancellationToken cancel)
     {
         using AsyncServerStreamingCall<SubscribePaymentsResponse> call =
             node.Client.SubscribePayments(request, cancellationToken: cancel);
@@ -53,24 +53,20 @@ internal static class PaymentsCommand
         {
             foreach (ReceivedPayment payment in call.ResponseStream.Current.Payments)
             {
-                Print(payment, terminal);
+                if (terminal.Json) terminal.Document(payment);
+                else Print(payment, await units.OfAsync(payment.Token, cancel), terminal);
                 if (++printed == wanted) return ExitCode.Done;
             }
         }
         return ExitCode.Done;
     }
 
-    private static void Print(ReceivedPayment payment, Terminal terminal)
+    private static void Print(ReceivedPayment payment, TokenUnit unit, Terminal terminal)
     {
-        if (terminal.Json)
-        {
-            terminal.Document(payment);
-            return;
-        }
         DateTimeOffset at = DateTimeOffset.FromUnixTimeMilliseconds(payment.AcceptedAtMs);
         terminal.Line(
-            $"{payment.Cursor}  {at:yyyy-MM-dd HH:mm:ss.fff}  {terminal.IdForLine(payment.ChannelId)}  {payment.Amount}  "
-            + $"total {payment.TotalReceived}  {Readable(payment.ItemId)}");
+            $"{payment.Cursor}  {at:yyyy-MM-dd HH:mm:ss.fff}  {terminal.IdForLine(payment.ChannelId)}  {unit.Show(payment.Amount)}  "
+            + $"total {unit.Show(payment.TotalReceived)}  {Readable(payment.ItemId)}");
     }
 
     /// <summary>An item id is any bytes: shown as text where it is text for certain, as hex otherwise.</summary>

@@ -129,6 +129,12 @@ internal static class RunCommand
             "--events-kept-hours", "Hours for which events can be asked for", 1u, 87_600u, CommonFlags.Defaults.EventsKeptHours);
         private readonly Option<ulong> _eventsMax = Fields.Number(
             "--events-max", "Events that are kept; beyond it the oldest go", 1_000UL, 100_000_000UL, CommonFlags.Defaults.EventsMax);
+        private readonly Option<uint> _auditKeptHours = Fields.Number(
+            "--audit-kept-hours", "Hours for which decisions of the policy stay in its audit log", 1u, 876_000u,
+            CommonFlags.Defaults.AuditKeptHours);
+        private readonly Option<ulong> _auditMax = Fields.Number(
+            "--audit-max", "Entries of the audit log that are kept; beyond it the oldest go", 1_000UL, 100_000_000UL,
+            CommonFlags.Defaults.AuditMax);
         private readonly Option<string[]> _watchtowers = Fields.Urls(
             "--watchtower", "A watchtower that acts for this node while it is away; may be given several times, up to 8", 8,
             "http", "https");
@@ -192,6 +198,7 @@ internal static class RunCommand
             _tokenCreditSmallTotal, _tokenCreditLargerTotal, _finality, _disputeWindow,
             _acceptTokens, _relayDeposits, _unfundedPerPeerMax, _unfundedMax, _closeDeadline, _claimLook, _claimFrom,
             _claimFromGasTimes, _receivedKeptHours, _receivedBytesMax, _sentKeptHours, _eventsKeptHours, _eventsMax,
+            _auditKeptHours, _auditMax,
             _inFlightMax, _updatesInFlightMax, _paymentsPerStreamMax,
             _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax, _peerQueueMax, .. _applications.All(),
         ];
@@ -235,6 +242,8 @@ internal static class RunCommand
             SentKeptHours = parsed.GetValue(_sentKeptHours),
             EventsKeptHours = parsed.GetValue(_eventsKeptHours),
             EventsMax = parsed.GetValue(_eventsMax),
+            AuditKeptHours = parsed.GetValue(_auditKeptHours),
+            AuditMax = parsed.GetValue(_auditMax),
             InFlightPaymentsPerChannelMax = parsed.GetValue(_inFlightMax),
             UpdatesInFlightPerChannelMax = parsed.GetValue(_updatesInFlightMax),
             PaymentsPerStreamMax = parsed.GetValue(_paymentsPerStreamMax),

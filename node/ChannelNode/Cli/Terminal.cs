@@ -54,6 +54,16 @@ internal sealed class Terminal
 
     public int Width => Screen.Profile.Width;
 
+    /// <summary>Whether a person is there to answer.</summary>
+    public bool CanAsk => Live && !Console.IsInputRedirected;
+
+    /// <summary>True for an answer that begins with y.</summary>
+    public bool Ask(string question)
+    {
+        Screen.Write(Printable(question));
+        return Console.In.ReadLine()?.TrimStart().StartsWith('y') ?? false;
+    }
+
     /// <summary>An id as a line shows it: whole where there is room. Never in JSON.</summary>
     public string IdForLine(string id) => Width >= WidthForFullIds ? id : Views.Short(id);
 
@@ -69,7 +79,13 @@ internal sealed class Terminal
 
     public void Show(IRenderable renderable) => Screen.Write(renderable);
 
-    public void Document(IMessage message) => _output.WriteLine(ProtoJson.Format(message));
+    public void Document(IMessage message) => _output.WriteLine(Written(message));
+
+    /// <summary>As --json prints it.</summary>
+    public static string Written(IMessage message) => ProtoJson.Format(message);
+
+    /// <summary>A line as it is: of a file's format, for programs.</summary>
+    public void RawLine(string line) => _output.WriteLine(line);
 
     public void Document(object document) => _output.WriteLine(JsonSerializer.Serialize(document, PlainJson));
 

@@ -25,7 +25,7 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
             {
                 (int at, VerifiedUpdate verified) = run.Doubtful![index];
                 Refusal refusal = TryAccept(turn, run, at, at, verified);
-                if (refusal != Refusal.None) Refuse(run, at, refusal);
+                if (refusal != Refusal.None) Refuse(turn, run, at, refusal);
             }
         }
     }
@@ -51,14 +51,23 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
     {
         Refusal refusal = TryAccept(turn, run, run.First, run.Newest, run.Verified);
         if (refusal == Refusal.None) return;
-        Refuse(run, run.Newest, refusal);
+        Refuse(turn, run, run.Newest, refusal);
+
+        // Before any signature is looked at: what the operator's rules would refuse anyway must not cost one each.
+        UInt128 reach = turn.Policies?.ReachOf(batch, run) ?? UInt128.MaxValue;
         for (int at = run.Newest; at != run.First;)
         {
             at = batch.Updates[at].Before;
+            if (batch.Updates[at].Sent > reach)
+            {
+                Refuse(turn, run, at, Refusal.PolicyRefused);
+                continue;
+            }
+
             // Payments that do not begin where the channel stands lead nowhere for the earlier ones either.
             if (refusal != Refusal.PaymentsMismatch) refusal = FallBack(turn, run, at);
             if (refusal == Refusal.None) return;
-            Refuse(run, at, refusal);
+            Refuse(turn, run, at, refusal);
         }
     }
 
@@ -90,6 +99,8 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
             slot.Channel, slot.Working, verified, verified.Update.Sent - start.Value, out ChannelState next);
         if (refusal == Refusal.None && !turn.ChainIsCurrent) refusal = Refusal.ChainUnavailable;
         if (refusal != Refusal.None) return refusal;
+        if (next.TheirSent > before && turn.Policies is { LimitsPayments: true } policies
+            && !policies.TryReceive(batch, slot, before, at, newest, next)) return Refusal.PolicyRefused;
 
         turn.Counts.UpdatesAccepted++;
         if (next.TheirSent > before) turn.Counts.UpdatesCoalesced += Journal(turn, slot, before, at, newest) - 1;
@@ -137,8 +148,11 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
         return updates;
     }
 
-    private void Refuse(in UpdateRun run, int at, Refusal reason) =>
+    private void Refuse(LedgerTurn turn, in UpdateRun run, int at, Refusal reason)
+    {
         batch.Refuse(run.Slot.Channel.Id, batch.Updates[at].Sent, reason);
+        if (reason == Refusal.PolicyRefused) turn.Policies!.NoteRefused(turn, run.Slot);
+    }
 
     /// <summary>Refusals leave after the acknowledgements of what was taken before them.</summary>
     internal override void Committed()

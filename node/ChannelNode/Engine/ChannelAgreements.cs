@@ -40,6 +40,7 @@ internal sealed class ChannelAgreements(
     {
         ThrowIf(terms.Check(options.Contract), "the terms do not hold");
         Channel channel = new(scheme.IdOf(terms), terms, Side.A);
+        if (book.Find(channel.Id) is null) await RequireOwnPolicyAsync(channel, cancel);
         PeerMessage.ProposalReply reply = await AskAsync<PeerMessage.ProposalReply>(
             link, channel.Id, new PeerMessage.Proposal(terms), cancel);
         ThrowIf(reply.Refusal, ExplainTerms(reply.Refusal, terms));
@@ -48,12 +49,19 @@ internal sealed class ChannelAgreements(
         return await RegisterAsync(channel, cancel);
     }
 
+    private async Task RequireOwnPolicyAsync(Channel channel, CancellationToken cancel)
+    {
+        PolicyDecision decision = await ledger.RunAsync(turn => turn.Policies?.Propose(turn, channel, isOurs: true) ?? default, cancel);
+        if (!decision.IsAllowed) throw PolicyWords.Refuse(new PolicyNo(decision, channel.Theirs.Signer, "its own"), "peer");
+    }
+
     private static string ExplainTerms(Refusal refusal, ChannelTerms terms) => refusal switch
     {
         Refusal.TokenNotAccepted => $"the peer accepts no channels in token {terms.Token}",
         Refusal.DisputeWindowOutOfRange =>
             $"the peer accepts only longer dispute windows than {terms.DisputeWindowSeconds} s",
         Refusal.TooManyChannels => "the peer keeps no more channels, or none more that wait for their first deposit",
+        Refusal.PolicyRefused => "the peer's policy accepts no such channel from this node",
         _ => "the peer refused the terms",
     };
 
@@ -77,8 +85,9 @@ internal sealed class ChannelAgreements(
                 return;
             }
 
-            await RegisterAsync(new Channel(id, terms, Side.B), cancel);
-            log.ChannelAccepted(id, link.Signer);
+            refusal = await AcceptAsync(new Channel(id, terms, Side.B), cancel);
+            if (refusal == Refusal.None) log.ChannelAccepted(id, link.Signer);
+            else consent = default;
         }
 
         link.Send(new PeerMessage.ProposalReply(id, consent, refusal));
@@ -96,6 +105,17 @@ internal sealed class ChannelAgreements(
             || book.Unfunded.CountOf(link.Signer) >= options.UnfundedChannelsPerPeerMax;
         return tooMany && book.Find(id) is null ? Refusal.TooManyChannels : Refusal.None;
     }
+
+    /// <summary>The operator's rules decide in the turn that stores the channel: so their limits hold whatever else is proposed.</summary>
+    private Task<Refusal> AcceptAsync(Channel channel, CancellationToken cancel) => ledger.RunAsync(
+        turn =>
+        {
+            if (book.Find(channel.Id) is null && turn.Policies is { } policies
+                && !policies.Propose(turn, channel, isOurs: false).IsAllowed) return Refusal.PolicyRefused;
+            Register(turn, channel);
+            return Refusal.None;
+        },
+        cancel);
 
     private Task<ChannelSlot> RegisterAsync(Channel channel, CancellationToken cancel) =>
         ledger.RunAsync(turn => Register(turn, channel), cancel);
@@ -115,6 +135,7 @@ internal sealed class ChannelAgreements(
 
         ChannelSlot slot = new(channel, default, links) { EstablishedOn = book.IsRestored ? null : link };
         turn.Batch.PutChannel(channel);
+        turn.Policies?.Begin(slot);
         turn.Touch(slot, durable: true);
         book.Add(slot);
         return slot;

@@ -105,6 +105,14 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
 
     public bool Touched { get; set; }
 
+    /// <summary>What its peer has used of the operator's limits; null until that matters.</summary>
+    public PeerMeter? Meter { get; set; }
+
+    /// <summary>What the channel adds to that, as counted in a round of <see cref="PolicyBook"/>.</summary>
+    public CountedChannel Counted { get; set; }
+
+    public int CountedIn { get; set; }
+
     /// <summary>It is not on disk any more and never will be again.</summary>
     public bool IsDropped { get; set; }
 

@@ -9,8 +9,8 @@ namespace ChannelNode.Engine;
 /// finds an authorization that does not hold before anything is sent; it counts all the same.
 /// </summary>
 internal sealed class DepositRelay(
-    ChannelBook book, JobBook jobs, IChain chain, NodeClock clock, NodeOptions options, ILogger<DepositRelay> log,
-    CancellationToken stopping)
+    ChannelBook book, JobBook jobs, IChain chain, NodeClock clock, NodeOptions options, Policies policies,
+    ILogger<DepositRelay> log, CancellationToken stopping)
 {
     /// <summary>What an authorization must still hold to be sent: it has to be mined by then.</summary>
     private const ulong ValidSecondsMin = 60;
@@ -39,6 +39,7 @@ internal sealed class DepositRelay(
     {
         var answer = new Reply(link, said);
         Refusal refusal = Check(link, said, out ChannelSlot? slot);
+        if (refusal == Refusal.None) refusal = await AskPoliciesAsync(slot!, said.Amount);
         if (refusal != Refusal.None || !await EnterAsync())
         {
             answer.Give(refusal == Refusal.None ? Refusal.RelayRefused : refusal);
@@ -53,6 +54,21 @@ internal sealed class DepositRelay(
         finally
         {
             _one.Release();
+        }
+    }
+
+    private async Task<Refusal> AskPoliciesAsync(ChannelSlot slot, UInt128 amount)
+    {
+        try
+        {
+            UInt128 pot = slot.State.OnChain.PotOf(slot.Channel.TheirSide) + amount;
+            PolicyNo? no = await policies.DepositAsync(
+                slot.Channel.Theirs.Signer, slot.Channel.Terms.Token, slot.Channel.Id, pot, stopping);
+            return no is null ? Refusal.None : Refusal.PolicyRefused;
+        }
+        catch (Exception error) when (error is RefusalException or OperationCanceledException)
+        {
+            return Refusal.RelayRefused; // The node is stopping.
         }
     }
 

@@ -10,7 +10,7 @@ internal sealed record OpenChannelOrder(
 /// <summary>How operators put money into channels: open, deposit, deposit into many.</summary>
 internal sealed class Funding(
     Peers peers, ChannelAgreements agreements, JobBook jobs, Operations operations, IChain chain, ChainView view,
-    NodeClock clock, Party us)
+    NodeClock clock, Party us, Policies policies)
 {
     /// <summary>Deposits of one transaction: about 3 million gas, far below any block's.</summary>
     private const int DepositsMax = 100;
@@ -24,6 +24,7 @@ internal sealed class Funding(
         await chain.RequireFundsAsync(order.Token, order.Amount, order.Gasless, cancel);
         watch(new OperationStep(OperationStage.Agreeing, null, null, null, "asking the peer for its consent"));
         PeerLink link = await peers.ConnectAsync(order.PeerUrl, order.Peer, cancel);
+        await policies.RequireDepositAsync(link.Signer, order.Token, default, order.Amount, cancel);
         ChannelTerms terms = new(
             us, new Party(link.Owner, link.Signer), order.Token, order.DisputeWindowSeconds, order.OneWay, order.Salt);
         ChannelSlot slot = await agreements.ProposeAsync(link, terms, cancel);
@@ -50,22 +51,42 @@ internal sealed class Funding(
     /// The same key deposits once, as long as it is remembered; an empty one is like no other. None for a gasless deposit,
     /// which no job of this node remembers.
     /// </param>
-    public Task DepositAsync(
+    public async Task DepositAsync(
         ChannelSlot slot, UInt128 amount, bool gasless, string key, OperationWatcher watch, CancellationToken cancel)
     {
         if (!gasless)
-            return DepositOnceAsync(slot, amount, $"deposit/{slot.Channel.Id}/{KeyOr(key)}", watch, cancel);
-        if (key.Length == 0) return DepositByPeerAsync(slot, amount, watch, cancel);
+        {
+            await DepositOnceAsync(slot, amount, $"deposit/{slot.Channel.Id}/{KeyOr(key)}", watch, cancel);
+            return;
+        }
+
+        if (key.Length == 0)
+        {
+            await RequirePolicyAsync(slot, amount, cancel);
+            await DepositByPeerAsync(slot, amount, watch, cancel);
+            return;
+        }
+
         throw new RefusalException(Refusal.InvalidArgument, "a gasless deposit takes no idempotency_key: the peer sends it")
         { Field = "idempotency_key" };
     }
+
+    /// <summary>What this node's side would hold with the deposit.</summary>
+    private Task RequirePolicyAsync(ChannelSlot slot, UInt128 amount, CancellationToken cancel) => policies.RequireDepositAsync(
+        slot.Channel.Theirs.Signer, slot.Channel.Terms.Token, slot.Channel.Id,
+        slot.State.OnChain.PotOf(slot.Channel.OurSide) + amount, cancel);
 
     private static string KeyOr(string key) => key.Length == 0 ? Guid.NewGuid().ToString("N") : key;
 
     private async Task DepositOnceAsync(
         ChannelSlot slot, UInt128 amount, string purpose, OperationWatcher watch, CancellationToken cancel)
     {
-        if (!jobs.IsKnown(purpose)) RequireOpen(slot, amount, "amount");
+        if (!jobs.IsKnown(purpose))
+        {
+            RequireOpen(slot, amount, "amount");
+            await RequirePolicyAsync(slot, amount, cancel);
+        }
+
         JobOrder order = new(
             JobKind.Deposit, purpose, [slot.Channel.Id], chain.Deposit(slot.Channel, slot.Channel.OurSide, amount), Once: true);
         await operations.RunAsync(slot, order, watch, cancel);
@@ -85,6 +106,7 @@ internal sealed class Funding(
             }
 
             RequireOpen(slot, amount, "deposits");
+            await RequirePolicyAsync(slot, amount, cancel);
         }
 
         foreach (IGrouping<Address, (ChannelSlot Slot, UInt128 Amount)> group in deposits

@@ -108,6 +108,9 @@ internal interface IChain : IAsyncDisposable
     /// <summary>What could not be paid out to <paramref name="owner"/> and waits for it; zero token for ether.</summary>
     Task<UInt128> CreditOfAsync(Address owner, Address token, CancellationToken cancel);
 
+    /// <summary>What a token says of itself, believed or not; null where it says nothing in a known form.</summary>
+    Task<(string Symbol, UInt128 Decimals)?> TokenNameAsync(Address token, CancellationToken cancel);
+
     /// <summary>Takes what waits for the node's own account.</summary>
     ChainCall WithdrawCredit(Address token);
 

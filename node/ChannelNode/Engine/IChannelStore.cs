@@ -73,6 +73,21 @@ internal interface IChannelStore : IDisposable
     /// <summary>At most <paramref name="countMax"/> events after a cursor, in order.</summary>
     IReadOnlyList<OperatorEvent> ReadEvents(ulong afterCursor, int countMax);
 
+    /// <summary>All that is stored of the operator's policy.</summary>
+    IReadOnlyList<PolicyFact> ReadPolicy();
+
+    /// <summary>At most <paramref name="countMax"/> entries of a list behind a peer (null: from the first), by address.</summary>
+    IReadOnlyList<PolicyFact.Listed> ReadPolicyList(PeerList list, Address? after, int countMax);
+
+    /// <summary>The newest cursor of the audit log; 0 before the first.</summary>
+    ulong ReadAuditCursor();
+
+    /// <summary>At most <paramref name="countMax"/> entries of the audit log after a cursor, in order.</summary>
+    IReadOnlyList<PolicyAuditEntry> ReadAudit(ulong afterCursor, int countMax);
+
+    /// <summary>As <see cref="TrimEvents"/>, of the audit log.</summary>
+    void TrimAudit(TimeSpan keptFor, ulong countMax, long nowMs);
+
     /// <summary>Null when the key was never paid with, or so long ago that it is forgotten.</summary>
     OutgoingPayment? FindOutgoing(string idempotencyKey);
 
@@ -170,6 +185,20 @@ internal interface IStoreBatch : IDisposable
 
     /// <summary>Under its cursor.</summary>
     void PutEvent(OperatorEvent what);
+
+    /// <summary>Takes the place of what is stored of the same thing.</summary>
+    void PutPolicy(PolicyFact fact);
+
+    void DropPolicy(PolicyFact fact);
+
+    /// <summary>All entries of a list, and none that is put after this in the same batch.</summary>
+    void DropPolicyList(PeerList list);
+
+    /// <summary>What was spent in hours before one.</summary>
+    void DropPolicySpent(Address peer, Address token, bool isSent, long beforeHour);
+
+    /// <summary>Under its cursor.</summary>
+    void PutAudit(PolicyAuditEntry entry);
 
     void PutPeerUrl(Address signer, string url);
 

@@ -22,6 +22,7 @@ internal sealed class Ledger : IAsyncDisposable
     private long _receivedCursor;
     private readonly Signal _received = new();
     private long _eventCursor;
+    private long _auditCursor;
     private readonly Signal _happened = new();
     private readonly HashSet<PeerLink> _spokenTo = [];
 
@@ -33,7 +34,7 @@ internal sealed class Ledger : IAsyncDisposable
 
     public Ledger(
         ChannelBook book, IChannelStore store, ChainView view, NodeClock clock, NodeOptions options, ILogger<Ledger> log,
-        GuardMarks? marks = null)
+        GuardMarks? marks = null, PolicyGate? policies = null)
     {
         _marks = marks;
         _store = store;
@@ -42,7 +43,8 @@ internal sealed class Ledger : IAsyncDisposable
         _receivedCursor = (long)store.ReadReceivedCursor();
         _eventCursor = (long)store.ReadEventCursor();
         _queue = new LedgerQueue(options.LedgerQueueMax);
-        _turn = new LedgerTurn(book, store, view, clock, options, Counts);
+        _auditCursor = (long)store.ReadAuditCursor();
+        _turn = new LedgerTurn(book, store, view, clock, options, Counts, policies);
     }
 
     /// <summary>Asked, where it is set, whether what a payment brings about can be signed.</summary>
@@ -79,6 +81,9 @@ internal sealed class Ledger : IAsyncDisposable
 
     /// <summary>Commands that wait for a turn.</summary>
     public int QueueLength => _queue.Count;
+
+    /// <summary>The newest cursor of the policies' audit log that is on disk.</summary>
+    public ulong AuditCursor => (ulong)Interlocked.Read(ref _auditCursor);
 
     /// <summary>Nothing waits and nobody takes a turn.</summary>
     public bool IsIdle => _queue.IsIdle;
@@ -202,6 +207,7 @@ internal sealed class Ledger : IAsyncDisposable
         NotifyReceived(turn.ReceivedCursor);
         NotifyTold(turn.Told);
         if (turn.Figures is { } figures) Watcher?.Invoke(figures);
+        Interlocked.Exchange(ref _auditCursor, (long)turn.AuditCursor);
         turn.Reset();
     }
 

@@ -34,7 +34,8 @@ internal abstract class EstablishedCommand : LedgerCommand
 
 /// <summary>What one group commit gathers: the writes, the channels touched, the answers held back until then.</summary>
 internal sealed class LedgerTurn(
-    ChannelBook book, IChannelStore store, ChainView view, NodeClock clock, NodeOptions options, LedgerCounts counts)
+    ChannelBook book, IChannelStore store, ChainView view, NodeClock clock, NodeOptions options, LedgerCounts counts,
+    PolicyGate? policies = null)
 {
     private readonly Dictionary<string, OutgoingPayment> _keys = [];
     private readonly List<ChannelSlot> _touched = [];
@@ -44,6 +45,7 @@ internal sealed class LedgerTurn(
     private ulong _cursor = store.ReadReceivedCursor();
     private ulong _eventCursor = store.ReadEventCursor();
     private long _nowMs;
+    private ulong _auditCursor = store.ReadAuditCursor();
 
     /// <summary>To gather a run's payments in.</summary>
     public ArrayBufferWriter<byte> Payments { get; } = new(4_096);
@@ -197,6 +199,18 @@ internal sealed class LedgerTurn(
         Durable = true;
     }
 
+    /// <summary>The operator's rules; null for a watchtower, which takes and gives no money.</summary>
+    public PolicyGate? Policies => policies;
+
+    public ulong AuditCursor => _auditCursor;
+
+    /// <summary>Puts a decision into the audit log, in the write of what was decided; synced, as events are.</summary>
+    public void Audit(PolicyAuditEntry entry)
+    {
+        Batch.PutAudit(entry with { Cursor = ++_auditCursor, TimeMs = clock.NowMs });
+        Durable = true;
+    }
+
     public void Run(LedgerCommand command)
     {
         _commands.Add(command);
@@ -212,6 +226,7 @@ internal sealed class LedgerTurn(
     /// <summary>Persist: every touched channel's row and everything else of the turn, in one write.</summary>
     public void Commit()
     {
+        policies?.Write(this);
         foreach (ChannelSlot slot in _touched)
         {
             book.Write(slot, Batch);

@@ -42,12 +42,14 @@ internal sealed class Node : IAsyncDisposable
         View = new ChainView(store.ReadBlocks().LastOrDefault(), time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
         Watchtowers = new Watchtowers(
             Book, store, scheme, Clock, options, watchtower, logs.CreateLogger<Watchtowers>());
-        Ledger = new Ledger(Book, store, View, Clock, options, logs.CreateLogger<Ledger>(), Watchtowers.Marks)
+        PolicyGate gate = new(new PolicyBook(store), links, Clock);
+        Ledger = new Ledger(Book, store, View, Clock, options, logs.CreateLogger<Ledger>(), Watchtowers.Marks, gate)
         {
             Signing = scheme,
         };
+        Policies = new Policies(gate, Ledger, store, scheme, links, Clock, us.Signer);
         Jobs = new JobBook(store, Ledger, Clock, options, logs.CreateLogger<JobBook>());
-        DepositRelay relay = new(Book, Jobs, chain, Clock, options, logs.CreateLogger<DepositRelay>(), _stopping.Token);
+        DepositRelay relay = new(Book, Jobs, chain, Clock, options, Policies, logs.CreateLogger<DepositRelay>(), _stopping.Token);
         ChannelAgreements agreements = new(
             Book, Ledger, links, scheme, Clock, options, relay, us, logs.CreateLogger<ChannelAgreements>());
         Peers = new Peers(Book, Ledger, links, scheme, Clock, agreements, store, options, Drain, logs.CreateLogger<Peers>())
@@ -63,7 +65,8 @@ internal sealed class Node : IAsyncDisposable
             logs.CreateLogger<JobRunner>());
         ChainOrders orders = new(chain, scheme);
         Operations = new Operations(Book, agreements, Jobs, orders, chain, View, scheme, Clock);
-        Funding = new Funding(Peers, agreements, Jobs, Operations, chain, View, Clock, us);
+        Funding = new Funding(Peers, agreements, Jobs, Operations, chain, View, Clock, us, Policies);
+        Tokens = new TokenNames(chain.TokenNameAsync);
         Credits = new Credits(Book, Operations, chain, options, us);
         ChainIntake intake = new(
             Book, Ledger, store, chain.FinalBlockAsync, chain.SidesAsync, View, Clock, options);
@@ -107,6 +110,8 @@ internal sealed class Node : IAsyncDisposable
 
     public Peers Peers { get; }
 
+    public Policies Policies { get; }
+
     public Watchtowers Watchtowers { get; }
 
     public Operations Operations { get; }
@@ -114,6 +119,8 @@ internal sealed class Node : IAsyncDisposable
     public Funding Funding { get; }
 
     public Credits Credits { get; }
+
+    public TokenNames Tokens { get; }
 
     public ChainVerification Verification { get; }
 

@@ -252,6 +252,12 @@ internal sealed record NodeOptions
     /// <summary>Events kept; beyond it the oldest go, however young. 1,000 to 100,000,000; each takes about 500 bytes.</summary>
     public ulong EventsMax { get; init; } = 1_000_000;
 
+    /// <summary>How long decisions of the policies stay in the audit log. 1 to 876,000 hours.</summary>
+    public uint AuditKeptHours { get; init; } = 5 * 365 * 24;
+
+    /// <summary>Entries of the audit log kept; beyond it the oldest go, however young. 1,000 to 100,000,000; each takes about 200 bytes.</summary>
+    public ulong AuditMax { get; init; } = 5_000_000;
+
     /// <summary>How long payments received can be asked for. 1 to 87,600 hours.</summary>
     public uint ReceivedKeptHours { get; init; } = 7 * 24;
 

@@ -10,6 +10,9 @@ namespace ChannelNode.Engine;
 internal readonly record struct PaymentOutcome(
     Refusal Refusal, UInt128 Total, bool Repeated, SignedReceipt? Receipt, BudgetBreach? Breach = null)
 {
+    /// <summary>Which rule refused it, with PolicyRefused.</summary>
+    public PolicyNo? No { get; init; }
+
     public static PaymentOutcome Paid(UInt128 total, bool repeated, SignedReceipt? receipt = null) =>
         new(Refusal.None, total, repeated, receipt);
 
@@ -86,6 +89,19 @@ internal abstract class PaymentRequest(
             return;
         }
 
+        if (Slot.Link!.Told is { } told && told.MustWait(Slot, amount))
+        {
+            // Until what is under way is acknowledged: all that was signed must fit what the peer takes at once.
+            turn.WaitForRoom(Slot, this);
+            return;
+        }
+
+        if (AskPolicies(turn) is { } no)
+        {
+            Done(PaymentOutcome.Refused(Refusal.PolicyRefused) with { No = no });
+            return;
+        }
+
         if (Budget?.Charge(turn, Slot.Channel, amount) is { } breach)
         {
             Done(PaymentOutcome.Refused(breach));
@@ -101,6 +117,11 @@ internal abstract class PaymentRequest(
             turn.Remember(new OutgoingPayment(Slot.Channel.Id, next.Sent, amount, itemId, idempotencyKey));
         turn.Touch(Slot, durable: true);
     }
+
+    /// <summary>Before anything is signed: what the peer said that it refuses, and what this node's own rules say.</summary>
+    private PolicyNo? AskPolicies(LedgerTurn turn) =>
+        Slot.Link!.Told?.Refuse(Slot, amount)
+        ?? (turn.Policies is { LimitsPayments: true } policies ? policies.Send(turn, Slot, amount) : null);
 
     /// <summary>The key was used: the same payment is answered as it stands, another one is refused.</summary>
     private void Repeat(OutgoingPayment earlier, LedgerTurn turn)

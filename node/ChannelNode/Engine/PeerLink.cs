@@ -42,6 +42,17 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     public Reestablishing Reestablishing => _reestablishing ??= new Reestablishing(this);
 
     private Reestablishing? _reestablishing;
+    private volatile PeerTold? _told;
+
+    /// <summary>The peer was told of this node's limits, and so must hear when they end. The ledger's writer owns it.</summary>
+    public bool HasToldLimits { get; set; }
+
+    /// <summary>What the peer has told of its limits; null where it told none.</summary>
+    public PeerTold? Told
+    {
+        get => _told;
+        set => _told = value;
+    }
 
     /// <summary>Channels in which payments wait for an acknowledgement of this session. The ledger's writer owns it.</summary>
     public HashSet<ChannelSlot> Held { get; } = [];

@@ -32,4 +32,6 @@ internal abstract record PeerMessage
 
     public sealed record CloseReply(
         ChannelId Channel, ulong DeadlineSeconds, Signature Signature, Refusal Refusal) : PeerMessage;
+
+    public sealed record Limits(PeerTold Told) : PeerMessage;
 }

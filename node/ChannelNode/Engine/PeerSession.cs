@@ -176,8 +176,15 @@ internal sealed class PeerSession
         PeerMessage.DepositAuthorizationReply reply => _agreements.TakeReply(Link, reply),
         PeerMessage.CloseProposal proposal => _agreements.AnswerCloseAsync(Link, proposal.Close, cancel),
         PeerMessage.CloseReply reply => _agreements.TakeReply(Link, reply),
+        PeerMessage.Limits limits => TakeLimits(limits.Told),
         _ => throw new ArgumentOutOfRangeException(nameof(message), message, "not a message of a peer"),
     };
+
+    private ValueTask TakeLimits(PeerTold told)
+    {
+        Link.Told = told;
+        return ValueTask.CompletedTask;
+    }
 
     private ValueTask ReestablishAsync(PeerMessage.Reestablish said, CancellationToken cancel)
     {

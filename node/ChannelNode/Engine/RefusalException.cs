@@ -25,4 +25,7 @@ internal sealed class RefusalException(Refusal refusal, string message, Exceptio
 
     /// <summary>When the limit begins anew, Unix time in seconds, where it does.</summary>
     public ulong? ResetsAtSeconds { get; init; }
+
+    /// <summary>What else programs want to know: rule, value and limit of a policy. Null where there is nothing.</summary>
+    public IReadOnlyDictionary<string, string>? Details { get; init; }
 }

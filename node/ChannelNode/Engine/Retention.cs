@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace ChannelNode.Engine;
 
 /// <summary>
-/// Lets go of what need not be kept: payments received by age and size, events by age and number, payments sent and their
+/// Lets go of what need not be kept: payments received by age and size, events and the audit log by age and number, payments sent and their
 /// idempotency keys by age, but never while they are under way. Runs beside the ledger; a disk that fails here stops the node too.
 /// </summary>
 internal sealed class Retention(
@@ -14,6 +14,7 @@ internal sealed class Retention(
     private readonly TimeSpan _receivedKeptFor = TimeSpan.FromHours(options.ReceivedKeptHours);
     private readonly TimeSpan _sentKeptFor = TimeSpan.FromHours(options.SentKeptHours);
     private readonly TimeSpan _eventsKeptFor = TimeSpan.FromHours(options.EventsKeptHours);
+    private readonly TimeSpan _auditKeptFor = TimeSpan.FromHours(options.AuditKeptHours);
 
     public async Task RunAsync(CancellationToken stopping)
     {
@@ -38,12 +39,20 @@ internal sealed class Retention(
     {
         store.TrimReceived(_receivedKeptFor, options.ReceivedBytesMax, clock.NowMs);
         store.TrimEvents(_eventsKeptFor, options.EventsMax, clock.NowMs);
+        store.TrimAudit(_auditKeptFor, options.AuditMax, clock.NowMs);
+        await ledger.RunAsync(LookAtPolicies, cancel);
         while (store.TrimSent(_sentKeptFor, clock.NowMs))
         {
             // On disk in the next part before the oldest goes. What is signed later is in a newer one anyway.
             await ledger.RunAsync(CarryOver, cancel);
             store.DropOldestSent();
         }
+    }
+
+    private static bool LookAtPolicies(LedgerTurn turn)
+    {
+        turn.Policies?.Look(turn);
+        return true;
     }
 
     private bool CarryOver(LedgerTurn turn)

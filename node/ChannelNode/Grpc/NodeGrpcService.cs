@@ -8,7 +8,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Grpc;
 
 /// <summary>What applications and operators ask of the node. Refusals leave through <see cref="RefusalInterceptor"/>.</summary>
-internal sealed class NodeGrpcService(Node node, NodeIdentity identity, TokenBook tokens) : Wire.NodeService.NodeServiceBase
+internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, TokenBook tokens) : Wire.NodeService.NodeServiceBase
 {
     private readonly ProgressStream _progress = new(node.Stopping, node.Drain);
 
@@ -154,6 +154,13 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity, TokenBoo
             context);
     }
 
+    public override async Task<Wire.GetTokenResponse> GetToken(Wire.GetTokenRequest request, ServerCallContext context)
+    {
+        Address token = Fields.ReadAddress(request.Token, "token", emptyIsZero: true);
+        TokenName name = await node.Tokens.OfAsync(token, context.CancellationToken);
+        return new Wire.GetTokenResponse { Token = token.ToString(), Symbol = name.Symbol, Decimals = (uint)name.Decimals };
+    }
+
     public override async Task<Wire.PayResponse> Pay(Wire.PayRequest request, ServerCallContext context)
     {
         Wire.Payment payment = request.Payment ?? throw Fields.Invalid("payment", string.Empty, "a payment");
@@ -172,7 +179,7 @@ internal sealed class NodeGrpcService(Node node, NodeIdentity identity, TokenBoo
         };
         PaymentOutcome outcome = await PayAsync(paying, trace, context.CancellationToken);
         if (outcome.Breach is { } breach) throw breach.ToException();
-        if (outcome.Refusal != Refusal.None) throw PaymentStream.Explain(outcome.Refusal, payment, slot);
+        if (outcome.Refusal != Refusal.None) throw PaymentStream.Explain(outcome.Refusal, payment, slot, outcome.No);
         return new Wire.PayResponse
         {
             TotalSent = outcome.Total.ToString(),

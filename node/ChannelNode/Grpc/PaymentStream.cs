@@ -158,7 +158,8 @@ internal sealed class PaymentStream
     };
 
     /// <summary>A refused payment as an error for people.</summary>
-    public static RefusalException Explain(Refusal refusal, Wire.Payment payment, ChannelSlot? slot = null) =>
+    public static RefusalException Explain(
+        Refusal refusal, Wire.Payment payment, ChannelSlot? slot = null, PolicyNo? no = null) =>
         refusal switch
         {
             Refusal.ItemIdTooLong => new RefusalException(
@@ -185,6 +186,7 @@ internal sealed class PaymentStream
             {
                 Field = "amount",
             },
+            Refusal.PolicyRefused when no is not null => PolicyWords.Refuse(no, "amount"),
             Refusal.PeerRefusing => new RefusalException(
                 refusal, $"the peer refused the newest update of {payment.ChannelId}: {slot?.PeerRefusal}"
                 + (slot?.PeerRefusal == Refusal.DepositUncredited

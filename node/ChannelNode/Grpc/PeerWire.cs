@@ -35,6 +35,7 @@ internal static class PeerWire
         Wire.PeerMessage.KindOneofCase.GoingAway => new PeerMessage.GoingAway(message.GoingAway.BackWithinSeconds),
         Wire.PeerMessage.KindOneofCase.CloseProposal => Read(message.CloseProposal),
         Wire.PeerMessage.KindOneofCase.CloseProposalReply => Read(message.CloseProposalReply),
+        Wire.PeerMessage.KindOneofCase.Limits => PeerLimitsWire.Read(message.Limits),
         _ => throw Malformed("kind", message.KindCase, "a message for an established session"),
     };
 
@@ -140,6 +141,7 @@ internal static class PeerWire
                 Refusal = (Wire.Refusal)said.Refusal,
             },
         },
+        PeerMessage.Limits said => new Wire.PeerMessage { Limits = PeerLimitsWire.Write(said.Told) },
         _ => throw new ArgumentOutOfRangeException(nameof(message), message, "not a message of its own"),
     };
 

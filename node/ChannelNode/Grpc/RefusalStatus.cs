@@ -24,6 +24,7 @@ internal static class RefusalStatus
         if (refusal.Limit is { } limit) info.Metadata["limit"] = limit;
         if (refusal.RetryAfter is { } wait) info.Metadata["retry_after_ms"] = Whole(Math.Ceiling(wait.TotalMilliseconds));
         if (refusal.ResetsAtSeconds is { } reset) info.Metadata["resets_at_seconds"] = Whole(reset);
+        foreach ((string name, string detail) in refusal.Details ?? new Dictionary<string, string>()) info.Metadata[name] = detail;
         return new Google.Rpc.Status
         {
             Code = (int)CodeOf(refusal.Refusal),
@@ -72,7 +73,7 @@ internal static class RefusalStatus
         Refusal.WrongIdentity or Refusal.TokenMissing or Refusal.TokenInvalid or Refusal.TokenExpired
             or Refusal.TokenRevoked => Code.Unauthenticated,
         Refusal.WrongSigner or Refusal.NotParty or Refusal.ScopeMissing or Refusal.AddressNotAllowed
-            or Refusal.HostNotAllowed or Refusal.OriginNotAllowed => Code.PermissionDenied,
+            or Refusal.HostNotAllowed or Refusal.OriginNotAllowed or Refusal.PolicyRefused => Code.PermissionDenied,
         Refusal.PeerOffline or Refusal.ChainUnavailable or Refusal.SignerUnavailable or Refusal.NotReady
             or Refusal.Draining => Code.Unavailable,
         _ => Code.FailedPrecondition,

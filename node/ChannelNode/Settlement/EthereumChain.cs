@@ -161,6 +161,9 @@ internal sealed class EthereumChain : IChain
     public async Task<UInt128> CreditOfAsync(Address owner, Address token, CancellationToken cancel) =>
         TokenCalls.ReadAmount(await AskAsync(PaymentChannelsCalls.CreditOf(owner, token), Refusal.ChainUnavailable, cancel));
 
+    public Task<(string Symbol, UInt128 Decimals)?> TokenNameAsync(Address token, CancellationToken cancel) =>
+        _tokens.NameAsync(token, cancel);
+
     public ChainCall WithdrawCredit(Address token) =>
         Calling("withdrawCredit", PaymentChannelsCalls.WithdrawCredit(token));
 

@@ -25,6 +25,22 @@ internal sealed class TokenAccount(
             : throw new RefusalException(Refusal.TransferFailed, $"there is no token at {token}");
     }
 
+    /// <summary>As it calls itself; null where it does not answer, or in no known form.</summary>
+    public async Task<(string Symbol, UInt128 Decimals)?> NameAsync(Address token, CancellationToken cancel)
+    {
+        try
+        {
+            byte[] symbol = await rpc.CallAsync(account, new Call(token, 0, TokenCalls.Symbol), null, cancel);
+            byte[] decimals = await rpc.CallAsync(account, new Call(token, 0, TokenCalls.Decimals), null, cancel);
+            if (decimals.Length != AbiWriter.Word || TokenCalls.ReadSymbol(symbol) is not { } name) return null;
+            return (name, TokenCalls.ReadAmount(decimals));
+        }
+        catch (RpcErrorException)
+        {
+            return null;
+        }
+    }
+
     public async Task RequireAsync(Address token, UInt128 needed, CancellationToken cancel)
     {
         UInt128 available = await BalanceOfAsync(token, account, cancel);

@@ -1,3 +1,4 @@
+using System.Text;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 
@@ -15,6 +16,24 @@ internal static class TokenCalls
 
     /// <summary>The hash of the token's own EIP-712 domain.</summary>
     public static byte[] DomainSeparator { get; } = Selector("DOMAIN_SEPARATOR()"u8);
+
+    public static byte[] Symbol { get; } = Selector("symbol()"u8);
+
+    public static byte[] Decimals { get; } = Selector("decimals()"u8);
+
+    /// <summary>
+    /// A string, or, of old tokens, 32 bytes filled up with zeros; null where it is neither. No more is read than a name needs.
+    /// </summary>
+    public static string? ReadSymbol(ReadOnlySpan<byte> result)
+    {
+        const int headBytes = 2 * AbiWriter.Word, namesBytesMax = 64;
+        if (result.Length == AbiWriter.Word) return Encoding.UTF8.GetString(result.TrimEnd((byte)0));
+        if (result.Length < headBytes || ReadAmount(result[..AbiWriter.Word]) != AbiWriter.Word) return null;
+        UInt128 length = ReadAmount(result[AbiWriter.Word..headBytes]);
+        return length <= namesBytesMax && length <= (UInt128)(result.Length - headBytes)
+            ? Encoding.UTF8.GetString(result.Slice(headBytes, (int)length))
+            : null;
+    }
 
     /// <summary>How many permits of the owner were used (EIP-2612).</summary>
     public static byte[] Nonces(Address owner) => new AbiWriter(1).Account(owner).ToArray(NoncesSelector);

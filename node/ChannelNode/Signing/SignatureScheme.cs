@@ -71,6 +71,11 @@ internal sealed class SignatureScheme(ISigner key, ulong chainId, Address contra
     public Signature PresentableConsent(in BalanceUpdate update, in Signature consent, Address signer) =>
         Presentable(_typed.OfConsent(update), consent, signer);
 
+    public Bytes32 IdOf(PeerAttestation attestation) => _typed.Of(attestation);
+
+    public bool Verify(PeerAttestation attestation, in Signature signature, Address attestor) =>
+        Verify(_typed.Of(attestation), signature, attestor);
+
     private static Signature Presentable(in Bytes32 digest, in Signature signature, Address signer)
     {
         foreach (byte v in (ReadOnlySpan<byte>)[27, 28])

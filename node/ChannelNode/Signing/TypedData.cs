@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 
@@ -30,6 +31,9 @@ internal sealed class TypedData
 
     private static readonly Bytes32 HelloType = Keccak.Hash(
         "Hello(address from,address owner,address to,bytes32 nonceFrom,bytes32 nonceTo)"u8);
+
+    private static readonly Bytes32 PeerAttestationType = Keccak.Hash(
+        "PeerAttestation(address peer,string tier,uint64 validUntil,uint64 issuedAt,address node)"u8);
 
     private readonly Bytes32 _domain;
 
@@ -120,6 +124,19 @@ internal sealed class TypedData
         nonceFrom.Write(words[(4 * Word)..]);
         nonceTo.Write(words[(5 * Word)..]);
         return Keccak.Hash(words);
+    }
+
+    public Bytes32 Of(PeerAttestation attestation)
+    {
+        Span<byte> words = stackalloc byte[6 * Word];
+        words.Clear();
+        PeerAttestationType.Write(words);
+        Put(words, 1, attestation.Peer);
+        Keccak.Hash(Encoding.UTF8.GetBytes(attestation.Tier), words[(2 * Word)..]);
+        Put(words, 3, attestation.ValidUntilSeconds);
+        Put(words, 4, attestation.IssuedAtSeconds);
+        Put(words, 5, attestation.Node);
+        return Digest(Keccak.Hash(words));
     }
 
     private static void Put(Span<byte> words, int index, Address value) =>

@@ -25,7 +25,9 @@ internal sealed partial class RocksChannelStore : IChannelStore
 
     private readonly SentPayments _sent;
 
-    private readonly EventJournal _events;
+    private readonly CursorJournal<OperatorEvent> _events;
+
+    private readonly CursorJournal<PolicyAuditEntry> _audit;
 
     private readonly Address _ourSigner;
 
@@ -37,7 +39,8 @@ internal sealed partial class RocksChannelStore : IChannelStore
         _families = StoreFamilies.Of(opened);
         _received = new ReceivedJournal(_database, _families.Received);
         _sent = new SentPayments(_database, _families.Sent);
-        _events = new EventJournal(_database, _families.Events);
+        _events = new(_database, _families.Events, EventRow.Read, what => (what.Cursor, what.TimeMs));
+        _audit = new(_database, _families.Audit, AuditRow.Read, entry => (entry.Cursor, entry.TimeMs));
         _ourSigner = ourSigner;
 
         // Called an estimate for what is overwritten and deleted. A node's terms never are: it is the number.
@@ -350,6 +353,50 @@ internal sealed partial class RocksChannelStore : IChannelStore
         WebhookRow.Write(ref row, cursor);
         using StoreGate.Pass pass = _gate.Enter();
         _database.Put(WebhookRow.Key(url, topic), row.Row, _families.Meta, _synced);
+    }
+
+    public IReadOnlyList<PolicyFact> ReadPolicy()
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        using Iterator rows = _database.NewIterator(_families.Policy).SeekToFirst();
+        var facts = new List<PolicyFact>();
+        for (; rows.HasRow(); rows.Next()) facts.Add(PolicyRow.Read(rows.GetKeySpan(), rows.GetValueSpan()));
+        return facts;
+    }
+
+    public IReadOnlyList<PolicyFact.Listed> ReadPolicyList(PeerList list, Address? after, int countMax)
+    {
+        Span<byte> key = stackalloc byte[PolicyRow.KeySizeMax];
+        ReadOnlySpan<byte> from = PolicyRow.ListKey(key, list, after ?? Address.Zero);
+        using StoreGate.Pass pass = _gate.Enter();
+        using Iterator rows = _database.NewIterator(_families.Policy);
+        rows.Seek(from);
+        var entries = new List<PolicyFact.Listed>();
+        for (; rows.HasRow() && entries.Count < countMax; rows.Next())
+        {
+            if (PolicyRow.Read(rows.GetKeySpan(), rows.GetValueSpan()) is not PolicyFact.Listed entry || entry.List != list) break;
+            if (entry.Peer != after) entries.Add(entry);
+        }
+
+        return entries;
+    }
+
+    public ulong ReadAuditCursor()
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        return _audit.LastCursor();
+    }
+
+    public IReadOnlyList<PolicyAuditEntry> ReadAudit(ulong afterCursor, int countMax)
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        return _audit.Read(afterCursor, countMax);
+    }
+
+    public void TrimAudit(TimeSpan keptFor, ulong countMax, long nowMs)
+    {
+        using StoreGate.Pass pass = _gate.Enter();
+        _audit.Trim(keptFor, countMax, nowMs);
     }
 
     public IStoreBatch NewBatch() => new StoreBatch(_families, _ourSigner);

@@ -215,6 +215,57 @@ internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IS
         }
     }
 
+    public void PutPolicy(PolicyFact fact)
+    {
+        Span<byte> key = stackalloc byte[PolicyRow.KeySizeMax];
+        Put(families.Policy, PolicyRow.Key(key, fact), PolicyRow.Write(fact));
+    }
+
+    public void DropPolicy(PolicyFact fact)
+    {
+        Span<byte> key = stackalloc byte[PolicyRow.KeySizeMax];
+        _writes.Delete(PolicyRow.Key(key, fact), families.Policy);
+        IsEmpty = false;
+    }
+
+    public void DropPolicyList(PeerList list)
+    {
+        (byte[] first, byte[] behind) = PolicyRow.ListKeys(list);
+        DropRange(families.Policy, first, behind);
+    }
+
+    public void DropPolicySpent(Address peer, Address token, bool isSent, long beforeHour)
+    {
+        Span<byte> first = stackalloc byte[PolicyRow.KeySizeMax];
+        Span<byte> behind = stackalloc byte[PolicyRow.KeySizeMax];
+        PolicyFact.Spent oldest = new(peer, token, isSent, 0, default, 0);
+        DropRange(
+            families.Policy, PolicyRow.Key(first, oldest).ToArray(), PolicyRow.Key(behind, oldest with { Hour = beforeHour }).ToArray());
+    }
+
+    private void DropRange(ColumnFamilyHandle family, byte[] first, byte[] behind)
+    {
+        _writes.DeleteRange(first, (ulong)first.Length, behind, (ulong)behind.Length, family);
+        IsEmpty = false;
+    }
+
+    public void PutAudit(PolicyAuditEntry entry)
+    {
+        var key = new RowWriter(stackalloc byte[sizeof(ulong)]);
+        key.UInt64(entry.Cursor);
+        byte[] rented = ArrayPool<byte>.Shared.Rent(AuditRow.SizeMax(entry));
+        try
+        {
+            var row = new RowWriter(rented);
+            AuditRow.Write(ref row, entry);
+            Put(families.Audit, key.Row, row.Row);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(rented);
+        }
+    }
+
     public void PutPeerUrl(Address signer, string url)
     {
         Span<byte> key = stackalloc byte[Address.Size];

@@ -17,6 +17,8 @@ internal sealed record StoreFamilies(
     ColumnFamilyHandle Events,
     ColumnFamilyHandle Tokens,
     ColumnFamilyHandle Unconfirmed,
+    ColumnFamilyHandle Policy,
+    ColumnFamilyHandle Audit,
     SegmentSeries Received,
     SegmentSeries Sent)
 {
@@ -34,13 +36,15 @@ internal sealed record StoreFamilies(
         opened.Database.GetColumnFamily(StoreSchema.Events),
         opened.Database.GetColumnFamily(StoreSchema.Tokens),
         opened.Database.GetColumnFamily(StoreSchema.Unconfirmed),
+        opened.Database.GetColumnFamily(StoreSchema.Policy),
+        opened.Database.GetColumnFamily(StoreSchema.Audit),
         new SegmentSeries(opened.Database, StoreSchema.Received, opened.Schema.JournalOptions, opened.Families),
         new SegmentSeries(opened.Database, StoreSchema.Sent, opened.Schema.SentOptions, opened.Families));
 
     /// <summary>All that hold a node's data; an empty database has nothing in any of them.</summary>
     public IEnumerable<ColumnFamilyHandle> Data =>
         [
-            Meta, Channels, States, Guarded, Pending, Peers, Jobs, Blocks, Undo, Deposits, Events, Tokens, Unconfirmed,
+            Meta, Channels, States, Guarded, Pending, Peers, Jobs, Blocks, Undo, Deposits, Events, Tokens, Unconfirmed, Policy, Audit,
             .. Received.All.Concat(Sent.All).Select(part => part.Family),
         ];
 }

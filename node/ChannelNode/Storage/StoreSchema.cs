@@ -23,6 +23,8 @@ namespace ChannelNode.Storage;
 /// tokens       't', number                      TokenRow
 ///              's', number, currency, peer      SpendingRow
 /// unconfirmed  peer's signer, channel id        nothing; only in a restored one
+/// policy       kind, what it is about           PolicyRow
+/// audit        cursor                           AuditRow
 /// received@ms  first cursor                     ReceivedRow
 /// sent@ms      'p', channel id, lifetime total  SentRow
 ///              'k', idempotency key, UTF-8      IdempotencyRow
@@ -45,6 +47,8 @@ internal sealed class StoreSchema
     public const string Events = "events";
     public const string Tokens = "tokens";
     public const string Unconfirmed = "unconfirmed";
+    public const string Policy = "policy";
+    public const string Audit = "audit";
     public const string Received = "received";
     public const string Sent = "sent";
 
@@ -117,6 +121,8 @@ internal sealed class StoreSchema
             { Events, _calm },
             { Tokens, _calm },
             { Unconfirmed, _calm },
+            { Policy, _calm },
+            { Audit, _calm },
         };
         foreach (string name in there)
         {

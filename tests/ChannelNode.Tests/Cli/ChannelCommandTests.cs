@@ -164,7 +164,7 @@ public sealed class ChannelCommandTests
         });
 
         CliRun run = await CliRun.AskAsync(
-            node, "channel", "open", "--peer", "http://127.0.0.1:9802", "--peer-signer", "00000000000000000000000000000000000000BB",
+            node, "channel", "open", "--yes", "--peer", "http://127.0.0.1:9802", "--peer-signer", "00000000000000000000000000000000000000BB",
             "--amount", "1000", "--token", "0x00000000000000000000000000000000000000ee", "--window", "60", "--one-way",
             "--salt", new string('7', 64), "--gasless");
 
@@ -195,7 +195,7 @@ public sealed class ChannelCommandTests
             return [];
         });
 
-        await CliRun.AskAsync(node, "channel", "open", "--peer", "http://127.0.0.1:9802", "--amount", "1");
+        await CliRun.AskAsync(node, "channel", "open", "--yes", "--peer", "http://127.0.0.1:9802", "--amount", "1");
 
         Assert.Equal(new OpenChannelRequest { PeerUrl = "http://127.0.0.1:9802", Amount = "1" }, asked);
     }
@@ -215,7 +215,7 @@ public sealed class ChannelCommandTests
             return Answers.Steps();
         });
 
-        CliRun run = await CliRun.AskAsync(node, ["channel", command, "aaaaaa1", .. more, "--json"]);
+        CliRun run = await CliRun.AskAsync(node, ["channel", command, "aaaaaa1", .. more, "--json", "--yes"]);
 
         Assert.Equal(ExitCode.Done, run.ExitCode);
         Assert.Contains(FakeNode.IdA, asked!.ToString());
@@ -236,7 +236,7 @@ public sealed class ChannelCommandTests
             return [];
         });
 
-        CliRun run = await CliRun.AskAsync(node, "channel", "claim");
+        CliRun run = await CliRun.AskAsync(node, "channel", "claim", "--yes");
 
         Assert.Equal(ExitCode.Done, run.ExitCode);
         Assert.Equal(new ClaimChannelsRequest(), asked);
@@ -252,7 +252,7 @@ public sealed class ChannelCommandTests
             return [];
         });
 
-        CliRun run = await CliRun.AskAsync(node, "channel", "deposit", FakeNode.IdA, FakeNode.IdB, "--amount", "5");
+        CliRun run = await CliRun.AskAsync(node, "channel", "deposit", "--yes", FakeNode.IdA, FakeNode.IdB, "--amount", "5");
 
         Assert.Equal(ExitCode.Done, run.ExitCode);
         Assert.Equal(
@@ -277,11 +277,11 @@ public sealed class ChannelCommandTests
             return [];
         });
 
-        await CliRun.AskAsync(node, "channel", "deposit", FakeNode.IdA, "--amount", "5", "--gasless");
+        await CliRun.AskAsync(node, "channel", "deposit", "--yes", FakeNode.IdA, "--amount", "5", "--gasless");
         Assert.Equal(new DepositChannelRequest { ChannelId = FakeNode.IdA, Amount = "5", Gasless = true }, asked);
 
         CliRun run = await CliRun.AskAsync(
-            node, "channel", "deposit", FakeNode.IdA, FakeNode.IdB, "--amount", "5", "--gasless");
+            node, "channel", "deposit", "--yes", FakeNode.IdA, FakeNode.IdB, "--amount", "5", "--gasless");
         Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
         Assert.Contains("--gasless", run.Error);
     }
@@ -294,7 +294,7 @@ public sealed class ChannelCommandTests
         await using FakeNode node = await FakeNode.StartAsync(answers => answers.Job = _ => []);
 
         CliRun run = await CliRun.AskAsync(
-            node, "channel", "deposit", FakeNode.IdA, other, "--amount", "5", "--key", "top-up-7");
+            node, "channel", "deposit", "--yes", FakeNode.IdA, other, "--amount", "5", "--key", "top-up-7");
 
         Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
         Assert.Contains("--key", run.Error);
@@ -312,7 +312,7 @@ public sealed class ChannelCommandTests
 
         CliRun listed = await CliRun.AskAsync(node, "channel", "credits");
         CliRun withdrawn = await CliRun.AskAsync(
-            node, "channel", "withdraw-credit", "--token", "0x00000000000000000000000000000000000000ee");
+            node, "channel", "withdraw-credit", "--yes", "--token", "0x00000000000000000000000000000000000000ee");
 
         Assert.Contains("700", listed.Output);
         Assert.Equal(ExitCode.Done, withdrawn.ExitCode);
@@ -325,7 +325,7 @@ public sealed class ChannelCommandTests
         await using FakeNode node = await FakeNode.StartAsync(answers => answers.Job = _ => StepThen(
             FakeNode.Refuse(StatusCode.Aborted, "TRANSACTION_REVERTED", "the deposit reverted")));
 
-        CliRun run = await CliRun.AskAsync(node, "channel", "settle", FakeNode.IdA);
+        CliRun run = await CliRun.AskAsync(node, "channel", "settle", "--yes", FakeNode.IdA);
 
         Assert.Equal(ExitCode.ChainTrouble, run.ExitCode);
         Assert.Equal("transaction sent: 0xfeed\n", run.Output);

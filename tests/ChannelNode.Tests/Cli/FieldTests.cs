@@ -6,7 +6,7 @@ namespace ChannelNode.Tests.Cli;
 public sealed class FieldTests
 {
     private const string AmountLimit =
-        "is not a whole number of smallest units from 1 to 5192296858534827628530496329220095 (2^112 - 1)";
+        "is not an amount such as 1000000 (smallest units), '0.5 ETH', '3 gwei', '1.25 USDC', up to 2^112 - 1 smallest units";
 
     [Theory]
     [InlineData("0")]
@@ -31,16 +31,16 @@ public sealed class FieldTests
     }
 
     [Theory]
-    [InlineData("1")]
-    [InlineData("5192296858534827628530496329220095")]
-    public async Task AmountAtItsLimits_Passes(string amount)
+    [InlineData("1", "1 wei")]
+    [InlineData("5192296858534827628530496329220095", "5192296858534827.628530496329220095 ETH")]
+    public async Task AmountAtItsLimits_Passes(string amount, string shown)
     {
         await using FakeNode node = await FakeNode.StartAsync();
 
         CliRun run = await CliRun.AskAsync(node, "pay", FakeNode.IdA, amount);
 
         Assert.Equal(ExitCode.Done, run.ExitCode);
-        Assert.StartsWith($"{amount} paid; total sent {amount} (key ", run.Output);
+        Assert.StartsWith($"{shown} paid; total sent {shown} (key ", run.Output);
     }
 
     [Theory]

@@ -19,7 +19,7 @@ public sealed class PayCommandTests
         CliRun run = await CliRun.AskAsync(node, "pay", "aaaaaa1", "7", "--item", "article-17", "--key", "k1");
 
         Assert.Equal(ExitCode.Done, run.ExitCode);
-        Assert.Equal("7 paid; total sent 77 (key k1)\n", run.Output);
+        Assert.Equal("7 wei paid; total sent 77 wei (key k1)\n", run.Output);
         Assert.Equal((FakeNode.IdA, "7", "article-17", "k1"),
             (asked!.ChannelId, asked.Amount, asked.ItemId.ToStringUtf8(), asked.IdempotencyKey));
     }
@@ -33,7 +33,7 @@ public sealed class PayCommandTests
         CliRun people = await CliRun.AskAsync(node, "pay", FakeNode.IdA, "7", "--key", "k1");
         CliRun json = await CliRun.AskAsync(node, "pay", FakeNode.IdA, "7", "--key", "k1", "--json");
 
-        Assert.Equal("7 had been paid before under this key, nothing was paid now; total sent 77 (key k1)\n", people.Output);
+        Assert.Equal("7 wei had been paid before under this key, nothing was paid now; total sent 77 wei (key k1)\n", people.Output);
         Assert.Equal("""{"totalSent":"77","repeated":true,"idempotencyKey":"k1"}""" + "\n", json.Output);
     }
 

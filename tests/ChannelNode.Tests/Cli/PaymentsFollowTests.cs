@@ -33,7 +33,7 @@ public sealed class PaymentsFollowTests
 
         Assert.Equal(ExitCode.Done, run.ExitCode);
         Assert.Equal(4, run.OutputLines.Length);
-        Assert.Equal($"4  2023-11-14 22:13:20.000  {FakeNode.IdB}  5  total 20  item-4", run.OutputLines[3]);
+        Assert.Equal($"4  2023-11-14 22:13:20.000  {FakeNode.IdB}  5 wei  total 20 wei  item-4", run.OutputLines[3]);
     }
 
     [Fact]

@@ -66,6 +66,12 @@ internal sealed class TestScheme(Address signer) : ISignatureScheme
 
     public Signature Presentable(in CooperativeClose close, in Signature signature, Address by) => signature;
 
+    public Bytes32 IdOf(PeerAttestation attestation) =>
+        attestation.Peer.ToBytes32() with { W0 = attestation.IssuedAtSeconds };
+
+    public bool Verify(PeerAttestation attestation, in Signature signature, Address attestor) =>
+        signature.R == IdOf(attestation) && signature.S == attestor.ToBytes32();
+
     private static Signature Of(in BalanceUpdate update, Address by) =>
         new(Pair(update.Sent, update.Received), By(update.Channel, by), 27);
 

@@ -26,7 +26,8 @@ internal sealed class LedgerRig : IAsyncDisposable
         links.Replace(Link);
         ChannelBook book = new(Store, links, options.ChannelsInMemoryMax);
         Slot = new ChannelSlot(Sample.Channel(), Sample.Funded(1_000, 1_000), links) { EstablishedOn = Link };
-        Ledger = new Ledger(book, Store, View, clock, options, NullLogger<Ledger>.Instance);
+        Policies = new PolicyGate(new PolicyBook(Store), links, clock);
+        Ledger = new Ledger(book, Store, View, clock, options, NullLogger<Ledger>.Instance, policies: Policies);
         book.Add(Slot);
         Ledger.Start();
         Session = new PeerSession(Link, book, Ledger, Scheme, clock, null!, options, NullLogger.Instance);
@@ -37,6 +38,8 @@ internal sealed class LedgerRig : IAsyncDisposable
     public ChainView View { get; }
 
     public Ledger Ledger { get; }
+
+    public PolicyGate Policies { get; }
 
     public PeerLink Link { get; }
 
@@ -141,6 +144,11 @@ internal sealed class CountingScheme(ISignatureScheme scheme) : ISignatureScheme
 
     public Signature PresentableConsent(in BalanceUpdate update, in Signature consent, Address signer) =>
         scheme.PresentableConsent(update, consent, signer);
+
+    public Bytes32 IdOf(PeerAttestation attestation) => scheme.IdOf(attestation);
+
+    public bool Verify(PeerAttestation attestation, in Signature signature, Address attestor) =>
+        scheme.Verify(attestation, signature, attestor);
 
     public Signature Presentable(in BalanceUpdate update, in Signature signature, Address signer) =>
         scheme.Presentable(update, signature, signer);

@@ -207,6 +207,17 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
 
         public void TrimEvents(TimeSpan keptFor, ulong countMax, long nowMs) => store.TrimEvents(keptFor, countMax, nowMs);
 
+        public IReadOnlyList<PolicyFact> ReadPolicy() => store.ReadPolicy();
+
+        public IReadOnlyList<PolicyFact.Listed> ReadPolicyList(PeerList list, Address? after, int countMax) =>
+            store.ReadPolicyList(list, after, countMax);
+
+        public ulong ReadAuditCursor() => store.ReadAuditCursor();
+
+        public IReadOnlyList<PolicyAuditEntry> ReadAudit(ulong afterCursor, int countMax) => store.ReadAudit(afterCursor, countMax);
+
+        public void TrimAudit(TimeSpan keptFor, ulong countMax, long nowMs) => store.TrimAudit(keptFor, countMax, nowMs);
+
         public ulong ReadDroppedCursor() => store.ReadDroppedCursor();
 
         public void TrimReceived(TimeSpan keptFor, ulong bytesMax, long nowMs) =>

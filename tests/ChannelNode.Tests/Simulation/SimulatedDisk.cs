@@ -87,4 +87,21 @@ internal sealed class SimulatedRows
     public SortedDictionary<(ulong Block, ChannelId Channel, Side Side), RecentDeposit> Deposits { get; } = [];
 
     public SortedDictionary<ulong, OperatorEvent> Events { get; } = [];
+
+    public Dictionary<object, PolicyFact> Policy { get; } = [];
+
+    public SortedDictionary<ulong, PolicyAuditEntry> Audit { get; } = [];
+
+    /// <summary>What a fact is about: a later one about the same takes its place.</summary>
+    public static object AboutOf(PolicyFact fact) => fact switch
+    {
+        PolicyFact.TierRules it => it.Tier,
+        PolicyFact.PeerRules it => it.Peer,
+        PolicyFact.Standing it => ("standing", it.Peer),
+        PolicyFact.Listed it => (it.List, it.Peer),
+        PolicyFact.TrustedAttestor it => ("attestor", it.Signer),
+        PolicyFact.Revoked it => it.Attestation,
+        PolicyFact.Spent it => (it.Peer, it.Token, it.IsSent, it.Hour),
+        _ => throw new ArgumentOutOfRangeException(nameof(fact), fact, "not a fact"),
+    };
 }

@@ -260,6 +260,8 @@ internal sealed class SimulatedMachine(
 
     public Task<UInt128> CreditOfAsync(Address owner, Address token, CancellationToken cancel) => throw NotSimulated();
 
+    public Task<(string Symbol, UInt128 Decimals)?> TokenNameAsync(Address token, CancellationToken cancel) => throw NotSimulated();
+
     public Task<DepositAuthorization> AuthorizeDepositAsync(
         Channel channel, Side side, UInt128 amount, ulong validBeforeSeconds, CancellationToken cancel) => throw NotSimulated();
 

@@ -79,6 +79,17 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
     public IReadOnlyList<OperatorEvent> ReadEvents(ulong afterCursor, int countMax) =>
         [.. _rows.Events.Values.Where(what => what.Cursor > afterCursor).Take(countMax)];
 
+    public IReadOnlyList<PolicyFact> ReadPolicy() => [.. _rows.Policy.Values];
+
+    public IReadOnlyList<PolicyFact.Listed> ReadPolicyList(PeerList list, Address? after, int countMax) => [];
+
+    public ulong ReadAuditCursor() => _rows.Audit.Count == 0 ? 0 : _rows.Audit.Keys.Last();
+
+    public IReadOnlyList<PolicyAuditEntry> ReadAudit(ulong afterCursor, int countMax) =>
+        [.. _rows.Audit.Values.Where(entry => entry.Cursor > afterCursor).Take(countMax)];
+
+    public void TrimAudit(TimeSpan keptFor, ulong countMax, long nowMs) { }
+
     public void TrimEvents(TimeSpan keptFor, ulong countMax, long nowMs) { }
 
     public void TrimReceived(TimeSpan keptFor, ulong bytesMax, long nowMs) { }
@@ -184,6 +195,27 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
         }
 
         public void PutEvent(OperatorEvent what) => Writes.Add(rows => rows.Events.Add(what.Cursor, what));
+
+        public void PutPolicy(PolicyFact fact) => Writes.Add(rows => rows.Policy[SimulatedRows.AboutOf(fact)] = fact);
+
+        public void DropPolicy(PolicyFact fact) => Writes.Add(rows => rows.Policy.Remove(SimulatedRows.AboutOf(fact)));
+
+        public void DropPolicyList(PeerList list) => Writes.Add(rows =>
+        {
+            foreach ((object about, PolicyFact fact) in rows.Policy.ToArray())
+                if (fact is PolicyFact.Listed entry && entry.List == list) rows.Policy.Remove(about);
+        });
+
+        public void DropPolicySpent(Address peer, Address token, bool isSent, long beforeHour) => Writes.Add(rows =>
+        {
+            foreach ((object about, PolicyFact fact) in rows.Policy.ToArray())
+            {
+                if (fact is PolicyFact.Spent spent && (spent.Peer, spent.Token, spent.IsSent) == (peer, token, isSent)
+                    && spent.Hour < beforeHour) rows.Policy.Remove(about);
+            }
+        });
+
+        public void PutAudit(PolicyAuditEntry entry) => Writes.Add(rows => rows.Audit.Add(entry.Cursor, entry));
 
         public void PutPeerUrl(Address signer, string url) => Writes.Add(rows => rows.PeerUrls[signer] = url);
 

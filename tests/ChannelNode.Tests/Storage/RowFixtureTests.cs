@@ -363,6 +363,11 @@ public sealed class RowFixtureTests
         row => WebhookRow.Read(row),
         row => JobRow.Read(1, row),
         row => EventRow.Read(new byte[EventRow.KeySize], row),
+        row => AuditRow.Read(new byte[8], row),
+        row => PolicyRow.Read([1, (byte)'t'], row),
+        row => PolicyRow.Read([3, .. new byte[20]], row),
+        row => PolicyRow.Read([4, .. new byte[20]], row),
+        row => PolicyRow.Read([8, .. new byte[49]], row),
     ];
 
     private static string TermsHex(Channel channel)

@@ -1,14 +1,22 @@
+using System.Buffers.Binary;
 using ChannelNode.Engine;
 using RocksDbSharp;
 
 namespace ChannelNode.Storage;
 
+/// <summary>Reads a row under its cursor back.</summary>
+internal delegate T ReadRow<T>(ReadOnlySpan<byte> key, ReadOnlySpan<byte> row);
+
 /// <summary>
-/// What operators are told, in the order of the cursors. So little is written here that its oldest rows are deleted, not
-/// dropped with a column family of their own.
+/// Rows in the order of their cursors (8 bytes, big-endian): events, and the audit log. So little is written here that the
+/// oldest are deleted, not dropped with a column family of their own.
 /// </summary>
-internal sealed class EventJournal(RocksDb database, ColumnFamilyHandle family)
+internal sealed class CursorJournal<T>(
+    RocksDb database, ColumnFamilyHandle family, ReadRow<T> read, Func<T, (ulong Cursor, long TimeMs)> placeOf)
+    where T : class
 {
+    private const int KeySize = sizeof(ulong);
+
     /// <summary>What is beyond a limit is at most this part more.</summary>
     private const int Parts = 8;
 
@@ -19,29 +27,30 @@ internal sealed class EventJournal(RocksDb database, ColumnFamilyHandle family)
     public ulong LastCursor()
     {
         using Iterator rows = database.NewIterator(family).SeekToLast();
-        return rows.HasRow() ? EventRow.ReadKey(rows.GetKeySpan()) : 0;
+        return rows.HasRow() ? BinaryPrimitives.ReadUInt64BigEndian(rows.GetKeySpan()) : 0;
     }
 
     /// <summary>The newest cursor that is not kept any more; 0 while all are.</summary>
-    public ulong DroppedCursor() => Oldest() is { } oldest ? oldest.Cursor - 1 : 0;
+    public ulong DroppedCursor() => Oldest() is { } oldest ? placeOf(oldest).Cursor - 1 : 0;
 
-    public IReadOnlyList<OperatorEvent> Read(ulong afterCursor, int countMax)
+    public IReadOnlyList<T> Read(ulong afterCursor, int countMax)
     {
-        var events = new List<OperatorEvent>();
+        var events = new List<T>();
         if (afterCursor == ulong.MaxValue) return events;
-        var from = new RowWriter(stackalloc byte[EventRow.KeySize]);
+        var from = new RowWriter(stackalloc byte[KeySize]);
         from.UInt64(afterCursor + 1);
         using Iterator rows = database.NewIterator(family);
         rows.Seek(from.Row);
         for (; rows.HasRow() && events.Count < countMax; rows.Next())
-            events.Add(EventRow.Read(rows.GetKeySpan(), rows.GetValueSpan()));
+            events.Add(read(rows.GetKeySpan(), rows.GetValueSpan()));
         return events;
     }
 
     /// <summary>Deletes the oldest, many at once, while they are too old or too many.</summary>
     public void Trim(TimeSpan keptFor, ulong countMax, long nowMs)
     {
-        if (Oldest() is not { } oldest) return;
+        if (Oldest() is not { } row) return;
+        (ulong Cursor, long TimeMs) oldest = placeOf(row);
         long keptMs = (long)keptFor.TotalMilliseconds;
         ulong last = LastCursor(), count = last - oldest.Cursor + 1, first = oldest.Cursor;
         foreach (CursorGap gap in Gaps)
@@ -51,10 +60,10 @@ internal sealed class EventJournal(RocksDb database, ColumnFamilyHandle family)
         if (first > oldest.Cursor) Delete(oldest.Cursor, first);
     }
 
-    private OperatorEvent? Oldest()
+    private T? Oldest()
     {
         using Iterator rows = database.NewIterator(family).SeekToFirst();
-        return rows.HasRow() ? EventRow.Read(rows.GetKeySpan(), rows.GetValueSpan()) : null;
+        return rows.HasRow() ? read(rows.GetKeySpan(), rows.GetValueSpan()) : null;
     }
 
     /// <summary>The first that is not older, the last otherwise.</summary>
@@ -63,8 +72,8 @@ internal sealed class EventJournal(RocksDb database, ColumnFamilyHandle family)
         using Iterator rows = database.NewIterator(family).SeekToFirst();
         for (; rows.HasRow(); rows.Next())
         {
-            OperatorEvent what = EventRow.Read(rows.GetKeySpan(), rows.GetValueSpan());
-            if (what.TimeMs >= timeMs) return what.Cursor;
+            (ulong cursor, long atMs) = placeOf(read(rows.GetKeySpan(), rows.GetValueSpan()));
+            if (atMs >= timeMs) return cursor;
         }
 
         return last;
@@ -87,7 +96,7 @@ internal sealed class EventJournal(RocksDb database, ColumnFamilyHandle family)
 
     private static byte[] KeyOf(ulong cursor)
     {
-        var key = new RowWriter(stackalloc byte[EventRow.KeySize]);
+        var key = new RowWriter(stackalloc byte[KeySize]);
         key.UInt64(cursor);
         return key.Row.ToArray();
     }

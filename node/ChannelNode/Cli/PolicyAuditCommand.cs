@@ -1,0 +1,89 @@
+using System.CommandLine;
+using System.Text.Json;
+using ChannelNode.Proto.V1;
+
+namespace ChannelNode.Cli;
+
+/// <summary>policy audit export</summary>
+internal static class PolicyAuditCommand
+{
+    private const string Columns = "cursor,time,kind,peer,channel,token,tier,rule,value,limit,count,detail";
+
+    public static CliCommand Create(CommandShell shell) =>
+        new("audit", "The log of every decision of the policies.", "channelnode policy audit export --format csv") { Export(shell) };
+
+    private static CliCommand Export(CommandShell shell)
+    {
+        Option<ulong> after = Fields.Number(
+            "--after", "The newest cursor already exported; all that are kept when not given", 0ul, ulong.MaxValue, (ulong?)null);
+        Option<string> format = Fields.OneOf("--format", "CSV with a line of names, or a JSON document in each line; text when not given", "csv", "jsonl");
+        var file = new Option<string>("--output") { Description = "Write to a new file; must not exist", HelpName = "path" };
+        var command = new CliCommand(
+            "export", "Prints the audit log in the order of its cursors, and ends. Times are UTC; amounts are smallest units.",
+            "channelnode policy audit export --format csv --output audit.csv\nchannelnode policy audit export --format jsonl --after 1200")
+        { after, format, file };
+        return shell.Asks(command, async (parsed, node, terminal, cancel) =>
+        {
+            bool csv = parsed.GetValue(format) == "csv", json = parsed.GetValue(format) == "jsonl" || terminal.Json;
+            await using StreamWriter? output = parsed.GetValue(file) is { } path
+                ? new StreamWriter(new FileStream(path, FileMode.CreateNew, FileAccess.Write))
+                : null;
+            if (csv) Write(Columns);
+            ulong newest = 0;
+            using var call = node.Client.ReadPolicyAudit(
+                new ReadPolicyAuditRequest { AfterCursor = parsed.GetValue(after) }, cancellationToken: cancel);
+            while (await call.ResponseStream.MoveNext(cancel))
+            {
+                foreach (PolicyAuditEntry entry in call.ResponseStream.Current.Entries)
+                {
+                    Write(csv ? Csv(entry) : json ? Terminal.Written(entry) : Text(entry));
+                    newest = entry.Cursor;
+                }
+            }
+
+            if (output is not null && !terminal.Json) terminal.Line($"exported up to cursor {newest}");
+            return ExitCode.Done;
+
+            void Write(string line)
+            {
+                if (output is null) terminal.RawLine(line);
+                else output.Write(line + "\n");
+            }
+        });
+    }
+
+    public static void Print(PolicyAuditEntry entry, Terminal terminal) => terminal.Line(Text(entry));
+
+    private static string Text(PolicyAuditEntry entry)
+    {
+        string[] parts =
+        [
+            $"{entry.Cursor}", $"{At(entry):yyyy-MM-dd HH:mm:ss}", Kind(entry), entry.Peer, entry.Tier,
+            entry.Rule.Length == 0 ? "" : $"by {entry.Rule}, value {entry.Value}, limit {entry.Limit}",
+            entry.Count == 1 ? "" : $"{entry.Count} times", entry.Detail,
+        ];
+        return Terminal.Printable(string.Join("  ", parts.Where(part => part.Length > 0)));
+    }
+
+    private static string Csv(PolicyAuditEntry entry) => string.Join(
+        ',',
+        new[]
+        {
+            $"{entry.Cursor}", $"{At(entry):yyyy-MM-dd'T'HH:mm:ss.fff'Z'}", Kind(entry), entry.Peer, entry.ChannelId, entry.Token,
+            entry.Tier, entry.Rule, entry.Value, entry.Limit, $"{entry.Count}", entry.Detail,
+        }.Select(Cell));
+
+    /// <summary>
+    /// Quoted where it must be (RFC 4180). Text that a spreadsheet would take for a formula is not one: comments are anybody's.
+    /// </summary>
+    private static string Cell(string text)
+    {
+        text = Terminal.Printable(text);
+        if (text.Length > 0 && "=+-@".Contains(text[0])) text = "'" + text;
+        return text.AsSpan().IndexOfAny(",\"'") < 0 ? text : $"\"{text.Replace("\"", "\"\"")}\"";
+    }
+
+    private static string Kind(PolicyAuditEntry entry) => JsonNamingPolicy.KebabCaseLower.ConvertName(entry.Kind.ToString());
+
+    private static DateTimeOffset At(PolicyAuditEntry entry) => DateTimeOffset.FromUnixTimeMilliseconds((long)entry.TimeMs);
+}

@@ -1,0 +1,25 @@
+using System.CommandLine;
+
+namespace ChannelNode.Cli;
+
+/// <summary>
+/// How long a command about a transaction stays: until it is mined and confirmed, or only until it is sent. The job itself
+/// goes on in the node either way.
+/// </summary>
+internal sealed class Waiting
+{
+    private readonly Option<bool> _wait = new("--wait")
+    {
+        Description = "Wait until the transaction is mined and confirmed; with 'false' only until it is sent ('channelnode chain jobs' shows it)",
+        DefaultValueFactory = _ => true,
+    };
+
+    public static Waiting On(CliCommand command)
+    {
+        Waiting waiting = new();
+        command.Options.Add(waiting._wait);
+        return waiting;
+    }
+
+    public bool UntilConfirmed(ParseResult parsed) => parsed.GetValue(_wait);
+}

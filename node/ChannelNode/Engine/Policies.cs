@@ -1,0 +1,305 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>What is asked of the operator's rules, of something that need not happen.</summary>
+internal enum PolicyQuestion
+{
+    Propose = 1,
+    Deposit = 2,
+    Receive = 3,
+    Send = 4,
+}
+
+/// <summary>The answer, with all that it was made of.</summary>
+internal sealed record PolicyExplanation(
+    PolicyDecision Decision, string Tier, PolicyFact.Standing? Standing, PeerLimits Limits, PeerUse Received, PeerUse Sent,
+    uint Channels, IReadOnlyList<PolicyAuditEntry> Refusals);
+
+/// <summary>A whole policy, its lists aside.</summary>
+internal sealed record PolicyView(
+    IReadOnlyDictionary<string, PolicyRules> Tiers, IReadOnlyDictionary<Address, PolicyRules> Peers,
+    IReadOnlyList<PolicyFact.Standing> Standings, IReadOnlyDictionary<Address, string> Attestors, int Allowed, int Denied);
+
+/// <summary>
+/// What operators do with their rules. Each call is one write with its entry in the audit log; connected peers are told
+/// what concerns them when it is on disk.
+/// </summary>
+internal sealed class Policies(
+    PolicyGate gate, Ledger ledger, IChannelStore store, ISignatureScheme scheme, PeerLinks links, NodeClock clock, Address us)
+{
+    public const int TierBytesMax = 32;
+    public const int CommentBytesMax = 256;
+    public const int ListMax = 1_000_000;
+
+    private const int TiersMax = 64;
+    private const int PeersMax = 100_000;
+
+    /// <summary>An attestation's clock may be so much ahead of this node's.</summary>
+    private const ulong AheadSecondsMax = 60;
+
+    private const ulong RefusalsLookedThrough = 10_000;
+    private const int RefusalsTold = 20;
+
+    private readonly PolicyBook _book = gate.Book;
+
+    public Task<PolicyView> ViewAsync(CancellationToken cancel) => ledger.RunAsync(
+        _ => new PolicyView(
+            new Dictionary<string, PolicyRules>(_book.Tiers), new Dictionary<Address, PolicyRules>(_book.PeerRules),
+            [.. _book.Standings.Values], new Dictionary<Address, string>(_book.Attestors),
+            _book.Listed(PeerList.Allow).Count, _book.Listed(PeerList.Deny).Count),
+        cancel);
+
+    /// <summary>Changes a tier's rules, and makes the tier when it is new.</summary>
+    public Task SetTierRulesAsync(string tier, Func<PolicyRules, PolicyRules> change, string what, CancellationToken cancel) =>
+        ChangeAsync(
+            turn =>
+            {
+                if (!_book.Tiers.ContainsKey(tier)) RequireBelow(_book.Tiers.Count, TiersMax, "tier", "tiers");
+                PolicyRules rules = change(_book.Tiers.GetValueOrDefault(tier, PolicyRules.Nothing));
+                _book.Put(turn, new PolicyFact.TierRules(tier, rules));
+                turn.Audit(new PolicyAuditEntry(PolicyAuditKind.RulesChanged, what) { Tier = tier });
+                return true;
+            },
+            cancel);
+
+    /// <summary>Only a tier that nobody is in; the first is always there.</summary>
+    public Task RemoveTierAsync(string tier, CancellationToken cancel) => ChangeAsync(
+        turn =>
+        {
+            RequireTier(tier);
+            if (tier == PolicyBook.DefaultTier) throw Wrong("tier", $"tier is {tier}, expected another: everybody begins in it");
+            int inside = _book.Standings.Values.Count(it => it.Tier == tier);
+            if (inside > 0) throw Wrong("tier", $"tier {tier} has {inside} peers, expected none: move them first");
+            _book.Drop(turn, new PolicyFact.TierRules(tier, PolicyRules.Nothing));
+            turn.Audit(new PolicyAuditEntry(PolicyAuditKind.RulesChanged, "removed") { Tier = tier });
+            return true;
+        },
+        cancel);
+
+    /// <summary>Changes the rules that are one peer's own and come before its tier's.</summary>
+    public Task SetPeerRulesAsync(Address peer, Func<PolicyRules, PolicyRules> change, string what, CancellationToken cancel) =>
+        ChangeAsync(
+            turn =>
+            {
+                if (!_book.PeerRules.ContainsKey(peer)) RequireBelow(_book.PeerRules.Count, PeersMax, "peer", "peers with own rules");
+                _book.Put(turn, new PolicyFact.PeerRules(peer, change(_book.PeerRules.GetValueOrDefault(peer, PolicyRules.Nothing))));
+                turn.Audit(new PolicyAuditEntry(PolicyAuditKind.RulesChanged, what) { Peer = peer });
+                return true;
+            },
+            cancel);
+
+    public Task RemovePeerRulesAsync(Address peer, CancellationToken cancel) => ChangeAsync(
+        turn =>
+        {
+            if (!_book.PeerRules.ContainsKey(peer)) throw Wrong("peer", $"peer {peer} has no rules of its own");
+            _book.Drop(turn, new PolicyFact.PeerRules(peer, PolicyRules.Nothing));
+            turn.Audit(new PolicyAuditEntry(PolicyAuditKind.RulesChanged, "removed") { Peer = peer });
+            return true;
+        },
+        cancel);
+
+    /// <summary>The operator moves a peer; 0 seconds: for good. Whatever was attested before counts no more.</summary>
+    public Task SetTierAsync(Address peer, string tier, ulong validUntilSeconds, string comment, CancellationToken cancel) =>
+        ChangeAsync(
+            turn =>
+            {
+                RequireTier(tier);
+                if (validUntilSeconds != 0 && validUntilSeconds <= clock.NowSeconds)
+                    throw Wrong("valid_until_seconds", $"valid_until_seconds is {validUntilSeconds}, expected later than now, {clock.NowSeconds}");
+                Move(turn, new PolicyFact.Standing(peer, tier, clock.NowSeconds, validUntilSeconds, default, default), comment);
+                return true;
+            },
+            cancel);
+
+    /// <summary>Moves a peer by what an attestor has signed. Refused by name, and into the audit log, when it does not count.</summary>
+    public async Task<Bytes32> AttestAsync(
+        PeerAttestation attestation, Signature signature, Address attestor, CancellationToken cancel)
+    {
+        Bytes32 id = scheme.IdOf(attestation);
+        bool isSigned = scheme.Verify(attestation, signature, attestor);
+        RefusalException? no = await ChangeAsync(
+            turn =>
+            {
+                RefusalException? wrong = isSigned
+                    ? Check(attestation, id, attestor)
+                    : new RefusalException(
+                        Refusal.WrongSigner, $"signature is not {attestor}'s under this attestation for this node, contract and chain")
+                    { Field = "signature" };
+                if (wrong is null)
+                {
+                    Move(turn, new PolicyFact.Standing(
+                        attestation.Peer, attestation.Tier, clock.NowSeconds, attestation.ValidUntilSeconds, attestor, id), $"attested, id {id}");
+                }
+                else turn.Audit(new PolicyAuditEntry(PolicyAuditKind.AttestationRefused, wrong.Message) { Peer = attestation.Peer });
+
+                return wrong;
+            },
+            cancel);
+        return no is null ? id : throw no;
+    }
+
+    private RefusalException? Check(PeerAttestation attestation, Bytes32 id, Address attestor)
+    {
+        ulong now = clock.NowSeconds;
+        if (!_book.Attestors.ContainsKey(attestor)) return Wrong("attestor", $"attestor {attestor} is not trusted by this node");
+        if (attestation.Node != us) return Wrong("node", $"node is {attestation.Node}, expected this one, {us}");
+        if (!_book.Tiers.ContainsKey(attestation.Tier)) return Wrong("tier", $"tier is \"{attestation.Tier}\", which this node does not have");
+        if (attestation.ValidUntilSeconds <= now)
+            return Wrong("valid_until_seconds", $"valid_until_seconds is {attestation.ValidUntilSeconds}, expected later than now, {now}");
+        if (attestation.IssuedAtSeconds > now + AheadSecondsMax)
+            return Wrong("issued_at_seconds", $"issued_at_seconds is {attestation.IssuedAtSeconds}, expected at most now, {now}");
+        if (_book.IsRevoked(id)) return Wrong("signature", $"attestation {id} was revoked");
+        if (_book.Standings.TryGetValue(attestation.Peer, out PolicyFact.Standing? standing)
+            && standing.Attestation != id && attestation.IssuedAtSeconds < standing.SinceSeconds)
+        {
+            return Wrong(
+                "issued_at_seconds",
+                $"issued_at_seconds is {attestation.IssuedAtSeconds}, expected at least {standing.SinceSeconds}, when the peer's tier was last changed");
+        }
+
+        return null;
+    }
+
+    /// <summary>From now on it does not count, and who stands by it falls back.</summary>
+    public Task RevokeAsync(Bytes32 attestation, CancellationToken cancel) => ChangeAsync(
+        turn =>
+        {
+            _book.Put(turn, new PolicyFact.Revoked(attestation));
+            turn.Audit(new PolicyAuditEntry(PolicyAuditKind.AttestationRevoked, $"id {attestation}"));
+            Fall(turn, standing => standing.Attestation == attestation, "its attestation was revoked");
+            return true;
+        },
+        cancel);
+
+    /// <summary>Trusts an attestor, or trusts it no more: then who stands by it falls back.</summary>
+    public Task ChangeAttestorAsync(Address attestor, string comment, bool remove, CancellationToken cancel) => ChangeAsync(
+        turn =>
+        {
+            if (attestor.IsZero) throw Wrong("attestor", "attestor is the zero address");
+            PolicyFact.TrustedAttestor fact = new(attestor, comment);
+            if (remove) _book.Drop(turn, fact);
+            else _book.Put(turn, fact);
+            turn.Audit(new PolicyAuditEntry(PolicyAuditKind.AttestorsChanged, $"{(remove ? "not trusted any more" : "trusted")}: {attestor} {comment}"));
+            if (remove) Fall(turn, standing => standing.Attestor == attestor, "its attestor is not trusted any more");
+            return true;
+        },
+        cancel);
+
+    private void Fall(LedgerTurn turn, Func<PolicyFact.Standing, bool> falls, string why)
+    {
+        foreach (PolicyFact.Standing standing in _book.Standings.Values.Where(falls).ToArray())
+        {
+            _book.Drop(turn, standing);
+            turn.Audit(new PolicyAuditEntry(PolicyAuditKind.TierChanged, why) { Peer = standing.Peer, Tier = PolicyBook.DefaultTier });
+        }
+    }
+
+    private void Move(LedgerTurn turn, PolicyFact.Standing standing, string why)
+    {
+        if (!_book.Standings.ContainsKey(standing.Peer)) RequireBelow(_book.Standings.Count, PeersMax * 10, "peer", "peers with a tier");
+        _book.Put(turn, standing);
+        turn.Audit(new PolicyAuditEntry(PolicyAuditKind.TierChanged, why) { Peer = standing.Peer, Tier = standing.Tier });
+    }
+
+    public Task ChangeListAsync(PeerList list, Address peer, string comment, bool remove, CancellationToken cancel) => ChangeAsync(
+        turn =>
+        {
+            PolicyFact.Listed fact = new(list, peer, comment);
+            bool isThere = _book.Listed(list).ContainsKey(peer);
+            if (remove && !isThere) throw Wrong("peer", $"peer {peer} is not on the list");
+            if (!remove && !isThere) RequireBelow(_book.Listed(list).Count, ListMax, "peer", "entries of a list");
+            if (remove) _book.Drop(turn, fact);
+            else _book.Put(turn, fact);
+            string what = $"{(remove ? "taken off" : "put on")} the {list.ToString().ToLowerInvariant()} list";
+            turn.Audit(new PolicyAuditEntry(PolicyAuditKind.ListChanged, comment.Length == 0 ? what : $"{what}: {comment}") { Peer = peer });
+            return true;
+        },
+        cancel);
+
+    /// <summary>A whole list takes the place of the one before, in one write.</summary>
+    public Task<(int Added, int Removed, int Kept)> ImportAsync(
+        PeerList list, IReadOnlyDictionary<Address, string> entries, CancellationToken cancel) => ChangeAsync(
+        turn =>
+        {
+            IReadOnlyDictionary<Address, string> before = _book.Listed(list);
+            int kept = entries.Keys.Count(before.ContainsKey);
+            (int, int, int) counts = (entries.Count - kept, before.Count - kept, kept);
+            _book.Replace(turn, list, entries);
+            turn.Audit(new PolicyAuditEntry(
+                PolicyAuditKind.ListImported,
+                $"{list.ToString().ToLowerInvariant()} list: {counts.Item1} added, {counts.Item2} removed, {kept} kept"));
+            return counts;
+        },
+        cancel);
+
+    /// <summary>Before this node puts money into a channel: throws when its own rules say no.</summary>
+    public async Task RequireDepositAsync(Address peer, Address token, ChannelId channel, UInt128 pot, CancellationToken cancel)
+    {
+        if (await DepositAsync(peer, token, channel, pot, cancel) is { } no) throw PolicyWords.Refuse(no, "amount");
+    }
+
+    public Task<PolicyNo?> DepositAsync(Address peer, Address token, ChannelId channel, UInt128 pot, CancellationToken cancel) =>
+        ledger.RunAsync(turn => gate.Deposit(turn, peer, token, channel, pot), cancel);
+
+    /// <summary>Which rule would decide, and the newest refusals of the peer. Changes and counts nothing.</summary>
+    public async Task<PolicyExplanation> ExplainAsync(
+        Address peer, Address token, PolicyQuestion question, UInt128 amount, CancellationToken cancel)
+    {
+        ulong newest = ledger.AuditCursor;
+        List<PolicyAuditEntry> refusals = [];
+        for (ulong after = newest - Math.Min(newest, RefusalsLookedThrough); after < newest;)
+        {
+            IReadOnlyList<PolicyAuditEntry> page = store.ReadAudit(after, 1_000);
+            if (page.Count == 0) break;
+            refusals.AddRange(page.Where(it => it.Peer == peer && !it.Decision.IsAllowed));
+            after = page[^1].Cursor;
+        }
+
+        return await ledger.RunAsync(
+            _ =>
+            {
+                PeerMeter meter = _book.Meter(peer, token, clock.NowMs);
+                PeerUse received = meter.Use(isSent: false, clock.NowMs), sent = meter.Use(isSent: true, clock.NowMs);
+                PaymentsTogether payment = new(1, amount, amount);
+                uint channels = _book.ChannelsWith(peer);
+                PolicyDecision decision = question switch
+                {
+                    PolicyQuestion.Propose => Policy.Propose(meter.Limits, channels),
+                    PolicyQuestion.Deposit => Policy.Deposit(meter.Limits, amount),
+                    PolicyQuestion.Receive => Policy.Receive(meter.Limits, received, UInt128.Zero, payment),
+                    _ => Policy.Send(meter.Limits, sent, payment),
+                };
+                return new PolicyExplanation(
+                    decision, meter.Tier, _book.Standings.GetValueOrDefault(peer), meter.Limits, received, sent, channels,
+                    [.. refusals.TakeLast(RefusalsTold)]);
+            },
+            cancel);
+    }
+
+    private async Task<T> ChangeAsync<T>(Func<LedgerTurn, T> change, CancellationToken cancel)
+    {
+        T result = await ledger.RunAsync(change, cancel);
+        await ledger.RunAsync(
+            _ =>
+            {
+                foreach (Address signer in links.Signers)
+                    if (links.Find(signer) is { } link) gate.Tell(link);
+                return true;
+            },
+            cancel);
+        return result;
+    }
+
+    private void RequireTier(string tier)
+    {
+        if (!_book.Tiers.ContainsKey(tier)) throw Wrong("tier", $"tier is \"{tier}\", expected one of {string.Join(", ", _book.Tiers.Keys)}");
+    }
+
+    private static void RequireBelow(int count, int max, string field, string what)
+    {
+        if (count >= max) throw Wrong(field, $"there are {count} {what}, at most {max} can be");
+    }
+
+    private static RefusalException Wrong(string field, string message) => new(Refusal.InvalidArgument, message) { Field = field };
+}

@@ -1,0 +1,248 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>A payment that a policy refuses, for whoever asked for it.</summary>
+/// <param name="Tier">Of the peer; empty where the peer has told the limit itself.</param>
+internal sealed record PolicyNo(PolicyDecision Decision, Address Peer, string Tier);
+
+/// <summary>
+/// Where the operator's rules stand in the way of money: decides with <see cref="Policy"/>, counts what passes, and samples
+/// what does not. One decision for all payments that came together; nothing of it is allocated. The ledger's writer owns it.
+/// </summary>
+internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clock)
+{
+    private readonly RefusalSampler _sampler = new();
+    private readonly List<PeerMeter> _changed = [];
+
+    public PolicyBook Book => book;
+
+    /// <summary>Whether payments are to be asked about at all.</summary>
+    public bool LimitsPayments => book.LimitsPayments;
+
+    /// <summary>
+    /// Whether new payments of the peer pass: those of the updates <paramref name="at"/> to <paramref name="newest"/> above
+    /// <paramref name="before"/>, which lead to <paramref name="next"/>. When they do they are counted.
+    /// </summary>
+    public bool TryReceive(
+        PeerBatch batch, ChannelSlot slot, UInt128 before, int at, int newest, in ChannelState next)
+    {
+        long nowMs = clock.NowMs;
+        PeerMeter meter = book.Meter(slot, nowMs);
+        if (!meter.Limits.LimitsPayments) return true;
+        PaymentsTogether payments = default;
+        for (UInt128 total = before; ; at = batch.Updates[at].After)
+        {
+            Add(ref payments, batch.Updates[at], ref total, meter.Limits.PaymentMin != UInt128.Zero);
+            if (at == newest) break;
+        }
+
+        PolicyDecision decision = Decide(meter, slot, payments, nowMs);
+        meter.Refused = decision;
+        if (!decision.IsAllowed) return false;
+        if (meter.Limits.LimitsVelocity) Count(meter, isSent: false, nowMs, payments);
+        if (book.Counts) Recount(slot, next);
+        return true;
+    }
+
+    /// <summary>
+    /// Of a run that does not pass as a whole, the total up to which it would; the channel's own where nothing new does.
+    /// One look at each payment, whoever fills the runs with what.
+    /// </summary>
+    public UInt128 ReachOf(PeerBatch batch, in UpdateRun run)
+    {
+        if (!LimitsPayments) return UInt128.MaxValue;
+        long nowMs = clock.NowMs;
+        PeerMeter meter = book.Meter(run.Slot, nowMs);
+        PaymentsTogether payments = default;
+        UInt128 reach = run.Slot.Working.TheirSent, total = reach;
+        for (int at = run.First; ; at = batch.Updates[at].After)
+        {
+            ref readonly BatchUpdate update = ref batch.Updates[at];
+            if (update.Sent > total)
+            {
+                Add(ref payments, update, ref total, meter.Limits.PaymentMin != UInt128.Zero);
+                if (!Decide(meter, run.Slot, payments, nowMs).IsAllowed) return reach;
+                reach = total;
+            }
+
+            if (at == run.Newest) return reach;
+        }
+    }
+
+    private static PolicyDecision Decide(PeerMeter meter, ChannelSlot slot, in PaymentsTogether payments, long nowMs) =>
+        Policy.Receive(
+            meter.Limits, meter.Use(isSent: false, nowMs), slot.Working.OnChain.PotOf(slot.Channel.TheirSide), payments);
+
+    private static void Add(ref PaymentsTogether payments, in BatchUpdate update, ref UInt128 total, bool wantsSmallest)
+    {
+        if (update.Sent <= total) return;
+        UInt128 step = update.Sent - total, smallest = payments.Count == 0 ? UInt128.MaxValue : payments.Smallest;
+        ulong count = (ulong)Math.Max(1, update.PaymentCount);
+        if (wantsSmallest) smallest = UInt128.Min(smallest, update.PaymentCount == 0 ? step : SmallestOf(update.Payments));
+        payments = new PaymentsTogether(payments.Count + count, payments.Sum + step, smallest);
+        total = update.Sent;
+    }
+
+    private static UInt128 SmallestOf(ReadOnlySpan<byte> list)
+    {
+        UInt128 smallest = UInt128.MaxValue;
+        while (!list.IsEmpty) smallest = UInt128.Min(smallest, PaymentList.TakeAmount(ref list));
+        return smallest;
+    }
+
+    /// <summary>An update of the peer was refused for what <see cref="TryReceive"/> found last.</summary>
+    public void NoteRefused(LedgerTurn turn, ChannelSlot slot)
+    {
+        long nowMs = clock.NowMs;
+        PeerMeter meter = book.Meter(slot, nowMs);
+        _sampler.Note(turn, PolicyAuditKind.ReceivingRefused, meter, slot.Channel.Id, meter.Refused, nowMs);
+    }
+
+    /// <summary>A payment of this node that is about to be signed for; counted when it passes.</summary>
+    public PolicyNo? Send(LedgerTurn turn, ChannelSlot slot, UInt128 amount)
+    {
+        long nowMs = clock.NowMs;
+        PeerMeter meter = book.Meter(slot, nowMs);
+        if (!meter.Limits.LimitsPayments) return null;
+        PaymentsTogether payments = new(1, amount, amount);
+        PolicyDecision decision = Policy.Send(meter.Limits, meter.Use(isSent: true, nowMs), payments);
+        if (!decision.IsAllowed)
+        {
+            _sampler.Note(turn, PolicyAuditKind.SendingRefused, meter, slot.Channel.Id, decision, nowMs);
+            return new PolicyNo(decision, meter.Peer, meter.Tier);
+        }
+
+        if (meter.Limits.LimitsVelocity) Count(meter, isSent: true, nowMs, payments);
+        return null;
+    }
+
+    /// <summary>Terms that a peer offers, or that this node offers to it. What is decided is in the audit log.</summary>
+    public PolicyDecision Propose(LedgerTurn turn, Channel channel, bool isOurs)
+    {
+        long nowMs = clock.NowMs;
+        PeerMeter meter = book.Meter(channel.Theirs.Signer, channel.Terms.Token, nowMs);
+        uint channels = book.ChannelsWith(meter.Peer);
+        PolicyDecision decision = isOurs ? Policy.Open(meter.Limits, channels) : Policy.Propose(meter.Limits, channels);
+        if (!decision.IsAllowed)
+        {
+            _sampler.Note(turn, PolicyAuditKind.ChannelRefused, meter, channel.Id, decision, nowMs);
+            return decision;
+        }
+
+        if (!isOurs)
+        {
+            turn.Audit(new PolicyAuditEntry(PolicyAuditKind.ChannelAccepted, "terms agreed")
+            { Peer = meter.Peer, Channel = channel.Id, Token = meter.Token, Tier = meter.Tier });
+        }
+
+        return decision;
+    }
+
+    /// <summary>A deposit by which a side would hold <paramref name="pot"/>.</summary>
+    public PolicyNo? Deposit(LedgerTurn turn, Address peer, Address token, ChannelId channel, UInt128 pot)
+    {
+        long nowMs = clock.NowMs;
+        PeerMeter meter = book.Meter(peer, token, nowMs);
+        PolicyDecision decision = Policy.Deposit(meter.Limits, pot);
+        if (decision.IsAllowed) return null;
+        _sampler.Note(turn, PolicyAuditKind.DepositRefused, meter, channel, decision, nowMs);
+        return new PolicyNo(decision, peer, meter.Tier);
+    }
+
+    private void Count(PeerMeter meter, bool isSent, long nowMs, in PaymentsTogether payments)
+    {
+        PaymentMeter counted = meter.Of(isSent);
+        if (!counted.IsChanged) _changed.Add(meter);
+        counted.Add(nowMs, payments.Sum, payments.Count);
+    }
+
+    /// <summary>
+    /// Before the turn is written: what its payments have used is in the same write, so a day's limit holds through any
+    /// crash. Minutes are in memory alone.
+    /// </summary>
+    public void Write(LedgerTurn turn)
+    {
+        if (book.Counts)
+        {
+            foreach (ChannelSlot slot in turn.TouchedSlots) Recount(slot, slot.Working);
+        }
+
+        foreach (PeerMeter meter in _changed)
+        {
+            Write(turn.Batch, meter, meter.Received, isSent: false);
+            Write(turn.Batch, meter, meter.Sent, isSent: true);
+        }
+
+        _changed.Clear();
+    }
+
+    private static void Write(IStoreBatch batch, PeerMeter meter, PaymentMeter? counted, bool isSent)
+    {
+        if (counted is not { IsChanged: true }) return;
+        counted.IsChanged = false;
+        VelocityWindow day = counted.Day;
+        if (counted.HourWritten != day.Newest)
+        {
+            batch.DropPolicySpent(meter.Peer, meter.Token, isSent, beforeHour: day.Newest - 24);
+            counted.HourWritten = day.Newest;
+        }
+
+        batch.PutPolicy(new PolicyFact.Spent(meter.Peer, meter.Token, isSent, day.Newest, day.NewestSum, day.NewestCount));
+    }
+
+    /// <summary>A channel that is stored with the turn in progress: nothing of it was counted.</summary>
+    public void Begin(ChannelSlot slot) => (slot.CountedIn, slot.Counted) = (book.CountRound, default);
+
+    private void Recount(ChannelSlot slot, in ChannelState next)
+    {
+        if (slot.CountedIn != book.CountRound)
+            (slot.CountedIn, slot.Counted) = (book.CountRound, CountedChannel.Of(slot.Channel, slot.State));
+        CountedChannel now = CountedChannel.Of(slot.Channel, next);
+        if (now == slot.Counted) return;
+        book.Count(slot.Channel, slot.Counted, now);
+        slot.Counted = now;
+    }
+
+    /// <summary>
+    /// Tells a connected peer what this node takes of it, so that it signs nothing in vain. Nothing is told while nothing is
+    /// limited.
+    /// </summary>
+    public void Tell(PeerLink link)
+    {
+        PeerTold told = ToldOf(link.Signer, clock.NowMs);
+        if (told.IsNothing && !link.HasToldLimits) return;
+        link.HasToldLimits = true;
+        link.Send(new PeerMessage.Limits(told));
+    }
+
+    private PeerTold ToldOf(Address peer, long nowMs)
+    {
+        PeerLimits any = book.Meter(peer, Address.Zero, nowMs).Limits;
+        Dictionary<Address, TokenTold> tokens = [];
+        foreach (Address token in book.TokensOf(peer, nowMs))
+        {
+            PeerLimits limits = book.Meter(peer, token, nowMs).Limits;
+            UInt128 sumMax = UInt128.Min(UInt128.Min(limits.SumPerMinuteMax, limits.SumPerDayMax), Amounts.Max);
+            if (sumMax != Amounts.Max || limits.PaymentMin != UInt128.Zero) tokens[token] = new TokenTold(limits.PaymentMin, sumMax);
+        }
+
+        return new PeerTold(any.IsDenied, Math.Min(any.CountPerMinuteMax, any.CountPerDayMax), tokens);
+    }
+
+    /// <summary>Every few seconds: what is over ends, and what was counted is told.</summary>
+    public void Look(LedgerTurn turn)
+    {
+        long nowMs = clock.NowMs;
+        _sampler.Flush(turn, nowMs);
+        foreach (PolicyFact.Standing standing in book.Standings.Values.Where(it => PolicyBook.HasEnded(it, nowMs)).ToArray())
+        {
+            book.Drop(turn, standing);
+            turn.Audit(new PolicyAuditEntry(PolicyAuditKind.TierExpired, $"was {standing.Tier}")
+            { Peer = standing.Peer, Tier = PolicyBook.DefaultTier });
+            if (links.Find(standing.Peer) is { } link) Tell(link);
+        }
+
+        book.Sweep(nowMs);
+    }
+}

@@ -1,0 +1,47 @@
+using System.Text;
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>Rules in people's words, and refusals by them.</summary>
+internal static class PolicyWords
+{
+    /// <summary>sum-per-minute for SumPerMinute: as commands and calls name a rule.</summary>
+    public static string NameOf(PolicyRule rule)
+    {
+        StringBuilder name = new();
+        foreach (char letter in rule.ToString())
+        {
+            if (char.IsAsciiLetterUpper(letter) && name.Length > 0) name.Append('-');
+            name.Append(char.ToLowerInvariant(letter));
+        }
+
+        return name.ToString();
+    }
+
+    public static RefusalException Refuse(PolicyNo no, string field)
+    {
+        string whose = no.Tier.Length == 0 ? $"peer {no.Peer} has told that it" : $"this node's policy for peer {no.Peer} (tier {no.Tier})";
+        return new RefusalException(Refusal.PolicyRefused, $"{field}: {whose} refuses by rule {Sentence(no.Decision)}")
+        {
+            Field = field,
+            Details = new Dictionary<string, string>
+            {
+                ["rule"] = NameOf(no.Decision.Rule),
+                ["value"] = no.Decision.Value.ToString(),
+                ["limit"] = no.Decision.Limit.ToString(),
+            },
+        };
+    }
+
+    public static string Sentence(in PolicyDecision decision) => decision.Rule switch
+    {
+        PolicyRule.None => "nothing",
+        PolicyRule.Denied => "denied: the peer is on the deny list",
+        PolicyRule.AcceptNobody => "accept-nobody: channels are accepted from nobody",
+        PolicyRule.NotListed => "not-listed: channels are accepted only from peers on the allow list",
+        PolicyRule.Token => "token: the channel's token is not allowed",
+        PolicyRule.SmallestPayment => $"smallest-payment: {decision.Value}, expected at least {decision.Limit}",
+        _ => $"{NameOf(decision.Rule)}: it would be {decision.Value}, expected at most {decision.Limit}",
+    };
+}
