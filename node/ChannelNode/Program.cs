@@ -297,43 +297,46 @@ internal sealed class NodeHost : Host
             Node, new WebhookCursors(store.ReadWebhookCursor, store.PutWebhookCursor), TimeProvider.System, logs));
 
         await Node.CatchUpAsync(cancel);
+        await OpenDoorsAsync(options, store, identity, logs, cancel);
+        Node.PeerListen = PeerUrl;
+        Node.Start();
+        webhooks.Start();
+    }
+
+    private async Task OpenDoorsAsync(
+        NodeOptions options, RocksChannelStore store, NodeIdentity identity, ILoggerFactory logs, CancellationToken cancel)
+    {
         DoorAddress api = DoorAddress.Parse(options.ApiListen), peers = DoorAddress.Parse(options.PeerListen);
+        DoorAddress? json = options.Applications.JsonListen.Length > 0 ? DoorAddress.Parse(options.Applications.JsonListen) : null;
         TlsCertificate? tls = options.ApiTls || options.PeerTls
             ? TlsCertificate.Open(options, [api, peers], TimeProvider.System, logs.CreateLogger<TlsCertificate>())
             : null;
         TlsFingerprint = tls?.Fingerprint;
         TokenBook tokens = Own(new TokenBook(store, Node.Ledger, Node.Clock, logs.CreateLogger<TokenBook>()));
-        bool tokensRequired = options.ApiTokenRequired || !api.IsLocal;
+        bool tokensRequired = options.ApiTokenRequired || !api.IsLocal || json is { IsLocal: false };
         if (tokensRequired) await AdminToken.WriteAsync(tokens, options.DataDirectory, logs.CreateLogger<TokenBook>(), cancel);
+        ApiAccess access = new(tokens, options, TimeProvider.System, tokensRequired);
         DoorServer peerDoor = Own(await DoorServer.OpenAsync(
             new DoorPlan("--peer-listen", peers, options.PeerTls ? tls : null, options.PeerConnectionsMax),
             options, Node.View, Node.Drain, logs, access: null, AddParts, app => app.MapGrpcService<PeerGrpcService>()));
         DoorServer apiDoor = Own(await DoorServer.OpenAsync(
             new DoorPlan("--api-listen", api, options.ApiTls ? tls : null, options.ApiConnectionsMax),
-            options, Node.View, Node.Drain, logs, new ApiAccess(tokens, options, TimeProvider.System, tokensRequired), AddApi, app =>
+            options, Node.View, Node.Drain, logs, access, AddApi, app =>
             {
                 app.MapGrpcService<NodeGrpcService>();
                 app.MapGrpcReflectionService();
             }));
         (PeerUrl, ApiUrl) = (peerDoor.Url, apiDoor.Url);
-        if (options.Applications.JsonListen.Length > 0)
-        {
-            DoorAddress json = DoorAddress.Parse(options.Applications.JsonListen);
-            ApiAccess access = new(tokens, options, TimeProvider.System, options.ApiTokenRequired || !json.IsLocal);
-            DoorServer jsonDoor = Own(await DoorServer.OpenAsync(
-                JsonDoor.Plan(json, options.ApiTls ? tls : null, options), options, Node.View, Node.Drain, logs, access,
-                services =>
-                {
-                    AddApi(services);
-                    JsonDoor.Add(services, options.Applications);
-                },
-                app => JsonDoor.Map(app, options, access)));
-            JsonUrl = jsonDoor.Url;
-        }
-
-        Node.PeerListen = PeerUrl;
-        Node.Start();
-        webhooks.Start();
+        if (json is null) return;
+        DoorServer jsonDoor = Own(await DoorServer.OpenAsync(
+            JsonDoor.Plan(json, options.ApiTls ? tls : null, options), options, Node.View, Node.Drain, logs, access,
+            services =>
+            {
+                AddApi(services);
+                JsonDoor.Add(services, options.Applications);
+            },
+            app => JsonDoor.Map(app, options, access)));
+        JsonUrl = jsonDoor.Url;
 
         void AddApi(IServiceCollection services)
         {
@@ -387,15 +390,4 @@ internal sealed class WatchtowerHost : Host
             app => app.MapGrpcService<WatchtowerGrpcService>()));
         Url = server.Url;
     }
-}
-
-internal static partial class ProgramLog
-{
-    [LoggerMessage(100, LogLevel.Critical, "The node stops: it can no longer do its work safely")]
-    public static partial void NodeFailed(this ILogger log, Exception error);
-
-    [LoggerMessage(102, LogLevel.Warning,
-        "The database in {Directory} was brought up from schema {Schema}: an older program cannot open it any more. A backup made "
-        + "now is of the new schema; one of before needs the program of before")]
-    public static partial void SchemaMigrated(this ILogger log, string directory, uint schema);
 }

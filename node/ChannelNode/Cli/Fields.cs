@@ -215,7 +215,12 @@ internal static class Fields
         if (byDefault is not null) option.DefaultValueFactory = _ => words[byDefault];
         return option;
 
-        bool Check(string text, out T value) => words.TryGetValue(text, out value!);
+        bool Check(string text, out T value)
+        {
+            string? word = words.Keys.FirstOrDefault(it => it.Equals(text, StringComparison.OrdinalIgnoreCase));
+            value = word is null ? default! : words[word];
+            return word is not null;
+        }
     }
 
     /// <summary>One of some words, which the node takes as they are.</summary>

@@ -37,7 +37,7 @@ internal sealed class GuardBook
     private readonly ConcurrentDictionary<ChannelId, bool> _dropping = [];
 
     /// <summary>Strangers have one core at most, all of them together.</summary>
-    private readonly SemaphoreSlim _strangers = new(1);
+    private readonly OneAtATime _strangers = new();
     private int _count;
     private int _lookAt = ClientsPerLook;
 
@@ -159,7 +159,7 @@ internal sealed class GuardBook
     /// </summary>
     public async Task<GuardAnswer> TakeAsync(GuardClient client, IReadOnlyList<GuardRequest> requests, CancellationToken cancel)
     {
-        await client.Turn.WaitAsync(cancel);
+        await client.Turn.EnterAsync(cancel);
         try
         {
             List<GuardRefusal> refusals = [];
@@ -180,7 +180,7 @@ internal sealed class GuardBook
         }
         finally
         {
-            client.Turn.Release();
+            client.Turn.Leave();
         }
     }
 
@@ -190,7 +190,7 @@ internal sealed class GuardBook
     {
         await client.Pace.WaitAsync(cancel);
         bool isStranger = client.IsStranger;
-        if (isStranger) await _strangers.WaitAsync(cancel);
+        if (isStranger) await _strangers.EnterAsync(cancel);
         else await Task.Yield();
         int before = refusals.Count;
         try
@@ -199,7 +199,7 @@ internal sealed class GuardBook
         }
         finally
         {
-            if (isStranger) _strangers.Release();
+            if (isStranger) _strangers.Leave();
         }
 
         client.Pace.Wrong(refusals.Skip(before).Count(refusal => refusal.Reason == Refusal.WrongSigner));

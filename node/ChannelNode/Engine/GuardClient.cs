@@ -15,7 +15,7 @@ internal sealed class GuardClient(Address signer, GuardPace pace)
     public GuardPace Pace { get; } = pace;
 
     /// <summary>Held for each of its frames from reading to the disk: so what is stored is never compared with what is older.</summary>
-    public SemaphoreSlim Turn { get; } = new(1);
+    public OneAtATime Turn { get; } = new();
 
     /// <summary>Under the book's lock.</summary>
     public int Sessions { get; set; }

@@ -17,7 +17,7 @@ internal sealed class GuardRoom(
     private const int UnfundedPerFunded = 10;
 
     /// <summary>One after the other makes room and takes it.</summary>
-    private readonly SemaphoreSlim _room = new(1);
+    private readonly OneAtATime _room = new();
 
     /// <summary>Why there is no place for a channel that is new for the client; null where there is one. The ledger's writer alone.</summary>
     public GuardRefusal? Refuse(GuardClient client, GuardedUpdate guarded, HashSet<ChannelId> admitted)
@@ -57,7 +57,7 @@ internal sealed class GuardRoom(
         GuardClient client, List<(Channel Channel, GuardedUpdate)> right, Func<HashSet<ChannelId>, Task<T>> store, CancellationToken cancel)
     {
         if (!LacksRoom(client, FreshOf(client, right).Count)) return await store([]);
-        await _room.WaitAsync(cancel);
+        await _room.EnterAsync(cancel);
         try
         {
             HashSet<ChannelId> admitted = [];
@@ -73,7 +73,7 @@ internal sealed class GuardRoom(
         }
         finally
         {
-            _room.Release();
+            _room.Leave();
         }
     }
 

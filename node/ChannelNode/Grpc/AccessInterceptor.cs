@@ -17,11 +17,15 @@ internal sealed class AccessInterceptor(ApiAccess access) : Interceptor
         return await continuation(request, context);
     }
 
-    public override Task<TResponse> ClientStreamingServerHandler<TRequest, TResponse>(
+    public override async Task<TResponse> ClientStreamingServerHandler<TRequest, TResponse>(
         IAsyncStreamReader<TRequest> requestStream,
         ServerCallContext context,
-        ClientStreamingServerMethod<TRequest, TResponse> continuation) =>
-        throw new RpcException(new Status(StatusCode.Unimplemented, "no method of this door is of this kind"));
+        ClientStreamingServerMethod<TRequest, TResponse> continuation)
+    {
+        TResponse response = null!;
+        await StreamAsync(context, async within => response = await continuation(requestStream, within));
+        return response;
+    }
 
     public override Task ServerStreamingServerHandler<TRequest, TResponse>(
         TRequest request,

@@ -11,6 +11,8 @@ namespace ChannelNode.Grpc;
 /// <summary>A refusal as a gRPC error: a canonical code, and the refusal's name as ErrorInfo's reason.</summary>
 internal static class RefusalStatus
 {
+    private const int TextMax = 1_024;
+
     public const string Domain = "channelnode";
 
     public static RpcException ToRpcException(this RefusalException refusal) => refusal.ToStatus().ToRpcException();
@@ -19,8 +21,8 @@ internal static class RefusalStatus
     {
         string reason = NameOf(refusal.Refusal);
         ErrorInfo info = new() { Domain = Domain, Reason = reason };
-        if (refusal.Field is { } field) info.Metadata["field"] = field;
-        if (refusal.Value is { } value) info.Metadata["value"] = value;
+        if (refusal.Field is { } field) info.Metadata["field"] = Bounded(field);
+        if (refusal.Value is { } value) info.Metadata["value"] = Bounded(value);
         if (refusal.Limit is { } limit) info.Metadata["limit"] = limit;
         if (refusal.RetryAfter is { } wait) info.Metadata["retry_after_ms"] = Whole(Math.Ceiling(wait.TotalMilliseconds));
         if (refusal.ResetsAtSeconds is { } reset) info.Metadata["resets_at_seconds"] = Whole(reset);
@@ -28,10 +30,14 @@ internal static class RefusalStatus
         return new Google.Rpc.Status
         {
             Code = (int)CodeOf(refusal.Refusal),
-            Message = refusal.Message,
+            Message = Bounded(refusal.Message),
             Details = { Any.Pack(info) },
         };
     }
+
+    /// <summary>An answer's header holds it, twice: what somebody sent may be longer than a header may be.</summary>
+    private static string Bounded(string text) =>
+        text.Length <= TextMax ? text : string.Create(CultureInfo.InvariantCulture, $"{text.AsSpan(0, TextMax)}... ({text.Length} characters)");
 
     private static string Whole<T>(T number)
         where T : IFormattable => number.ToString("0", CultureInfo.InvariantCulture);

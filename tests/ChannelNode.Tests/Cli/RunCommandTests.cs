@@ -70,6 +70,9 @@ public sealed class RunCommandTests
     [InlineData("--unfunded-max", "8", nameof(NodeOptions.UnfundedChannelsMax))]
     [InlineData("--chain-silence", "30", nameof(NodeOptions.ChainSilenceSecondsMax))]
     [InlineData("--close-deadline", "90", nameof(NodeOptions.CloseDeadlineSeconds))]
+    public Task EachFlag_SetsItsOption(string flag, string value, string property) => AssertSetsAsync(flag, value, property);
+
+    [Theory]
     [InlineData("--gas-budget", "1000", nameof(NodeOptions.GasBudgetWeiPerDay))]
     [InlineData("--dispute-reserve", "2000", nameof(NodeOptions.DisputeReserveWeiPerDay))]
     [InlineData("--fee-max", "3000", nameof(NodeOptions.FeeWeiMax))]
@@ -102,7 +105,9 @@ public sealed class RunCommandTests
     [InlineData("--otlp-endpoint", "http://127.0.0.1:4317", nameof(NodeOptions.OtlpEndpoint))]
     [InlineData("--traced-payments", "5", nameof(NodeOptions.TracedPaymentsPerMillion))]
     [InlineData("--password-file", "alice.password", nameof(NodeOptions.PasswordFile))]
-    public async Task EachFlag_SetsItsOption(string flag, string value, string property)
+    public Task EachLimit_SetsItsOption(string flag, string value, string property) => AssertSetsAsync(flag, value, property);
+
+    private static async Task AssertSetsAsync(string flag, string value, string property)
     {
         (_, NodeOptions? options) = await CliRun.RunNodeAsync([.. Required, flag, value]);
 
@@ -123,7 +128,7 @@ public sealed class RunCommandTests
         CliRun run = await CliRun.AsyncOf("run", "--help");
 
         string words = string.Join(' ', run.Output.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries));
-        Assert.Contains("--finality <word> What the chain must call a block before any sum in it counts (one of finalized, safe) [default: finalized]", words);
+        Assert.Contains("--finality <word> What the chain must call a block before any sum in it counts (one of finalized, safe) [default: Finalized]", words);
         Assert.Contains("--owner <address> Who is paid out, maybe a cold address [default: the signer's own address]", words);
     }
 

@@ -94,6 +94,7 @@ internal sealed class GuardRig : IAsyncDisposable
     public Task FundAsync(uint channel)
     {
         Contract.Add(IdOf(channel));
+        Book.Unfunded.BackTo(0); // Else it would be its event that tells: nothing here mines.
         return _intake.LookAsync([IdOf(channel)], CancellationToken.None);
     }
 
