@@ -24,7 +24,7 @@ internal sealed class EarlySettles(ChainView view, NodeClock clock)
         Task due = view.WhenAsync(() => clock.ChainSeconds >= closesAtSeconds, either.Token);
         Task late = Task.Delay(most < WaitMax ? most : WaitMax, clock.Time, either.Token);
         await Task.WhenAny(due, late);
-        await either.CancelAsync();
+        either.Cancel(); // Here, not on a thread of the pool: simulations have only their own.
         cancel.ThrowIfCancellationRequested();
     }
 

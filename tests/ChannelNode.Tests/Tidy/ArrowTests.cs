@@ -31,7 +31,7 @@ public sealed class ArrowTests
             .Select(folder => Path.GetFileName(folder)!)
             .Except([.. Uses.Keys, "bin", "obj"]));
         Assert.Equal(
-            ["Program.cs"],
+            ["Program.cs", "ProgramLog.cs"],
             Directory.EnumerateFiles(Repository.PathOf("node/ChannelNode"), "*.cs").Select(Path.GetFileName));
     }
 
