@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using ChannelNode.Core;
 using ChannelNode.Engine;
+using ChannelNode.Tests.EndToEnd;
 using ChannelNode.Tests.Simulation;
 using Google.Protobuf;
 using Xunit;
@@ -8,7 +9,11 @@ using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Tests.Engine;
 
-/// <summary>What travels of a trace, and what is believed of it.</summary>
+/// <summary>
+/// What travels of a trace, and what is believed of it. One by one with the other tests that listen: a listener hears, and
+/// changes, all of the process.
+/// </summary>
+[Collection(AnvilCollection.Name)]
 public sealed class UpdateTraceTests
 {
     private const string Traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
