@@ -78,29 +78,32 @@ internal sealed class PaymentBudget
     /// <summary>For the ledger's writer: what was spent so far.</summary>
     public IReadOnlyList<Spending> Spent => [.. _counters.Values.Select(counter => counter.Spending)];
 
-    /// <summary>Null when the payment is covered, and charged; else nothing was charged.</summary>
-    public BudgetBreach? Charge(LedgerTurn turn, Channel channel, UInt128 amount)
+    /// <summary>Null when the payment is covered. Nothing is charged.</summary>
+    public BudgetBreach? Check(LedgerTurn turn, Channel channel, UInt128 amount)
     {
         AccessToken token = _token;
         if (token.EndedAt(turn.NowMs) is not Refusal.None and var ended) return new BudgetBreach(ended, "token", token.Name, "");
-        return token.Caps.Count == 0 ? null : Charge(turn, token, channel, amount);
+        if (token.Caps.Count == 0) return null;
+        Address currency = channel.Terms.Token;
+        return CapOf(token, currency) is { } cap
+            ? Breach(cap, DayOf(turn), Counter(currency, Address.Zero), PeerCounter(cap, channel), amount)
+            : Exceeds("currency", currency, string.Join(", ", token.Caps.Select(known => known.Currency)));
     }
 
-    private BudgetBreach? Charge(LedgerTurn turn, AccessToken token, Channel channel, UInt128 amount)
+    /// <summary>Null when the payment is covered, and charged; else nothing was charged.</summary>
+    public BudgetBreach? Charge(LedgerTurn turn, Channel channel, UInt128 amount)
     {
-        Address currency = channel.Terms.Token;
-        if (CapOf(token, currency) is not { } cap)
-            return Exceeds("currency", currency, string.Join(", ", token.Caps.Select(known => known.Currency)));
-
-        uint day = (uint)(turn.NowMs / MsPerDay);
-        SpendingCounter all = Counter(currency, Address.Zero);
-        SpendingCounter? peer = cap.PerPeerPerDay.Equals(UInt128.Zero) ? null : Counter(currency, channel.Theirs.Signer);
-        if (Breach(cap, day, all, peer, amount) is { } breach) return breach;
-
-        Add(turn, all, day, amount);
-        if (peer is not null) Add(turn, peer, day, amount);
+        if (Check(turn, channel, amount) is { } breach) return breach;
+        if (CapOf(_token, channel.Terms.Token) is not { } cap) return null;
+        Add(turn, Counter(channel.Terms.Token, Address.Zero), DayOf(turn), amount);
+        if (PeerCounter(cap, channel) is { } peer) Add(turn, peer, DayOf(turn), amount);
         return null;
     }
+
+    private static uint DayOf(LedgerTurn turn) => (uint)(turn.NowMs / MsPerDay);
+
+    private SpendingCounter? PeerCounter(SpendingCap cap, Channel channel) =>
+        cap.PerPeerPerDay.Equals(UInt128.Zero) ? null : Counter(channel.Terms.Token, channel.Theirs.Signer);
 
     private static BudgetBreach? Breach(SpendingCap cap, uint day, SpendingCounter all, SpendingCounter? peer, UInt128 amount)
     {

@@ -96,18 +96,20 @@ internal abstract class PaymentRequest(
             return;
         }
 
+        // Both are asked before either counts it: what one of them refuses has used nothing of the other.
+        if (Budget?.Check(turn, Slot.Channel, amount) is { } breach)
+        {
+            Refuse(PaymentOutcome.Refused(breach), turn);
+            return;
+        }
+
         if (AskPolicies(turn) is { } no)
         {
-            Done(PaymentOutcome.Refused(Refusal.PolicyRefused) with { No = no });
+            Refuse(PaymentOutcome.Refused(Refusal.PolicyRefused) with { No = no }, turn);
             return;
         }
 
-        if (Budget?.Charge(turn, Slot.Channel, amount) is { } breach)
-        {
-            Done(PaymentOutcome.Refused(breach));
-            return;
-        }
-
+        Budget?.Charge(turn, Slot.Channel, amount);
         Slot.Working = next;
         Slot.WantsReceipt |= WantsReceipt;
         Slot.New.Add(next.Sent, amount, itemId.Span, idempotencyKey);
@@ -145,10 +147,12 @@ internal abstract class PaymentRequest(
         return turn.CanSign ? Refusal.None : Refusal.SignerUnavailable;
     }
 
-    internal sealed override void Refuse(Refusal refusal, LedgerTurn turn)
+    internal sealed override void Refuse(Refusal refusal, LedgerTurn turn) => Refuse(PaymentOutcome.Refused(refusal), turn);
+
+    private void Refuse(PaymentOutcome outcome, LedgerTurn turn)
     {
-        turn.Counts.PaymentsRefused.Add(refusal);
-        Done(PaymentOutcome.Refused(refusal));
+        turn.Counts.PaymentsRefused.Add(outcome.Refusal);
+        Done(outcome);
     }
 
     internal sealed override void Abandon(Exception error) => Done(PaymentOutcome.Refused(Refusal.NotReady));
