@@ -17,7 +17,6 @@ internal sealed class NodeProcess : IAsyncDisposable
     private readonly string[] _more;
     private readonly int _apiPort = Ports.Free();
     private readonly int _peerPort = Ports.Free();
-    private readonly Queue<string> _logTail = [];
     private ProgramProcess? _process;
     private volatile string[]? _killAt;
     private TaskCompletionSource _killed = new();
@@ -95,23 +94,11 @@ internal sealed class NodeProcess : IAsyncDisposable
     }
 
     /// <summary>The newest lines of its log, for a test that fails.</summary>
-    public string LogTail
-    {
-        get
-        {
-            lock (_logTail) return string.Join('\n', _logTail);
-        }
-    }
+    public string LogTail => string.Join('\n', Log.TakeLast(60));
 
     private void KillAt(Process process, string line)
     {
         Log.Enqueue(line);
-        lock (_logTail)
-        {
-            _logTail.Enqueue(line);
-            if (_logTail.Count > 60) _logTail.Dequeue();
-        }
-
         if (_killAt is not { } words || !words.All(line.Contains)) return;
         _killAt = null;
         process.Kill();

@@ -64,6 +64,27 @@ public sealed class PaymentBudgetTests
     }
 
     [Fact]
+    public async Task PaymentThatTheOperatorsRulesRefuse_ChargesNothing_AndOneAboveACapCountsForNoRule()
+    {
+        await using LedgerRig rig = new(time: _time);
+        PaymentBudget budget = Fresh(Ether(total: 100));
+        PolicyRules rules = new() { Amounts = new Dictionary<Address, AmountRules> { [Address.Zero] = new() { SumPerDayMax = 50 } } };
+        await rig.Ledger.RunAsync(
+            turn =>
+            {
+                rig.Policies.Book.Put(turn, new PolicyFact.TierRules(PolicyBook.DefaultTier, rules));
+                return true;
+            },
+            CancellationToken.None);
+
+        Assert.Equal(Refusal.PolicyRefused, (await PayAsync(rig, budget, 60)).Refusal);
+        Assert.All(budget.Spent, spent => Assert.Equal(UInt128.Zero, spent.Total));
+        await BreachAsync(rig, Fresh(Ether(perPayment: 10)), 50);
+        await PaysAsync(rig, budget, 50); // All that the rules leave for the day.
+        Assert.Contains(budget.Spent, spent => spent.Total == 50);
+    }
+
+    [Fact]
     public async Task DaysCap_IsReachedToTheLastUnit_AndBeginsAnewWithTheDay()
     {
         await using LedgerRig rig = new(time: _time);

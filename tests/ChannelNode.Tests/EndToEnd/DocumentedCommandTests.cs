@@ -15,7 +15,7 @@ namespace ChannelNode.Tests.EndToEnd;
 /// is only known when they run is put in by a few rules (<see cref="ExampleRig.Known"/>).
 /// </summary>
 [Collection(AnvilCollection.Name)]
-public sealed class ExampleTests(AnvilFixture anvil) : IAsyncLifetime
+public sealed class DocumentedCommandTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private ExampleRig _rig = null!;
 
