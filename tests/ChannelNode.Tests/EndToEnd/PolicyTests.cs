@@ -231,14 +231,20 @@ public sealed class PolicyTests(AnvilFixture anvil) : IAsyncLifetime
     private async Task<string> TierOfAliceAsync() => (await _bob.Api.ExplainPolicyAsync(
         new Wire.ExplainPolicyRequest { Peer = Alice, Proposal = true })).Tier;
 
+    /// <summary>To the first tier; when, by the node's clock: the machine's time or the chain's, which other tests let run ahead.</summary>
+    private async Task<ulong> MoveAsync(string peer)
+    {
+        await _bob.Api.SetPeerTierAsync(new Wire.SetPeerTierRequest { Peer = peer, Tier = "unverified" });
+        return (await _bob.Api.GetPolicyAsync(new())).Peers.Single(it => it.Peer == peer).SinceSeconds;
+    }
+
     [Fact]
     public async Task Attestation_MovesAPeer_UntilItIsRevoked_AndHoldsNowhereElse()
     {
         PrivateKey attestor = anvil.Keys[5];
         string bob = _bob.Signer.ToString();
-        // The clock that an operator's own changes are timed by: other tests let this chain's run ahead.
-        ulong now = (ulong)DateTimeOffset.UtcNow.ToUnixTimeSeconds(), later = now + 1_000_000_000;
-        Wire.AttestPeerRequest good = await AttestedAsync(attestor, bob, now, later);
+        ulong now = await MoveAsync(attestor.Address.ToString()), later = now + 1_000_000_000;
+        Wire.AttestPeerRequest good = await AttestedAsync(attestor, bob, now - 1, later);
 
         await RefuseAsync(good, "attestor"); // Not trusted yet.
         await _bob.Api.ChangeAttestorAsync(new Wire.ChangeAttestorRequest { Attestor = attestor.Address.ToString() });
@@ -246,15 +252,14 @@ public sealed class PolicyTests(AnvilFixture anvil) : IAsyncLifetime
         await RefuseAsync(await AttestedAsync(attestor, bob, now, now - 1), "valid_until_seconds");
         await RefuseAsync(await AttestedAsync(attestor, bob, now, later, tier: "unknown"), "tier");
         await RefuseAsync(await AttestedAsync(attestor, bob, now, later, chainId: 1), "signature", "WRONG_SIGNER");
-        Assert.Equal("unverified", await TierOfAliceAsync());
+        Assert.Equal("unverified", await TierOfAliceAsync()); // The refused ones have changed nothing.
 
-        await Task.Delay(1_100); // The refused ones have changed nothing; the time of a change is in whole seconds.
         string id = (await _bob.Api.AttestPeerAsync(good)).Attestation;
         Assert.Equal("institution", await TierOfAliceAsync());
-        await _bob.Api.SetPeerTierAsync(new Wire.SetPeerTierRequest { Peer = Alice, Tier = "unverified" });
+        ulong moved = await MoveAsync(Alice);
         await RefuseAsync(good, "issued_at_seconds"); // The operator's later word stands.
 
-        Wire.AttestPeerRequest newer = await AttestedAsync(attestor, bob, now + 30, later);
+        Wire.AttestPeerRequest newer = await AttestedAsync(attestor, bob, moved + 30, later);
         string second = (await _bob.Api.AttestPeerAsync(newer)).Attestation;
         Assert.NotEqual(id, second);
         await _bob.Api.RevokeAttestationAsync(new Wire.RevokeAttestationRequest { Attestation = second });
