@@ -35,9 +35,12 @@ internal sealed partial class NodeUnderTest : IAsyncDisposable
     /// <summary>For clients that write and read the API's bytes themselves.</summary>
     public CallInvoker Invoker => _channel!.CreateCallInvoker();
 
-    /// <summary>What is not the default of a node: every peer here opens many channels, all at once.</summary>
+    /// <summary>What is not the default of a node: every peer here opens many channels, all at once, and pays from young deposits.</summary>
     public static IReadOnlyList<string> Flags { get; } =
-        ["--dispute-window-min", "10", "--unfunded-per-peer-max", "10000", "--unfunded-max", "1000000"];
+    [
+        "--dispute-window-min", "10", "--unfunded-per-peer-max", "10000", "--unfunded-max", "1000000",
+        "--credit-small-total", "0", "--credit-larger-total", "0",
+    ];
 
     /// <summary>Makes the node's key and folder; starts nothing.</summary>
     public static async Task<NodeUnderTest> CreateAsync(string folder, Anvil anvil)

@@ -92,8 +92,8 @@ internal sealed class Http2Call : IPolled, IDisposable
         }
         catch (Exception ended)
         {
-            Dispose();
             _ended.TrySetException(ended);
+            Dispose();
         }
     }
 
