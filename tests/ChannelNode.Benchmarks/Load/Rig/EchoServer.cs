@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 namespace ChannelNode.Benchmarks.Load.Rig;
 
@@ -39,7 +40,7 @@ internal sealed partial class EchoServer : IAsyncDisposable
         return new EchoServer(process);
     }
 
-    /// <summary>The process itself; never returns.</summary>
+    /// <summary>The process itself, until it is told to stop.</summary>
     public static async Task ServeAsync()
     {
         WebApplicationBuilder builder = Door.NewBuilder(new DoorPlan("echo", DoorAddress.Parse("127.0.0.1:0"), Tls: null, ConnectionsMax: 8_192));
@@ -49,7 +50,7 @@ internal sealed partial class EchoServer : IAsyncDisposable
         app.MapGrpcService<Service>();
         await app.StartAsync();
         Console.WriteLine($"echo at {app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()}");
-        await Task.Delay(Timeout.Infinite);
+        await app.WaitForShutdownAsync();
     }
 
     public ValueTask DisposeAsync() => _process.DisposeAsync();
