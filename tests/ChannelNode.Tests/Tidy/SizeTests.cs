@@ -10,6 +10,7 @@ public sealed class SizeTests
     private const int FileLinesMax = 400;
     private const int FunctionLinesMax = 70;
     private const int ReadmeLinesMax = 150;
+    private const int FolderFilesMax = 40;
 
     private static readonly string[] CodeFolders = ["node", "tests", "contracts"];
 
@@ -50,6 +51,17 @@ public sealed class SizeTests
     [Fact]
     public void Readme_HasAtMost150Lines() =>
         Assert.InRange(File.ReadLines(Repository.PathOf("README.md")).Count(), 1, ReadmeLinesMax);
+
+    [Fact]
+    public void FolderOfTheNode_HasAtMost40Files()
+    {
+        IEnumerable<string> tooFull = Repository.Files("node", ".cs")
+            .GroupBy(file => Path.GetDirectoryName(Repository.NameOf(file)))
+            .Where(folder => folder.Count() > FolderFilesMax)
+            .Select(folder => $"{folder.Key} has {folder.Count()} files");
+
+        Assert.Empty(tooFull);
+    }
 
     private static IEnumerable<string> LongFunctions(string code) => Repository.Parse(code).DescendantNodes()
         .Where(node => node is BaseMethodDeclarationSyntax or LocalFunctionStatementSyntax or AccessorDeclarationSyntax
