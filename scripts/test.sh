@@ -12,6 +12,7 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 cd "$root" || exit 1
 
 forge="$root/contracts/script/foundry.sh"
+bench="$root/tests/ChannelNode.Benchmarks/bin/Release/net10.0/ChannelNode.Benchmarks.dll"
 buf="$root/contracts/node_modules/.bin/buf"
 out="$(mktemp -d)"
 trap 'rm -rf "$out"' EXIT
@@ -107,6 +108,9 @@ run_dotnet() {
   run "dotnet test" dotnet test ChannelNode.sln "${arguments[@]}"
   local code=$?
   count "$(trx_sum passed)" "$(trx_sum failed)" $code
+
+  # That it measures is tested, not what: bars of speed belong to scripts/bench.sh.
+  [ -n "$filter" ] || check "bench measures" dotnet "$bench" load --quick --only 1,6
 }
 
 run_forge() {
