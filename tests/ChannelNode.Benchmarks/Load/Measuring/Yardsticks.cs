@@ -33,9 +33,10 @@ internal sealed partial record Yardsticks(
             double rate = new VerifyLoop().Run(2 * slice).Rate;
             lock (slices) all += rate;
         });
-        (double syncMs, double p99) = SyncRocks(Path.Combine(folder, "yardstick"), quick ? 400 : 2_000);
+        Latencies syncs = SyncRocks(Path.Combine(folder, "yardstick"), quick ? 400 : 2_000);
         return new Yardsticks(
-            Median(slices.Select(it => it.rate)), Median(slices.Select(it => it.cpuUs)), all, syncMs, p99,
+            Median(slices.Select(it => it.rate)), Median(slices.Select(it => it.cpuUs)), all,
+            syncs.PercentileMs(0.5), syncs.PercentileMs(0.99),
             SyncFile(Path.Combine(folder, "yardstick.file"), quick ? 200 : 1_000));
     }
 
@@ -45,7 +46,11 @@ internal sealed partial record Yardsticks(
         return sorted[sorted.Length / 2];
     }
 
-    private static (double Median, double P99) SyncRocks(string folder, int writes)
+    /// <summary>
+    /// A RocksDB write of 256 bytes with its log synced, again and again; after <paramref name="pauseMs"/> each, disk and
+    /// cores have gone idle in between.
+    /// </summary>
+    public static Latencies SyncRocks(string folder, int writes, int pauseMs = 0)
     {
         Latencies times = new();
         using (RocksDb database = RocksDb.Open(new DbOptions().SetCreateIfMissing(true), folder))
@@ -55,6 +60,7 @@ internal sealed partial record Yardsticks(
             for (int write = -20; write < writes; write++)
             {
                 BitConverter.TryWriteBytes(key, write);
+                if (pauseMs > 0) Thread.Sleep(pauseMs);
                 long start = Stopwatch.GetTimestamp();
                 database.Put(key, value, writeOptions: synced);
                 if (write >= 0) times.Add((uint)Stopwatch.GetElapsedTime(start).TotalMicroseconds);
@@ -62,7 +68,7 @@ internal sealed partial record Yardsticks(
         }
 
         Directory.Delete(folder, recursive: true);
-        return (times.PercentileMs(0.5), times.PercentileMs(0.99));
+        return times;
     }
 
     private static double SyncFile(string path, int writes)
