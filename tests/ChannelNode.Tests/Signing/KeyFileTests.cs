@@ -70,6 +70,25 @@ public sealed class KeyFileTests : IDisposable
         Assert.Contains(KeyPath, thrown.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>Its group's permissions are an access list's mask there; others than its owner and the list's are still kept out.</summary>
+    [Fact]
+    public void Read_OfACredentialThatSystemdLoads_TakesItsAccessListsMask()
+    {
+        KeyFile.Create(KeyPath).Dispose();
+        Environment.SetEnvironmentVariable("CREDENTIALS_DIRECTORY", _folder);
+        try
+        {
+            File.SetUnixFileMode(KeyPath, UnixFileMode.UserRead | UnixFileMode.GroupRead);
+            KeyFile.Read(KeyPath).Dispose();
+            File.SetUnixFileMode(KeyPath, UnixFileMode.UserRead | UnixFileMode.OtherRead);
+            Assert.Throws<KeyFileException>(() => KeyFile.Read(KeyPath));
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("CREDENTIALS_DIRECTORY", null);
+        }
+    }
+
     [Fact]
     public void Create_MakesAFileThatOnlyItsOwnerMayReadAndThatReadsBack()
     {
