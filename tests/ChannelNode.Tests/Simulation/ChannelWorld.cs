@@ -174,6 +174,7 @@ internal sealed class ChannelWorld
         foreach (WorldPlace place in Places.Where(it => it.IsHonest))
             foreach (Channel channel in _channels) Truth.CheckPaid(place, channel);
         _wishes.CheckTheEnd();
+        Tower.CheckTheEnd();
         Tally.Accepted = Truth.Accepted;
     }
 

@@ -77,12 +77,12 @@ internal sealed class WorldGuardSession(WorldPlace place, SimulatedLife life, Si
     public void End() => _ended.Cancel();
 
     /// <summary>
-    /// As the watchtower. <paramref name="leaving"/> sees what is on its disk before the answer leaves; null for what is not
-    /// answered.
+    /// As the watchtower. <paramref name="leaving"/> sees what was heard and what is answered before that leaves; null for what
+    /// is not answered.
     /// </summary>
-    public void Serve(byte[] bytes, Action<GuardAnswer>? leaving) => Serving = ServeAsync(bytes, leaving);
+    public void Serve(byte[] bytes, Action<IReadOnlyList<GuardRequest>, GuardAnswer>? leaving) => Serving = ServeAsync(bytes, leaving);
 
-    private async Task ServeAsync(byte[] bytes, Action<GuardAnswer>? leaving)
+    private async Task ServeAsync(byte[] bytes, Action<IReadOnlyList<GuardRequest>, GuardAnswer>? leaving)
     {
         Wire.GuardRequest heard = Wire.GuardRequest.Parser.ParseFrom(bytes);
         if (heard.Hello is not null)
@@ -94,9 +94,10 @@ internal sealed class WorldGuardSession(WorldPlace place, SimulatedLife life, Si
             return;
         }
 
-        GuardAnswer answer = await tower.Tower.Guards.TakeAsync(_client!, WatchtowerWire.Read(heard.Frame), CancellationToken.None);
+        IReadOnlyList<GuardRequest> given = WatchtowerWire.Read(heard.Frame);
+        GuardAnswer answer = await tower.Tower.Guards.TakeAsync(_client!, given, CancellationToken.None);
         if (leaving is null) return;
-        leaving(answer);
+        leaving(given, answer);
         FromTower.Enqueue(new Wire.GuardResponse { FrameReply = WatchtowerWire.Write(answer) }.ToByteArray());
     }
 

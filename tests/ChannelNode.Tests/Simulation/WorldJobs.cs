@@ -25,6 +25,7 @@ internal sealed class WorldJobs(ChannelWorld world)
         {
             var own = mined.Where(it => it.Transaction.From == home.Account).ToArray();
             if (home is WorldPlace place) CheckAsked(place, own);
+            CheckNobodyElseIsSeen(home);
             if (!home.IsUp || home.Process!.Jobs.HasActive) continue; // A cheat that is silent at last.
             Job[] jobs = [.. home.Process.Jobs.All.Select(it => it.Job)];
             foreach (Job job in jobs) CheckJob(home, job, own);
@@ -45,6 +46,15 @@ internal sealed class WorldJobs(ChannelWorld world)
             Assert.True(done.Any(it => it.Mined.Receipt == job.Receipt), $"{what} by {job.Receipt}, and the chain has {done.Length} of it");
         else if (job.PutsMoneyIn)
             Assert.True(done.Length == 0, $"{what}, and the chain has it");
+    }
+
+    /// <summary>Nobody else has the keys here: an alarm that says so would keep the node from new transactions for nothing.</summary>
+    private static void CheckNobodyElseIsSeen(WorldHome home)
+    {
+        if (home.Process is not { } process) return;
+        OperatorEvent? alarm = process.Store.ReadEvents(0, int.MaxValue).FirstOrDefault(what => what.Kind == EventKind.KeyShared);
+        Assert.True(alarm is null, $"{home.Name} takes its own transaction for somebody else's: {alarm?.Sentence}");
+        Assert.False(process.Jobs.IsKeyShared);
     }
 
     /// <summary>Each was on disk, as a job's, before it was told.</summary>

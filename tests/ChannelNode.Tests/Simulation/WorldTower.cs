@@ -108,7 +108,7 @@ internal sealed class WorldTower(ChannelWorld world, SimulatedDisk disk, bool is
             }
 
             if (session.HasBegun) _heard.Add((session.Place, bytes));
-            world.Carefully(this, () => Life!.Do(() => session.Serve(bytes, answer => Acknowledge(session.Place, answer))));
+            world.Carefully(this, () => Life!.Do(() => session.Serve(bytes, (given, answer) => Acknowledge(session.Place, given, answer))));
         }
     }
 
@@ -123,15 +123,32 @@ internal sealed class WorldTower(ChannelWorld world, SimulatedDisk disk, bool is
         world.Carefully(this, () => Life!.Do(() => session.Serve(old[world.Random.Next(old.Length)], null)));
     }
 
-    private void Acknowledge(WorldPlace place, GuardAnswer answer)
+    /// <summary>An answer leaves: it covers all that was given, and is on disk already.</summary>
+    private void Acknowledge(WorldPlace place, IReadOnlyList<GuardRequest> given, GuardAnswer answer)
     {
         Assert.True(answer.Refusals.Count == 0, $"the tower refuses what {place.Name} gives: {string.Join(", ", answer.Refusals)}");
+        foreach (BalanceUpdate update in given.Select(it => it.Guarded.Update))
+        {
+            bool isCovered = answer.Stored.Any(said => said.Channel == update.Channel && said.Covers(update.Sent, update.Received));
+            Assert.True(isCovered, $"{place.Name} gave the tower {update}, and it acknowledged {string.Join(", ", answer.Stored)}");
+        }
+
         foreach (GuardedTotals said in answer.Stored)
         {
             if (_acknowledged.TryGetValue((place, said.Channel), out GuardedTotals before))
                 Assert.True(said.Covers(before.Sent, before.Received), $"the tower acknowledged {said} after {before}");
             _acknowledged[(place, said.Channel)] = said;
         }
+
+        CheckKept(Life!.Store);
+    }
+
+    /// <summary>What it has said outlives it.</summary>
+    public void CheckTheEnd()
+    {
+        if (!IsThere) return;
+        world.CutPower(this);
+        CheckKept(new SimulatedStore(Disk));
     }
 
     /// <summary>Whether the node may stay away while the channel's window ends: all that it acknowledged is with the tower.</summary>
