@@ -119,8 +119,8 @@ public sealed class FoundBySimulationTests
         Assert.Equal(JobStatus.Failed, _life.Node.Jobs.All[0].Job.Status);
     }
 
-    [Fact]
-    public void DisputeWhoseReceiptNoMachineKnows_IsRememberedWhenItIsAskedForAgain()
+    /// <summary>The peer began to close without the update that we have; our dispute is sent.</summary>
+    private (BalanceUpdate Theirs, Signature Signature) BeginDispute()
     {
         _network.Send(Peer.Owner, 700, new ContractCall.Deposit(Channel.Id, Channel.Terms, Side.B, 700));
         _network.Mine();
@@ -139,6 +139,13 @@ public sealed class FoundBySimulationTests
         Pass(1);
         _network.Send(Peer.Owner, 0, new ContractCall.StartClose(Channel.Id, Channel.Terms, null, default));
         MineAndPass();
+        return (theirs, signature);
+    }
+
+    [Fact]
+    public void DisputeWhoseReceiptNoMachineKnows_IsRememberedWhenItIsAskedForAgain()
+    {
+        (BalanceUpdate theirs, Signature signature) = BeginDispute();
         _network.Mine();
         Bytes32 mined = Assert.Single(_network.Head.Mined).Transaction.Hash;
         _weather.ReceiptsLagBlocks = 2;
@@ -151,6 +158,45 @@ public sealed class FoundBySimulationTests
         Pass(1);
 
         Assert.Contains(_life.Node.Jobs.All, it => it.Job.Attempts.Any(attempt => attempt.Hash == mined));
+    }
+
+    private IReadOnlyList<OperatorEvent> Alarms =>
+        [.. _life.Store.ReadEvents(0, int.MaxValue).Where(what => what.Kind == EventKind.KeyShared)];
+
+    [Fact]
+    public void DisputeOfOurOwnWhoseReceiptComesLate_IsNotTakenForAnothers()
+    {
+        BeginDispute();
+        _network.Mine();
+        _weather.ReceiptsLagBlocks = 2;
+        Pass(60);
+        _weather.ReceiptsLagBlocks = 0;
+        for (int block = 0; block < 10; block++) MineAndPass();
+
+        Assert.Empty(Alarms);
+        Assert.False(_life.Node.Jobs.IsKeyShared);
+        Job job = _life.Node.Jobs.All.Single(it => it.Job.Kind == JobKind.Dispute).Job;
+        Assert.Equal((JobStatus.Done, Refusal.None, 1UL), (job.Status, job.Refusal, _network.Head.NonceOf(Us.Signer)));
+    }
+
+    [Fact]
+    public void DisputeWhoseNonceAnotherProgramUses_IsMadeAtOnceAndAnAlarmWhenItIsSure()
+    {
+        _network.Censored = Us.Signer;
+        BeginDispute();
+        _network.Take(_network.Sign(
+            Us.Signer, 0, new TransactionFees(1_000 * SimulatedNetwork.Gwei, 500 * SimulatedNetwork.Gwei), 100_000, 0, new ContractCall.Nothing()));
+        _network.Censored = null;
+        MineAndPass();
+        MineAndPass();
+        Job job = _life.Node.Jobs.All.Single(it => it.Job.Kind == JobKind.Dispute).Job;
+        Assert.Equal((JobStatus.Done, 2UL), (job.Status, _network.Head.NonceOf(Us.Signer)));
+        Assert.Empty(Alarms);
+
+        for (int block = 0; block < 10; block++) MineAndPass();
+
+        Assert.Equal(0UL, Assert.Single(Alarms).Nonce);
+        Assert.True(_life.Node.Jobs.IsKeyShared);
     }
 
     /// <summary>

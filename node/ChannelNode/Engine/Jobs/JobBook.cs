@@ -32,6 +32,7 @@ internal sealed class JobBook
     public JobBook(IChannelStore store, Ledger ledger, NodeClock clock, NodeOptions options, ILogger<JobBook> log)
     {
         (_ledger, _clock, _options, _log) = (ledger, clock, options, log);
+        RestoredAtSeconds = store.Restorations.Count == 0 ? 0 : (ulong)store.Restorations[^1].RestoredAtMs / 1_000;
         foreach (Job job in store.ReadJobs())
         {
             JobEntry entry = _byPurpose[job.Purpose] = _all[job.Number] = new JobEntry(job);
@@ -46,6 +47,9 @@ internal sealed class JobBook
 
     /// <summary>Above every nonce that this node remembers to have used.</summary>
     public ulong NextNonce { get; private set; }
+
+    /// <summary>Unix time at which the database was restored last; of what its lost self sent it knows a part. 0: never.</summary>
+    public ulong RestoredAtSeconds { get; }
 
     /// <summary>In order of their numbers.</summary>
     public IReadOnlyList<JobEntry> Active => [.. _active.OrderBy(pair => pair.Key).Select(pair => pair.Value)];
@@ -141,10 +145,12 @@ internal sealed class JobBook
         Interlocked.Exchange(ref _keySharedUntilSeconds, _clock.NowSeconds + KeySharedSeconds);
 
     /// <summary>The account's nonce is one that this node did not use.</summary>
-    public Task NoticeStrangerAsync(ulong ours, ulong found)
+    public Task NoticeStrangerAsync(ulong ours, ulong found) => NoticeStrangerAsync(JobEvents.KeyShared(ours, found));
+
+    public Task NoticeStrangerAsync(OperatorEvent alarm)
     {
         NoticeStranger();
-        return _ledger.TellAsync(JobEvents.KeyShared(ours, found), CancellationToken.None);
+        return _ledger.TellAsync(alarm, CancellationToken.None);
     }
 
     /// <summary>What keeps the job from going on. Told once as long as it is the same; of a chain that gives no answer, logged.</summary>
@@ -208,7 +214,8 @@ internal sealed class JobBook
     /// Returns when the job's next state is on disk. One that has ended needs its data no more, unless its block is so young
     /// (<paramref name="isShallow"/>) that it may have to be sent again.
     /// </summary>
-    public async Task SaveAsync(JobEntry entry, Job next, bool isShallow = false)
+    /// <param name="because">Told with the write, before what the write itself tells.</param>
+    public async Task SaveAsync(JobEntry entry, Job next, bool isShallow = false, OperatorEvent? because = null)
     {
         next = next with
         {
@@ -221,6 +228,7 @@ internal sealed class JobBook
             {
                 turn.Batch.PutJob(next);
                 turn.RequireDurable();
+                if (because is not null) turn.Tell(because);
                 foreach (OperatorEvent what in JobEvents.Between(entry.Job, next)) turn.Tell(what);
                 return true;
             },

@@ -22,14 +22,8 @@ internal static class JobEvents
                 $"{lost.Hash} of block {lost.BlockNumber} is not in the chain any more, and is sent again", lost);
         }
 
-        if (after is { Status: JobStatus.Waiting, Nonce: null } && before.Nonce is { } nonce)
-        {
-            yield return after.Attempts.Count > 0
-                ? NonceTaken(after, nonce)
-                : Of(
-                    after, EventKind.TransactionConfirmed, EventSeverity.Info, "what comes before it is done",
-                    before.Receipt);
-        }
+        if (after is { Status: JobStatus.Waiting, Nonce: null, Attempts.Count: 0 } && before.Nonce is not null)
+            yield return Of(after, EventKind.TransactionConfirmed, EventSeverity.Info, "what comes before it is done", before.Receipt);
 
         bool isOther = after.Status != before.Status || after.Receipt != before.Receipt;
         if (isOther && after is { Status: JobStatus.Done, Receipt: { } done })
@@ -59,7 +53,13 @@ internal static class JobEvents
         ? BudgetReached(job, message)
         : Of(job, EventKind.TransactionStuck, EventSeverity.Warning, $"waits, {why}: {message}") with { Refusal = why };
 
-    private static OperatorEvent NonceTaken(Job job, ulong nonce) => Of(
+    /// <summary>Its own transaction may be mined, and no machine says so; or somebody else's is.</summary>
+    public static OperatorEvent NonceUsed(Job job, ulong nonce, string why) => Of(
+        job, EventKind.TransactionStuck, EventSeverity.Warning,
+        $"nonce {nonce} is used, {why}") with
+    { Nonce = nonce };
+
+    public static OperatorEvent NonceTaken(Job job, ulong nonce) => Of(
         job, EventKind.KeyShared, EventSeverity.Alarm,
         $"nonce {nonce} was used by a transaction that is not this node's. Two programs use one key; the job gets a new nonce") with
     { Nonce = nonce };

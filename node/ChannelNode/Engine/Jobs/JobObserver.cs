@@ -12,8 +12,12 @@ internal sealed class JobObserver(
     /// <summary>Several RPC servers behind one address do not know the same at the same time.</summary>
     private const int LooksBeforeAStranger = 3;
 
+    private readonly List<JobDoubt> _doubts = [];
     private ulong _knownNonce;
     private bool _hasLooked;
+
+    /// <summary>Nonces of which it is not known yet whose transaction used them.</summary>
+    public IReadOnlyList<JobDoubt> Doubts => [.. _doubts];
 
     public async Task ObserveAsync(JobEntry entry, AccountLook look, CancellationToken cancel)
     {
@@ -129,8 +133,67 @@ internal sealed class JobObserver(
             return;
         }
 
-        if (isSure) jobs.NoticeStranger();
-        await jobs.SaveAsync(entry, job with { Status = JobStatus.Waiting, Nonce = null, Raw = default });
+        if (job.Attempts.All(attempt => attempt.SentAtSeconds <= jobs.RestoredAtSeconds))
+        {
+            await TakeLostSelfsAsync(entry, nonce);
+            return;
+        }
+
+        Job again = job with { Status = JobStatus.Waiting, Nonce = null, Raw = default };
+        if (isSure)
+        {
+            jobs.NoticeStranger();
+            await jobs.SaveAsync(entry, again, because: JobEvents.NonceTaken(again, nonce));
+            return;
+        }
+
+        const string why = "and no machine that was asked has a receipt of the job's transaction";
+        await jobs.SaveAsync(entry, again, because: JobEvents.NonceUsed(again, nonce, why));
+        _doubts.Add(new JobDoubt(entry, nonce));
+    }
+
+    /// <summary>
+    /// The database is a restored backup, and knows of the job's transactions only those before it: the nonce may be used by
+    /// one that replaced them. What costs money twice is not done again then.
+    /// </summary>
+    private async Task TakeLostSelfsAsync(JobEntry entry, ulong nonce)
+    {
+        const string why = "maybe by what replaced its transaction after the backup that this database was restored from";
+        Job job = entry.Job;
+        await jobs.SaveAsync(
+            entry,
+            job.PutsMoneyIn
+                ? job with
+                {
+                    Status = JobStatus.Failed,
+                    Refusal = Refusal.RestoredUnconfirmed,
+                    Message = $"nonce {nonce} is used, {why}: look whether it was done before asking again",
+                }
+                : job with { Status = JobStatus.Waiting, Nonce = null, Raw = default },
+            because: JobEvents.NonceUsed(job, nonce, why));
+    }
+
+    /// <summary>
+    /// The job went on under another nonce before its receipt could be expected everywhere. Where it turns up after all the
+    /// job was done by it; where it does not, somebody else has the key.
+    /// </summary>
+    public async Task ResolveAsync(JobDoubt doubt, AccountLook look, CancellationToken cancel)
+    {
+        JobEntry entry = doubt.Entry;
+        Job own = entry.Job with { Attempts = [.. entry.Job.Attempts.Where(attempt => attempt.Nonce == doubt.Nonce)] };
+        if (await FindMinedAsync(own, cancel) is { } found)
+        {
+            // Of a job that has ended the data is gone: what a reorganisation takes back could not be sent again.
+            if (!IsDeep(found.Mined.Receipt, look, options.ConfirmationsLarger)) return;
+            _doubts.Remove(doubt);
+            if (found.Mined.Succeeded && entry.Job is { Status: JobStatus.Failed, Receipt: null })
+                await TakeMinedAsync(entry, found.Attempt, found.Mined, look, cancel);
+        }
+        else if (doubt.Nonce < look.DeepNonce && ++doubt.Looks >= LooksBeforeAStranger)
+        {
+            _doubts.Remove(doubt);
+            await jobs.NoticeStrangerAsync(JobEvents.NonceTaken(entry.Job, doubt.Nonce));
+        }
     }
 
     /// <summary>The account's nonce went on and it was not this node: two programs use one key.</summary>
@@ -138,7 +201,19 @@ internal sealed class JobObserver(
     {
         ulong ours = Math.Max(_knownNonce, jobs.NextNonce);
         if (_hasLooked && look.MinedNonce > ours) await jobs.NoticeStrangerAsync(ours, look.MinedNonce);
+        // What waits in the pool when it begins was sent before, maybe by what a restored database has forgotten.
+        _knownNonce = Math.Max(_knownNonce, _hasLooked ? look.MinedNonce : look.PendingNonce);
         _hasLooked = true;
-        _knownNonce = Math.Max(_knownNonce, look.MinedNonce);
     }
+}
+
+/// <summary>A nonce that was used while no machine had a receipt of the job's transactions.</summary>
+internal sealed class JobDoubt(JobEntry entry, ulong nonce)
+{
+    public JobEntry Entry => entry;
+
+    public ulong Nonce => nonce;
+
+    /// <summary>Looks without a receipt since it is so deep that every machine should have it.</summary>
+    public int Looks { get; set; }
 }

@@ -45,7 +45,8 @@ internal sealed class JobRunner(
     private async Task<bool> RoundAsync(CancellationToken cancel)
     {
         IReadOnlyList<JobEntry> shallow = jobs.Shallow;
-        if (!jobs.HasActive && shallow.Count == 0)
+        IReadOnlyList<JobDoubt> doubts = observer.Doubts;
+        if (!jobs.HasActive && shallow.Count == 0 && doubts.Count == 0)
         {
             await jobs.PruneAsync();
             return false;
@@ -56,6 +57,7 @@ internal sealed class JobRunner(
         IReadOnlyList<JobEntry> active = jobs.Active;
         List<Job> before = [.. active.Select(entry => entry.Job)];
         foreach (JobEntry entry in active) await TryAsync(entry, () => observer.ObserveAsync(entry, look, cancel));
+        foreach (JobDoubt doubt in doubts) await TryAsync(doubt.Entry, () => observer.ResolveAsync(doubt, look, cancel));
         await observer.LookForStrangersAsync(look);
         offers.Begin(look);
 

@@ -101,6 +101,30 @@ internal sealed class JobBench : IAsyncDisposable
         await Chain.DisposeAsync();
     }
 
+    /// <summary>Of the database, as it is while it is stopped.</summary>
+    public void BackUp() => Copy("data", "backup");
+
+    /// <summary>The database is the backup again, and knows that.</summary>
+    public void Restore()
+    {
+        Directory.Delete(Path.Combine(_folder, "data"), recursive: true);
+        Copy("backup", "data");
+        long nowMs = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+        RocksChannelStore.MarkRestored(
+            Path.Combine(_folder, "data"), new StoreIdentity(AnvilFixture.ChainId, _contract, Key.Address), nowMs, nowMs);
+    }
+
+    private void Copy(string from, string to)
+    {
+        string source = Path.Combine(_folder, from), target = Path.Combine(_folder, to);
+        foreach (string file in Directory.GetFiles(source, "*", SearchOption.AllDirectories))
+        {
+            string copy = Path.Combine(target, Path.GetRelativePath(source, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+    }
+
     /// <summary>In ether, or in a token; this account is side A and its own owner.</summary>
     public Channel NewChannel(Address token = default)
     {

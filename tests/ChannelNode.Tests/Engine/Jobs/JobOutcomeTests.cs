@@ -52,6 +52,32 @@ public sealed class JobOutcomeTests : IAsyncLifetime
         await one.MineUntilAsync(await one.DepositAsync(one.NewChannel(), 1, JobKind.Dispute), JobStatus.Done);
     }
 
+    /// <summary>What replaced the backup's transaction was sent by the database that was lost.</summary>
+    [Fact]
+    public async Task DepositThatALostDatabaseReplaced_IsNotMadeTwice_AndNobodyElsesKey()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        Channel channel = bench.NewChannel();
+        JobEntry entry = await bench.DepositAsync(channel, 1_000);
+        JobAttempt first = (await JobBench.UntilAsync(entry, JobStatus.Sent)).Attempts[0];
+        await bench.StopAsync();
+        bench.BackUp();
+        await bench.StartAsync();
+        await bench.SetBaseFeeAsync((ulong)first.Fees.MaxFee * 10);
+        await _anvil.MineAsync();
+        await bench.MineUntilAsync(bench.Jobs.All.Single(), JobStatus.Done);
+        await bench.StopAsync();
+
+        bench.Restore();
+        await bench.StartAsync();
+        Job failed = await bench.MineUntilAsync(bench.Jobs.All.Single(), job => !job.IsActive);
+
+        Assert.Equal((JobStatus.Failed, Refusal.RestoredUnconfirmed), (failed.Status, failed.Refusal));
+        Assert.DoesNotContain(bench.Events, what => what.Kind == EventKind.KeyShared);
+        Assert.Equal((1_000UL, 1UL), ((ulong)await bench.PotAsync(channel), await bench.NonceAsync()));
+        await bench.MineUntilAsync(await bench.DepositAsync(bench.NewChannel(), 1), JobStatus.Done);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
