@@ -348,7 +348,7 @@ internal sealed class NodeHost : Host
             .AddSingleton(Node)
             .AddSingleton(identity)
             .AddSingleton(tokens)
-            .AddSingleton(new PeerAdmission(options, TimeProvider.System))
+            .AddSingleton(PeerAdmission.ToNode(options, TimeProvider.System))
             .AddSingleton<IServiceMethodProvider<PeerGrpcService>, PeerMethods>();
     }
 }
@@ -386,7 +386,8 @@ internal sealed class WatchtowerHost : Host
             : null;
         DoorServer server = Own(await DoorServer.OpenAsync(
             new DoorPlan("--listen", door, tls, node.PeerConnectionsMax), node, Tower.View, new Drain(), logs, access: null,
-            services => services.AddSingleton(Tower).AddSingleton(identity),
+            services => services.AddSingleton(Tower).AddSingleton(identity)
+                .AddSingleton(PeerAdmission.ToWatchtower(options, TimeProvider.System)),
             app => app.MapGrpcService<WatchtowerGrpcService>()));
         Url = server.Url;
     }

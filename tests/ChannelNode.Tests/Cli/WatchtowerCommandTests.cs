@@ -34,6 +34,8 @@ public sealed class WatchtowerCommandTests
     [InlineData("--channels-per-signer-max", "7", nameof(WatchtowerOptions.ChannelsPerSignerMax))]
     [InlineData("--channels-max", "8", nameof(WatchtowerOptions.ChannelsMax))]
     [InlineData("--sessions-max", "9", nameof(WatchtowerOptions.SessionsMax))]
+    [InlineData("--handshakes-max", "10", nameof(WatchtowerOptions.HandshakesMax))]
+    [InlineData("--handshakes-per-second-max", "11", nameof(WatchtowerOptions.HandshakesPerSecondMax))]
     public async Task EachFlag_SetsItsOption(string flag, string value, string property)
     {
         (_, WatchtowerOptions? options) = await CliRun.RunWatchtowerAsync([.. Required, flag, value]);

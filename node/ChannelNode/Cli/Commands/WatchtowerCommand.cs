@@ -41,6 +41,10 @@ internal static class WatchtowerCommand
             "--channels-max", "Channels guarded of all signers, a tenth of them without a deposit", 1, 10_000_000, Defaults.ChannelsMax);
         private readonly Option<int> _sessionsMax = Fields.Number(
             "--sessions-max", "Sessions at a time, of all signers; above it strangers make room for who has a deposit", 1, 100_000, Defaults.SessionsMax);
+        private readonly Option<int> _handshakesMax = Fields.Number(
+            "--handshakes-max", "Nodes that may be proving who they are at a time", 1, 100_000, Defaults.HandshakesMax);
+        private readonly Option<int> _handshakesPerSecondMax = Fields.Number(
+            "--handshakes-per-second-max", "Sessions that one address may begin in a second", 1, 100_000, Defaults.HandshakesPerSecondMax);
         private readonly Option<uint> _emptyKeptHours = Fields.Number(
             "--empty-kept-hours", "Hours for which a channel is kept in which nothing is left on chain", 1u, HoursMax,
             (uint)Defaults.EmptyKeptFor.Hours + (uint)Defaults.EmptyKeptFor.Days * 24);
@@ -51,7 +55,8 @@ internal static class WatchtowerCommand
 
         public IEnumerable<Option> All() =>
         [
-            .. _common.All(), _listen, _tls, .. _tlsFiles.All(), _accept, _channelsPerSignerMax, _channelsMax, _sessionsMax, _emptyKeptHours, _settle,
+            .. _common.All(), _listen, _tls, .. _tlsFiles.All(), _accept, _channelsPerSignerMax, _channelsMax, _sessionsMax,
+            _handshakesMax, _handshakesPerSecondMax, _emptyKeptHours, _settle,
         ];
 
         public WatchtowerOptions Read(ParseResult parsed) => new()
@@ -63,6 +68,8 @@ internal static class WatchtowerCommand
             ChannelsPerSignerMax = parsed.GetValue(_channelsPerSignerMax),
             ChannelsMax = parsed.GetValue(_channelsMax),
             SessionsMax = parsed.GetValue(_sessionsMax),
+            HandshakesMax = parsed.GetValue(_handshakesMax),
+            HandshakesPerSecondMax = parsed.GetValue(_handshakesPerSecondMax),
             EmptyKeptFor = TimeSpan.FromHours(parsed.GetValue(_emptyKeptHours)),
             Settles = parsed.GetValue(_settle),
         };

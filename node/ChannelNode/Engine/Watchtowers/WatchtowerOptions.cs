@@ -29,6 +29,12 @@ internal sealed record WatchtowerOptions
     /// <summary>Sessions at a time, of all signers. 1 to 100,000.</summary>
     public int SessionsMax { get; init; } = 1_000;
 
+    /// <summary>Nodes that may be proving who they are at a time. 1 to 100,000.</summary>
+    public int HandshakesMax { get; init; } = 512;
+
+    /// <summary>Sessions that one address may begin in a second. 1 to 100,000.</summary>
+    public int HandshakesPerSecondMax { get; init; } = 1_000;
+
     /// <summary>
     /// How long a channel in which nothing is left on chain is kept, seen from when this process first saw it so. 1 to
     /// 8,760 hours.

@@ -6,7 +6,8 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Grpc;
 
 /// <summary>Sessions that nodes open with a watchtower. One frame of a session is under way at a time: the rest waits in HTTP/2.</summary>
-internal sealed class WatchtowerGrpcService(Watchtower tower, NodeIdentity identity) : Wire.WatchtowerService.WatchtowerServiceBase
+internal sealed class WatchtowerGrpcService(Watchtower tower, NodeIdentity identity, PeerAdmission admission)
+    : Wire.WatchtowerService.WatchtowerServiceBase
 {
     private const int HoldingsPerMessage = 1_000;
 
@@ -17,8 +18,11 @@ internal sealed class WatchtowerGrpcService(Watchtower tower, NodeIdentity ident
         IServerStreamWriter<Wire.GuardResponse> responseStream,
         ServerCallContext context)
     {
+        HttpContext http = context.GetHttpContext();
+        using PeerAdmission.Seat seat = admission.Enter(http.Connection.RemoteIpAddress);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, tower.Stopping);
-        Address signer = await ShakeHandsAsync(requestStream, responseStream, SessionTls.OfCalled(context.GetHttpContext()), ending.Token);
+        Address signer = await ShakeHandsAsync(requestStream, responseStream, SessionTls.OfCalled(http), ending.Token);
+        seat.BeginSession();
         using GuardSession session = tower.Sessions.Begin(signer);
         using CancellationTokenRegistration ended = session.Ended.Register(ending.Cancel);
         try

@@ -1,0 +1,74 @@
+using ChannelNode.Signing;
+using Grpc.Core;
+using Xunit;
+
+namespace ChannelNode.Tests.EndToEnd;
+
+/// <summary>How many nodes may be proving who they are to a watchtower, and how often an address may begin to.</summary>
+[Collection(AnvilCollection.Name)]
+public sealed class WatchtowerAdmissionTests(AnvilFixture anvil) : IAsyncLifetime
+{
+    private readonly List<RawGuard> _guards = [];
+    private TestChain _chain = null!;
+
+    public async Task InitializeAsync() => _chain = await TestChain.OpenAsync(anvil);
+
+    public async Task DisposeAsync()
+    {
+        foreach (RawGuard guard in _guards) await guard.DisposeAsync();
+        await _chain.DisposeAsync();
+    }
+
+    private RawGuard Caller(TestTower tower)
+    {
+        _guards.Add(new RawGuard(tower.Url, _chain.ChainId, _chain.Contract, PrivateKey.Generate()));
+        return _guards[^1];
+    }
+
+    [Fact]
+    public async Task MoreHandshakesThanMayBeUnderWay_AreRefusedByNameUntilOneIsOver()
+    {
+        await using TestTower tower = await TestTower.StartAsync(_chain, options => options with { HandshakesMax = 2 });
+        await Caller(tower).GreetAsync(); // A session is no handshake any more.
+        RawGuard slow = Caller(tower), slower = Caller(tower);
+        await slow.HearAsync(); // The tower's hello: from then on the node's proof is waited for.
+        await slower.HearAsync();
+
+        await Refusals.AssertRefusedAsync(
+            () => Caller(tower).GreetAsync(), StatusCode.ResourceExhausted, "TOO_MANY_SESSIONS", "handshakes");
+
+        await slow.DisposeAsync();
+        Assert.Empty(await ComeAgainAsync(tower, "TOO_MANY_SESSIONS"));
+    }
+
+    [Fact]
+    public async Task MoreSessionsThanAnAddressMayBeginInASecond_AreRefusedByNameWithTheTimeToWait()
+    {
+        await using TestTower tower = await TestTower.StartAsync(_chain, options => options with { HandshakesPerSecondMax = 1 });
+        RawGuard[] callers = [.. Enumerable.Range(0, 12).Select(_ => Caller(tower))];
+
+        Exception?[] answers = await Task.WhenAll(callers.Select(caller => Record.ExceptionAsync(() => caller.GreetAsync())));
+
+        Assert.Contains(answers, answer => answer is null);
+        RpcException[] refused = [.. answers.OfType<RpcException>()];
+        Assert.NotEmpty(refused);
+        Assert.All(refused, answer => Refusals.AssertIs(answer, StatusCode.ResourceExhausted, "RATE_LIMITED", "requests_per_second"));
+        Assert.Empty(await ComeAgainAsync(tower, "RATE_LIMITED"));
+    }
+
+    /// <summary>As a node does: until it is let in. Answers what is guarded for it.</summary>
+    private async Task<IReadOnlyList<Proto.V1.GuardedTotals>> ComeAgainAsync(TestTower tower, string reason)
+    {
+        for (int look = 0; ; look++)
+        {
+            try
+            {
+                return await Caller(tower).GreetAsync();
+            }
+            catch (RpcException refused) when (look < 100 && Refusals.NameOf(refused) == reason)
+            {
+                await Task.Delay(100);
+            }
+        }
+    }
+}
