@@ -133,6 +133,21 @@ public sealed class FirstEventsTests
         Assert.Contains(_book.Watched, slot => slot.Channel.Id == Channel.Id);
     }
 
+    /// <summary>Found by the simulation: a pot that a closing told of first counted at once, however young its deposit was.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task PotsOfWhichAnotherEventTellsFirst_CountAsYoungDeposits(bool isAnswered)
+    {
+        UInt128 ether = 1_000_000_000_000_000_000;
+        Pots closing = new(700, 20, ether, 0, 5_000);
+        await BeginAsync(guardsOthers: false, null);
+
+        await MineAsync(isAnswered ? closing : null, new ChainEvent.CloseStarted(Channel.Id, closing));
+
+        Assert.Equal((UInt128.Zero, ether - Options().CreditSmallMax), (State.UncreditedA, State.UncreditedB));
+    }
+
     [Fact]
     public async Task ChannelThatTheContractDidNotKnow_IsToldOfByEventsAlone()
     {

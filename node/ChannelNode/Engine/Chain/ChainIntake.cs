@@ -243,7 +243,7 @@ internal sealed class ChainIntake
         if (isStored) slot.EstablishedOn = null; // An old channel, whose totals a lost database may have forgotten.
         ChannelState was = slot.Working;
         ChannelState next = Lifecycle.Observe(slot.Channel, was, what);
-        if (what is ChainEvent.Deposited deposited && !_guardsOthers) next = CountLater(turn, slot, next, deposited, was, block);
+        if (!_guardsOthers) next = CountLater(turn, slot, next, what, was, block);
         Change(turn, slot, next);
         if (isStored && _guardsOthers) return [];
         return ChannelEvents.Seen(slot.Channel, was, next, what, block, _clock.NowSeconds, isOurs: !_guardsOthers);
@@ -251,13 +251,22 @@ internal sealed class ChainIntake
 
     /// <summary>A deposit counts only from the review on that follows: never for a moment before its time.</summary>
     private ChannelState CountLater(
-        LedgerTurn turn, ChannelSlot slot, in ChannelState next, ChainEvent.Deposited deposited, in ChannelState was, ulong block)
+        LedgerTurn turn, ChannelSlot slot, in ChannelState next, ChainEvent what, in ChannelState was, ulong block)
     {
-        UInt128 amount = Amounts.Excess(deposited.Pot, was.OnChain.PotOf(deposited.Side));
+        if (what is ChainEvent.Deposited deposited) return CountLater(turn, slot, next, deposited.Side, was, block);
+        if (was.EverFunded) return next;
+        // The first that is heard of the channel: when its deposits were made nobody knows here.
+        return CountLater(turn, slot, CountLater(turn, slot, next, Side.A, was, block), Side.B, was, block);
+    }
+
+    private ChannelState CountLater(
+        LedgerTurn turn, ChannelSlot slot, in ChannelState next, Side side, in ChannelState was, ulong block)
+    {
+        UInt128 amount = Amounts.Excess(next.OnChain.PotOf(side), was.OnChain.PotOf(side));
         if (amount == UInt128.Zero) return next; // Seen again.
-        RecentDeposit deposit = _deposits.Add(slot.Channel, was, new RecentDeposit(block, deposited.Side, amount));
+        RecentDeposit deposit = _deposits.Add(slot.Channel, was, new RecentDeposit(block, side, amount));
         turn.Batch.PutRecentDeposit(slot.Channel.Id, deposit);
-        return deposited.Side == Side.A
+        return side == Side.A
             ? next with { UncreditedA = next.UncreditedA + amount }
             : next with { UncreditedB = next.UncreditedB + amount };
     }
@@ -306,7 +315,7 @@ internal sealed class ChainIntake
     /// <summary>Asked only while a deposit waits for it. Where the chain has no such notion, what cannot be undone is final.</summary>
     private async Task LookForFinalAsync(ulong head, List<SeenEvent> seen, CancellationToken cancel)
     {
-        bool waits = seen.Exists(it => it.What is ChainEvent.Deposited) || (!_deposits.IsEmpty && _deposits.NewestBlock > _final);
+        bool waits = seen.Exists(it => it.What is ChainEvent.Deposited || !it.Slot.Working.EverFunded) || (!_deposits.IsEmpty && _deposits.NewestBlock > _final);
         if (!waits) return;
         try
         {
