@@ -53,8 +53,17 @@ public readonly record struct ChannelState
     /// <summary>Of <see cref="Sent"/>, what the peer has accepted durably, as it told us.</summary>
     public UInt128 Acknowledged { get; init; }
 
-    /// <summary>The peer's newest accepted update: what it has sent. We say this as our <c>received</c>.</summary>
+    /// <summary>The peer's newest accepted update: what it has sent.</summary>
     public UInt128 TheirSent { get; init; }
+
+    /// <summary>
+    /// What we have signed as received where that is more: a close had raised the peer's total, and the chain took it back.
+    /// Else zero.
+    /// </summary>
+    public UInt128 SaidReceived { get; init; }
+
+    /// <summary>We say this as our <c>received</c>, and the peer's next update is above it.</summary>
+    public UInt128 TheirTotal => UInt128.Max(TheirSent, SaidReceived);
 
     /// <summary>The peer's newest accepted update: what it has accepted of ours.</summary>
     public UInt128 TheirReceived { get; init; }

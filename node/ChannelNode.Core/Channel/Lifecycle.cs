@@ -94,6 +94,7 @@ public static class Lifecycle
             Sent = UInt128.Max(state.Sent, ours),
             Acknowledged = UInt128.Max(state.Acknowledged, ours),
             TheirSent = UInt128.Max(state.TheirSent, theirs),
+            SaidReceived = theirs >= state.SaidReceived ? UInt128.Zero : state.SaidReceived,
             TheirSignature = theirs > state.TheirSent ? default : state.TheirSignature,
         };
     }
@@ -116,17 +117,17 @@ public static class Lifecycle
             };
         }
 
-        bool nothingSaidSince = !state.HasTheirUpdate
-            && state.Sent == UInt128.Max(before.Sent, state.OnChain.SentOf(channel.OurSide))
-            && state.TheirSent == state.OnChain.SentOf(channel.TheirSide);
-        return nothingSaidSince && before.HasTheirUpdate
-            ? back with
-            {
-                TheirSent = before.TheirSent,
-                TheirReceived = before.TheirReceived,
-                TheirSignature = before.TheirSignature,
-            }
-            : back;
+        bool isRaisedByChain = !state.HasTheirUpdate && state.TheirSent == state.OnChain.SentOf(channel.TheirSide);
+        if (!isRaisedByChain || !before.HasTheirUpdate) return back;
+
+        bool nothingSaidSince = state.Sent == UInt128.Max(before.Sent, state.OnChain.SentOf(channel.OurSide));
+        return back with
+        {
+            TheirSent = before.TheirSent,
+            TheirReceived = before.TheirReceived,
+            TheirSignature = before.TheirSignature,
+            SaidReceived = nothingSaidSince ? before.SaidReceived : state.TheirTotal,
+        };
     }
 
     /// <summary>

@@ -22,12 +22,13 @@ public static class Updates
         if (update.Sent == state.TheirSent && update.Received == state.TheirReceived && state.HasTheirUpdate)
             return Refusal.None; // Said again: harmless, and answered again, even when its deposit is gone.
         if (!state.Covers(channel.TheirSide, update.Sent, update.Received)) return Refusal.InsufficientBalance;
-        if (paymentsSum != update.Sent - state.TheirSent) return Refusal.PaymentsMismatch;
+        if (paymentsSum != update.Sent - state.TheirTotal) return Refusal.PaymentsMismatch;
         if (!state.CoversWithCredit(channel.TheirSide, update.Sent, update.Received)) return Refusal.DepositUncredited;
 
         next = state with
         {
             TheirSent = update.Sent,
+            SaidReceived = UInt128.Zero,
             TheirReceived = update.Received,
             TheirSignature = verified.Signature,
             Acknowledged = UInt128.Max(state.Acknowledged, update.Received),
@@ -59,7 +60,7 @@ public static class Updates
         if (!state.EverFunded) return Refusal.DepositUnconfirmed;
         if (state.OnChain.IsClosing) return Refusal.ChannelClosing;
         if (state.CloseDeadlineSeconds != 0) return Refusal.CloseAgreed;
-        if (update.Sent < state.TheirSent) return Refusal.StaleSent;
+        if (update.Sent < state.TheirTotal) return Refusal.StaleSent;
         if (update.Received < state.TheirReceived) return Refusal.StaleReceived;
         return update.Received > state.Sent ? Refusal.ReceivedNotSent : Refusal.None;
     }
@@ -92,5 +93,5 @@ public static class Updates
 
     /// <summary>The update to sign for the state: all that we sent, all that we accepted (nothing, when one-way).</summary>
     public static BalanceUpdate ToSign(Channel channel, in ChannelState state) =>
-        new(channel.Id, state.Sent, channel.Terms.OneWay ? UInt128.Zero : state.TheirSent);
+        new(channel.Id, state.Sent, channel.Terms.OneWay ? UInt128.Zero : state.TheirTotal);
 }

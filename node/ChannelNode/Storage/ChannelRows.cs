@@ -91,7 +91,7 @@ internal static class TermsRow
 /// size field
 ///    1 version = 2
 ///    1 flags: 1 ever funded, 2 closing on chain, 4 their signature, 8 agreed close, 16 all that we sent is acknowledged,
-///      32 not all of the pots counts yet
+///      32 not all of the pots counts yet, 64 more was said to be received than their sent
 ///      amounts: on chain pot A, sent A, pot B, sent B; sent; their sent; their received
 ///      amount: acknowledged, without flag 16
 ///    4 closes at, Unix seconds, with flag 2
@@ -99,11 +99,12 @@ internal static class TermsRow
 ///      amounts: agreed close sent A, sent B, with flag 8
 ///    8 agreed close deadline, Unix seconds, with flag 8
 ///      amounts: what does not count yet of pot A, of pot B, with flag 32
+///      amount: what was said to be received, with flag 64
 /// </code>
 /// </summary>
 internal static class StateRow
 {
-    public const int SizeMax = 2 + 12 * RowWriter.AmountSizeMax + 4 + Signature.Size + 8;
+    public const int SizeMax = 2 + 13 * RowWriter.AmountSizeMax + 4 + Signature.Size + 8;
 
     private const byte Version = 2;
 
@@ -116,7 +117,8 @@ internal static class StateRow
         Close = 8,
         AllAcknowledged = 16,
         Uncredited = 32,
-        All = 63,
+        SaidReceived = 64,
+        All = 127,
     }
 
     public static void Write(ref RowWriter row, in ChannelState state)
@@ -141,9 +143,13 @@ internal static class StateRow
             row.UInt64(state.CloseDeadlineSeconds);
         }
 
-        if ((fields & Fields.Uncredited) == 0) return;
-        row.Amount(state.UncreditedA);
-        row.Amount(state.UncreditedB);
+        if ((fields & Fields.Uncredited) != 0)
+        {
+            row.Amount(state.UncreditedA);
+            row.Amount(state.UncreditedB);
+        }
+
+        if ((fields & Fields.SaidReceived) != 0) row.Amount(state.SaidReceived);
     }
 
     private static Fields FieldsOf(in ChannelState state)
@@ -154,7 +160,8 @@ internal static class StateRow
             | (state.TheirSignature != default ? Fields.Signature : 0)
             | (close ? Fields.Close : 0)
             | (state.Acknowledged == state.Sent ? Fields.AllAcknowledged : 0)
-            | (state.UncreditedA != 0 || state.UncreditedB != 0 ? Fields.Uncredited : 0);
+            | (state.UncreditedA != 0 || state.UncreditedB != 0 ? Fields.Uncredited : 0)
+            | (state.SaidReceived != 0 ? Fields.SaidReceived : 0);
     }
 
     public static ChannelState Read(ReadOnlySpan<byte> source)
@@ -179,6 +186,7 @@ internal static class StateRow
             CloseDeadlineSeconds = close ? row.UInt64() : 0,
             UncreditedA = uncredited ? row.Amount() : 0,
             UncreditedB = uncredited ? row.Amount() : 0,
+            SaidReceived = fields.HasFlag(Fields.SaidReceived) ? row.Amount() : 0,
         };
         row.End();
         return state;

@@ -80,7 +80,7 @@ public sealed class CreditProperties(ITestOutputHelper output)
     }
 
     [Fact]
-    public void CloseThatIsTakenBack_LeavesThePeersUpdateUnlessMoreWasSaidSince()
+    public void CloseThatIsTakenBack_LeavesThePeersUpdate_AndWhatWasSaidSince()
     {
         Channel channel = Sample.Channel(Side.B);
         ChannelState before = Sample.MustAccept(channel, Sample.Funded(100, 50), Sample.Verified(Side.A, 80, 0));
@@ -90,7 +90,14 @@ public sealed class CreditProperties(ITestOutputHelper output)
         Assert.Equal((80, true, 1), ((int)back.TheirSent, back.HasTheirUpdate, (int)back.Sent));
 
         ChannelState spent = Lifecycle.RollBack(channel, closed with { Sent = 5 }, before);
-        Assert.Equal((81, false, 5), ((int)spent.TheirSent, spent.HasTheirUpdate, (int)spent.Sent));
+        Assert.Equal((80, true, 5), ((int)spent.TheirSent, spent.HasTheirUpdate, (int)spent.Sent));
+        Assert.Equal((5, 81), ((int)Updates.ToSign(channel, spent).Sent, (int)Updates.ToSign(channel, spent).Received));
+
+        // The peer has signed the close too, and goes on from there.
+        VerifiedUpdate next = Sample.Verified(Side.A, 91, 0);
+        Assert.Equal(Refusal.StaleSent, Updates.Accept(channel, spent, Sample.Verified(Side.A, 80, 0), 0, out _));
+        Assert.Equal(Refusal.None, Updates.Accept(channel, spent, next, 10, out ChannelState paid));
+        Assert.Equal((91, 91, true), ((int)paid.TheirSent, (int)Updates.ToSign(channel, paid).Received, paid.HasTheirUpdate));
     }
 
     [Fact]

@@ -70,7 +70,7 @@ internal sealed class SpokenWords
         {
             ChannelState state = stateOf(channel);
             Assert.True(state.Sent >= said.Sent, $"signed {said.Sent}, remembers {state.Sent}");
-            Assert.True(state.TheirSent >= said.Received, $"signed {said.Received} as received, remembers {state.TheirSent}");
+            Assert.True(state.TheirTotal >= said.Received, $"signed {said.Received} as received, remembers {state.TheirTotal}");
         }
 
         foreach ((ChannelId channel, UInt128 acknowledged) in _acknowledged)

@@ -65,10 +65,11 @@ public sealed class RowFixtureTests
         EverFunded = true,
         UncreditedA = Amounts.Max,
         UncreditedB = Amounts.Max,
+        SaidReceived = Amounts.Max,
     };
 
     private static readonly string LargestHex =
-        "02" + "3f" + Repeat(Max14, 7) + "ffffffff" + Repeat("ff", 65) + Repeat(Max14, 2) + "ffffffffffffffff" + Repeat(Max14, 2);
+        "02" + "7f" + Repeat(Max14, 7) + "ffffffff" + Repeat("ff", 65) + Repeat(Max14, 2) + "ffffffffffffffff" + Repeat(Max14, 3);
 
     [Fact]
     public void Terms_LieAsDocumented()
@@ -322,7 +323,7 @@ public sealed class RowFixtureTests
     public void FlagThatIsNotKnown_Throws()
     {
         byte[] state = Convert.FromHexString(DistinctHex);
-        state[1] |= 64;
+        state[1] |= 128;
         Assert.Throws<StoreException>(() => StateRow.Read(state));
         byte[] terms = Convert.FromHexString(CountingHex);
         terms[1] |= 128;

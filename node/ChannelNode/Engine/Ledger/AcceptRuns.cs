@@ -88,7 +88,7 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
     private Refusal TryAccept(LedgerTurn turn, in UpdateRun run, int at, int newest, in VerifiedUpdate verified)
     {
         ChannelSlot slot = run.Slot;
-        UInt128 before = slot.Working.TheirSent;
+        UInt128 before = slot.Working.TheirTotal;
         UInt128? start = null;
         for (; at != newest && batch.Updates[at].Sent <= before; at = batch.Updates[at].After)
             start = batch.Updates[at].Sent; // Known already.
