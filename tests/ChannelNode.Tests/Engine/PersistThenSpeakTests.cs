@@ -130,7 +130,7 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
         _store.Committing = _ =>
         {
             committing.Set();
-            goOn.Wait();
+            goOn.Wait(TimeSpan.FromSeconds(10)); // A turn beside it would wait here for ever.
         };
         await _ledger.EnqueueAsync(new AwaitedPayment(_slot, 20, default, "key", false, CancellationToken.None), CancellationToken.None);
         committing.Wait();

@@ -221,6 +221,42 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
         Assert.Equal(answers.Length, failures);
     }
 
+    /// <summary>Of a hundred blocks that are read together some always fail: that must not cost the others.</summary>
+    [Fact]
+    public async Task Follow_FarBehindThroughAnRpcThatFailsNowAndThen_CatchesUp()
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "http");
+        Channel channel = bench.NewChannel();
+        ChainBlock? newest = null;
+        await foreach (ChainBatch batch in FollowAsync(bench.Alice))
+        {
+            newest = batch.Cursor;
+            if (batch.IsCaughtUp) break;
+        }
+
+        await anvil.MineAsync(90);
+        await bench.Alice.DepositAsync(channel, Side.A, 5, null, default);
+        int asked = 0, failed = 0;
+        using var proxy = new RpcProxy(anvil.HttpUrl, (method, request) =>
+        {
+            bool isOld = method == "eth_getBlockByNumber" && request.GetProperty("params")[0].GetString()![0] == '0';
+            if (!isOld || Interlocked.Increment(ref asked) % 10 != 0) return null;
+            Interlocked.Increment(ref failed);
+            return RpcProxy.Error(request, "not now");
+        });
+        await using EthereumChain chain = await ChainBench.ConnectAsync(proxy.Url, bench.Contract, anvil.Keys[3]);
+
+        List<UInt128> pots = [];
+        await foreach (ChainBatch batch in FollowAsync(chain, [newest!]))
+        {
+            pots.AddRange(PotsOf(channel.Id, batch));
+            if (batch.IsCaughtUp) break;
+        }
+
+        Assert.Equal([5], pots);
+        Assert.True(failed > 5, $"only {failed} of {asked} questions failed");
+    }
+
     [Fact]
     public async Task Follow_ThroughALostConnection_ConnectsAgainAndMissesNothing()
     {

@@ -128,6 +128,24 @@ public sealed class StuckJobTests : IAsyncLifetime
         await bench.MineUntilAsync(unblocked, JobStatus.Done);
     }
 
+    /// <summary>No block is mined meanwhile: who filled one after the other would never come to the second.</summary>
+    [Fact]
+    public async Task NoncesThatAStrangerLeftEmpty_AreTakenTogether()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        List<string> strangers = [];
+        for (ulong nonce = 0; nonce < 3; nonce++) strangers.Add(await bench.SendAsStrangerAsync(nonce, 5 * Gwei));
+        Channel channel = bench.NewChannel();
+        JobEntry entry = await bench.DepositAsync(channel, 1_000);
+        Assert.Equal(3UL, (await JobBench.UntilAsync(entry, JobStatus.Sent)).Nonce);
+
+        foreach (string hash in strangers) await _anvil.RpcAsync<object?>("anvil_dropTransaction", hash);
+        await JobBench.UntilAsync(entry, _ => bench.Jobs.All.Count(other => other.Job is { Kind: JobKind.Unblock, Status: JobStatus.Sent }) == 3);
+        await bench.MineUntilAsync(entry, JobStatus.Done);
+
+        Assert.Equal((1_000UL, 4UL), ((ulong)await bench.PotAsync(channel), await bench.NonceAsync()));
+    }
+
     [Fact]
     public async Task TransactionThatWaits_DoesNotMakeItsOwnJobPointless()
     {
@@ -234,6 +252,26 @@ public sealed class StuckJobTests : IAsyncLifetime
         await bench.MineUntilAsync(dispute, job => !job.IsActive);
 
         Assert.Equal(JobStatus.Done, dispute.Job.Status);
+    }
+
+    /// <summary>No pool would take more, and what is signed last is all that is told again.</summary>
+    [Fact]
+    public async Task Replacement_ForWhoseUsualOfferTheAccountIsShort_OffersWhatThereIs()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        Channel channel = bench.NewChannel();
+        JobEntry dispute = await bench.DepositAsync(channel, 1_000, JobKind.Dispute, await _anvil.NowSecondsAsync() + 600);
+        JobAttempt first = (await JobBench.UntilAsync(dispute, JobStatus.Sent)).Attempts[0];
+        UInt128 forGas = (UInt128)first.Gas * 60 * Gwei;
+        await _anvil.RpcAsync<object?>("anvil_setBalance", bench.Key.Address.ToString(), Quantity.Format(forGas + 1_000));
+
+        await bench.SetBaseFeeAsync(50 * Gwei);
+        await _anvil.MineAsync();
+        await JobBench.UntilAsync(dispute, job => job.Attempts.Count > 1);
+        Job done = await bench.MineUntilAsync(dispute, job => !job.IsActive);
+
+        Assert.Equal(JobStatus.Done, done.Status);
+        Assert.All(done.Attempts, attempt => Assert.InRange(attempt.GasCostMax, UInt128.One, forGas));
     }
 
     [Fact]
