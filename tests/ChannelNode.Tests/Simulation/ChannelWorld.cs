@@ -6,8 +6,8 @@ using Xunit;
 namespace ChannelNode.Tests.Simulation;
 
 /// <summary>
-/// Two whole nodes, in a third of the runs a watchtower, three channels, a chain, an RPC, a network, disks and clocks, and everything that goes
-/// wrong with them, from one seed and on one thread. After every step <see cref="WorldTruth"/> holds; in the end, when the
+/// Two whole nodes, in a third of the runs a watchtower, three channels and in a third a fourth that they agree on their way, a
+/// chain, an RPC, a network, disks and clocks, and everything that goes wrong with them, from one seed and on one thread. After every step <see cref="WorldTruth"/> holds; in the end, when the
 /// faults have stopped, everybody is paid.
 /// </summary>
 internal sealed class ChannelWorld
@@ -21,6 +21,9 @@ internal sealed class ChannelWorld
     [
         new(new Address(0, 0, 0xA0), new Address(0, 0, 0xA1)), new(new Address(0, 0, 0xB0), new Address(0, 0, 0xB1)),
     ];
+
+    /// <summary>Channels that both know when it begins.</summary>
+    private const int AgreedBefore = 3;
 
     private readonly int _steps;
     private readonly Channel[] _channels;
@@ -45,7 +48,8 @@ internal sealed class ChannelWorld
             new("a", Parties[0], options, new SimulatedDisk { IsLying = lyingDisks }),
             new("b", Parties[1], options, new SimulatedDisk { IsLying = lyingDisks }) { IsHonest = !HasAdversary },
         ];
-        _channels = [.. Enumerable.Range(0, 3).Select(NewChannel)];
+        _channels = [.. Enumerable.Range(0, AgreedBefore).Select(NewChannel)];
+        if (Random.Next(3) == 0) _channels = [.. _channels, NewChannel(AgreedBefore)];
         Truth = new WorldTruth(Network, _channels);
         Tower = new WorldTower(this, new SimulatedDisk { IsLying = lyingDisks }, hasTower);
         Homes = hasTower ? [.. Places, Tower] : [.. Places];
@@ -69,6 +73,11 @@ internal sealed class ChannelWorld
     public IReadOnlyList<WorldPlace> Places { get; }
 
     public IReadOnlyList<Channel> Channels => _channels;
+
+    /// <summary>Both sides know it; one that is not agreed yet is proposed by its side A.</summary>
+    public bool IsAgreed(Channel channel) => IsAgreedBefore(channel) || Network.Head.Contract.WasFunded(channel.Id);
+
+    public static bool IsAgreedBefore(Channel channel) => channel.Id.Value.W3 <= AgreedBefore;
 
     public WorldTruth Truth { get; }
 
@@ -97,6 +106,7 @@ internal sealed class ChannelWorld
     {
         DataDirectory = "",
         KeyFile = "",
+        DisputeWindowSecondsMin = 1,
         RpcUrl = "",
         Contract = new Address(0xc0, 0xff, 0xee),
         ReorgDepthMax = 32,
@@ -119,9 +129,9 @@ internal sealed class ChannelWorld
     private Channel NewChannel(int index)
     {
         ChannelId id = new(new Bytes32(0, 0, 0, (ulong)index + 1));
-        int payer = index == 2 ? Random.Next(2) : 0;
+        int payer = index >= 2 ? Random.Next(2) : 0;
         ChannelTerms terms = new(
-            Parties[payer], Parties[1 - payer], Address.Zero, WindowSeconds, OneWay: index == 2, id.Value);
+            Parties[payer], Parties[1 - payer], Address.Zero, WindowSeconds, OneWay: index == 2 || (index > 2 && Random.Next(2) == 0), id.Value);
         return new Channel(id, terms, Side.A);
     }
 
@@ -130,7 +140,7 @@ internal sealed class ChannelWorld
     {
         SimulatedStore store = new(place.Disk);
         IStoreBatch batch = store.NewBatch();
-        foreach (Channel channel in _channels)
+        foreach (Channel channel in _channels.Take(AgreedBefore))
         {
             batch.PutChannel(channel with { OurSide = WorldTruth.SidesOf(place, channel).Ours });
             batch.PutState(channel.Id, default);
@@ -144,7 +154,7 @@ internal sealed class ChannelWorld
     /// <summary>Some deposits are old when it begins.</summary>
     private void Fund()
     {
-        foreach (Channel channel in _channels)
+        foreach (Channel channel in _channels.Take(AgreedBefore))
         {
             Deposit(channel, Side.A, (UInt128)Random.Next(200, 1_500));
             if (!channel.Terms.OneWay && Random.Next(2) == 0) Deposit(channel, Side.B, (UInt128)Random.Next(200, 1_500));
@@ -339,7 +349,7 @@ internal sealed class ChannelWorld
     private void Revive(WorldHome home)
     {
         if (home.Process is null && home.DownUntilMs <= Time.NowMs) Start(home);
-        if (home.Weather.IsPoor && home.PoorUntilMs <= Time.NowMs) (home.Weather.IsPoor, home.Weather.IsDown) = (false, false);
+        if (home.Weather.IsPoor && home.PoorUntilMs <= Time.NowMs) home.Weather.Clear();
         if (Places.All(it => it.IsUp && it.Life!.Session is null) && Faults.PartitionedUntilMs <= Time.NowMs) Connect();
     }
 

@@ -21,7 +21,7 @@ internal sealed class SimulatedLife : SimulatedProcess
             network, us.Signer, weather, random, time, options.ReorgDepthMax, options.Contract, log.Trace);
         Node = new Node(
             options, us, Store, Machine, new TestScheme(us.Signer),
-            (_, _, _) => throw new InvalidOperationException("nobody dials in a simulation"),
+            (_, _, _) => throw new RefusalException(Refusal.PeerOffline, "nobody dials in a simulation"),
             (tower, cancel) => guard!(this, tower, cancel), time, log);
     }
 
@@ -74,7 +74,8 @@ internal sealed class SimulatedLife : SimulatedProcess
         Run(diskIsSlow: false);
     }
 
-    public ChannelState StateOf(ChannelId id) => Node.Book.Get(id).State;
+    /// <summary>As far as it knows the channel.</summary>
+    public ChannelState StateOf(ChannelId id) => Node.Book.Find(id)?.State ?? default;
 
     /// <summary>Asks for a payment; what becomes of it is known later.</summary>
     public AwaitedPayment Pay(ChannelId channel, UInt128 amount, string key)

@@ -20,6 +20,9 @@ internal sealed class RpcWeather
     public bool CutAtNextBroadcast { get; set; }
 
     public bool IsCut { get; set; }
+
+    /// <summary>The chain is reached well again.</summary>
+    public void Clear() => (IsPoor, IsDown, ReceiptsLagBlocks) = (false, false, 0);
 }
 
 /// <summary>The chain as one node's RPC shows it: several machines behind one address, some of which lag.</summary>
@@ -27,7 +30,9 @@ internal sealed class SimulatedMachine(
     SimulatedNetwork network, Address account, RpcWeather weather, Random random, TimeProvider time, uint depthMax, Address contract,
     Action<string> trace) : IChain
 {
-    private const int LagMax = 3;
+    /// <summary>A machine lags by less.</summary>
+    public const int LagMax = 3;
+
     private const ulong Gas = 80_000;
 
     private static readonly TimeSpan Poll = TimeSpan.FromSeconds(2);

@@ -68,6 +68,7 @@ internal sealed class WorldFaults(ChannelWorld world)
             case WorldFault.SlowDisk: home.SlowDiskUntilMs = NowMs + world.Random.Next(1_000, 15_000); break;
             case WorldFault.Attack: Attack(); break;
             case WorldFault.Repeat: world.Tower.Repeat(); break;
+            case WorldFault.Stranger: world.Tower.MeetStranger(); break;
         }
     }
 
@@ -83,6 +84,7 @@ internal sealed class WorldFaults(ChannelWorld world)
         14 => WorldFault.Pool,
         15 => WorldFault.SlowDisk,
         16 when world.Tower.IsThere => WorldFault.Repeat,
+        17 when world.Tower.IsThere => WorldFault.Stranger,
         >= 20 when world.HasAdversary => WorldFault.Attack,
         _ => null,
     };
@@ -104,6 +106,9 @@ internal sealed class WorldFaults(ChannelWorld world)
     private void SpoilRpc(WorldHome home, bool isDown)
     {
         (home.Weather.IsPoor, home.Weather.IsDown) = (true, isDown);
+        // With what other machines lag, less than a nonce is deep before it says anything.
+        int lagMax = (int)world.Places[0].Options.ConfirmationsLarger - SimulatedMachine.LagMax;
+        home.Weather.ReceiptsLagBlocks = world.Random.Next(3) == 0 ? world.Random.Next(lagMax + 1) : 0;
         home.PoorUntilMs = NowMs + Long();
         world.Log.Trace($"the RPC of {home.Name} is {(isDown ? "down" : "poor")} for {(home.PoorUntilMs - NowMs) / 1_000} s");
     }
@@ -152,7 +157,7 @@ internal sealed class WorldFaults(ChannelWorld world)
                 victim.Arriving.Enqueue((victim.Arriving.Count > 0 ? victim.Arriving.Last().AtMs : NowMs, again));
                 world.Log.Trace("b repeats a message");
                 break;
-            case 1:
+            case 1 when world.IsAgreed(channel):
                 world.Deposit(channel, SideOf(channel, cheat), (UInt128)world.Random.Next(100, 900));
                 world.Log.Trace($"b deposits into {ContractCall.Name(channel.Id)}");
                 break;
@@ -219,7 +224,8 @@ internal sealed class WorldFaults(ChannelWorld world)
         foreach (WorldHome home in world.Homes)
         {
             if (home is WorldPlace { IsHonest: false }) continue;
-            (home.Weather.IsPoor, home.Weather.IsDown, home.Weather.CutAtNextBroadcast) = (false, false, false);
+            home.Weather.Clear();
+            home.Weather.CutAtNextBroadcast = false;
             home.SlowDiskUntilMs = 0;
             if (home.Process is { } process) process.Store.CutAtNextCommit = null;
             else if (_hasStopped || home is not WorldPlace place || !MayStayAway(place)) home.DownUntilMs = 0;
@@ -239,7 +245,8 @@ internal sealed class WorldFaults(ChannelWorld world)
         Calm();
         WorldPlace cheat = world.Places[1];
         if (cheat.IsHonest) return;
-        (cheat.Weather.IsPoor, cheat.Weather.IsDown, cheat.SlowDiskUntilMs) = (false, false, 0);
+        cheat.Weather.Clear();
+        cheat.SlowDiskUntilMs = 0;
         if (world.Random.Next(2) == 0)
         {
             world.CutPower(cheat);

@@ -124,7 +124,7 @@ internal sealed class WorldJournal(string name)
         if (last < 0 && store.Cursor is not null) return $"the cursor is at {store.Cursor}";
         _taken = moves[..(last + 1)];
         foreach (ChainEvent what in _taken.SelectMany(batch => batch.Events))
-            if (!store.FindChannel(what.Channel)!.State.EverFunded) _late.Add(what.Channel);
+            if (store.FindChannel(what.Channel) is not { State.EverFunded: true }) _late.Add(what.Channel);
         (_compared, _cursor) = (0, 0);
         _expected.Clear();
         _undoable.Clear();

@@ -14,6 +14,7 @@ internal enum WorldFault
     SlowDisk,
     Attack,
     Repeat,
+    Stranger,
 }
 
 /// <summary>

@@ -19,6 +19,9 @@ internal sealed class WorldTally
 
     public int Delivered { get; set; }
 
+    /// <summary>Channels that were agreed on the way, and paid in.</summary>
+    public int Opened { get; set; }
+
     /// <summary>Messages that ended a session.</summary>
     public int Malformed { get; set; }
 
@@ -35,6 +38,7 @@ internal sealed class WorldTally
         Closings = a.Closings + b.Closings,
         Deposits = a.Deposits + b.Deposits,
         Delivered = a.Delivered + b.Delivered,
+        Opened = a.Opened + b.Opened,
         Malformed = a.Malformed + b.Malformed,
         Rescues = a.Rescues + b.Rescues,
     };
@@ -42,5 +46,5 @@ internal sealed class WorldTally
     public override string ToString() =>
         $"{Accepted} acceptances, {Delivered} payments delivered, {PowerCuts} power cuts, {Reorganizations} reorganisations, "
         + $"{Attacks} attacks, {Malformed} malformed messages, {Disputes} disputes, "
-        + $"{Rescues} of them or claims by towers, {Closings} closings, {Deposits} deposits by nodes";
+        + $"{Rescues} of them or claims by towers, {Closings} closings, {Deposits} deposits by nodes, {Opened} channels agreed and paid in on the way";
 }

@@ -15,6 +15,7 @@ internal sealed class WorldTower(ChannelWorld world, SimulatedDisk disk, bool is
     private readonly Dictionary<(WorldPlace Place, ChannelId Channel), GuardedTotals> _acknowledged = [];
     private readonly List<(WorldPlace Place, byte[] Frame)> _heard = [];
     private readonly PriorityQueue<(WorldGuardSession, byte[] Bytes, bool ToTower), (long AtMs, int Number)> _underWay = new();
+    private readonly WorldStranger _stranger = new(world);
     private int _number;
 
     /// <summary>Whether there is one in this run.</summary>
@@ -123,6 +124,15 @@ internal sealed class WorldTower(ChannelWorld world, SimulatedDisk disk, bool is
         world.Carefully(this, () => Life!.Do(() => session.Serve(old[world.Random.Next(old.Length)], null)));
     }
 
+    /// <summary>Somebody whom it does not know comes to it.</summary>
+    public void MeetStranger()
+    {
+        if (!IsUp) return;
+        world.Log.Trace("a stranger comes to the tower");
+        byte[][] heard = [.. _heard.Select(it => it.Frame)];
+        world.Carefully(this, () => Life!.Do(() => _stranger.Act(Life, heard)));
+    }
+
     /// <summary>An answer leaves: it covers all that was given, and is on disk already.</summary>
     private void Acknowledge(WorldPlace place, IReadOnlyList<GuardRequest> given, GuardAnswer answer)
     {
@@ -146,6 +156,7 @@ internal sealed class WorldTower(ChannelWorld world, SimulatedDisk disk, bool is
     /// <summary>What it has said outlives it.</summary>
     public void CheckTheEnd()
     {
+        world.Tally.Malformed += _stranger.Malformed;
         if (!IsThere) return;
         world.CutPower(this);
         CheckKept(new SimulatedStore(Disk));
@@ -171,6 +182,7 @@ internal sealed class WorldTower(ChannelWorld world, SimulatedDisk disk, bool is
     /// <summary>After every turn: what it has said it has, and of the chain it knows what a rescan says.</summary>
     public void Check()
     {
+        _stranger.Check();
         if (Life is not { } life || life.Turns == TurnsChecked) return;
         TurnsChecked = life.Turns;
         CheckKept(life.Store);

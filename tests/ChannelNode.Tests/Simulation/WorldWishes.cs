@@ -7,6 +7,8 @@ namespace ChannelNode.Tests.Simulation;
 /// <summary>What applications and operators want: payments and deposits, once each, closings and claims whenever.</summary>
 internal sealed class WorldWishes(ChannelWorld world)
 {
+    private const string Opening = "opening";
+
     private readonly List<WorldWish> _payments = [];
     private readonly List<WorldWish> _deposits = [];
     private readonly List<(SimulatedLife Life, ChannelId Channel, Task Task)> _operations = [];
@@ -22,6 +24,12 @@ internal sealed class WorldWishes(ChannelWorld world)
         WorldPlace place = world.Places[world.Random.Next(2)];
         Channel channel = world.Channels[world.Random.Next(world.Channels.Count)];
         if (!place.IsUp) return;
+        if (place.Life!.Node.Book.Find(channel.Id) is null)
+        {
+            WishToOpen(place, channel);
+            return;
+        }
+
         switch (world.Random.Next(100))
         {
             case < 80:
@@ -50,6 +58,28 @@ internal sealed class WorldWishes(ChannelWorld world)
         }
     }
 
+    /// <summary>By side A: it proposes the channel and makes the first deposit, once, however often it asks.</summary>
+    private void WishToOpen(WorldPlace place, Channel channel)
+    {
+        if (WorldTruth.SidesOf(place, channel).Ours != Side.A) return;
+        if (_deposits.Find(it => it.Key == Opening) is { } known)
+        {
+            AskAgain(known);
+            return;
+        }
+
+        _deposits.Add(new WorldWish(place, channel.Id, (UInt128)world.Random.Next(600, 1_500), Opening));
+        Ask(_deposits[^1]);
+    }
+
+    private Task OpenAsync(WorldWish wish, SimulatedLife life)
+    {
+        ChannelTerms terms = world.Channels.First(it => it.Id == wish.Channel).Terms;
+        OpenChannelOrder order = new(
+            "", world.Other(wish.Place).Us.Signer, terms.Token, wish.Amount, terms.DisputeWindowSeconds, terms.OneWay, terms.Salt);
+        return life.Node.Funding.OpenAsync(order, Unwatched, default);
+    }
+
     private static void Unwatched(OperationStep step) { }
 
     private void Begin(WorldPlace place, ChannelId channel, JobKind what, Func<ChannelSlot, Task> run)
@@ -68,7 +98,7 @@ internal sealed class WorldWishes(ChannelWorld world)
         world.Carefully(place, () =>
         {
             if (wish.Key[0] == 'p') wish.Payment = life.Pay(wish.Channel, wish.Amount, wish.Key);
-            else life.Do(() => wish.Deposit = life.Node.Funding.DepositAsync(
+            else life.Do(() => wish.Deposit = wish.Key == Opening ? OpenAsync(wish, life) : life.Node.Funding.DepositAsync(
                 life.Node.Book.Get(wish.Channel), wish.Amount, gasless: false, wish.Key, Unwatched, default));
         });
     }
@@ -126,6 +156,8 @@ internal sealed class WorldWishes(ChannelWorld world)
         foreach (WorldWish wish in _deposits) CheckDeposit(wish);
         foreach (WorldWish wish in _payments) CheckPayment(wish);
         _jobs.CheckTheEnd();
+        world.Tally.Opened += world.Channels.Count(
+            it => !ChannelWorld.IsAgreedBefore(it) && world.Places.Any(place => place.Words.AcknowledgedOf(it.Id) > 0));
         CountCalls();
     }
 
@@ -143,7 +175,7 @@ internal sealed class WorldWishes(ChannelWorld world)
         Assert.True(made <= 1, $"{wish.Key} of {wish.Place.Name} was made {made} times");
         world.Tally.Deposits += made;
         if (!wish.Place.IsUp) return;
-        string purpose = $"deposit/{wish.Channel}/{wish.Key}";
+        string purpose = wish.Key == Opening ? $"open/{wish.Channel}" : $"deposit/{wish.Channel}/{wish.Key}";
         Job? job = wish.Place.Life!.Node.Jobs.All.FirstOrDefault(it => it.Job.Purpose == purpose)?.Job;
         bool isDone = job?.Status == JobStatus.Done;
         Assert.True(isDone == (made == 1), $"{wish.Key} of {wish.Place.Name} is {job?.Status}, and was made {made} times");
