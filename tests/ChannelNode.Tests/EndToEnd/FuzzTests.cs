@@ -77,15 +77,7 @@ public sealed class FuzzTests(AnvilFixture anvil, ITestOutputHelper output) : IA
         output.WriteLine($"memory at most: node {_node.Process.ResidentBytesMax() >> 20} MiB, tower {_tower.Process.ResidentBytesMax() >> 20} MiB");
         Assert.InRange(_node.Process.ResidentBytesMax(), 1, ResidentBytesMax);
         Assert.InRange(_tower.Process.ResidentBytesMax(), 1, ResidentBytesMax);
-        try
-        {
-            await PayAsync();
-        }
-        catch (RpcException error)
-        {
-            Wire.GetInfoResponse info = await _node.Api.GetInfoAsync(new Wire.GetInfoRequest());
-            Assert.Fail($"CHANNELNODE_FUZZ_SEED={Seed}: {error.Status}; peers {info.Peers}; the node said\n{_node.LogTail}");
-        }
+        await PayAsync();
     }
 
     private async Task RpcsAsync(string url, params ServiceDescriptor[] services)
@@ -241,9 +233,19 @@ public sealed class FuzzTests(AnvilFixture anvil, ITestOutputHelper output) : IA
         await _peer.UntilAsync(channel, it => it.Status == Wire.ChannelStatus.Open);
         for (int payment = 1; payment <= 20; payment++)
         {
-            Wire.PayResponse paid = await _node.Api.PayAsync(
-                new Wire.PayRequest { Payment = new Wire.Payment { ChannelId = channel, Amount = "10" } }, deadline: DateTime.UtcNow.AddSeconds(20));
-            Assert.Equal((payment * 10).ToString(CultureInfo.InvariantCulture), paid.TotalSent);
+            try
+            {
+                Wire.PayResponse paid = await _node.Api.PayAsync(
+                    new Wire.PayRequest { Payment = new Wire.Payment { ChannelId = channel, Amount = "10" } }, deadline: DateTime.UtcNow.AddSeconds(20));
+                Assert.Equal((payment * 10).ToString(CultureInfo.InvariantCulture), paid.TotalSent);
+            }
+            catch (RpcException error)
+            {
+                Assert.Fail(
+                    $"CHANNELNODE_FUZZ_SEED={Seed}: payment {payment}: {error.Status}\n{await Situation.OfAsync("payer", _node.Api, channel)}"
+                    + $"{await Situation.OfAsync("payee", _peer.Api, channel)}{Situation.Of("payee", _peer.Host.Node, channel)}"
+                    + $"the payer said\n{_node.LogTail}");
+            }
         }
     }
 }
