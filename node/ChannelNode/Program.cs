@@ -348,7 +348,7 @@ internal sealed class NodeHost : Host
             .AddSingleton(Node)
             .AddSingleton(identity)
             .AddSingleton(tokens)
-            .AddSingleton(new PeerAdmission(options, TimeProvider.System))
+            .AddSingleton(new PeerAdmission(options, Node.Book.Funded, TimeProvider.System))
             .AddSingleton<IServiceMethodProvider<PeerGrpcService>, PeerMethods>();
     }
 }
