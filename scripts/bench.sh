@@ -7,7 +7,7 @@
 #   scripts/bench.sh --quick        a look in about a minute, once it is compiled
 #   scripts/bench.sh --json FILE    also every figure as JSON lines
 #   scripts/bench.sh --check        exits with 1 when a bar is missed
-#   scripts/bench.sh --only 1,4     some classes: 1 (with 2) to 12, rivals
+#   scripts/bench.sh --only 1,4     some classes: 1 (with 2) to 13, rivals
 #   scripts/bench.sh --plot         draws latency against load and throughput against channels, into
 #                                   tests/ChannelNode.Benchmarks/results, with the figures that they were made from
 set -euo pipefail

@@ -348,7 +348,7 @@ internal sealed class NodeHost : Host
             .AddSingleton(Node)
             .AddSingleton(identity)
             .AddSingleton(tokens)
-            .AddSingleton(PeerAdmission.ToNode(options, TimeProvider.System))
+            .AddSingleton(PeerAdmission.ToNode(options, Node.Book.Funded, TimeProvider.System))
             .AddSingleton<IServiceMethodProvider<PeerGrpcService>, PeerMethods>();
     }
 }

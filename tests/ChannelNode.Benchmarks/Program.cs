@@ -2,7 +2,7 @@ using BenchmarkDotNet.Running;
 using ChannelNode.Benchmarks;
 using ChannelNode.Benchmarks.Load;
 
-// load: the whole node under traffic. echo: what it compares the wire with. parts: what one update costs in its parts, by BenchmarkDotNet.
+// load: the whole node under traffic. echo: what it compares the wire with. crowd: peers beside those measured. parts: what one update costs in its parts, by BenchmarkDotNet.
 switch (args)
 {
     case ["load", .. var rest]:
@@ -10,6 +10,8 @@ switch (args)
     case ["echo"]:
         await ChannelNode.Benchmarks.Load.Rig.EchoServer.ServeAsync();
         return 0;
+    case ["crowd", .. var rest]:
+        return await ChannelNode.Benchmarks.Load.Rig.CrowdProcess.RunAsync(rest);
     case ["parts", .. var rest]:
         BenchmarkRunner.Run<UpdateBenchmarks>(args: rest);
         BenchmarkRunner.Run<FrameBenchmarks>(args: rest);

@@ -197,7 +197,7 @@ internal sealed class Node : IAsyncDisposable
         await _stopping.CancelAsync();
         try
         {
-            await Task.WhenAll([.. Loops, _backingUp]);
+            await Task.WhenAll([.. Loops, _backingUp, Book.Funded.StopAsync()]);
         }
         catch (Exception)
         {

@@ -9,7 +9,7 @@ internal sealed record LoadOptions
         load [--quick] [--only CLASS[,CLASS...]] [--seconds N] [--json FILE] [--check] [--sweep]
 
           --quick   a look in under a minute: short runs, class 8 with 100,000 channels, class 9 with 1,000,000 updates
-          --only    some of: 1 (with 2), 3, 4, 5, 6, 7 (runs 1 first), 8, 9, 10, 11, 12, rivals
+          --only    some of: 1 (with 2), 3, 4, 5, 6, 7 (runs 1 first), 8, 9, 10, 11, 12, 13, rivals
           --seconds of one measured run; 30, or 2.5 with --quick
           --json    writes every figure as JSON lines
           --check   exits with 1 when a bar is missed

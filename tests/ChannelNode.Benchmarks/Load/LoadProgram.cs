@@ -88,6 +88,7 @@ internal static class LoadProgram
         if (options.Wants("6")) await IdleLatency.RunAsync(bench);
         if (options.Wants("7")) await distinct.RunHalfAsync();
         if (options.Wants("10")) await BadNeighbours.RunAsync(bench);
+        if (options.Wants("13")) await Crowd.RunAsync(bench);
         if (options.Wants("12")) await StreamedPayments.RunAsync(bench);
         if (options.Wants("8")) await ManyChannels.RunAsync(bench);
         if (options.Wants("9")) await ManyUpdates.RunAsync(bench);

@@ -17,6 +17,9 @@ internal sealed class FuzzCalls : IDisposable
         StatusCode.NotFound,
     ];
 
+    /// <summary>Far above a call's deadline.</summary>
+    private static readonly TimeSpan WriteMax = TimeSpan.FromSeconds(10);
+
     private readonly GrpcChannel _channel;
     private readonly CallInvoker _calls;
 
@@ -70,13 +73,14 @@ internal sealed class FuzzCalls : IDisposable
         using var call = _calls.AsyncDuplexStreamingCall(Of(method, MethodType.DuplexStreaming), null, options);
         try
         {
-            foreach (byte[] input in inputs) await call.RequestStream.WriteAsync(input);
+            foreach (byte[] input in inputs) await call.RequestStream.WriteAsync(input).WaitAsync(WriteMax);
             if (isAborted) return;
             await call.RequestStream.CompleteAsync();
         }
-        catch (Exception ended) when (ended is RpcException or InvalidOperationException or HttpRequestException)
+        catch (Exception ended) when (ended is RpcException or InvalidOperationException or HttpRequestException or TimeoutException)
         {
-            // It was refused meanwhile: the reason is what is heard next.
+            // It was refused meanwhile: the reason is what is heard next. Where that comes while a message waits for room, .NET's
+            // HTTP/2 client may wait on for ever, past the deadline and the end of the connection.
         }
 
         while (await call.ResponseStream.MoveNext(CancellationToken.None))

@@ -1,8 +1,10 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using ChannelNode.Core;
+using ChannelNode.Grpc;
 using ChannelNode.Signing;
 using Google.Protobuf.Reflection;
 using Grpc.Core;
@@ -63,6 +65,7 @@ public sealed class FuzzTests(AnvilFixture anvil, ITestOutputHelper output) : IA
     [Fact]
     public async Task HostileInputAtEveryDoor_IsRefusedByName_AndTheNodePaysAfterwards()
     {
+        double before = await PayManyAsync();
         await RpcsAsync(_node.ApiUrl, Wire.NodeService.Descriptor, Health.Descriptor, ServerReflection.Descriptor);
         await RpcsAsync(_node.PeerUrl, Wire.PeerService.Descriptor);
         await RpcsAsync(_tower.Url, Wire.WatchtowerService.Descriptor);
@@ -77,15 +80,9 @@ public sealed class FuzzTests(AnvilFixture anvil, ITestOutputHelper output) : IA
         output.WriteLine($"memory at most: node {_node.Process.ResidentBytesMax() >> 20} MiB, tower {_tower.Process.ResidentBytesMax() >> 20} MiB");
         Assert.InRange(_node.Process.ResidentBytesMax(), 1, ResidentBytesMax);
         Assert.InRange(_tower.Process.ResidentBytesMax(), 1, ResidentBytesMax);
-        try
-        {
-            await PayAsync();
-        }
-        catch (RpcException error)
-        {
-            Wire.GetInfoResponse info = await _node.Api.GetInfoAsync(new Wire.GetInfoRequest());
-            Assert.Fail($"CHANNELNODE_FUZZ_SEED={Seed}: {error.Status}; peers {info.Peers}; the node said\n{_node.LogTail}");
-        }
+        await PayAsync();
+        double after = await PayManyAsync();
+        output.WriteLine($"streamed payments a second: {before:N0} before, {after:N0} after, {after / before:P0}");
     }
 
     private async Task RpcsAsync(string url, params ServiceDescriptor[] services)
@@ -234,6 +231,31 @@ public sealed class FuzzTests(AnvilFixture anvil, ITestOutputHelper output) : IA
         "/v1/credits:withdraw", "/v1/{id}", "/{id}", "/openapi/v1.json", "/channelnode.v1.NodeService/Pay",
     ];
 
+    /// <summary>As many as the node takes, in a channel of their own. All must be paid and counted; how quickly is only told.</summary>
+    private async Task<double> PayManyAsync()
+    {
+        const int messages = 40, perMessage = PaymentStream.PaymentsPerRequestMax;
+        string channel = await _node.OpenAsync(_peer.PeerUrl, "100000", oneWay: false);
+        await _peer.UntilAsync(channel, it => it.Status == Wire.ChannelStatus.Open);
+        Wire.StreamPaymentsRequest request = new();
+        for (int payment = 0; payment < perMessage; payment++) request.Payments.Add(new Wire.Payment { ChannelId = channel, Amount = "1" });
+        long begunAt = Stopwatch.GetTimestamp();
+        using var call = _node.Api.StreamPayments(deadline: DateTime.UtcNow.AddSeconds(60));
+        Task saying = Task.Run(async () =>
+        {
+            for (int message = 0; message < messages; message++) await call.RequestStream.WriteAsync(request);
+            await call.RequestStream.CompleteAsync();
+        });
+        HashSet<ulong> paid = [];
+        await foreach (Wire.StreamPaymentsResponse response in call.ResponseStream.ReadAllAsync())
+            Assert.All(response.Results, result => Assert.True(result.Refusal == Wire.Refusal.Unspecified && paid.Add(result.Index), $"{result}"));
+        double seconds = Stopwatch.GetElapsedTime(begunAt).TotalSeconds;
+        await saying;
+        Assert.Equal(messages * perMessage, paid.Count);
+        Assert.Equal((messages * perMessage).ToString(CultureInfo.InvariantCulture), (await _peer.ChannelAsync(channel)).Received);
+        return paid.Count / seconds;
+    }
+
     /// <summary>In a channel of its own: the victim may be closed by now, which its caller was free to ask for.</summary>
     private async Task PayAsync()
     {
@@ -241,9 +263,19 @@ public sealed class FuzzTests(AnvilFixture anvil, ITestOutputHelper output) : IA
         await _peer.UntilAsync(channel, it => it.Status == Wire.ChannelStatus.Open);
         for (int payment = 1; payment <= 20; payment++)
         {
-            Wire.PayResponse paid = await _node.Api.PayAsync(
-                new Wire.PayRequest { Payment = new Wire.Payment { ChannelId = channel, Amount = "10" } }, deadline: DateTime.UtcNow.AddSeconds(20));
-            Assert.Equal((payment * 10).ToString(CultureInfo.InvariantCulture), paid.TotalSent);
+            try
+            {
+                Wire.PayResponse paid = await _node.Api.PayAsync(
+                    new Wire.PayRequest { Payment = new Wire.Payment { ChannelId = channel, Amount = "10" } }, deadline: DateTime.UtcNow.AddSeconds(20));
+                Assert.Equal((payment * 10).ToString(CultureInfo.InvariantCulture), paid.TotalSent);
+            }
+            catch (RpcException error)
+            {
+                Assert.Fail(
+                    $"CHANNELNODE_FUZZ_SEED={Seed}: payment {payment}: {error.Status}\n{await Situation.OfAsync("payer", _node.Api, channel)}"
+                    + $"{await Situation.OfAsync("payee", _peer.Api, channel)}{Situation.Of("payee", _peer.Host.Node, channel)}"
+                    + $"the payer said\n{_node.LogTail}");
+            }
         }
     }
 }

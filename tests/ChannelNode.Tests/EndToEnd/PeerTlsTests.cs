@@ -64,7 +64,7 @@ public sealed class PeerTlsTests(AnvilFixture anvil)
 
         await New().ConnectAsync();
         await New().ConnectAsync();
-        RpcException full = await New().HearErrorAsync();
+        RpcException full = await Assert.ThrowsAsync<RpcException>(() => New().ConnectAsync());
         Refusals.AssertIs(full, StatusCode.ResourceExhausted, "TOO_MANY_SESSIONS", "sessions");
         Assert.Equal("2", Refusals.MetadataOf(full)["limit"]);
 

@@ -16,7 +16,12 @@ namespace ChannelNode.Tests.EndToEnd;
 internal sealed class RawPeer : IAsyncDisposable
 {
     private readonly GrpcChannel _channel;
-    private readonly AsyncDuplexStreamingCall<Wire.ExchangeRequest, Wire.ExchangeResponse> _call;
+    private static readonly Method<byte[], Wire.ExchangeResponse> Exchange = new(
+        MethodType.DuplexStreaming, Wire.PeerService.Descriptor.FullName, "Exchange",
+        new Marshaller<byte[]>(bytes => bytes, bytes => bytes),
+        new Marshaller<Wire.ExchangeResponse>(message => message.ToByteArray(), bytes => Wire.ExchangeResponse.Parser.ParseFrom(bytes)));
+
+    private readonly AsyncDuplexStreamingCall<byte[], Wire.ExchangeResponse> _call;
     private readonly Bytes32 _nonce = Bytes32.Read(RandomNumberGenerator.GetBytes(32));
     private Bytes32 _theirNonce;
     private readonly ulong _chainId;
@@ -26,8 +31,8 @@ internal sealed class RawPeer : IAsyncDisposable
     {
         (_chainId, _contract, Key) = (chainId, contract, key);
         Scheme = new SignatureScheme(key, chainId, contract);
-        _channel = GrpcChannel.ForAddress(url);
-        _call = new Wire.PeerService.PeerServiceClient(_channel).Exchange();
+        _channel = GrpcChannel.ForAddress(url, new GrpcChannelOptions { MaxSendMessageSize = null });
+        _call = _channel.CreateCallInvoker().AsyncDuplexStreamingCall(Exchange, null, default);
     }
 
     public PrivateKey Key { get; }
@@ -82,7 +87,20 @@ internal sealed class RawPeer : IAsyncDisposable
     public Task SayAsync(Wire.PeerMessage message)
     {
         Said.Add(message.Clone());
-        return _call.RequestStream.WriteAsync(new Wire.ExchangeRequest { Message = message });
+        return _call.RequestStream.WriteAsync(new Wire.ExchangeRequest { Message = message }.ToByteArray());
+    }
+
+    /// <summary>Says what need be no message. May be refused before all of it has left.</summary>
+    public async Task SayBytesAsync(byte[] bytes)
+    {
+        try
+        {
+            await _call.RequestStream.WriteAsync(bytes).WaitAsync(TimeSpan.FromSeconds(10));
+        }
+        catch (Exception ended) when (ended is RpcException or InvalidOperationException or TimeoutException)
+        {
+            // The reason is what is heard next.
+        }
     }
 
     public async Task<Wire.PeerMessage> HearAsync()

@@ -30,6 +30,10 @@ internal sealed class LedgerRig : IAsyncDisposable
         Ledger = new Ledger(book, Store, View, clock, options, NullLogger<Ledger>.Instance, policies: Policies);
         book.Add(Slot);
         Ledger.Start();
+        Peers = new Peers(book, Ledger, links, Scheme, clock, null!, Store, options, new Drain(), NullLogger<Peers>.Instance)
+        {
+            Dial = (_, _, _) => throw new InvalidOperationException("nobody is dialled here"),
+        };
         Session = new PeerSession(Link, book, Ledger, Scheme, clock, null!, options, NullLogger.Instance);
     }
 
@@ -44,6 +48,9 @@ internal sealed class LedgerRig : IAsyncDisposable
     public PeerLink Link { get; }
 
     public PeerSession Session { get; }
+
+    /// <summary>For sessions beside the first one.</summary>
+    public Peers Peers { get; }
 
     public CountingScheme Scheme { get; } = new(new TestScheme(Sample.PartyA.Signer));
 

@@ -24,6 +24,7 @@ internal sealed class ChannelBook
         _store = store;
         _links = links;
         _cache = new SlotCache(keptMax);
+        Funded = new FundedPeers(Pages);
         IStoreBatch corrections = store.NewBatch();
         foreach ((ChannelId id, Pending pending) in store.ReadPending())
         {
@@ -41,6 +42,9 @@ internal sealed class ChannelBook
     public ulong Count => _store.ChannelCount;
 
     public UnfundedChannels Unfunded => _unfunded;
+
+    /// <summary>Who is no stranger.</summary>
+    public FundedPeers Funded { get; }
 
     public PeerLinks Links => _links;
 
@@ -115,6 +119,7 @@ internal sealed class ChannelBook
     {
         Pending pending = PendingOf.State(state);
         _unfunded.Set(slot.Channel.Id, slot.Channel.Theirs.Signer, pending.HasFlag(Pending.Deposit));
+        if (state.EverFunded) Funded.Add(slot.Channel.Theirs.Signer);
         if (pending.HasFlag(Pending.Close)) _closing[slot.Channel.Id] = slot;
         else _closing.TryRemove(slot.Channel.Id, out _);
     }

@@ -48,12 +48,23 @@ internal sealed class InFlightPayments
     private const int RepeatsBeforeSweepMin = 64;
 
     private readonly Queue<Entry> _entries = new();
+    private readonly Queue<Entry> _acknowledged = new();
     private readonly List<Entry> _repeats = [];
     private int _sweepAt = RepeatsBeforeSweepMin;
 
     public int Count => _entries.Count;
 
-    public bool IsEmpty => _entries.Count == 0 && _repeats.Count == 0;
+    public bool IsEmpty => _entries.Count == 0 && _acknowledged.Count == 0 && _repeats.Count == 0;
+
+    /// <summary>
+    /// Payments above what is <paramref name="acknowledged"/>, also where that is of the turn in progress: the others are answered
+    /// when it is on disk.
+    /// </summary>
+    public int CountAbove(UInt128 acknowledged)
+    {
+        while (_entries.TryPeek(out Entry entry) && entry.Total <= acknowledged) _acknowledged.Enqueue(_entries.Dequeue());
+        return _entries.Count;
+    }
 
     /// <summary>A new payment; a null waiter stands for one whose caller is gone, since before a restart.</summary>
     public void Add(UInt128 total, PaymentRequest? waiter) => _entries.Enqueue(new Entry(total, waiter));
@@ -78,6 +89,7 @@ internal sealed class InFlightPayments
     public int Acknowledge(UInt128 total, SignedReceipt? receipt = null)
     {
         int paid = 0;
+        for (; _acknowledged.TryDequeue(out Entry counted); paid++) Answer(counted, receipt, repeated: false);
         while (_entries.TryPeek(out Entry entry) && entry.Total <= total)
         {
             _entries.Dequeue();

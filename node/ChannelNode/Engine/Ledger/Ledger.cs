@@ -263,7 +263,13 @@ internal sealed class Ledger : IAsyncDisposable
     /// <summary>Hands the slot's committed totals to the session, which signs them, with the payments that led there.</summary>
     private void Tell(ChannelSlot slot, ReadOnlySpan<byte> payments, bool anew)
     {
-        if (!slot.IsEstablished) return; // Told again when the peer is back.
+        if (!slot.IsEstablished)
+        {
+            // Told again when the peer is back; it may be already, in a session that began in this very turn and knew of nothing to ask.
+            slot.Link?.Reestablishing.Ask(slot);
+            return;
+        }
+
         if (anew) slot.UnderWay.Clear();
         slot.UnderWay.Add(slot.Working.Sent, _turn.CommittedAt);
         Counts.UpdatesTold++;

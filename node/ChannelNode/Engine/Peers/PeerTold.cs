@@ -22,7 +22,7 @@ internal sealed record PeerTold(bool RefusesAll, uint CountMax, IReadOnlyDiction
     public bool MustWait(ChannelSlot slot, UInt128 amount)
     {
         if (Refuse(slot, amount) is not null) return false;
-        if (slot.InFlight.Count + 1L > CountMax) return true;
+        if (CountMax != uint.MaxValue && slot.InFlight.CountAbove(slot.Working.Acknowledged) + 1L > CountMax) return true;
         UInt128 underWay = slot.Working.Sent - slot.Working.Acknowledged;
         return Tokens.TryGetValue(slot.Channel.Terms.Token, out TokenTold told) && underWay + amount > told.SumMax;
     }

@@ -14,7 +14,7 @@ internal sealed class Reestablishing(PeerLink link)
     private readonly HashSet<ChannelSlot> _underWay = [];
     private readonly Queue<ChannelSlot> _next = new();
 
-    /// <summary>Asks once in a session.</summary>
+    /// <summary>Asks once in a session, and again only where the answer counts no more: the chain told of an older life of the channel.</summary>
     public void Ask(ChannelSlot slot)
     {
         if (slot.AskedOn == link) return;
@@ -25,13 +25,15 @@ internal sealed class Reestablishing(PeerLink link)
 
     /// <summary>
     /// The peer has told where the channel stands. When it was not asked it wants to know the same, and is told. True
-    /// when that establishes the channel in this session.
+    /// when that establishes the channel in this session, or somebody may have waited for it.
     /// </summary>
     public bool Take(ChannelSlot slot)
     {
-        if (_underWay.Remove(slot)) AskNext();
+        bool isAnswer = _underWay.Remove(slot);
+        if (isAnswer) AskNext();
         else Tell(slot);
-        if (slot.IsEstablished) return false;
+        if (slot.AskedOn == link) slot.AskedOn = null; // Whoever finds it not established any more must be able to ask again.
+        if (slot.IsEstablished) return isAnswer;
         slot.EstablishedOn = link;
         return true;
     }
@@ -82,8 +84,7 @@ internal sealed class Reestablishing(PeerLink link)
         while (_underWay.Count < UnderWayMax && _next.TryDequeue(out ChannelSlot? slot))
         {
             if (slot.IsEstablished) continue; // The peer was first.
-            _underWay.Add(slot);
-            Tell(slot);
+            if (_underWay.Add(slot)) Tell(slot); // A question too many would be answered, and that answer taken for a question.
         }
     }
 

@@ -24,7 +24,7 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
         PeerTransport transport = new(node, identity, tls, call.ResponseStream, call.RequestStream);
         try
         {
-            PeerSession session = await transport.HandshakeAsync(expected, () => { }, cancel);
+            PeerSession session = await transport.HandshakeAsync(expected, _ => { }, cancel);
             _ = RunAsync(transport, session, call, channel);
             return session.Link;
         }

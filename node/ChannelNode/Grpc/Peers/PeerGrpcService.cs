@@ -13,8 +13,20 @@ internal sealed class PeerGrpcService(Node node, NodeIdentity identity, PeerAdmi
     {
         HttpContext http = context.GetHttpContext();
         using PeerAdmission.Seat seat = admission.Enter(http.Connection.RemoteIpAddress);
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, seat.Ended);
         PeerTransport transport = new(node, identity, SessionTls.OfCalled(http), requestStream, responseStream);
-        PeerSession session = await transport.HandshakeAsync(null, seat.BeginSession, context.CancellationToken);
-        await transport.RunAsync(session, context.CancellationToken);
+        try
+        {
+            PeerSession session = await transport.HandshakeAsync(null, seat.BeginSession, until.Token);
+            using CancellationTokenRegistration leaving = seat.Ended.UnsafeRegister(
+                static link => ((PeerLink)link!).End("its place was needed"), session.Link);
+            await transport.RunAsync(session, until.Token);
+        }
+        catch (OperationCanceledException) when (seat.Reason is not null)
+        {
+            // Told below, as where the session ended without an error.
+        }
+
+        if (seat.Reason is { } reason) throw reason;
     }
 }

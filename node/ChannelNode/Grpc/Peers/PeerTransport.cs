@@ -36,7 +36,7 @@ internal sealed class PeerTransport(
     /// Proves both identities and joins the engine. Throws <see cref="RefusalException"/> when the peer is not one for
     /// us, or not <paramref name="expected"/>, and what <paramref name="proven"/> throws when the peer has proven itself.
     /// </summary>
-    public async Task<PeerSession> HandshakeAsync(Address? expected, Action proven, CancellationToken cancel)
+    public async Task<PeerSession> HandshakeAsync(Address? expected, Action<Address> proven, CancellationToken cancel)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         limit.CancelAfter(Handshake.Timeout);
@@ -54,7 +54,7 @@ internal sealed class PeerTransport(
             if (tls.IsCaller) await WriteAsync(new Wire.PeerMessage { HelloProof = await handshake.ProofAsync(limit.Token) }, limit.Token);
             Wire.PeerMessage proof = await NextAsync(limit.Token);
             handshake.Take(proof.HelloProof ?? throw Handshake.Unexpected(proof.KindCase, "hello_proof"));
-            proven();
+            proven(handshake.Them.Signer);
             if (!tls.IsCaller) await WriteAsync(new Wire.PeerMessage { HelloProof = await handshake.ProofAsync(limit.Token) }, limit.Token);
 
             PeerLink link = new(handshake.Them.Signer, handshake.Them.Owner, node.Options.PeerQueueMax);

@@ -100,7 +100,8 @@ internal sealed class WatchtowerDialling(NodeIdentity identity, int messageBytes
         {
             try
             {
-                await writer.WriteAsync(message, cancel);
+                // Never without an end: a watchtower that reads nothing, or is gone in the middle, must not keep others unguarded.
+                await writer.WriteAsync(message, cancel).WaitAsync(AnswerMax, cancel);
             }
             catch (Exception ended) when (
                 ended is RpcException or InvalidOperationException or OperationCanceledException && !cancel.IsCancellationRequested)

@@ -21,8 +21,8 @@ internal sealed class WatchtowerGrpcService(Watchtower tower, NodeIdentity ident
         HttpContext http = context.GetHttpContext();
         using PeerAdmission.Seat seat = admission.Enter(http.Connection.RemoteIpAddress);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, tower.Stopping);
-        Address signer = await ShakeHandsAsync(requestStream, responseStream, SessionTls.OfCalled(http), ending.Token);
-        seat.BeginSession();
+        Address signer = await ShakeHandsAsync(requestStream, responseStream, SessionTls.OfCalled(http), seat, ending.Token);
+        seat.BeginSession(signer);
         using GuardSession session = tower.Sessions.Begin(signer);
         using CancellationTokenRegistration ended = session.Ended.Register(ending.Cancel);
         try
@@ -39,9 +39,9 @@ internal sealed class WatchtowerGrpcService(Watchtower tower, NodeIdentity ident
     /// <summary>The node proves itself first: nothing is signed for someone who only knocks.</summary>
     private async Task<Address> ShakeHandsAsync(
         IAsyncStreamReader<Wire.GuardRequest> requests, IServerStreamWriter<Wire.GuardResponse> responses, SessionTls tls,
-        CancellationToken cancel)
+        PeerAdmission.Seat seat, CancellationToken cancel)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel, seat.Ended);
         limit.CancelAfter(Handshake.Timeout);
         Handshake handshake = new(identity, WatchtowerWire.ProtocolVersion, tls.Presented);
         try
@@ -56,7 +56,7 @@ internal sealed class WatchtowerGrpcService(Watchtower tower, NodeIdentity ident
         }
         catch (OperationCanceledException error) when (!cancel.IsCancellationRequested)
         {
-            throw new RefusalException(
+            throw seat.Reason ?? new RefusalException(
                 Refusal.PeerOffline, $"no handshake within {Handshake.Timeout.TotalSeconds} s", error);
         }
     }

@@ -22,6 +22,7 @@ internal static class StreamedPayments
         await using PayingNodes nodes = await PayingNodes.StartAsync(bench, bench.Options.Quick ? 1 : Channels);
         UInt128 paid = UInt128.Zero;
         paid = await RunAsync(bench, nodes, "one channel", nodes.Channels[..1], keyed: false, paid);
+        paid = await PaymentsBesideBackups.RunAsync(bench, nodes, paid);
         if (bench.Options.Quick) return;
         paid = await RunAsync(bench, nodes, $"{Channels} channels", nodes.Channels, keyed: false, paid);
         await RunAsync(bench, nodes, "one channel, each with a key", nodes.Channels[..1], keyed: true, paid);

@@ -18,6 +18,9 @@ internal readonly record struct ProcessReadings(double CpuSeconds, long WrittenB
             Field($"/proc/{processId}/status", "VmRSS:") * 1024);
     }
 
+    /// <summary>The most that it ever had.</summary>
+    public static long PeakResidentBytesOf(int processId) => Field($"/proc/{processId}/status", "VmHWM:") * 1024;
+
     private static long Field(string file, string name)
     {
         foreach (string line in File.ReadLines(file))

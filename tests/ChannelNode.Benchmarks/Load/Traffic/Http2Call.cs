@@ -57,11 +57,11 @@ internal sealed class Http2Call : IPolled, IDisposable
     }
 
     /// <summary>Sends one message; completes when the node's windows have let it go. One at a time.</summary>
-    public Task SendAsync(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body)
+    public Task SendAsync(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, int? claimedBytes = null)
     {
         byte[] message = _output.NewMessage(PrefixBytes + head.Length + body.Length);
         message[0] = 0;
-        BinaryPrimitives.WriteInt32BigEndian(message.AsSpan(1), head.Length + body.Length);
+        BinaryPrimitives.WriteInt32BigEndian(message.AsSpan(1), claimedBytes ?? head.Length + body.Length);
         head.CopyTo(message.AsSpan(PrefixBytes));
         body.CopyTo(message.AsSpan(PrefixBytes + head.Length));
         return _output.SendMessageAsync(StreamId, PrefixBytes + head.Length + body.Length);

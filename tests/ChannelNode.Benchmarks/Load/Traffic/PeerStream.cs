@@ -45,12 +45,22 @@ internal sealed class PeerStream : IAnswered, IAsyncDisposable
     /// <summary>Ends, faulted, when the node ends the session.</summary>
     public Task Reading => _reading;
 
-    public async Task ConnectAsync()
+    /// <summary>Half of a handshake: who this is said to be.</summary>
+    public async Task<Bytes32> SayHelloAsync()
     {
         _call.Start($"/{Say.PeerService.Descriptor.FullName}/Exchange");
-        Bytes32 ourNonce = Bytes32.Read(RandomNumberGenerator.GetBytes(32));
-        await SayAsync(new Say.PeerMessage { Hello = Hello(ourNonce) });
+        Bytes32 nonce = Bytes32.Read(RandomNumberGenerator.GetBytes(32));
+        await SayAsync(new Say.PeerMessage { Hello = Hello(nonce) });
         _reading = ReadAllAsync();
+        return nonce;
+    }
+
+    /// <summary>Anything as a message, with the length that it is said to have.</summary>
+    public Task SayBytesAsync(byte[] bytes, int? claimedBytes = null) => _call.SendAsync([], bytes, claimedBytes);
+
+    public async Task ConnectAsync()
+    {
+        Bytes32 ourNonce = await SayHelloAsync();
         Say.Hello hello = (await HearAsync()).Hello;
         Node = new Party(Address.Read(hello.Owner.Span), Address.Read(hello.Signer.Span));
         Bytes32 theirNonce = Bytes32.Read(hello.Nonce.Span);

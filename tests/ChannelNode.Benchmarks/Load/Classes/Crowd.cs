@@ -1,0 +1,77 @@
+using ChannelNode.Benchmarks.Load.Measuring;
+using ChannelNode.Benchmarks.Load.Report;
+using ChannelNode.Benchmarks.Load.Rig;
+using ChannelNode.Benchmarks.Load.Traffic;
+
+namespace ChannelNode.Benchmarks.Load.Classes;
+
+/// <summary>
+/// Class 13: what an honest peer at a modest rate notices of a thousand sessions that rest and of a hundred peers that mean
+/// harm, what memory they cost the node, and whether it is as fast as before when they are gone. No limit of the node is
+/// raised for it.
+/// </summary>
+internal sealed class Crowd(Bench bench)
+{
+    private const int Idle = 1_000;
+    private const int Hostile = 100;
+    private const int HonestChannels = 32;
+    private const double HonestPerSecond = 400;
+    private const double FullRateSecondsMax = 5;
+    private const double ResidentBytesMax = 500 << 20;
+
+    public static Task RunAsync(Bench bench) => new Crowd(bench).MeasureAsync();
+
+    private async Task MeasureAsync()
+    {
+        await using Site site = await bench.NewSiteAsync();
+        PayingPeer honest = (await site.OpenAsync(1, HonestChannels))[0];
+        await PayAsync(site, honest, bench.Options.WarmUpSeconds);
+        await FullRateAsync(site, honest);
+        Measurement alone = await PayAsync(site, honest, bench.Options.Seconds);
+        double before = await FullRateAsync(site, honest);
+
+        await using CrowdProcess idle = await CrowdProcess.StartIdleAsync(site.Context, Idle);
+        Measurement amongIdle = await PayAsync(site, honest, bench.Options.Seconds);
+        await using CrowdProcess hostile = await CrowdProcess.StartHostileAsync(site.Context, Hostile);
+        await PayAsync(site, honest, bench.Options.WarmUpSeconds); // They have come, each at its own time.
+        long rounds = hostile.Count;
+        Measurement among = await PayAsync(site, honest, bench.Options.Seconds);
+        rounds = hostile.Count - rounds;
+        await hostile.DisposeAsync();
+
+        long peak = ProcessReadings.PeakResidentBytesOf(site.Node.ProcessId);
+        if (idle.Count > 0) throw new InvalidDataException($"{idle.Count} of {Idle} idle sessions were ended");
+        await idle.DisposeAsync();
+        double after = await FullRateAsync(site, honest);
+        bench.Report.Add("13", "an honest peer by itself", alone);
+        bench.Report.Add("13", $"among {Idle:N0} idle peers", amongIdle);
+        bench.Report.Add("13", $"and {Hostile} hostile ones", among);
+        bench.Report.Say(
+            $"     meanwhile the hostile ones were thrown out, or went, and came again {rounds / among.Seconds:N0} times a second; "
+            + $"at full rate {before:N0} updates/s before, {after:N0} after");
+        Report(alone.Latencies.PercentileMs(0.99), among.Latencies.PercentileMs(0.99), peak, after / before);
+    }
+
+    private void Report(double aloneMs, double amongMs, long peak, double afterToBefore)
+    {
+        string crowd = $"{Idle:N0} idle and {Hostile} hostile peers";
+        bench.Report.Add(new Bar(
+            "13", $"memory with {crowd}", "below 500 MiB", ResidentBytesMax, peak, "bytes", ResidentBytesMax, AtLeast: false));
+        bench.Report.Add(new Bar(
+            "13", "an honest peer's p99 among them", "less than 2 x its own", 2 * aloneMs, amongMs, "ms", aloneMs, AtLeast: false));
+        bench.Report.Add(Bar.None("13", "its full rate when they are gone, to that before", afterToBefore, ""));
+    }
+
+    private Task<Measurement> PayAsync(Site site, PayingPeer honest, double seconds) => bench.RunAsync(
+        site,
+        [new TapePlan(honest.Stream, honest.Channels, ItemPlan.OnePayment)],
+        (long)(HonestPerSecond * seconds),
+        lanes => OpenLoop.RunAsync(lanes, HonestPerSecond));
+
+    /// <summary>As many updates as the node should verify in the time, one waiting in each channel.</summary>
+    private async Task<double> FullRateAsync(Site site, PayingPeer honest) => (await bench.RunAsync(
+        site,
+        [new TapePlan(honest.Stream, honest.Channels, ItemPlan.OnePayment)],
+        (long)(bench.Yardsticks.VerifiesPerSecond * Math.Min(FullRateSecondsMax, bench.Options.Seconds)),
+        lanes => ClosedLoop.RunAsync(lanes, HonestChannels, HonestChannels))).PerSecond;
+}
