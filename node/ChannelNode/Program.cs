@@ -94,6 +94,7 @@ internal static class Program
     private static async Task<int> RunAsync(NodeOptions options, CancellationToken stopping)
     {
         using ILoggerFactory logs = LoggerFactory.Create(logging => Configure(logging, options));
+        if (options.IsTrial) await Trial.PrepareAsync(options, logs, stopping);
         await using NodeHost host = await NodeHost.StartAsync(options, logs, stopping);
         string tls = host.TlsFingerprint is { } fingerprint ? $" tls-fingerprint {fingerprint}" : "";
         string json = host.JsonUrl.Length > 0 ? $" json {host.JsonUrl}" : "";

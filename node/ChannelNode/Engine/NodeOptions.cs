@@ -62,6 +62,9 @@ internal sealed record NodeOptions
     /// <summary>EIP-155 chain id; the RPC must answer with the same. 0 takes the RPC's.</summary>
     public ulong ChainId { get; init; }
 
+    /// <summary>Whether the chain is for trying: then a missing key, ether and the contract are made at the node's start.</summary>
+    public bool IsTrial { get; init; }
+
     /// <summary>The owner named in channels: funds and is paid out. Zero takes the signer's address.</summary>
     public Address Owner { get; init; }
 
