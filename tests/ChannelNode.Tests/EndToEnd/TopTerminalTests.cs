@@ -27,9 +27,29 @@ public sealed class TopTerminalTests(AnvilFixture anvil)
         start.Environment["SHELL"] = "/bin/sh";
         using Process process = Process.Start(start)!;
 
+        string shown;
+        try
+        {
+            shown = await WatchAsync(process, typed);
+        }
+        finally
+        {
+            if (!process.HasExited) process.Kill(entireProcessTree: true);
+        }
+
+        Assert.Contains("0 payments/s", shown);
+        Assert.Contains("code 0", shown);
+        Assert.Equal(Regex.Match(shown, "before (.*)").Groups[1].Value, Regex.Match(shown, "after (.*)").Groups[1].Value);
+        Assert.True(shown.LastIndexOf(ShowCursor, StringComparison.Ordinal) > shown.LastIndexOf(HideCursor, StringComparison.Ordinal));
+        Assert.Contains(HideCursor, shown);
+    }
+
+    /// <summary>All that the terminal shows until the program has ended; it is typed to when it has drawn its screen three times.</summary>
+    private static async Task<string> WatchAsync(Process process, string typed)
+    {
         string shown = "";
         char[] part = new char[4_096];
-        while (Regex.Count(shown, "q ends") < 3) // One screen over the other.
+        while (Regex.Count(shown, "q ends") < 3)
         {
             int count = await process.StandardOutput.ReadAsync(part, TestChain.Limit);
             Assert.True(count > 0, $"it ended: {shown}");
@@ -40,11 +60,6 @@ public sealed class TopTerminalTests(AnvilFixture anvil)
         await process.StandardInput.FlushAsync();
         shown += await process.StandardOutput.ReadToEndAsync(TestChain.Limit);
         await process.WaitForExitAsync(TestChain.Limit);
-
-        Assert.Contains("0 payments/s", shown);
-        Assert.Contains("code 0", shown);
-        Assert.Equal(Regex.Match(shown, "before (.*)").Groups[1].Value, Regex.Match(shown, "after (.*)").Groups[1].Value);
-        Assert.True(shown.LastIndexOf(ShowCursor, StringComparison.Ordinal) > shown.LastIndexOf(HideCursor, StringComparison.Ordinal));
-        Assert.Contains(HideCursor, shown);
+        return shown;
     }
 }
