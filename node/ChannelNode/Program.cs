@@ -313,9 +313,9 @@ internal sealed class NodeHost : Host
             ? TlsCertificate.Open(options, [api, peers], TimeProvider.System, logs.CreateLogger<TlsCertificate>())
             : null;
         TlsFingerprint = tls?.Fingerprint;
-        TokenBook tokens = Own(new TokenBook(store, Node.Ledger, Node.Clock, logs.CreateLogger<TokenBook>()));
-        bool tokensRequired = options.ApiTokenRequired || !api.IsLocal || json is { IsLocal: false };
-        if (tokensRequired) await AdminToken.WriteAsync(tokens, options.DataDirectory, logs.CreateLogger<TokenBook>(), cancel);
+        AccessTokenBook tokens = Own(new AccessTokenBook(store, Node.Ledger, Node.Clock, logs.CreateLogger<AccessTokenBook>()));
+        bool tokensRequired = options.AccessTokenRequired || !api.IsLocal || json is { IsLocal: false };
+        if (tokensRequired) await AdminToken.WriteAsync(tokens, options.DataDirectory, logs.CreateLogger<AccessTokenBook>(), cancel);
         ApiAccess access = new(tokens, options, TimeProvider.System, tokensRequired);
         DoorServer peerDoor = Own(await DoorServer.OpenAsync(
             new DoorPlan("--peer-listen", peers, options.PeerTls ? tls : null, options.PeerConnectionsMax),

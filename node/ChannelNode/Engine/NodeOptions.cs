@@ -96,7 +96,7 @@ internal sealed record NodeOptions
     public IReadOnlyList<string> TlsDomains { get; init; } = [];
 
     /// <summary>Whether callers of the API need a token on this machine too.</summary>
-    public bool ApiTokenRequired { get; init; }
+    public bool AccessTokenRequired { get; init; }
 
     /// <summary>Calls in a second by one token, or by one address without. 1 to 1,000,000.</summary>
     public int ApiRequestsPerSecondMax { get; init; } = 50_000;

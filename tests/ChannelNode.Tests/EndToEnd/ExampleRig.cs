@@ -49,7 +49,7 @@ internal sealed partial class ExampleRig : IAsyncDisposable
     public static async Task<ExampleRig> StartAsync(AnvilFixture anvil)
     {
         TestChain chain = await TestChain.OpenAsync(anvil);
-        TestNode distant = await TestNode.StartAsync(chain, options => options with { ApiTls = true, ApiTokenRequired = true });
+        TestNode distant = await TestNode.StartAsync(chain, options => options with { ApiTls = true, AccessTokenRequired = true });
         ExampleRig rig = new(
             anvil, chain, await TestNode.StartAsync(chain), await TestNode.StartAsync(chain), distant, await TestSigner.StartAsync());
         await rig.PrepareAsync();
@@ -67,7 +67,7 @@ internal sealed partial class ExampleRig : IAsyncDisposable
         await File.WriteAllTextAsync(PathOf("sanctioned.txt"), "# from the office\n0x70997970C51812dc3A010C7d01b50e0d17dc79C8 ticket 1\n");
         await WriteAttestationAsync();
         for (int token = 1; token <= 3; token++)
-            await _alice.Api.CreateTokenAsync(new Wire.CreateTokenRequest { Name = $"{token}", Scopes = { Wire.Scope.Read } });
+            await _alice.Api.CreateAccessTokenAsync(new Wire.CreateAccessTokenRequest { Name = $"{token}", Scopes = { Wire.Scope.Read } });
         await RunAsync("alice backup create --to kept.backup --recipient age1...");
         File.Copy(Path.Combine(_distant.DataDirectory, "admin.token"), PathOf("admin.token"));
     }
@@ -203,7 +203,7 @@ internal sealed partial class ExampleRig : IAsyncDisposable
         foreach ((string name, string text) in (ReadOnlySpan<(string, string)>)[("alice.password", Password), ("hook.secret", new string('5', 64))])
         {
             File.WriteAllText(Path.Combine(folder, name), text + "\n");
-            File.SetUnixFileMode(Path.Combine(folder, name), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(Path.Combine(folder, name), UnixFileMode.UserRead | UnixFileMode.UserWrite);
         }
 
         if (words[0] != "config") return;

@@ -23,7 +23,7 @@ public sealed partial class ReadmeStartTests : IDisposable
         Directory.CreateSymbolicLink(Path.Combine(_folder, "contracts"), Repository.PathOf("contracts"));
         string program = Path.Combine(Directory.CreateDirectory(Path.Combine(_folder, "publish")).FullName, "channelnode");
         File.WriteAllText(program, $"#!/bin/sh\nexec dotnet '{Path.Combine(AppContext.BaseDirectory, "channelnode.dll")}' \"$@\"\n");
-        File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
     public void Dispose()

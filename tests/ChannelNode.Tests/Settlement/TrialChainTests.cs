@@ -9,5 +9,5 @@ public sealed class TrialChainTests
     /// <summary>The preset follows the contract's code: whoever changes the one has to write the other.</summary>
     [Fact]
     public void PresetContract_IsWhereThisVersionIsCreated() =>
-        Assert.Equal(TrialChain.Contract.ToString(), Network.TrialContract);
+        Assert.Equal(Network.TrialContract, TrialChain.Contract.ToString());
 }
