@@ -5,7 +5,7 @@
 #   scripts/publish.sh --self-contained  needs nothing of .NET there; larger
 #   scripts/publish.sh --out FOLDER      somewhere else
 #
-# libsecp256k1 is the distribution's, there as here.
+# libsecp256k1 is the distribution's, there as here. What is missing here is installed first (scripts/setup.sh --to-run).
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -29,6 +29,8 @@ case "$(uname -m)" in
   *) echo "no native libraries for $(uname -m)" >&2; exit 1 ;;
 esac
 
+"$root/scripts/setup.sh" --to-run
+
 # Build outputs of its own: publishing for one runtime must not disturb what is built for any.
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
@@ -36,7 +38,7 @@ export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 UseSharedCompilation=false 
 
 # All of it is unpacked at the first start: RocksDB's loader looks for its library beside the program only.
 dotnet publish "$root/node/ChannelNode" -c Release -r "$runtime" --self-contained "$contained" -o "$out" -v quiet \
-  --artifacts-path "$work" -p:PublishSingleFile=true -p:IncludeAllContentForSelfExtract=true -p:DebugType=none
+  --artifacts-path "$work" -p:RunAnalyzers=false -p:PublishSingleFile=true -p:IncludeAllContentForSelfExtract=true -p:DebugType=none
 
 # It starts here, with the library that it finds (it makes a key) and the one that it brings (it says what is no database).
 export DOTNET_BUNDLE_EXTRACT_BASE_DIR="$work/unpacked"

@@ -1,5 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the project needs beside the .NET SDK and Node.js, if it is missing. Silent if nothing is.
+#
+#   scripts/setup.sh            for all of it, the tests included
+#   scripts/setup.sh --to-run   for a node and a chain to try it on
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -122,12 +125,18 @@ install_node_packages() {
   cp "$1/package-lock.json" "$1/node_modules/.installed-lock.json"
 }
 
+case "${1:-}" in
+  "" | --to-run) ;;
+  *) fail "unknown argument: $1 (none, or --to-run)" ;;
+esac
+
 check_dotnet
 check_node
 has_secp256k1 || install_secp256k1
+install_node_packages contracts
+[ "${1:-}" != --to-run ] || exit 0
 command -v promtool >/dev/null || [ -x .tools/promtool ] || install_promtool
 command -v age >/dev/null || install_age
 command -v curl >/dev/null || install_command curl
 command -v openssl >/dev/null || install_command openssl
-install_node_packages contracts
 install_node_packages node/examples/typescript

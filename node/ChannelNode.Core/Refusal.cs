@@ -107,10 +107,10 @@ public enum Refusal : byte
     PolicyRefused = 70,
 
     // Who may ask, and how much of it: looked at before what is asked.
-    TokenMissing = 80,
-    TokenInvalid = 81,
-    TokenExpired = 82,
-    TokenRevoked = 83,
+    AccessTokenMissing = 80,
+    AccessTokenInvalid = 81,
+    AccessTokenExpired = 82,
+    AccessTokenRevoked = 83,
     ScopeMissing = 84,
     AddressNotAllowed = 85,
     RateLimited = 86,
@@ -118,11 +118,11 @@ public enum Refusal : byte
     TooManySessions = 88,
 
     // A payment that the caller's token does not cover: looked at last, when nothing else speaks against it.
-    TokenCapExceeded = 89,
+    AccessTokenCapExceeded = 89,
 
     // Tokens themselves.
-    UnknownToken = 90,
-    TooManyTokens = 91,
+    UnknownAccessToken = 90,
+    TooManyAccessTokens = 91,
 
     // The signer that holds this node's key cannot be reached, or gives no right signature.
     SignerUnavailable = 92,

@@ -94,6 +94,7 @@ internal static class Program
     private static async Task<int> RunAsync(NodeOptions options, CancellationToken stopping)
     {
         using ILoggerFactory logs = LoggerFactory.Create(logging => Configure(logging, options));
+        if (options.IsTrial) await Trial.PrepareAsync(options, logs, stopping);
         await using NodeHost host = await NodeHost.StartAsync(options, logs, stopping);
         string tls = host.TlsFingerprint is { } fingerprint ? $" tls-fingerprint {fingerprint}" : "";
         string json = host.JsonUrl.Length > 0 ? $" json {host.JsonUrl}" : "";
@@ -312,9 +313,9 @@ internal sealed class NodeHost : Host
             ? TlsCertificate.Open(options, [api, peers], TimeProvider.System, logs.CreateLogger<TlsCertificate>())
             : null;
         TlsFingerprint = tls?.Fingerprint;
-        TokenBook tokens = Own(new TokenBook(store, Node.Ledger, Node.Clock, logs.CreateLogger<TokenBook>()));
-        bool tokensRequired = options.ApiTokenRequired || !api.IsLocal || json is { IsLocal: false };
-        if (tokensRequired) await AdminToken.WriteAsync(tokens, options.DataDirectory, logs.CreateLogger<TokenBook>(), cancel);
+        AccessTokenBook tokens = Own(new AccessTokenBook(store, Node.Ledger, Node.Clock, logs.CreateLogger<AccessTokenBook>()));
+        bool tokensRequired = options.AccessTokenRequired || !api.IsLocal || json is { IsLocal: false };
+        if (tokensRequired) await AdminToken.WriteAsync(tokens, options.DataDirectory, logs.CreateLogger<AccessTokenBook>(), cancel);
         ApiAccess access = new(tokens, options, TimeProvider.System, tokensRequired);
         DoorServer peerDoor = Own(await DoorServer.OpenAsync(
             new DoorPlan("--peer-listen", peers, options.PeerTls ? tls : null, options.PeerConnectionsMax),

@@ -5,6 +5,9 @@ internal static partial class ProgramLog
     [LoggerMessage(100, LogLevel.Critical, "The node stops: it can no longer do its work safely")]
     public static partial void NodeFailed(this ILogger log, Exception error);
 
+    [LoggerMessage(103, LogLevel.Information, "Made the key {File}, in the open: for trying only")]
+    public static partial void TrialKeyMade(this ILogger log, string file);
+
     [LoggerMessage(102, LogLevel.Warning,
         "The database in {Directory} was brought up from schema {Schema}: an older program cannot open it any more. A backup made "
         + "now is of the new schema; one of before needs the program of before")]

@@ -69,11 +69,11 @@ log_size() { stat -c %s "$work/$1.log"; }
 
 # Usage: build <command that tells people a step>. The first time it takes long enough to seem stuck.
 build() {
-  "$root/scripts/setup.sh"
+  "$root/scripts/setup.sh" --to-run
   "$1" "restoring packages"
   quietly dotnet restore "$root/node/ChannelNode" -v quiet
   "$1" "compiling"
-  quietly dotnet build "$root/node/ChannelNode" --no-restore -c Release -v quiet --nologo
+  quietly dotnet build "$root/node/ChannelNode" --no-restore -c Release -v quiet --nologo -p:RunAnalyzers=false
 }
 
 # Runs a command whose output matters only when it fails.

@@ -77,7 +77,7 @@ internal static class CommandLine
             PayCommand.Create(shell),
             PaymentsCommand.Create(shell),
             EventsCommand.Create(shell),
-            TokenCommand.Create(shell),
+            AccessTokenCommand.Create(shell),
             BackupCommand.Create(shell),
             PolicyCommand.Create(shell),
             CompletionCommand.Create(shell),

@@ -81,8 +81,8 @@ internal sealed class NodeConnection : IDisposable
     public Failure? FailureOf(Exception exception, CancellationToken cancel)
     {
         Failure? failure = Failure.Of(exception, cancel);
-        if (failure is { Reason: "TOKEN_MISSING" })
-            return failure with { Message = $"{_url} asks for a token: give --token-file, or set {NodeFlags.TokenVariable}" };
+        if (failure is { Reason: "ACCESS_TOKEN_MISSING" })
+            return failure with { Message = $"{_url} asks for a token: give --access-token-file, or set {NodeFlags.TokenVariable}" };
         if (failure is not { Reason: Failure.NodeUnreachable } || exception is not RpcException rpc) return failure;
         if (Failure.IsOfAnotherServer(rpc))
             return failure with { Message = $"{_url} is not a node's API (its peers' port?)" };

@@ -53,7 +53,7 @@ internal interface IChannelStore : IDisposable
     IReadOnlyList<Job> ReadJobs();
 
     /// <summary>All tokens of the API, revoked ones too, in order of their numbers.</summary>
-    IReadOnlyList<AccessToken> ReadTokens();
+    IReadOnlyList<AccessToken> ReadAccessTokens();
 
     /// <summary>What tokens have spent.</summary>
     IReadOnlyList<Spending> ReadSpending();
@@ -203,10 +203,10 @@ internal interface IStoreBatch : IDisposable
     void PutPeerUrl(Address signer, string url);
 
     /// <summary>Replaces the token of the same number.</summary>
-    void PutToken(AccessToken token);
+    void PutAccessToken(AccessToken token);
 
     /// <summary>A token goes, and what it has spent.</summary>
-    void DropToken(ulong number);
+    void DropAccessToken(ulong number);
 
     /// <summary>Replaces what is stored of the same token, currency and peer.</summary>
     void PutSpending(in Spending spending);

@@ -62,6 +62,9 @@ internal sealed record NodeOptions
     /// <summary>EIP-155 chain id; the RPC must answer with the same. 0 takes the RPC's.</summary>
     public ulong ChainId { get; init; }
 
+    /// <summary>Whether the chain is for trying: then a missing key, ether and the contract are made at the node's start.</summary>
+    public bool IsTrial { get; init; }
+
     /// <summary>The owner named in channels: funds and is paid out. Zero takes the signer's address.</summary>
     public Address Owner { get; init; }
 
@@ -93,7 +96,7 @@ internal sealed record NodeOptions
     public IReadOnlyList<string> TlsDomains { get; init; } = [];
 
     /// <summary>Whether callers of the API need a token on this machine too.</summary>
-    public bool ApiTokenRequired { get; init; }
+    public bool AccessTokenRequired { get; init; }
 
     /// <summary>Calls in a second by one token, or by one address without. 1 to 1,000,000.</summary>
     public int ApiRequestsPerSecondMax { get; init; } = 50_000;

@@ -192,7 +192,8 @@ internal sealed class EthereumRpc(RpcClient client)
         return receipts is null ? null : [.. receipts.Select(receipt => ToLogs(receipt.Logs ?? []))];
     }
 
-    private async Task<T> AskAsync<T>(string method, object?[] arguments, CancellationToken cancel)
+    /// <summary>Any other method. An error answer is a ChainUnavailable refusal.</summary>
+    public async Task<T> AskAsync<T>(string method, object?[] arguments, CancellationToken cancel)
     {
         try
         {

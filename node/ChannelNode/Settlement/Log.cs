@@ -39,4 +39,10 @@ internal static partial class Log
 
     [LoggerMessage(12, LogLevel.Warning, "The chain does not take a transaction: {Answer}")]
     public static partial void NotTaken(ILogger log, string answer);
+
+    [LoggerMessage(13, LogLevel.Information, "{Account} had no ether on this chain for trying, and was given some")]
+    public static partial void EtherGiven(ILogger log, Address account);
+
+    [LoggerMessage(14, LogLevel.Information, "The contract is at {Contract} on this chain for trying")]
+    public static partial void TrialContract(ILogger log, Address contract);
 }

@@ -233,10 +233,10 @@ internal sealed partial class RocksChannelStore : IChannelStore
         return jobs;
     }
 
-    public IReadOnlyList<AccessToken> ReadTokens()
+    public IReadOnlyList<AccessToken> ReadAccessTokens()
     {
         using StoreGate.Pass pass = _gate.Enter();
-        return TokenRow.ReadAll(_database, _families.Tokens);
+        return AccessTokenRow.ReadAll(_database, _families.Tokens);
     }
 
     public IReadOnlyList<Spending> ReadSpending()

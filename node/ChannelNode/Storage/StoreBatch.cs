@@ -273,15 +273,15 @@ internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IS
         Put(families.Peers, key, PeerRow.Write(url));
     }
 
-    public void PutToken(AccessToken token)
+    public void PutAccessToken(AccessToken token)
     {
-        Span<byte> key = stackalloc byte[TokenRow.KeySize];
-        TokenRow.WriteKey(key, token.Number);
-        byte[] rented = ArrayPool<byte>.Shared.Rent(TokenRow.SizeMax(token));
+        Span<byte> key = stackalloc byte[AccessTokenRow.KeySize];
+        AccessTokenRow.WriteKey(key, token.Number);
+        byte[] rented = ArrayPool<byte>.Shared.Rent(AccessTokenRow.SizeMax(token));
         try
         {
             var row = new RowWriter(rented);
-            TokenRow.Write(ref row, token);
+            AccessTokenRow.Write(ref row, token);
             Put(families.Tokens, key, row.Row);
         }
         finally
@@ -290,10 +290,10 @@ internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IS
         }
     }
 
-    public void DropToken(ulong number)
+    public void DropAccessToken(ulong number)
     {
-        Span<byte> key = stackalloc byte[TokenRow.KeySize];
-        TokenRow.WriteKey(key, number);
+        Span<byte> key = stackalloc byte[AccessTokenRow.KeySize];
+        AccessTokenRow.WriteKey(key, number);
         _writes.Delete(key, families.Tokens);
         byte[] from = SpendingRow.Key(new Spending(number, default, default, 0, 0, 0));
         byte[] behind = SpendingRow.Key(new Spending(checked(number + 1), default, default, 0, 0, 0));

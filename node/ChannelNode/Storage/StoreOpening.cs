@@ -29,8 +29,10 @@ internal static class StoreOpening
         }
     }
 
+    public static bool IsDatabase(string directory) => File.Exists(Path.Combine(directory, "CURRENT"));
+
     /// <summary>Nobody else on the machine may read who pays whom.</summary>
-    private static void MakeFolder(string directory)
+    public static void MakeFolder(string directory)
     {
         try
         {

@@ -20,7 +20,7 @@ namespace ChannelNode.Storage;
 /// undo         block number, channel id         StateRow
 /// deposits     block number, channel id, side   RecentDepositRow
 /// events       cursor                           EventRow
-/// tokens       't', number                      TokenRow
+/// tokens       't', number                      AccessTokenRow
 ///              's', number, currency, peer      SpendingRow
 /// unconfirmed  peer's signer, channel id        nothing; only in a restored one
 /// policy       kind, what it is about           PolicyRow

@@ -245,7 +245,6 @@ public sealed class ConfigTests : IDisposable
     }
 
     [Theory]
-    [InlineData("anvil", 31_337ul, 10u)]
     [InlineData("sepolia", 11_155_111ul, 3_600u)]
     [InlineData("mainnet", 1ul, 14_400u)]
     [InlineData("base", 8_453ul, 14_400u)]
@@ -261,7 +260,30 @@ public sealed class ConfigTests : IDisposable
         Assert.Equal("", run.Error);
         Assert.Equal((chainId, windowMin), (options!.ChainId, options.DisputeWindowSecondsMin));
         Assert.Equal(chainId, tower!.Node.ChainId);
-        Assert.Equal(network == "anvil" ? 0 : 1, options.AcceptedTokens.Count);
+        Assert.Single(options.AcceptedTokens);
+        Assert.False(options.IsTrial);
+    }
+
+    [Fact]
+    public async Task Anvil_PresetsAllThatANodeNeeds()
+    {
+        (CliRun run, NodeOptions? options, _) = await RunAsync("run", "--network", "anvil");
+
+        Assert.Equal("", run.Error);
+        Assert.Equal((true, 31_337ul, "ws://127.0.0.1:8545"), (options!.IsTrial, options.ChainId, options.RpcUrl));
+        Assert.Equal((Network.TrialContract, "anvil-node"), (options.Contract.ToString(), options.DataDirectory));
+        Assert.Equal(Path.Combine("anvil-node", "signer.key"), options.KeyFile);
+    }
+
+    [Theory]
+    [InlineData("--key-file=own.key", "own.key")]
+    [InlineData("--data-dir=bob", "bob/signer.key")]
+    [InlineData("--signer-url=http://127.0.0.1:9000", "channelnode.key")] // not looked at
+    public async Task Anvil_TakesAnotherKeyOrFolder(string flag, string keyFile)
+    {
+        (CliRun run, NodeOptions? options, _) = await RunAsync("run", "--network", "anvil", flag);
+
+        Assert.Equal(("", keyFile), (run.Error, options!.KeyFile));
     }
 
     [Fact]

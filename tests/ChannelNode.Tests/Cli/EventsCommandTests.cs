@@ -52,6 +52,25 @@ public sealed class EventsCommandTests
     }
 
     [Fact]
+    public async Task AmountsInSentences_AreInTheTokensUnit_AndInJsonAsTheNodeHasThem()
+    {
+        const string dollar = "0x00000000000000000000000000000000000000d6", unknown = "0x00000000000000000000000000000000000000d7";
+        string said = $"a deposit of 1250000 units of {dollar}, and 7 units of {unknown}";
+        await using FakeNode node = await FakeNode.StartAsync(answers =>
+        {
+            answers.Info = () => new GetInfoResponse();
+            answers.Events = _ => new SubscribeEventsResponse { Events = { new OperatorEvent { Sentence = said, Amount = "1250000" } } };
+        });
+
+        CliRun people = await CliRun.AskAsync(node, "events", "--token-info", $"{dollar}=DUSD:6");
+        CliRun json = await CliRun.AskAsync(node, "events", "--json", "--token-info", $"{dollar}=DUSD:6");
+
+        Assert.EndsWith($"a deposit of 1.25 DUSD, and 7 units of {unknown}\n", people.Output);
+        Assert.Contains(said, json.Output);
+        Assert.Contains("\"amount\": \"1250000\"", json.Output);
+    }
+
+    [Fact]
     public async Task Json_HasEveryFieldInEveryLine()
     {
         await using FakeNode node = await StartAsync();

@@ -16,7 +16,7 @@ public sealed class JsonFieldTests
         GetInfoResponse.Descriptor, ListChannelsResponse.Descriptor, Channel.Descriptor, Progress.Descriptor, ReceivedPayment.Descriptor,
         OperatorEvent.Descriptor, ListJobsResponse.Descriptor, ListCreditsResponse.Descriptor, VerifyChainResponse.Descriptor,
         GetPolicyResponse.Descriptor, ExplainPolicyResponse.Descriptor, PolicyAuditEntry.Descriptor, PeerListEntry.Descriptor,
-        AttestPeerResponse.Descriptor, ImportPeerListResponse.Descriptor, GetStatusResponse.Descriptor, ListTokensResponse.Descriptor,
+        AttestPeerResponse.Descriptor, ImportPeerListResponse.Descriptor, GetStatusResponse.Descriptor, ListAccessTokensResponse.Descriptor,
     ];
 
     /// <summary>A new field is added to the file; one that is gone, or is called something else, breaks somebody's script.</summary>

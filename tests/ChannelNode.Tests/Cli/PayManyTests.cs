@@ -31,6 +31,27 @@ public sealed class PayManyTests
         Assert.Equal(Enumerable.Range(0, 2500).Select(i => $"page-{i}"), _asked.Select(payment => payment.ItemId.ToStringUtf8()));
     }
 
+    [Theory]
+    [InlineData("0x0000000000000000000000000000000000000000", "total sent 2 wei")]
+    [InlineData("0x00000000000000000000000000000000000000d6", "total sent 0.000002 DUSD")]
+    public async Task Summary_IsInTheTokensUnit(string token, string expected)
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers =>
+        {
+            answers.Stream = Answering(_ => Refusal.Unspecified);
+            answers.Get = id =>
+            {
+                Channel channel = FakeNode.Channel(id);
+                channel.Token = token;
+                return channel;
+            };
+        });
+
+        CliRun run = await PayAsync(node, "2", "--token-info", "0x00000000000000000000000000000000000000d6=DUSD:6");
+
+        Assert.Contains(run.OutputLines, line => line.StartsWith("paid 2 of 2", StringComparison.Ordinal) && line.EndsWith(expected, StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Results_InJson_AreALineEach()
     {

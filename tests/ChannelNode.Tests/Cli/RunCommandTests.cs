@@ -296,9 +296,9 @@ public sealed class RunCommandTests
     public async Task SwitchesOfTheDoors_AreRead()
     {
         (_, NodeOptions? options) = await CliRun.RunNodeAsync(
-            [.. Required, "--api-tls", "--peer-tls", "--api-token-required", "--tls-domain", "a.example", "--tls-domain", "b.example"]);
+            [.. Required, "--api-tls", "--peer-tls", "--access-token-required", "--tls-domain", "a.example", "--tls-domain", "b.example"]);
 
-        Assert.True(options is { ApiTls: true, PeerTls: true, ApiTokenRequired: true });
+        Assert.True(options is { ApiTls: true, PeerTls: true, AccessTokenRequired: true });
         Assert.Equal(["a.example", "b.example"], options.TlsDomains);
         (CliRun wrong, _) = await CliRun.RunNodeAsync([.. Required, "--tls-domain", "a b"]);
         Assert.Contains("--tls-domain: 'a b' is not a host name or an address", wrong.Error);

@@ -8,6 +8,7 @@ namespace ChannelNode.Tests.Cli;
 public sealed class StatusCommandTests
 {
     private const string Ether = "0x0000000000000000000000000000000000000000";
+    private const string Dollar = "0x00000000000000000000000000000000000000d6";
     private const long NowMs = 1_700_000_100_000;
 
     private static GetStatusResponse Status() => new()
@@ -35,6 +36,10 @@ public sealed class StatusCommandTests
                 Token = Ether, Status = ChannelStatus.CloseAgreed, Count = 4, OurBalance = "900", TheirBalance = "100", AtRisk = "35",
                 Uncredited = "7",
             },
+            new ChannelTotals
+            {
+                Token = Dollar, Status = ChannelStatus.Open, Count = 1, OurBalance = "1250000", TheirBalance = "1", AtRisk = "0", Uncredited = "0",
+            },
         },
         Deadlines =
         {
@@ -43,7 +48,7 @@ public sealed class StatusCommandTests
         },
         Jobs = { new PendingJobs { Kind = JobKind.StartClose, Count = 2, OldestSeconds = 61 } },
         JobsBlocked = 1,
-        Gas = new GasStatus { LeftWei = "5", LimitWei = "10", ProtectiveLeftWei = "15", ProtectiveLimitWei = "30" },
+        Gas = new GasStatus { LeftWei = "99500000000000000", LimitWei = "100000000000000000", ProtectiveLeftWei = "15", ProtectiveLimitWei = "30" },
         PeersConnected = 3,
         PeersKnown = 5,
         Watchtowers = { new WatchtowerInfo { Url = "http://tower", Connected = true, ChannelsGuarded = 6, ChannelsLagging = 1, LaggingMs = 4_000 } },
@@ -51,7 +56,7 @@ public sealed class StatusCommandTests
         {
             Alarms = 1,
             Warnings = 11,
-            Newest = { new OperatorEvent { Severity = EventSeverity.Alarm, TimeMs = NowMs, Sentence = "a window\u001b[2J ends" } },
+            Newest = { new OperatorEvent { Severity = EventSeverity.Alarm, TimeMs = NowMs, Sentence = $"a window\u001b[2J ends, 1250001 units of {Dollar} are lost" } },
         },
         Disk = new DiskStatus { StoreBytes = 5 << 20, JournalBytes = 2 << 20, FreeBytes = 100UL << 30, SizeBytes = 2UL << 40 },
         Counts = new Counts
@@ -70,7 +75,7 @@ public sealed class StatusCommandTests
     {
         await using FakeNode node = await FakeNode.StartAsync(answers => answers.Status = _ => Status());
 
-        CliRun run = await CliRun.AskAsync(node, "status");
+        CliRun run = await CliRun.AskAsync(node, "status", "--token-info", $"{Dollar}=DUSD:6");
 
         Assert.Equal(ExitCode.Done, run.ExitCode);
         string[] expected =
@@ -82,15 +87,16 @@ public sealed class StatusCommandTests
             "accepted 30, coalesced 20, refused 9",
             $"in 1 min 30 s, channel {FakeNode.IdA}",
             "over, job 8",
-            "5 of 10 wei; for disputes 15 of 30",
+            "0.0995 ETH of 0.1 ETH; for disputes 15 wei of 30 wei",
             "database 5 MiB, of it payments received 2 MiB; free 100 GiB of 2 TiB",
             "1 alarms, 11 warnings",
             "1 of them cannot go on for now; see 'channelnode chain jobs'",
-            "2023-11-14 22:15:00  ALARM    a window\uFFFD[2J ends",
+            "2023-11-14 22:15:00  ALARM    a window\uFFFD[2J ends, 1.250001 DUSD are lost",
             "earlier ones: 'channelnode events'",
         ];
         foreach (string line in expected) Assert.Contains(line, run.Output);
-        Assert.Contains(run.OutputLines, line => Words(line) == "ether close-agreed 4 900 100 35 7");
+        Assert.Contains(run.OutputLines, line => Words(line) == "ether close-agreed 4 900 wei 100 wei 35 wei 7 wei");
+        Assert.Contains(run.OutputLines, line => Words(line) == $"DUSD {Views.Short(Dollar)} open 1 1.25 DUSD 0.000001 DUSD 0 DUSD 0 DUSD");
         Assert.Contains(run.OutputLines, line => Words(line) == "start-close 2 1 min 1 s");
         Assert.Contains(run.OutputLines, line => Words(line) == "http://tower yes 6 1 4 s 0");
         Assert.InRange(run.OutputLines.Length, 20, 50); // One screen.

@@ -23,7 +23,7 @@ public sealed class ApiAccessTests(AnvilFixture anvil) : IAsyncLifetime
     public async Task InitializeAsync()
     {
         _chain = await TestChain.OpenAsync(anvil);
-        _node = await TestNode.StartAsync(_chain, options => options with { ApiTokenRequired = true });
+        _node = await TestNode.StartAsync(_chain, options => options with { AccessTokenRequired = true });
         _caller = new ApiCaller(_node.Host.ApiUrl);
         _admin = (await File.ReadAllTextAsync(Path.Combine(_node.DataDirectory, "admin.token"))).Trim();
     }
@@ -35,7 +35,7 @@ public sealed class ApiAccessTests(AnvilFixture anvil) : IAsyncLifetime
         await _chain.DisposeAsync();
     }
 
-    private async Task<string> SecretAsync(Action<Wire.CreateTokenRequest> fill) => (await _caller.CreateTokenAsync(_admin, fill)).Secret;
+    private async Task<string> SecretAsync(Action<Wire.CreateAccessTokenRequest> fill) => (await _caller.CreateAccessTokenAsync(_admin, fill)).Secret;
 
     private Task<string> ReaderAsync() => SecretAsync(request => request.Scopes.Add(Wire.Scope.Read));
 
@@ -46,21 +46,21 @@ public sealed class ApiAccessTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Equal("OK", await _caller.InfoAsync(ApiCaller.Showing(reader)));
         (string Refusal, Metadata Shown)[] wrong =
         [
-            ("TOKEN_MISSING", []),
-            ("TOKEN_INVALID", ApiCaller.Showing("")),
-            ("TOKEN_INVALID", ApiCaller.Showing("cn_")),
-            ("TOKEN_INVALID", ApiCaller.Showing(reader[..^1])),
-            ("TOKEN_INVALID", ApiCaller.Showing(reader + "A")),
-            ("TOKEN_INVALID", ApiCaller.Showing("cn_1" + reader[4..])),
-            ("TOKEN_INVALID", ApiCaller.Showing(reader.ToUpperInvariant())),
-            ("TOKEN_INVALID", ApiCaller.Showing(reader, reader)),
-            ("TOKEN_INVALID", ApiCaller.Showing(reader, "cn_1_x")),
-            ("TOKEN_INVALID", ApiCaller.Showing($"{reader}, Bearer {reader}")),
-            ("TOKEN_INVALID", new Metadata { { "authorization", reader } }),
-            ("TOKEN_INVALID", new Metadata { { "authorization", $"Basic {reader}" } }),
-            ("TOKEN_MISSING", new Metadata { { "x-authorization", $"Bearer {reader}" } }),
-            ("TOKEN_MISSING", new Metadata { { "authorization-bin", Encoding.UTF8.GetBytes($"Bearer {reader}") } }),
-            ("TOKEN_MISSING", new Metadata { { "cookie", $"authorization=Bearer {reader}" } }),
+            ("ACCESS_TOKEN_MISSING", []),
+            ("ACCESS_TOKEN_INVALID", ApiCaller.Showing("")),
+            ("ACCESS_TOKEN_INVALID", ApiCaller.Showing("cn_")),
+            ("ACCESS_TOKEN_INVALID", ApiCaller.Showing(reader[..^1])),
+            ("ACCESS_TOKEN_INVALID", ApiCaller.Showing(reader + "A")),
+            ("ACCESS_TOKEN_INVALID", ApiCaller.Showing("cn_1" + reader[4..])),
+            ("ACCESS_TOKEN_INVALID", ApiCaller.Showing(reader.ToUpperInvariant())),
+            ("ACCESS_TOKEN_INVALID", ApiCaller.Showing(reader, reader)),
+            ("ACCESS_TOKEN_INVALID", ApiCaller.Showing(reader, "cn_1_x")),
+            ("ACCESS_TOKEN_INVALID", ApiCaller.Showing($"{reader}, Bearer {reader}")),
+            ("ACCESS_TOKEN_INVALID", new Metadata { { "authorization", reader } }),
+            ("ACCESS_TOKEN_INVALID", new Metadata { { "authorization", $"Basic {reader}" } }),
+            ("ACCESS_TOKEN_MISSING", new Metadata { { "x-authorization", $"Bearer {reader}" } }),
+            ("ACCESS_TOKEN_MISSING", new Metadata { { "authorization-bin", Encoding.UTF8.GetBytes($"Bearer {reader}") } }),
+            ("ACCESS_TOKEN_MISSING", new Metadata { { "cookie", $"authorization=Bearer {reader}" } }),
         ];
         foreach ((string refusal, Metadata shown) in wrong) Assert.Equal(refusal, await _caller.InfoAsync(shown));
     }
@@ -91,7 +91,7 @@ public sealed class ApiAccessTests(AnvilFixture anvil) : IAsyncLifetime
     [Fact]
     public async Task TokenThatEnds_EndsTheStreamsThatAreOpenWithIt()
     {
-        Wire.CreateTokenResponse revoked = await _caller.CreateTokenAsync(_admin, request =>
+        Wire.CreateAccessTokenResponse revoked = await _caller.CreateAccessTokenAsync(_admin, request =>
         {
             request.Scopes.AddRange([Wire.Scope.Read, Wire.Scope.Pay]);
             request.Uncapped = true;
@@ -114,13 +114,13 @@ public sealed class ApiAccessTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.True(await open[1]);
         open[1] = payments.ResponseStream.MoveNext(TestChain.Limit);
 
-        await _caller.Api.RevokeTokenAsync(new Wire.RevokeTokenRequest { Number = revoked.Token.Number }, ApiCaller.Showing(_admin));
+        await _caller.Api.RevokeAccessTokenAsync(new Wire.RevokeAccessTokenRequest { Number = revoked.AccessToken.Number }, ApiCaller.Showing(_admin));
 
-        await Refusals.AssertRefusedAsync(() => open[0], StatusCode.Unauthenticated, "TOKEN_REVOKED");
-        await Refusals.AssertRefusedAsync(() => open[1], StatusCode.Unauthenticated, "TOKEN_REVOKED");
-        await Refusals.AssertRefusedAsync(() => open[2], StatusCode.Unauthenticated, "TOKEN_EXPIRED");
-        Assert.Equal("TOKEN_REVOKED", await _caller.InfoAsync(ApiCaller.Showing(revoked.Secret)));
-        Assert.Equal("TOKEN_EXPIRED", await _caller.InfoAsync(ApiCaller.Showing(expiring)));
+        await Refusals.AssertRefusedAsync(() => open[0], StatusCode.Unauthenticated, "ACCESS_TOKEN_REVOKED");
+        await Refusals.AssertRefusedAsync(() => open[1], StatusCode.Unauthenticated, "ACCESS_TOKEN_REVOKED");
+        await Refusals.AssertRefusedAsync(() => open[2], StatusCode.Unauthenticated, "ACCESS_TOKEN_EXPIRED");
+        Assert.Equal("ACCESS_TOKEN_REVOKED", await _caller.InfoAsync(ApiCaller.Showing(revoked.Secret)));
+        Assert.Equal("ACCESS_TOKEN_EXPIRED", await _caller.InfoAsync(ApiCaller.Showing(expiring)));
     }
 
     [Fact]
@@ -137,9 +137,9 @@ public sealed class ApiAccessTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, health.Status);
         await Refusals.AssertRefusedAsync(
             async () => await new Health.HealthClient(_caller.Channel).CheckAsync(new HealthCheckRequest(), ApiCaller.Showing("cn_1_x")),
-            StatusCode.Unauthenticated, "TOKEN_INVALID");
+            StatusCode.Unauthenticated, "ACCESS_TOKEN_INVALID");
 
-        Assert.Equal("TOKEN_MISSING", await ReflectAsync([]));
+        Assert.Equal("ACCESS_TOKEN_MISSING", await ReflectAsync([]));
         Assert.Equal("SCOPE_MISSING", await ReflectAsync(ApiCaller.Showing(pay)));
         Assert.Equal("OK", await ReflectAsync(ApiCaller.Showing(await ReaderAsync())));
 
@@ -225,7 +225,7 @@ public sealed class ApiAccessTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.False(open[1].IsCompleted);
     }
 
-    public static TheoryData<string, Action<Wire.CreateTokenRequest>> BadOrders => new()
+    public static TheoryData<string, Action<Wire.CreateAccessTokenRequest>> BadOrders => new()
     {
         { "name", request => request.Name = "" },
         { "name", request => request.Name = new string('x', 65) },
@@ -247,7 +247,7 @@ public sealed class ApiAccessTests(AnvilFixture anvil) : IAsyncLifetime
         { "valid_seconds", request => request.ValidSeconds = ulong.MaxValue },
     };
 
-    private static Wire.CreateTokenRequest Pays(Wire.CreateTokenRequest request, params Wire.SpendingCap[] caps)
+    private static Wire.CreateAccessTokenRequest Pays(Wire.CreateAccessTokenRequest request, params Wire.SpendingCap[] caps)
     {
         request.Scopes.Add(Wire.Scope.Pay);
         request.Caps.AddRange(caps);
@@ -259,17 +259,17 @@ public sealed class ApiAccessTests(AnvilFixture anvil) : IAsyncLifetime
     {
         foreach (object[] row in BadOrders)
         {
-            Wire.CreateTokenRequest? asked = null;
-            Task<Wire.CreateTokenResponse> making = _caller.CreateTokenAsync(_admin, request =>
+            Wire.CreateAccessTokenRequest? asked = null;
+            Task<Wire.CreateAccessTokenResponse> making = _caller.CreateAccessTokenAsync(_admin, request =>
             {
                 request.Scopes.Add(Wire.Scope.Read);
-                ((Action<Wire.CreateTokenRequest>)row[1])(asked = request);
+                ((Action<Wire.CreateAccessTokenRequest>)row[1])(asked = request);
             });
             RpcException? error = await Record.ExceptionAsync(() => making) as RpcException;
             Assert.True(error is not null, $"made: {asked}");
             Assert.Equal(((string)row[0], StatusCode.InvalidArgument), (Refusals.FieldOf(error), error.StatusCode));
         }
 
-        Assert.Single((await _caller.Api.ListTokensAsync(new Wire.ListTokensRequest { All = true }, ApiCaller.Showing(_admin))).Tokens);
+        Assert.Single((await _caller.Api.ListAccessTokensAsync(new Wire.ListAccessTokensRequest { All = true }, ApiCaller.Showing(_admin))).AccessTokens);
     }
 }

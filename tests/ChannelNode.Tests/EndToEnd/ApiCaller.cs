@@ -48,11 +48,11 @@ internal sealed class ApiCaller : IDisposable
         return metadata;
     }
 
-    public async Task<Wire.CreateTokenResponse> CreateTokenAsync(string admin, Action<Wire.CreateTokenRequest> fill)
+    public async Task<Wire.CreateAccessTokenResponse> CreateAccessTokenAsync(string admin, Action<Wire.CreateAccessTokenRequest> fill)
     {
-        Wire.CreateTokenRequest request = new() { Name = "test" };
+        Wire.CreateAccessTokenRequest request = new() { Name = "test" };
         fill(request);
-        return await Api.CreateTokenAsync(request, admin.Length == 0 ? [] : Showing(admin));
+        return await Api.CreateAccessTokenAsync(request, admin.Length == 0 ? [] : Showing(admin));
     }
 
     /// <summary>What a call with these metadata is told: a refusal's name, or "OK".</summary>

@@ -15,7 +15,7 @@ public sealed partial class ApiScopeTests(AnvilFixture anvil)
 {
     private static readonly string[] TokenRefusals =
     [
-        "TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED", "TOKEN_REVOKED", "SCOPE_MISSING", "ADDRESS_NOT_ALLOWED",
+        "ACCESS_TOKEN_MISSING", "ACCESS_TOKEN_INVALID", "ACCESS_TOKEN_EXPIRED", "ACCESS_TOKEN_REVOKED", "SCOPE_MISSING", "ADDRESS_NOT_ALLOWED",
     ];
 
     private static readonly Marshaller<byte[]> Bytes = Marshallers.Create(bytes => bytes, bytes => bytes);
@@ -54,13 +54,13 @@ public sealed partial class ApiScopeTests(AnvilFixture anvil)
     public async Task EveryScope_OpensItsMethodsAndNoOther()
     {
         await using TestChain chain = await TestChain.OpenAsync(anvil);
-        await using TestNode node = await TestNode.StartAsync(chain, options => options with { ApiTokenRequired = true });
+        await using TestNode node = await TestNode.StartAsync(chain, options => options with { AccessTokenRequired = true });
         string admin = (await File.ReadAllTextAsync(Path.Combine(node.DataDirectory, "admin.token"))).Trim();
         using ApiCaller caller = new(node.Host.ApiUrl);
         Dictionary<Wire.Scope, string> secrets = new() { [Wire.Scope.Unspecified] = "" };
         foreach (Wire.Scope scope in (Wire.Scope[])[Wire.Scope.Read, Wire.Scope.Pay, Wire.Scope.Channels, Wire.Scope.Admin])
         {
-            secrets[scope] = (await caller.CreateTokenAsync(admin, request =>
+            secrets[scope] = (await caller.CreateAccessTokenAsync(admin, request =>
             {
                 request.Scopes.Add(scope);
                 request.Uncapped = scope == Wire.Scope.Pay;
@@ -79,7 +79,7 @@ public sealed partial class ApiScopeTests(AnvilFixture anvil)
         ApiCaller caller, MethodDescriptor method, Wire.Scope needed, Wire.Scope has, string secret)
     {
         string answer = await AnswerAsync(caller, method, secret);
-        string? expected = has == Wire.Scope.Unspecified ? "TOKEN_MISSING"
+        string? expected = has == Wire.Scope.Unspecified ? "ACCESS_TOKEN_MISSING"
             : has == needed || has == Wire.Scope.Admin ? null
             : "SCOPE_MISSING";
         bool right = expected is null ? !TokenRefusals.Contains(answer) : answer == expected;

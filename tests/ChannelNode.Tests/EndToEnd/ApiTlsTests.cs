@@ -76,14 +76,14 @@ public sealed class ApiTlsTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.True(made.MatchesHostname("node.example") && made.MatchesHostname("127.0.0.1") && made.MatchesHostname("localhost"));
         Assert.Equal(ECCurve.NamedCurves.nistP256.Oid.Value, made.GetECDsaPublicKey()!.ExportParameters(false).Curve.Oid.Value);
 
-        CliRun trusted = await CliRun.AsyncOf("info", "--json", "--node", url, "--tls-cert", certificate, "--token-file", admin);
+        CliRun trusted = await CliRun.AsyncOf("info", "--json", "--node", url, "--tls-cert", certificate, "--access-token-file", admin);
         Assert.Equal((0, ""), (trusted.ExitCode, trusted.Error));
         CliRun pinned = await CliRun.AsyncOf(
-            "info", "--json", "--node", url, "--tls-fingerprint", node.Host.TlsFingerprint!.ToUpperInvariant(), "--token-file", admin);
+            "info", "--json", "--node", url, "--tls-fingerprint", node.Host.TlsFingerprint!.ToUpperInvariant(), "--access-token-file", admin);
         Assert.Equal((0, ""), (pinned.ExitCode, pinned.Error));
         CliRun tokenless = await CliRun.AsyncOf("info", "--node", url, "--tls-cert", certificate);
-        Assert.Contains("TOKEN_MISSING", tokenless.Error);
-        Assert.Contains("--token-file", tokenless.Error);
+        Assert.Contains("ACCESS_TOKEN_MISSING", tokenless.Error);
+        Assert.Contains("--access-token-file", tokenless.Error);
     }
 
     [Fact]

@@ -23,7 +23,7 @@ public sealed class JsonAccessTests(AnvilFixture anvil) : IAsyncLifetime
         _chain = await TestChain.OpenAsync(anvil);
         _node = await TestNode.StartAsync(_chain, options => options with
         {
-            ApiTokenRequired = true,
+            AccessTokenRequired = true,
             Applications = options.Applications with { JsonListen = "127.0.0.1:0" },
         });
         _admin = (await File.ReadAllTextAsync(Path.Combine(_node.DataDirectory, "admin.token"))).Trim();
@@ -48,9 +48,9 @@ public sealed class JsonAccessTests(AnvilFixture anvil) : IAsyncLifetime
     [Theory]
     [InlineData("GET", "/v1/info")]
     [InlineData("GET", "/v1/channels")]
-    [InlineData("GET", "/v1/tokens")]
+    [InlineData("GET", "/v1/access-tokens")]
     [InlineData("GET", "/openapi/v1.json")]
-    [InlineData("POST", "/v1/tokens")]
+    [InlineData("POST", "/v1/access-tokens")]
     [InlineData("POST", "/v1/channels")]
     [InlineData("POST", "/v1/policy")]
     public async Task CallWithoutAToken_IsRefused(string method, string path)
@@ -63,11 +63,11 @@ public sealed class JsonAccessTests(AnvilFixture anvil) : IAsyncLifetime
     public async Task TokenToRead_ReadsAndDoesNoMore()
     {
         using ApiCaller caller = new(_node.Host.ApiUrl);
-        string reader = (await caller.CreateTokenAsync(_admin, request => request.Scopes.Add(Wire.Scope.Read))).Secret;
+        string reader = (await caller.CreateAccessTokenAsync(_admin, request => request.Scopes.Add(Wire.Scope.Read))).Secret;
 
         Assert.Equal(HttpStatusCode.OK, await AskAsync(HttpMethod.Get, "/v1/info", reader));
-        Assert.Equal(HttpStatusCode.OK, await AskAsync(HttpMethod.Get, "/v1/tokens", _admin));
-        Assert.Equal(HttpStatusCode.Forbidden, await AskAsync(HttpMethod.Get, "/v1/tokens", reader));
+        Assert.Equal(HttpStatusCode.OK, await AskAsync(HttpMethod.Get, "/v1/access-tokens", _admin));
+        Assert.Equal(HttpStatusCode.Forbidden, await AskAsync(HttpMethod.Get, "/v1/access-tokens", reader));
         Assert.Equal(HttpStatusCode.Forbidden, await AskAsync(HttpMethod.Post, "/v1/channels", reader));
     }
 

@@ -21,7 +21,7 @@ public sealed class KilledSpenderTests(AnvilFixture anvil)
         await using TestNode payee = await TestNode.StartAsync(chain);
         string channel = await payer.OpenAsync(payee.PeerUrl, "1000000", oneWay: false);
         await payee.UntilAsync(channel, state => state.Status == Wire.ChannelStatus.Open);
-        Wire.CreateTokenResponse token = await payer.Api.CreateTokenAsync(new Wire.CreateTokenRequest
+        Wire.CreateAccessTokenResponse token = await payer.Api.CreateAccessTokenAsync(new Wire.CreateAccessTokenRequest
         {
             Name = "shop",
             Scopes = { Wire.Scope.Pay },
@@ -75,7 +75,7 @@ public sealed class KilledSpenderTests(AnvilFixture anvil)
             }
             catch (RpcException error) when (error.StatusCode == StatusCode.ResourceExhausted)
             {
-                Assert.Equal("TOKEN_CAP_EXCEEDED", Refusals.NameOf(error));
+                Assert.Equal("ACCESS_TOKEN_CAP_EXCEEDED", Refusals.NameOf(error));
                 size--; // The last units too.
             }
         }
@@ -98,7 +98,7 @@ public sealed class KilledSpenderTests(AnvilFixture anvil)
                 foreach (Wire.PaymentResult result in call.ResponseStream.Current.Results)
                 {
                     if (result.Refusal == Wire.Refusal.Unspecified) continue;
-                    Assert.Equal(Wire.Refusal.TokenCapExceeded, result.Refusal);
+                    Assert.Equal(Wire.Refusal.AccessTokenCapExceeded, result.Refusal);
                     Assert.Equal(("total", Cap.ToString()), (result.CapExceeded.Field, result.CapExceeded.Limit));
                     isSpent = true;
                 }
@@ -112,7 +112,7 @@ public sealed class KilledSpenderTests(AnvilFixture anvil)
     {
         RpcException error = await Assert.ThrowsAsync<RpcException>(async () => await payer.Api.PayAsync(
             new Wire.PayRequest { Payment = new Wire.Payment { ChannelId = channel, Amount = "8" } }, ApiCaller.Showing(secret)));
-        Refusals.AssertIs(error, StatusCode.ResourceExhausted, "TOKEN_CAP_EXCEEDED", "per_payment");
+        Refusals.AssertIs(error, StatusCode.ResourceExhausted, "ACCESS_TOKEN_CAP_EXCEEDED", "per_payment");
         Assert.Equal(("8", "7"), (Refusals.MetadataOf(error)["value"], Refusals.MetadataOf(error)["limit"]));
     }
 
@@ -121,7 +121,7 @@ public sealed class KilledSpenderTests(AnvilFixture anvil)
 
     private static async Task<ulong> SpentAsync(NodeProcess payer)
     {
-        Wire.Token token = Assert.Single((await payer.Api.ListTokensAsync(new Wire.ListTokensRequest())).Tokens);
+        Wire.AccessToken token = Assert.Single((await payer.Api.ListAccessTokensAsync(new Wire.ListAccessTokensRequest())).AccessTokens);
         return ulong.Parse(Assert.Single(token.Spent).TotalSpent);
     }
 }

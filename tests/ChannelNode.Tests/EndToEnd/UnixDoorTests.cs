@@ -54,13 +54,13 @@ public sealed class UnixDoorTests(AnvilFixture anvil) : IAsyncLifetime
 
             // A token counts here too, and the socket counts as this machine.
             using ApiCaller caller = new(node.Host.ApiUrl);
-            Wire.CreateTokenResponse local = await caller.CreateTokenAsync("", request =>
+            Wire.CreateAccessTokenResponse local = await caller.CreateAccessTokenAsync("", request =>
             {
                 request.Methods.Add("GetInfo");
                 request.FromIps.Add("127.0.0.1");
             });
             Assert.Equal("OK", await caller.InfoAsync(ApiCaller.Showing(local.Secret)));
-            Assert.Equal("TOKEN_INVALID", await caller.InfoAsync(ApiCaller.Showing(local.Secret + "A")));
+            Assert.Equal("ACCESS_TOKEN_INVALID", await caller.InfoAsync(ApiCaller.Showing(local.Secret + "A")));
         }
 
         Assert.False(Path.Exists(Socket));

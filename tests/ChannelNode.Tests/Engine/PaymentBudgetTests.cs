@@ -60,7 +60,7 @@ public sealed class PaymentBudgetTests
         await PaysAsync(rig, budget, 10);
         BudgetBreach breach = await BreachAsync(rig, budget, 11);
 
-        Assert.Equal(new BudgetBreach(Refusal.TokenCapExceeded, "per_payment", "11", "10"), breach);
+        Assert.Equal(new BudgetBreach(Refusal.AccessTokenCapExceeded, "per_payment", "11", "10"), breach);
     }
 
     [Fact]
@@ -96,7 +96,7 @@ public sealed class PaymentBudgetTests
         Assert.Equal("31", (await BreachAsync(rig, budget, 1)).Value);
 
         ulong midnight = (ulong)(_time.NowMs / DayMs + 1) * 86_400;
-        Assert.Equal(new BudgetBreach(Refusal.TokenCapExceeded, "per_day", "31", "30", midnight), breach);
+        Assert.Equal(new BudgetBreach(Refusal.AccessTokenCapExceeded, "per_day", "31", "30", midnight), breach);
         _time.MoveTo((long)midnight * 1_000 - 1);
         await BreachAsync(rig, budget, 1);
         _time.MoveTo((long)midnight * 1_000);
@@ -127,7 +127,7 @@ public sealed class PaymentBudgetTests
         await PaysAsync(rig, budget, 10);
         _time.Advance(2 * DayMs);
 
-        Assert.Equal(new BudgetBreach(Refusal.TokenCapExceeded, "total", "26", "25"), await BreachAsync(rig, budget, 1));
+        Assert.Equal(new BudgetBreach(Refusal.AccessTokenCapExceeded, "total", "26", "25"), await BreachAsync(rig, budget, 1));
     }
 
     [Fact]
@@ -245,7 +245,7 @@ public sealed class PaymentBudgetTests
         await rig.AnswerAsync(Frames.Acknowledged(1));
         await rig.SaidAsync();
 
-        Assert.Equal([Refusal.None, Refusal.TokenRevoked], answers.Order());
+        Assert.Equal([Refusal.None, Refusal.AccessTokenRevoked], answers.Order());
         Assert.Equal((UInt128)1, rig.Slot.State.Sent);
     }
 
@@ -258,6 +258,6 @@ public sealed class PaymentBudgetTests
         await PaysAsync(rig, budget, 1);
         _time.Advance(60_000);
 
-        Assert.Equal(Refusal.TokenExpired, (await BreachAsync(rig, budget, 1)).Refusal);
+        Assert.Equal(Refusal.AccessTokenExpired, (await BreachAsync(rig, budget, 1)).Refusal);
     }
 }

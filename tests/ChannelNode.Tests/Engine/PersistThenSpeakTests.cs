@@ -195,7 +195,7 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
 
         public IReadOnlyList<Job> ReadJobs() => store.ReadJobs();
 
-        public IReadOnlyList<AccessToken> ReadTokens() => store.ReadTokens();
+        public IReadOnlyList<AccessToken> ReadAccessTokens() => store.ReadAccessTokens();
 
         public IReadOnlyList<Spending> ReadSpending() => store.ReadSpending();
 

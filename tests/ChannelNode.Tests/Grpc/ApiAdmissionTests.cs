@@ -14,12 +14,12 @@ namespace ChannelNode.Tests.Grpc;
 public sealed class ApiAdmissionTests : IAsyncLifetime
 {
     private readonly LedgerRig _rig = new();
-    private readonly TokenBook _book;
+    private readonly AccessTokenBook _book;
     private readonly ApiAccess _access;
 
     public ApiAdmissionTests()
     {
-        _book = new TokenBook(_rig.Store, _rig.Ledger, new NodeClock(TimeProvider.System), NullLogger<TokenBook>.Instance);
+        _book = new AccessTokenBook(_rig.Store, _rig.Ledger, new NodeClock(TimeProvider.System), NullLogger<AccessTokenBook>.Instance);
         NodeOptions options = new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero };
         _access = new ApiAccess(_book, options, TimeProvider.System, tokensRequired: true);
     }
@@ -49,7 +49,7 @@ public sealed class ApiAdmissionTests : IAsyncLifetime
     }
 
     private async Task<string> SecretAsync(params string[] networks) => (await _book.CreateAsync(
-        new TokenOrder("test", Scopes.Read) { Networks = [.. networks.Select(text => IPNetwork.Parse(text))] }, CancellationToken.None)).Secret;
+        new AccessTokenOrder("test", Scopes.Read) { Networks = [.. networks.Select(text => IPNetwork.Parse(text))] }, CancellationToken.None)).Secret;
 
     [Fact]
     public async Task SeveralAuthorizationLines_AreNoToken_EvenIfOneIsGood()
@@ -63,8 +63,8 @@ public sealed class ApiAdmissionTests : IAsyncLifetime
             new([good, good]), new([good, "Bearer cn_9_x"]), new(["Bearer cn_9_x", good]), new([good, ""]), new(["", good]),
             new([null, good]), new(""), new("Bearer"), new("Bearer\t" + good[7..]),
         ];
-        Assert.All(wrong, shown => Assert.Equal(Refusal.TokenInvalid, Admit(shown)));
-        Assert.Equal(Refusal.TokenMissing, Admit(StringValues.Empty));
+        Assert.All(wrong, shown => Assert.Equal(Refusal.AccessTokenInvalid, Admit(shown)));
+        Assert.Equal(Refusal.AccessTokenMissing, Admit(StringValues.Empty));
     }
 
     [Theory]

@@ -43,7 +43,7 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
 
     public IReadOnlyList<Job> ReadJobs() => [.. _rows.Jobs.Values];
 
-    public IReadOnlyList<AccessToken> ReadTokens() => [];
+    public IReadOnlyList<AccessToken> ReadAccessTokens() => [];
 
     public IReadOnlyList<Spending> ReadSpending() => [];
 
@@ -220,9 +220,9 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
         public void PutPeerUrl(Address signer, string url) => Writes.Add(rows => rows.PeerUrls[signer] = url);
 
         // Nobody has a token there: they are tested on the real store.
-        public void PutToken(AccessToken token) => throw new NotSupportedException();
+        public void PutAccessToken(AccessToken token) => throw new NotSupportedException();
 
-        public void DropToken(ulong number) => throw new NotSupportedException();
+        public void DropAccessToken(ulong number) => throw new NotSupportedException();
 
         public void PutSpending(in Spending spending) => throw new NotSupportedException();
 

@@ -31,8 +31,8 @@ public sealed class ArrowTests
             .Select(folder => Path.GetFileName(folder)!)
             .Except([.. Uses.Keys, "bin", "obj"]));
         Assert.Equal(
-            ["Program.cs", "ProgramLog.cs"],
-            Directory.EnumerateFiles(Repository.PathOf("node/ChannelNode"), "*.cs").Select(Path.GetFileName));
+            ["Program.cs", "ProgramLog.cs", "Trial.cs"],
+            Directory.EnumerateFiles(Repository.PathOf("node/ChannelNode"), "*.cs").Select(Path.GetFileName).Order());
     }
 
     [Fact]

@@ -38,13 +38,14 @@ internal static class EventsCommand
             request.Kinds.AddRange(parsed.GetValue(kinds) ?? []);
             using AsyncServerStreamingCall<SubscribeEventsResponse> call =
                 node.Client.SubscribeEvents(request, cancellationToken: cancel);
+            TokenUnits units = shell.UnitsOf(parsed, node);
             while (await call.ResponseStream.MoveNext(cancel))
-                foreach (OperatorEvent what in call.ResponseStream.Current.Events) Print(what, terminal);
+                foreach (OperatorEvent what in call.ResponseStream.Current.Events) await PrintAsync(what, units, terminal, cancel);
             return ExitCode.Done;
         });
     }
 
-    private static void Print(OperatorEvent what, Terminal terminal)
+    private static async Task PrintAsync(OperatorEvent what, TokenUnits units, Terminal terminal, CancellationToken cancel)
     {
         if (terminal.Json)
         {
@@ -54,6 +55,6 @@ internal static class EventsCommand
 
         DateTimeOffset at = DateTimeOffset.FromUnixTimeMilliseconds(what.TimeMs);
         string severity = what.Severity.ToString().ToUpperInvariant();
-        terminal.Line($"{what.Cursor}  {at:yyyy-MM-dd HH:mm:ss}  {severity,-7}  {what.Sentence}");
+        terminal.Line($"{what.Cursor}  {at:yyyy-MM-dd HH:mm:ss}  {severity,-7}  {await units.InAsync(what.Sentence, cancel)}");
     }
 }

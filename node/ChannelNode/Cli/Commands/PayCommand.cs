@@ -45,7 +45,7 @@ internal static class PayCommand
 
             plan = plan with { Item = plan.Item.Length == 0 ? "item" : plan.Item };
             var patience = TimeSpan.FromSeconds(parsed.GetValue(timeout));
-            return await new PayManyJob(node, plan, parsed.GetValue(window), patience, terminal, shell.Time).RunAsync(cancel);
+            return await new PayManyJob(node, units, plan, parsed.GetValue(window), patience, terminal, shell.Time).RunAsync(cancel);
         });
     }
 

@@ -1,6 +1,5 @@
 using ChannelNode.Proto.V1;
 using Spectre.Console;
-using Address = ChannelNode.Core.Address;
 
 namespace ChannelNode.Cli;
 
@@ -12,21 +11,21 @@ internal static class StatusCommand
             new CliCommand(
                 "status", "Shows how a node stands, on one screen: chain, channels, money, deadlines, transactions, peers, alarms.",
                 "channelnode status\nchannelnode status --json"),
-            async (_, node, terminal, cancel) =>
+            async (parsed, node, terminal, cancel) =>
             {
                 GetStatusResponse status = await node.Client.GetStatusAsync(new GetStatusRequest(), cancellationToken: cancel);
                 if (terminal.Json) terminal.Document(status);
-                else Show(status, terminal);
+                else await ShowAsync(status, shell.UnitsOf(parsed, node), terminal, cancel);
                 return ExitCode.Done;
             });
 
-    private static void Show(GetStatusResponse status, Terminal terminal)
+    private static async Task ShowAsync(GetStatusResponse status, TokenUnits units, Terminal terminal, CancellationToken cancel)
     {
         terminal.Show(Views.Fields([.. Fields(status)]));
-        ShowChannels(status, terminal);
+        await ShowChannelsAsync(status, units, terminal, cancel);
         ShowJobs(status, terminal);
         ShowWatchtowers(status, terminal);
-        ShowAlarms(status, terminal);
+        await ShowAlarmsAsync(status, units, terminal, cancel);
     }
 
     private static IEnumerable<(string, string)> Fields(GetStatusResponse status)
@@ -40,8 +39,8 @@ internal static class StatusCommand
         yield return ("peers' updates", $"accepted {counts.UpdatesAccepted}, coalesced {counts.UpdatesCoalesced}, "
             + $"refused {Sum(counts.UpdatesRefused)}");
         foreach (Deadline deadline in status.Deadlines) yield return Line(deadline);
-        yield return ("gas left today", $"{status.Gas.LeftWei} of {status.Gas.LimitWei} wei; for disputes "
-            + $"{status.Gas.ProtectiveLeftWei} of {status.Gas.ProtectiveLimitWei}");
+        yield return ("gas left today", $"{Ether(status.Gas.LeftWei)} of {Ether(status.Gas.LimitWei)}; for disputes "
+            + $"{Ether(status.Gas.ProtectiveLeftWei)} of {Ether(status.Gas.ProtectiveLimitWei)}");
         yield return ("disk", $"database {Bytes(status.Disk.StoreBytes)}, of it payments received {Bytes(status.Disk.JournalBytes)}; "
             + $"free {Bytes(status.Disk.FreeBytes)} of {Bytes(status.Disk.SizeBytes)}");
         yield return ("last 24 hours", $"{status.Alarms.Alarms} alarms, {status.Alarms.Warnings} warnings");
@@ -69,7 +68,10 @@ internal static class StatusCommand
     private static string Left(Deadline deadline) =>
         deadline.SecondsLeft == 0 ? "over" : $"in {Span((long)deadline.SecondsLeft * 1_000)}";
 
-    private static void ShowChannels(GetStatusResponse status, Terminal terminal)
+    private static string Ether(string wei) => TokenUnit.Ether.Show(wei);
+
+    private static async Task ShowChannelsAsync(
+        GetStatusResponse status, TokenUnits units, Terminal terminal, CancellationToken cancel)
     {
         if (status.Channels.Count == 0)
         {
@@ -78,14 +80,18 @@ internal static class StatusCommand
         }
 
         string[] heads = ["token", "channels", "#number", "#we can send", "#they can send", "#at risk", "#not credited yet"];
-        Show(
-            terminal, heads,
-            status.Channels.Select(totals => new[]
-            {
-                Token(totals.Token), Word(totals.Status), $"{totals.Count}", totals.OurBalance, totals.TheirBalance, totals.AtRisk,
-                totals.Uncredited,
-            }),
-            "#not credited yet", "#they can send");
+        List<string[]> rows = [];
+        foreach (ChannelTotals totals in status.Channels)
+        {
+            TokenUnit unit = await units.OfAsync(totals.Token, cancel);
+            rows.Add(
+            [
+                unit.Name, Word(totals.Status), $"{totals.Count}", unit.Show(totals.OurBalance), unit.Show(totals.TheirBalance),
+                unit.Show(totals.AtRisk), unit.Show(totals.Uncredited),
+            ]);
+        }
+
+        Show(terminal, heads, rows, "#not credited yet", "#they can send");
     }
 
     private static void ShowJobs(GetStatusResponse status, Terminal terminal)
@@ -110,12 +116,13 @@ internal static class StatusCommand
             }));
     }
 
-    private static void ShowAlarms(GetStatusResponse status, Terminal terminal)
+    private static async Task ShowAlarmsAsync(
+        GetStatusResponse status, TokenUnits units, Terminal terminal, CancellationToken cancel)
     {
         foreach (OperatorEvent what in status.Alarms.Newest)
         {
             DateTimeOffset at = DateTimeOffset.FromUnixTimeMilliseconds(what.TimeMs);
-            terminal.Line($"{at:yyyy-MM-dd HH:mm:ss}  {what.Severity.ToString().ToUpperInvariant(),-7}  {what.Sentence}");
+            terminal.Line($"{at:yyyy-MM-dd HH:mm:ss}  {what.Severity.ToString().ToUpperInvariant(),-7}  {await units.InAsync(what.Sentence, cancel)}");
         }
 
         if (status.Alarms.Alarms + status.Alarms.Warnings > status.Alarms.Newest.Count)
@@ -128,8 +135,6 @@ internal static class StatusCommand
         terminal.Show(table);
         if (leftOut.Count > 0) terminal.Line($"not shown for want of room: {string.Join(", ", leftOut)}; see 'channelnode status --json'");
     }
-
-    private static string Token(string token) => Address.TryParse(token, out Address address) && address.IsZero ? "ether" : token;
 
     private static string Word<T>(T value)
         where T : struct, Enum => Failure.ReasonOf(value).ToLowerInvariant().Replace('_', '-');

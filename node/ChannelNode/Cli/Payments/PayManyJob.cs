@@ -6,7 +6,7 @@ namespace ChannelNode.Cli;
 
 /// <summary>pay --count: runs the stream, shows how it goes, gives up when nothing goes through, sums up.</summary>
 internal sealed class PayManyJob(
-    NodeConnection node, PaymentPlan plan, int inFlightMax, TimeSpan patience, Terminal terminal, TimeProvider time)
+    NodeConnection node, TokenUnits units, PaymentPlan plan, int inFlightMax, TimeSpan patience, Terminal terminal, TimeProvider time)
 {
     private static readonly TimeSpan LiveTick = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LineTick = TimeSpan.FromSeconds(1);
@@ -30,7 +30,8 @@ internal sealed class PayManyJob(
             failure = known;
         }
         PaymentSummary summary = _book.Summarize();
-        summary.Show(terminal, plan.Key);
+        TokenUnit unit = terminal.Json ? TokenUnit.Ether : await units.TryOfChannelAsync(plan.ChannelId, cancel);
+        summary.Show(terminal, unit, plan.Key);
         failure ??= WhyNotAll(summary);
         if (failure is null) return ExitCode.Done;
         terminal.Fail(failure);

@@ -27,10 +27,10 @@ internal sealed record PaymentSummary(
         ? 0
         : LatenciesMs[Math.Min(LatenciesMs.Count - 1, LatenciesMs.Count * percent / 100)];
 
-    public void Show(Terminal terminal, string key)
+    public void Show(Terminal terminal, TokenUnit unit, string key)
     {
         if (terminal.Json) terminal.Document(new { summary = Document(key) });
-        else ShowSentences(terminal, key);
+        else ShowSentences(terminal, unit, key);
     }
 
     private object Document(string key) => new
@@ -49,11 +49,11 @@ internal sealed record PaymentSummary(
         latencyMs = new { p50 = Math.Round(Percentile(50), 1), p99 = Math.Round(Percentile(99), 1) },
     };
 
-    private void ShowSentences(Terminal terminal, string key)
+    private void ShowSentences(Terminal terminal, TokenUnit unit, string key)
     {
         terminal.Line(
             $"paid {Paid:N0} of {Asked:N0} in {Seconds:N1} s: {PaymentsPerSecond:N0} payments/s, "
-            + $"latency p50 {Percentile(50):N0} ms, p99 {Percentile(99):N0} ms; total sent {TotalSent}");
+            + $"latency p50 {Percentile(50):N0} ms, p99 {Percentile(99):N0} ms; total sent {unit.Show(TotalSent.ToString())}");
         if (Repeated > 0) terminal.Line($"of them {Repeated:N0} had been paid before under the same key");
         if (Retries > 0) terminal.Line($"{Retries:N0} times a payment was asked for again under its key");
         foreach ((Refusal refusal, int times) in Refused)

@@ -10,9 +10,6 @@ namespace ChannelNode.Cli;
 /// <summary>How amounts in a token are shown; without a symbol they are shown in smallest units.</summary>
 internal sealed record TokenUnit(Address Token, string Symbol, int Decimals)
 {
-    /// <summary>Below so many wei a figure in ETH has more zeros than anybody counts.</summary>
-    private const int WeiDigitsMax = 9;
-
     public static readonly TokenUnit Ether = new(Address.Zero, "ETH", 18);
 
     public bool IsEther => Token.IsZero;
@@ -24,10 +21,7 @@ internal sealed record TokenUnit(Address Token, string Symbol, int Decimals)
     {
         if (units.Length == 0) return "";
         if (!IsKnown) return $"{units} units";
-        if (IsEther && units.Length <= WeiDigitsMax) return $"{units} wei";
-        string digits = units.PadLeft(Decimals + 1, '0');
-        string fraction = digits[^Decimals..].TrimEnd('0');
-        return digits[..^Decimals] + (fraction.Length > 0 ? "." + fraction : "") + " " + Symbol;
+        return IsEther ? AmountWords.Ether(units) : $"{AmountWords.Divided(units, Decimals)} {Symbol}";
     }
 
     /// <summary>What a table of channels calls the token.</summary>
@@ -95,6 +89,14 @@ internal sealed class TokenUnits(NodeConnection node, IEnumerable<TokenUnit> giv
         {
             return new TokenUnit(Address.Zero, "", 0);
         }
+    }
+
+    /// <summary>A node's sentence, with its amounts of tokens in their units, where those are known.</summary>
+    public async Task<string> InAsync(string sentence, CancellationToken cancel)
+    {
+        foreach (Address token in AmountWords.TokensIn(sentence)) await OfAsync(token, cancel);
+        return AmountWords.Shown(
+            sentence, (token, units) => _known[token].IsKnown ? _known[token].Show(units) : $"{units} units of {token}");
     }
 
     /// <summary>A channel's amount in smallest units; the node is asked for its token only where a unit was typed.</summary>

@@ -21,7 +21,8 @@ internal sealed class CommonFlags
         HelpName = "path",
     };
     private readonly Option<Network> _network = Fields.Word(
-        SettingSources.NetworkFlag, "Presets chain id, finality, polling, confirmations, windows and tokens of a chain",
+        SettingSources.NetworkFlag,
+        "Presets chain id, finality, polling, confirmations, windows and tokens of a chain; anvil also makes what a node needs to be tried",
         Network.All.ToDictionary(network => network.Name));
     private readonly Option<string> _dataDirectory = new("--data-dir")
     {
@@ -85,12 +86,17 @@ internal sealed class CommonFlags
         _jobsKeptHours, _channelsInMemoryMax, _wrongSignaturesMax, _messageBytesMax, .. _seeing.All(),
     ];
 
+    private bool IsTrial(ParseResult parsed) => parsed.GetValue(_network)?.Name == Network.Trial;
+
     public NodeOptions Read(ParseResult parsed) => Read(parsed, _key.Read(parsed));
 
     private NodeOptions Read(ParseResult parsed, KeySource key) => _seeing.Read(parsed, new()
     {
         DataDirectory = parsed.GetValue(_dataDirectory)!,
-        KeyFile = key.File,
+        KeyFile = IsTrial(parsed) && !_key.IsGiven(parsed)
+            ? Path.Combine(parsed.GetValue(_dataDirectory)!, Network.TrialKeyFile)
+            : key.File,
+        IsTrial = IsTrial(parsed),
         PasswordFile = key.PasswordFile,
         SignerUrl = key.SignerUrl,
         SignerAddress = key.SignerAddress,

@@ -54,7 +54,7 @@ internal sealed class DoorFlags
         "--peer-listen", "Where peers call; port 0 takes a free one", CommonFlags.Defaults.PeerListen);
     private readonly Option<bool> _apiTls = new("--api-tls") { Description = "Serve the API over TLS 1.3" };
     private readonly Option<bool> _peerTls = new("--peer-tls") { Description = "Serve peers over TLS 1.3: they dial https://" };
-    private readonly Option<bool> _tokenRequired = new("--api-token-required")
+    private readonly Option<bool> _tokenRequired = new("--access-token-required")
     {
         Description = "Let nobody call the API without a token; always so beyond this machine",
     };
@@ -91,7 +91,7 @@ internal sealed class DoorFlags
         PeerListen = parsed.GetValue(_peerListen)!,
         ApiTls = parsed.GetValue(_apiTls),
         PeerTls = parsed.GetValue(_peerTls),
-        ApiTokenRequired = parsed.GetValue(_tokenRequired),
+        AccessTokenRequired = parsed.GetValue(_tokenRequired),
         ApiRequestsPerSecondMax = parsed.GetValue(_requestsMax),
         ApiStreamsMax = parsed.GetValue(_streamsMax),
         ApiConnectionsMax = parsed.GetValue(_apiConnectionsMax),

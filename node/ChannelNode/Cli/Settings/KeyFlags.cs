@@ -29,6 +29,10 @@ internal sealed class KeyFlags
     public IEnumerable<Option> All() =>
         [_keyFile, _passwordFile, _signerUrl, _signerAddress, _signerTimeoutMs, _signerRequestsMax];
 
+    /// <summary>Whether the operator says where the key is.</summary>
+    public bool IsGiven(ParseResult parsed) =>
+        parsed.GetResult(_keyFile) is { Implicit: false } || parsed.GetResult(_signerUrl) is { Implicit: false };
+
     /// <summary>One key only: a wrong guess which one is meant would sign with a key that nobody wanted.</summary>
     public KeySource Read(ParseResult parsed)
     {

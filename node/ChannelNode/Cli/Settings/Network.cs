@@ -6,20 +6,30 @@ namespace ChannelNode.Cli;
 internal sealed record KnownToken(string Symbol, int Decimals, string Address);
 
 /// <summary>
-/// What --network presets, below whatever is given by file, variable or flag: values of flags by their names. No contract is
-/// among them: none is deployed on a public network that everybody could be told to trust.
+/// What --network presets, below whatever is given by file, variable or flag: values of flags by their names. No contract of a
+/// public network is among them: none is deployed that everybody could be told to trust.
 /// </summary>
 internal sealed record Network(
     string Name, ulong ChainId, IReadOnlyDictionary<string, string[]> Values, IReadOnlyList<KnownToken> Tokens)
 {
+    /// <summary>
+    /// The chain for trying: what a node on it lacks is made when it starts. The contract's address follows from its code.
+    /// </summary>
+    public const string Trial = "anvil";
+    public const string TrialContract = "0xde27fee22706cca2afca460627178c9451ec74d3";
+    public const string TrialFolder = "anvil-node";
+
+    /// <summary>In the database's folder, so that several nodes can be tried side by side.</summary>
+    public const string TrialKeyFile = "signer.key";
+
     /// <summary>
     /// Confirmations and windows grow with what is at stake and with how long a chain can be congested or stand still; polls go
     /// with the time between blocks. Base's sequencer orders blocks alone, and what counts there is what it wrote to Ethereum.
     /// </summary>
     public static readonly IReadOnlyList<Network> All =
     [
-        Of("anvil", 31_337, "finalized", pollMs: 100, confirmations: 1, windowMin: 10, token: null,
-            ("rpc-url", "ws://127.0.0.1:8545"),
+        Of(Trial, 31_337, "finalized", pollMs: 100, confirmations: 1, windowMin: 10, token: null,
+            ("rpc-url", "ws://127.0.0.1:8545"), ("data-dir", TrialFolder), ("contract", TrialContract),
             // It mines when something is sent, and is not reorganised: deposits count at once.
             ("credit-small", "1000000000000000000000"), ("token-credit-small", "1000000000000")),
         Of("sepolia", 11_155_111, "finalized", pollMs: 4_000, confirmations: 2, windowMin: 3_600,

@@ -7,7 +7,7 @@ internal sealed class NodeFlags
 {
     public const string DefaultNode = "http://127.0.0.1:9801";
     public const string NodeVariable = "CHANNELNODE_NODE";
-    public const string TokenVariable = "CHANNELNODE_TOKEN";
+    public const string TokenVariable = "CHANNELNODE_ACCESS_TOKEN";
     public const string CertificateVariable = "CHANNELNODE_TLS_CERT";
     public const string FingerprintVariable = "CHANNELNODE_TLS_FINGERPRINT";
 
@@ -41,9 +41,9 @@ internal sealed class NodeFlags
 
     public Option<string?> Fingerprint { get; }
 
-    public Option<string?> TokenFile { get; } = new("--token-file")
+    public Option<string?> TokenFile { get; } = new("--access-token-file")
     {
-        Description = $"File with the token to show to the node; {TokenVariable} holds a token itself",
+        Description = $"File with the access token to show to the node; {TokenVariable} holds one itself",
         HelpName = "path",
         Recursive = true,
     };
@@ -63,12 +63,12 @@ internal sealed class NodeFlags
     {
         string node = parsed.GetValue(Node)!;
         string? token = parsed.GetValue(TokenFile) is { } path
-            ? CheckToken(File.ReadAllText(path), "--token-file", $"{path} holds no token: expected one line, cn_...")
-            : VariableOf(TokenVariable) is { } set ? CheckToken(set, TokenVariable, $"{TokenVariable} is no token: expected cn_...") : null;
+            ? CheckToken(File.ReadAllText(path), "--access-token-file", $"{path} holds no access token: expected one line, cn_...")
+            : VariableOf(TokenVariable) is { } set ? CheckToken(set, TokenVariable, $"{TokenVariable} is no access token: expected cn_...") : null;
         if (token is not null && !IsPrivate(node))
         {
             throw Wrong(
-                "--node", $"--node {node}: a token would be readable on its way to another machine: use https://, and --tls-cert or "
+                "--node", $"--node {node}: an access token would be readable on its way to another machine: use https://, and --tls-cert or "
                 + "--tls-fingerprint where no authority vouches for the node");
         }
 

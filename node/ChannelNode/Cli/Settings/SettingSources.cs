@@ -23,7 +23,7 @@ internal sealed class SettingSources
     public const string NetworkFlag = "--network";
 
     /// <summary>Variables that are no settings.</summary>
-    private static readonly string[] OtherVariables = ["NODE", "PASSWORD", "NEWPASSWORD", "TOKEN", "TLSFINGERPRINT"];
+    private static readonly string[] OtherVariables = ["NODE", "PASSWORD", "NEWPASSWORD", "ACCESSTOKEN", "TLSFINGERPRINT"];
 
     /// <summary>Letters by which a variable may miss a setting's name and still be meant as one.</summary>
     private const int TypoMax = 2;

@@ -73,8 +73,8 @@ internal sealed record AccessToken
     /// <summary>None while it is good.</summary>
     public Refusal EndedAt(long nowMs)
     {
-        if (RevokedAtMs != 0) return Refusal.TokenRevoked;
-        return ExpiresAtSeconds != 0 && nowMs / 1_000 >= (long)ExpiresAtSeconds ? Refusal.TokenExpired : Refusal.None;
+        if (RevokedAtMs != 0) return Refusal.AccessTokenRevoked;
+        return ExpiresAtSeconds != 0 && nowMs / 1_000 >= (long)ExpiresAtSeconds ? Refusal.AccessTokenExpired : Refusal.None;
     }
 
     public bool Allows(Scopes scope, string method) =>

@@ -15,7 +15,7 @@ internal sealed record BudgetBreach(Refusal Refusal, string Field, string Value,
     public RefusalException ToException()
     {
         string sentence = $"{Field} of the token is {Value}, expected at most {Limit}";
-        if (Refusal != Refusal.TokenCapExceeded) sentence = "the token is not good any more";
+        if (Refusal != Refusal.AccessTokenCapExceeded) sentence = "the token is not good any more";
         else if (Field == "currency") sentence = $"the token may not spend {Value}, expected one of {Limit}";
         if (ResetsAtSeconds != 0) sentence += $"; it begins anew at {DateTimeOffset.FromUnixTimeSeconds((long)ResetsAtSeconds):u}";
         return new RefusalException(Refusal, sentence)
@@ -122,7 +122,7 @@ internal sealed class PaymentBudget
     private static bool IsAbove(UInt128 value, UInt128 cap) => cap != UInt128.Zero && value > cap;
 
     private static BudgetBreach Exceeds(string field, object value, object limit, ulong resetsAtSeconds = 0) =>
-        new(Refusal.TokenCapExceeded, field, value.ToString()!, limit.ToString()!, resetsAtSeconds);
+        new(Refusal.AccessTokenCapExceeded, field, value.ToString()!, limit.ToString()!, resetsAtSeconds);
 
     private static ulong DayAfter(uint day, SpendingCounter counter) =>
         (Math.Max(day, counter.Spending.Day) + 1UL) * (MsPerDay / 1_000);

@@ -37,8 +37,8 @@ internal static class ChannelEvents
         if (!isOurs || !Lifecycle.ChainKnowsMore(channel, before, what)) yield break;
         yield return new OperatorEvent(
             EventKind.StateLost, EventSeverity.Alarm,
-            $"channel {channel.Id}: the chain knows more than this database, which has signed {before.Sent} and accepted "
-            + $"{before.TheirSent}: {what}. It is older than the truth; the chain's totals are taken over")
+            $"channel {channel.Id}: the chain knows more than this database, which has signed {In(channel, before.Sent)} and "
+            + $"accepted {In(channel, before.TheirSent)}: {what}. It is older than the truth; the chain's totals are taken over")
         {
             Channels = [channel.Id],
             Block = block,
@@ -55,13 +55,13 @@ internal static class ChannelEvents
                 UInt128 amount = Amounts.Excess(deposited.Pot, before.OnChain.PotOf(deposited.Side));
                 string who = whose.Side(deposited.Side);
                 return before.EverFunded
-                    ? Info(EventKind.Deposited, $"channel {id}: a deposit of {amount} into {who}", amount)
-                    : Info(EventKind.ChannelOpened, $"channel {id} is open: a first deposit of {amount} into {who}", amount);
+                    ? Info(EventKind.Deposited, $"channel {id}: a deposit of {In(channel, amount)} into {who}", amount)
+                    : Info(EventKind.ChannelOpened, $"channel {id} is open: a first deposit of {In(channel, amount)} into {who}", amount);
             case ChainEvent.CloseStarted or ChainEvent.Disputed:
                 return Closing(channel, after, what is ChainEvent.Disputed, nowSeconds, whose);
             case ChainEvent.Claimed claimed:
                 UInt128 taken = Amounts.Excess(before.OnChain.PotA, claimed.After.PotA);
-                return Info(EventKind.ChannelClaimed, $"channel {id}: {taken} claimed, {claimed.After.PotA} left in it", taken);
+                return Info(EventKind.ChannelClaimed, $"channel {id}: {In(channel, taken)} claimed, {In(channel, claimed.After.PotA)} left in it", taken);
             case ChainEvent.Settled { Paid: var paid }:
                 return PaidOut(channel, EventKind.ChannelSettled, "settled after its window", paid, whose);
             case ChainEvent.Closed { Paid: var paid }:
@@ -78,13 +78,13 @@ internal static class ChannelEvents
         ulong left = Left(pots.ClosesAtSeconds, nowSeconds);
         string window = $"the window ends at {pots.ClosesAtSeconds}, in {left} s";
         string sentence = isDispute
-            ? $"channel {channel.Id} is disputed: recorded {pots.SentOf(channel.OurSide)} of {whose.Ours}, "
-                + $"{pots.SentOf(channel.TheirSide)} of {whose.Theirs}; {window}"
+            ? $"channel {channel.Id} is disputed: recorded {In(channel, pots.SentOf(channel.OurSide))} of {whose.Ours}, "
+                + $"{In(channel, pots.SentOf(channel.TheirSide))} of {whose.Theirs}; {window}"
             : $"channel {channel.Id} is closing: {window}";
         if (Lifecycle.Due(channel, after, nowSeconds, nowSeconds) is ChannelDuty.Dispute or ChannelDuty.Claim)
         {
-            sentence += $"; that is an old state (of the peer's, recorded {pots.SentOf(channel.TheirSide)}, this node can prove "
-                + $"{after.TheirSent}), and this node answers";
+            sentence += $"; that is an old state (of the peer's, recorded {In(channel, pots.SentOf(channel.TheirSide))}, this node can "
+                + $"prove {In(channel, after.TheirSent)}), and this node answers";
         }
 
         return new OperatorEvent(isDispute ? EventKind.ChannelDisputed : EventKind.ChannelClosing, EventSeverity.Warning, sentence)
@@ -96,9 +96,11 @@ internal static class ChannelEvents
 
     private static OperatorEvent PaidOut(Channel channel, EventKind kind, string how, in Pots paid, Whose whose) => Info(
         kind,
-        $"channel {channel.Id} is {how}: {paid.PotOf(channel.OurSide)} to {whose.Ours} owner, {paid.PotOf(channel.TheirSide)} to "
-        + $"{whose.Theirs}",
+        $"channel {channel.Id} is {how}: {In(channel, paid.PotOf(channel.OurSide))} to {whose.Ours} owner, "
+        + $"{In(channel, paid.PotOf(channel.TheirSide))} to {whose.Theirs}",
         paid.PotOf(channel.OurSide));
+
+    private static string In(Channel channel, UInt128 amount) => AmountWords.Of(amount, channel.Terms.Token);
 
     private static OperatorEvent Info(EventKind kind, string sentence, UInt128 amount) =>
         new(kind, EventSeverity.Info, sentence) { Amount = amount };
@@ -111,10 +113,10 @@ internal static class ChannelEvents
             UInt128 more = Amounts.Excess(Counted(after, side), Counted(before, side)), rest = after.UncreditedOf(side);
             if (more == UInt128.Zero) continue;
             string who = side == channel.OurSide ? "this node's side" : "the peer's side";
-            string waits = rest == UInt128.Zero ? "all of it" : $"{rest} wait for more confirmations";
+            string waits = rest == UInt128.Zero ? "all of it" : $"{In(channel, rest)} wait for more confirmations";
             yield return Info(
                 EventKind.DepositCredited,
-                $"channel {channel.Id}: {more} more of the deposits into {who} counts, {waits}",
+                $"channel {channel.Id}: {In(channel, more)} more of the deposits into {who} counts, {waits}",
                 more) with
             { Channels = [channel.Id], Block = block };
         }
@@ -133,8 +135,8 @@ internal static class ChannelEvents
         UInt128 uncovered = Amounts.Excess(Amounts.Excess(after.TheirSent, after.OnChain.SentOf(channel.TheirSide)), has);
         return new OperatorEvent(
             EventKind.CreditLost, EventSeverity.Alarm,
-            $"channel {channel.Id}: a deposit was reorganised away; of the {after.TheirSent} that the peer has sent in total, "
-            + $"{uncovered} are not covered now. Nothing more is accepted until the deposit is back")
+            $"channel {channel.Id}: a deposit was reorganised away; of the {In(channel, after.TheirSent)} that the peer has sent in "
+            + $"total, {In(channel, uncovered)} are not covered now. Nothing more is accepted until the deposit is back")
         {
             Channels = [channel.Id],
             Block = block,
@@ -143,18 +145,18 @@ internal static class ChannelEvents
     }
 
     /// <summary>By what the peer says it has accepted of this node's.</summary>
-    public static OperatorEvent PeerKnowsMore(ChannelId channel, UInt128 theirsKnown, UInt128 oursKnown) => new(
+    public static OperatorEvent PeerKnowsMore(Channel channel, UInt128 theirsKnown, UInt128 oursKnown) => new(
         EventKind.StateLost, EventSeverity.Alarm,
-        $"channel {channel}: the peer has accepted {theirsKnown} of ours, but this database has signed only {oursKnown}: it is "
-        + "older than the truth, and nothing more is paid in this channel")
+        $"channel {channel.Id}: the peer has accepted {In(channel, theirsKnown)} of ours, but this database has signed only "
+        + $"{In(channel, oursKnown)}: it is older than the truth, and nothing more is paid in this channel")
     {
-        Channels = [channel],
+        Channels = [channel.Id],
         Amount = theirsKnown,
     };
 
-    public static OperatorEvent ValueAtRisk(IReadOnlyList<ChannelId> channels, UInt128 value) => new(
+    public static OperatorEvent ValueAtRisk(IReadOnlyList<ChannelId> channels, Address token, UInt128 value) => new(
         EventKind.ValueAtRisk, EventSeverity.Warning,
-        $"{channels.Count} one-way channels owe {value} smallest units, above the limit: claiming")
+        $"{channels.Count} one-way channels owe {AmountWords.Of(value, token)}, above the limit: claiming")
     {
         Channels = channels,
         Amount = value,

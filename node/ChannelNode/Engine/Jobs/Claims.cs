@@ -77,7 +77,7 @@ internal sealed class Claims(
             UInt128 value = UInt128.Zero;
             foreach (StoredChannel row in rows) value += AtRisk(row.State);
             JobEntry job = await jobs.SubmitAsync(
-                orders.Claim(rows, 0), stopping, ChannelEvents.ValueAtRisk([.. rows.Select(row => row.Channel.Id)], value));
+                orders.Claim(rows, 0), stopping, ChannelEvents.ValueAtRisk([.. rows.Select(row => row.Channel.Id)], rows[0].Channel.Terms.Token, value));
             TransactionReceipt receipt = await JobBook.WhenDoneAsync(job, null, stopping);
             await view.WhenFollowedAsync(receipt.BlockNumber, stopping);
         }

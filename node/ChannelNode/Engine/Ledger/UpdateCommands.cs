@@ -70,7 +70,7 @@ internal sealed class TakeReestablish(
         slot.ClearRefusal();
         if (slot.StateLost)
         {
-            if (!wasLost) turn.Tell(ChannelEvents.PeerKnowsMore(slot.Channel.Id, received, slot.Working.Sent));
+            if (!wasLost) turn.Tell(ChannelEvents.PeerKnowsMore(slot.Channel, received, slot.Working.Sent));
             turn.ApplyWaiting(slot);
             return;
         }

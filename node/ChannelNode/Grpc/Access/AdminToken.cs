@@ -7,10 +7,10 @@ internal static class AdminToken
 {
     public const string File = "admin.token";
 
-    public static async Task WriteAsync(TokenBook tokens, string dataDirectory, ILogger log, CancellationToken cancel)
+    public static async Task WriteAsync(AccessTokenBook tokens, string dataDirectory, ILogger log, CancellationToken cancel)
     {
         if (tokens.HasAdmin) return;
-        (_, string secret) = await tokens.CreateAsync(new TokenOrder("admin", Scopes.Admin), cancel);
+        (_, string secret) = await tokens.CreateAsync(new AccessTokenOrder("admin", Scopes.Admin), cancel);
         string path = Path.Combine(dataDirectory, File);
         SecretFile.Write(path, secret + "\n");
         log.AdminTokenWritten(path);

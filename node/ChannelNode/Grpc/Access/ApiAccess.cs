@@ -8,12 +8,12 @@ using Microsoft.Extensions.Primitives;
 namespace ChannelNode.Grpc;
 
 /// <summary>A caller that was let in; left when the call ends.</summary>
-internal sealed class Caller(TokenEntry? token, CallAllowance allowance) : IDisposable
+internal sealed class Caller(AccessTokenEntry? token, CallAllowance allowance) : IDisposable
 {
     private static readonly object Key = new();
 
     /// <summary>Null where none was shown.</summary>
-    public TokenEntry? Token { get; } = token;
+    public AccessTokenEntry? Token { get; } = token;
 
     public void Attach(ServerCallContext context)
     {
@@ -22,7 +22,7 @@ internal sealed class Caller(TokenEntry? token, CallAllowance allowance) : IDisp
 
     /// <summary>What the call may spend; null where there is no token to limit it.</summary>
     public static PaymentBudget? BudgetOf(ServerCallContext context) =>
-        context.UserState.TryGetValue(Key, out object? token) ? ((TokenEntry)token).Budget : null;
+        context.UserState.TryGetValue(Key, out object? token) ? ((AccessTokenEntry)token).Budget : null;
 
     public void Dispose() => allowance.Leave();
 }
@@ -31,20 +31,20 @@ internal sealed class Caller(TokenEntry? token, CallAllowance allowance) : IDisp
 /// Who may call the API, and how often. A token that is shown counts always; without one callers are let in where
 /// <paramref name="tokensRequired"/> does not insist, and are told apart by their addresses.
 /// </summary>
-internal sealed class ApiAccess(TokenBook tokens, NodeOptions options, TimeProvider time, bool tokensRequired)
+internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, TimeProvider time, bool tokensRequired)
 {
     private const string Scheme = "Bearer ";
 
     private readonly uint _perSecondMax = (uint)options.ApiRequestsPerSecondMax;
     private readonly uint _streamsMax = (uint)options.ApiStreamsMax;
-    private readonly ConcurrentDictionary<TokenEntry, CallAllowance> _byToken = [];
+    private readonly ConcurrentDictionary<AccessTokenEntry, CallAllowance> _byToken = [];
     private readonly AddressAllowances _byAddress = new(time, (uint)options.ApiRequestsPerSecondMax, (uint)options.ApiStreamsMax);
 
     /// <summary>Throws by name why the caller is not let in.</summary>
     public Caller Admit(HttpContext http, Scopes scope, string method)
     {
         IPAddress address = http.Connection.RemoteIpAddress ?? IPAddress.Loopback; // A unix socket is this machine's.
-        TokenEntry? token = Identify(http, address);
+        AccessTokenEntry? token = Identify(http, address);
         if (token is not null)
         {
             if (!token.Token.AllowsFrom(address))
@@ -63,7 +63,7 @@ internal sealed class ApiAccess(TokenBook tokens, NodeOptions options, TimeProvi
         {
             _byAddress.Of(address).Pass($"{address}");
             throw new RefusalException(
-                Refusal.TokenMissing, "no token is shown, expected metadata \"authorization: Bearer cn_...\"")
+                Refusal.AccessTokenMissing, "no access token is shown, expected metadata \"authorization: Bearer cn_...\"")
             { Field = "authorization" };
         }
 
@@ -73,9 +73,9 @@ internal sealed class ApiAccess(TokenBook tokens, NodeOptions options, TimeProvi
     }
 
     /// <summary>What a call is told whose token has ended.</summary>
-    public RefusalException Over(TokenEntry token) => tokens.Over(token);
+    public RefusalException Over(AccessTokenEntry token) => tokens.Over(token);
 
-    private TokenEntry? Identify(HttpContext http, IPAddress address)
+    private AccessTokenEntry? Identify(HttpContext http, IPAddress address)
     {
         StringValues shown = http.Request.Headers.Authorization;
         if (shown.Count == 0) return null;
@@ -84,7 +84,7 @@ internal sealed class ApiAccess(TokenBook tokens, NodeOptions options, TimeProvi
             if (shown is not [{ } text] || !text.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
             {
                 throw new RefusalException(
-                    Refusal.TokenInvalid, $"authorization has {shown.Count} values, expected one, of the form \"Bearer cn_...\"")
+                    Refusal.AccessTokenInvalid, $"authorization has {shown.Count} values, expected one, of the form \"Bearer cn_...\"")
                 {
                     Field = "authorization",
                 };
@@ -99,7 +99,7 @@ internal sealed class ApiAccess(TokenBook tokens, NodeOptions options, TimeProvi
         }
     }
 
-    private CallAllowance AllowanceOf(TokenEntry token) => _byToken.GetOrAdd(token, static (entry, access) =>
+    private CallAllowance AllowanceOf(AccessTokenEntry token) => _byToken.GetOrAdd(token, static (entry, access) =>
     {
         entry.Ended.UnsafeRegister(_ => access._byToken.TryRemove(entry, out CallAllowance? _), null);
         AccessToken given = entry.Token;

@@ -45,9 +45,9 @@ internal static class MethodScopes
         ["ChangeAttestor"] = Scopes.Admin,
         ["ChangePeerList"] = Scopes.Admin,
         ["ImportPeerList"] = Scopes.Admin,
-        ["CreateToken"] = Scopes.Admin,
-        ["ListTokens"] = Scopes.Admin,
-        ["RevokeToken"] = Scopes.Admin,
+        ["CreateAccessToken"] = Scopes.Admin,
+        ["ListAccessTokens"] = Scopes.Admin,
+        ["RevokeAccessToken"] = Scopes.Admin,
     }.ToFrozenDictionary();
 
     /// <summary>

@@ -8,7 +8,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Grpc;
 
 /// <summary>What applications and operators ask of the node. Refusals leave through <see cref="RefusalInterceptor"/>.</summary>
-internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, TokenBook tokens) : Wire.NodeService.NodeServiceBase
+internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, AccessTokenBook tokens) : Wire.NodeService.NodeServiceBase
 {
     private readonly ProgressStream _progress = new(node.Stopping, node.Drain);
 
@@ -296,26 +296,26 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
             await responseStream.WriteAsync(response, context.CancellationToken);
     }
 
-    public override async Task<Wire.CreateTokenResponse> CreateToken(Wire.CreateTokenRequest request, ServerCallContext context)
+    public override async Task<Wire.CreateAccessTokenResponse> CreateAccessToken(Wire.CreateAccessTokenRequest request, ServerCallContext context)
     {
-        TokenOrder order = TokenWire.Read(request, node.Clock.NowMs);
+        AccessTokenOrder order = AccessTokenWire.Read(request, node.Clock.NowMs);
         (AccessToken token, string secret) = await tokens.CreateAsync(order, context.CancellationToken);
-        return new Wire.CreateTokenResponse { Token = TokenWire.Write(token, []), Secret = secret };
+        return new Wire.CreateAccessTokenResponse { AccessToken = AccessTokenWire.Write(token, []), Secret = secret };
     }
 
-    public override async Task<Wire.ListTokensResponse> ListTokens(Wire.ListTokensRequest request, ServerCallContext context)
+    public override async Task<Wire.ListAccessTokensResponse> ListAccessTokens(Wire.ListAccessTokensRequest request, ServerCallContext context)
     {
-        Wire.ListTokensResponse response = new();
+        Wire.ListAccessTokensResponse response = new();
         foreach ((AccessToken token, IReadOnlyList<Spending> spent) in await tokens.ListAsync(context.CancellationToken))
         {
-            if (request.All || token.EndedAt(node.Clock.NowMs) == Refusal.None) response.Tokens.Add(TokenWire.Write(token, spent));
+            if (request.All || token.EndedAt(node.Clock.NowMs) == Refusal.None) response.AccessTokens.Add(AccessTokenWire.Write(token, spent));
         }
 
         return response;
     }
 
-    public override async Task<Wire.RevokeTokenResponse> RevokeToken(Wire.RevokeTokenRequest request, ServerCallContext context) =>
-        new() { Token = TokenWire.Write(await tokens.RevokeAsync(request.Number, context.CancellationToken), []) };
+    public override async Task<Wire.RevokeAccessTokenResponse> RevokeAccessToken(Wire.RevokeAccessTokenRequest request, ServerCallContext context) =>
+        new() { AccessToken = AccessTokenWire.Write(await tokens.RevokeAsync(request.Number, context.CancellationToken), []) };
 
     public override Task CreateBackup(
         Wire.CreateBackupRequest request, IServerStreamWriter<Wire.CreateBackupResponse> responseStream, ServerCallContext context) =>

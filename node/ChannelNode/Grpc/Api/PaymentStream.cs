@@ -154,7 +154,7 @@ internal sealed class PaymentStream
         TotalSent = result.Outcome.Refusal == Refusal.None ? result.Outcome.Total.ToString() : string.Empty,
         Repeated = result.Outcome.Repeated,
         Receipt = NodeWire.Write(result.Outcome.Receipt),
-        CapExceeded = TokenWire.Write(result.Outcome.Breach),
+        CapExceeded = AccessTokenWire.Write(result.Outcome.Breach),
     };
 
     /// <summary>A refused payment as an error for people.</summary>

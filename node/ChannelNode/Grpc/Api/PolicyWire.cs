@@ -120,7 +120,7 @@ internal static class PolicyWire
         Asked<uint> channels = ReadCount(request.ChannelsMax, "channels_max", ChannelsMax, what);
         Asked<uint> perMinute = ReadCount(request.CountPerMinuteMax, "count_per_minute_max", CountMax, what);
         Asked<uint> perDay = ReadCount(request.CountPerDayMax, "count_per_day_max", CountMax, what);
-        IReadOnlyList<Address>? tokens = ReadTokens(request, what);
+        IReadOnlyList<Address>? tokens = ReadAccessTokens(request, what);
         (Address token, Func<AmountRules, AmountRules> amounts) = ReadAmounts(request.Amounts, what);
         return (
             rules => rules with
@@ -174,7 +174,7 @@ internal static class PolicyWire
         return accept != 0;
     }
 
-    private static List<Address>? ReadTokens(Wire.SetPolicyRequest request, List<string> what)
+    private static List<Address>? ReadAccessTokens(Wire.SetPolicyRequest request, List<string> what)
     {
         if (request.AnyToken) what.Add("any token");
         if (request.Tokens.Count == 0) return null;

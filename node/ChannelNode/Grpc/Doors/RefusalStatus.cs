@@ -71,13 +71,13 @@ internal static class RefusalStatus
         Refusal.InvalidArgument or Refusal.InvalidSignature or Refusal.AmountTooLarge or Refusal.ZeroAmount
             or Refusal.ItemIdTooLong or Refusal.IdempotencyKeyTooLong or Refusal.ZeroOwner or Refusal.ZeroSigner
             or Refusal.SameSigner or Refusal.OwnerIsContract or Refusal.DisputeWindowOutOfRange => Code.InvalidArgument,
-        Refusal.UnknownChannel or Refusal.UnknownPeer or Refusal.UnknownToken => Code.NotFound,
+        Refusal.UnknownChannel or Refusal.UnknownPeer or Refusal.UnknownAccessToken => Code.NotFound,
         Refusal.IdempotencyKeyReused => Code.AlreadyExists,
         Refusal.CursorUnknown or Refusal.CursorExpired => Code.OutOfRange,
         Refusal.TooManyInFlight or Refusal.BudgetReached or Refusal.RateLimited or Refusal.TooManyStreams
-            or Refusal.TooManySessions or Refusal.TokenCapExceeded or Refusal.TooManyTokens => Code.ResourceExhausted,
-        Refusal.WrongIdentity or Refusal.TokenMissing or Refusal.TokenInvalid or Refusal.TokenExpired
-            or Refusal.TokenRevoked => Code.Unauthenticated,
+            or Refusal.TooManySessions or Refusal.AccessTokenCapExceeded or Refusal.TooManyAccessTokens => Code.ResourceExhausted,
+        Refusal.WrongIdentity or Refusal.AccessTokenMissing or Refusal.AccessTokenInvalid or Refusal.AccessTokenExpired
+            or Refusal.AccessTokenRevoked => Code.Unauthenticated,
         Refusal.WrongSigner or Refusal.NotParty or Refusal.ScopeMissing or Refusal.AddressNotAllowed
             or Refusal.HostNotAllowed or Refusal.OriginNotAllowed or Refusal.PolicyRefused => Code.PermissionDenied,
         Refusal.PeerOffline or Refusal.ChainUnavailable or Refusal.SignerUnavailable or Refusal.NotReady

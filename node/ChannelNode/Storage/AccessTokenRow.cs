@@ -22,7 +22,7 @@ namespace ChannelNode.Storage;
 ///                                              1 - 17   total
 /// </code>
 /// </summary>
-internal static class TokenRow
+internal static class AccessTokenRow
 {
     public const int KeySize = 1 + sizeof(ulong);
 

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 namespace ChannelNode.Engine;
 
 /// <summary>A token in memory, with what hangs on it.</summary>
-internal sealed class TokenEntry(AccessToken token, PaymentBudget budget) : IDisposable
+internal sealed class AccessTokenEntry(AccessToken token, PaymentBudget budget) : IDisposable
 {
     private readonly CancellationTokenSource _ended = new();
     private volatile AccessToken _token = token;
@@ -34,7 +34,7 @@ internal sealed class TokenEntry(AccessToken token, PaymentBudget budget) : IDis
 }
 
 /// <summary>A token that is asked for; its number and secret are the book's to give.</summary>
-internal sealed record TokenOrder(string Name, Scopes Scopes)
+internal sealed record AccessTokenOrder(string Name, Scopes Scopes)
 {
     public IReadOnlyList<string> Methods { get; init; } = [];
 
@@ -53,7 +53,7 @@ internal sealed record TokenOrder(string Name, Scopes Scopes)
 /// All tokens of the API. A secret is "cn_", the token's number, "_" and 32 random bytes in base64url; only its SHA-256 is
 /// kept. Made and revoked on disk before anybody is told.
 /// </summary>
-internal sealed class TokenBook : IDisposable
+internal sealed class AccessTokenBook : IDisposable
 {
     public const int TokensMax = 10_000;
 
@@ -63,18 +63,18 @@ internal sealed class TokenBook : IDisposable
 
     private static readonly TimeSpan ExpiryLook = TimeSpan.FromSeconds(1);
 
-    private readonly ConcurrentDictionary<ulong, TokenEntry> _tokens = [];
+    private readonly ConcurrentDictionary<ulong, AccessTokenEntry> _tokens = [];
     private readonly SemaphoreSlim _changing = new(1);
     private readonly Ledger _ledger;
     private readonly NodeClock _clock;
     private readonly ILogger _log;
     private readonly ITimer _timer;
 
-    public TokenBook(IChannelStore store, Ledger ledger, NodeClock clock, ILogger<TokenBook> log)
+    public AccessTokenBook(IChannelStore store, Ledger ledger, NodeClock clock, ILogger<AccessTokenBook> log)
     {
         (_ledger, _clock, _log) = (ledger, clock, log);
         ILookup<ulong, Spending> spent = store.ReadSpending().ToLookup(some => some.Token);
-        foreach (AccessToken token in store.ReadTokens()) Add(token, spent[token.Number]);
+        foreach (AccessToken token in store.ReadAccessTokens()) Add(token, spent[token.Number]);
         _timer = clock.Time.CreateTimer(_ => EndExpired(), null, ExpiryLook, ExpiryLook);
     }
 
@@ -84,36 +84,36 @@ internal sealed class TokenBook : IDisposable
             && entry.Token.EndedAt(_clock.NowMs) == Refusal.None);
 
     /// <summary>The token of a secret that is good now; throws what speaks against it.</summary>
-    public TokenEntry Require(string secret)
+    public AccessTokenEntry Require(string secret)
     {
-        TokenEntry? entry = TryNumber(secret, out ulong number) ? _tokens.GetValueOrDefault(number) : null;
+        AccessTokenEntry? entry = TryNumber(secret, out ulong number) ? _tokens.GetValueOrDefault(number) : null;
         Span<byte> hash = stackalloc byte[Bytes32.Size], known = stackalloc byte[Bytes32.Size];
         SHA256.HashData(Encoding.UTF8.GetBytes(secret.Length <= SecretCharsMax ? secret : string.Empty), hash);
         entry?.Token.Hash.Write(known);
         if (!CryptographicOperations.FixedTimeEquals(hash, known) || entry is null)
-            throw new RefusalException(Refusal.TokenInvalid, "the token is none of this node's") { Field = "authorization" };
+            throw new RefusalException(Refusal.AccessTokenInvalid, "the access token is none of this node's") { Field = "authorization" };
         if (entry.Token.EndedAt(_clock.NowMs) is not Refusal.None and var ended) throw Over(entry, ended);
         return entry;
     }
 
     /// <summary>What a call is told whose token ended while it went on.</summary>
-    public RefusalException Over(TokenEntry entry)
+    public RefusalException Over(AccessTokenEntry entry)
     {
         Refusal ended = entry.Token.EndedAt(_clock.NowMs);
-        return Over(entry, ended == Refusal.None ? Refusal.TokenRevoked : ended);
+        return Over(entry, ended == Refusal.None ? Refusal.AccessTokenRevoked : ended);
     }
 
-    private static RefusalException Over(TokenEntry entry, Refusal ended) => new(
+    private static RefusalException Over(AccessTokenEntry entry, Refusal ended) => new(
         ended,
-        ended == Refusal.TokenExpired
-            ? $"token {entry.Token.Number} expired at {DateTimeOffset.FromUnixTimeSeconds((long)entry.Token.ExpiresAtSeconds):u}"
-            : $"token {entry.Token.Number} was revoked")
+        ended == Refusal.AccessTokenExpired
+            ? $"access token {entry.Token.Number} expired at {DateTimeOffset.FromUnixTimeSeconds((long)entry.Token.ExpiresAtSeconds):u}"
+            : $"access token {entry.Token.Number} was revoked")
     {
         Field = "authorization",
     };
 
     /// <summary>On disk when this returns. The secret is told here and never again.</summary>
-    public async Task<(AccessToken Token, string Secret)> CreateAsync(TokenOrder order, CancellationToken cancel)
+    public async Task<(AccessToken Token, string Secret)> CreateAsync(AccessTokenOrder order, CancellationToken cancel)
     {
         await _changing.WaitAsync(cancel);
         try
@@ -138,10 +138,10 @@ internal sealed class TokenBook : IDisposable
             await WriteAsync(
                 batch =>
                 {
-                    if (dropped is { } old) batch.DropToken(old);
-                    batch.PutToken(token);
+                    if (dropped is { } old) batch.DropAccessToken(old);
+                    batch.PutAccessToken(token);
                 });
-            if (dropped is { } gone && _tokens.TryRemove(gone, out TokenEntry? entry)) entry.Dispose();
+            if (dropped is { } gone && _tokens.TryRemove(gone, out AccessTokenEntry? entry)) entry.Dispose();
             Add(token, []);
             _log.TokenMade(number, token.Name, token.Scopes);
             return (token, secret);
@@ -158,11 +158,11 @@ internal sealed class TokenBook : IDisposable
         await _changing.WaitAsync(cancel);
         try
         {
-            if (!_tokens.TryGetValue(number, out TokenEntry? entry))
-                throw new RefusalException(Refusal.UnknownToken, $"number is {number}, expected that of a token") { Field = "number" };
+            if (!_tokens.TryGetValue(number, out AccessTokenEntry? entry))
+                throw new RefusalException(Refusal.UnknownAccessToken, $"number is {number}, expected that of an access token") { Field = "number" };
             if (entry.Token.RevokedAtMs != 0) return entry.Token;
             AccessToken revoked = entry.Token with { RevokedAtMs = _clock.NowMs };
-            await WriteAsync(batch => batch.PutToken(revoked));
+            await WriteAsync(batch => batch.PutAccessToken(revoked));
             entry.Token = revoked;
             entry.End();
             _log.TokenRevoked(number, revoked.Name);
@@ -183,18 +183,18 @@ internal sealed class TokenBook : IDisposable
     public void Dispose() => _timer.Dispose();
 
     private void Add(AccessToken token, IEnumerable<Spending> spent) =>
-        _tokens[token.Number] = new TokenEntry(token, new PaymentBudget(token, spent));
+        _tokens[token.Number] = new AccessTokenEntry(token, new PaymentBudget(token, spent));
 
     /// <summary>The oldest token that is over makes room. Never the newest: its number must not be given again.</summary>
     private ulong? RoomForAnother()
     {
         if (_tokens.Count < TokensMax) return null;
         ulong newest = _tokens.Keys.Max();
-        TokenEntry? over = _tokens.Values
+        AccessTokenEntry? over = _tokens.Values
             .Where(entry => entry.Token.Number != newest && entry.Token.EndedAt(_clock.NowMs) != Refusal.None)
             .MinBy(entry => entry.Token.Number);
         return over?.Token.Number ?? throw new RefusalException(
-            Refusal.TooManyTokens, $"there are {_tokens.Count} tokens, expected at most {TokensMax}")
+            Refusal.TooManyAccessTokens, $"there are {_tokens.Count} tokens, expected at most {TokensMax}")
         {
             Field = "tokens",
             Value = _tokens.Count.ToString(CultureInfo.InvariantCulture),
@@ -214,7 +214,7 @@ internal sealed class TokenBook : IDisposable
     private void EndExpired()
     {
         long now = _clock.NowMs;
-        foreach (TokenEntry entry in _tokens.Values)
+        foreach (AccessTokenEntry entry in _tokens.Values)
             if (entry.Token.EndedAt(now) != Refusal.None) entry.End();
     }
 

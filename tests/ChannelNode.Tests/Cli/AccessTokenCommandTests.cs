@@ -6,7 +6,7 @@ namespace ChannelNode.Tests.Cli;
 
 /// <summary>Tokens by the command line, against a real node.</summary>
 [Collection(AnvilCollection.Name)]
-public sealed class TokenCommandTests(AnvilFixture anvil) : IDisposable
+public sealed class AccessTokenCommandTests(AnvilFixture anvil) : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("channelnode-").FullName;
 
@@ -20,7 +20,7 @@ public sealed class TokenCommandTests(AnvilFixture anvil) : IDisposable
         string data = node.DataDirectory, url = node.Host.ApiUrl, file = Path.Combine(_folder, "shop.token");
         CliRun shown = await CliRun.AsyncOf("token", "create", "--node", url, "--name", "reader", "--scope", "read");
         Assert.StartsWith("cn_1_", shown.Output);
-        Assert.EndsWith("  token 1; it is shown here and never again\n", shown.Output);
+        Assert.EndsWith("  access token 1; it is shown here and never again\n", shown.Output);
         string[] order =
         [
             "token", "create", "--node", url, "--name", "shop", "--scope", "pay", "--scope", "read", "--cap",
@@ -28,21 +28,21 @@ public sealed class TokenCommandTests(AnvilFixture anvil) : IDisposable
             "--to", file,
         ];
         CliRun written = await CliRun.AsyncOf(order);
-        Assert.Equal($"token 2 written to {file}; keep it secret\n", written.Output);
+        Assert.Equal($"access token 2 written to {file}; keep it secret\n", written.Output);
         string secret = (await File.ReadAllTextAsync(file)).Trim();
         Assert.StartsWith("cn_2_", secret);
         Assert.Contains("exists", (await CliRun.AsyncOf(order)).Error);
 
-        CliRun pays = await CliRun.AsyncOf("info", "--json", "--node", url, "--token-file", file);
+        CliRun pays = await CliRun.AsyncOf("info", "--json", "--node", url, "--access-token-file", file);
         Assert.Equal((0, ""), (pays.ExitCode, pays.Error));
-        CliRun asks = await CliRun.AsyncOf("token", "list", "--node", url, "--token-file", file);
+        CliRun asks = await CliRun.AsyncOf("token", "list", "--node", url, "--access-token-file", file);
         Assert.StartsWith("error: SCOPE_MISSING: token 2 has read, pay, expected admin", asks.Error);
 
         CliRun list = await CliRun.AsyncOf("token", "list", "--node", url);
         Assert.Contains("ether:per-payment=1000000000000000,per-day=1000000000000000000", list.Output);
-        Assert.Equal("token 2 \"shop\" is good for nothing any more\n", (await CliRun.AsyncOf("token", "revoke", "2", "--node", url)).Output);
-        CliRun late = await CliRun.AsyncOf("info", "--node", url, "--token-file", file);
-        Assert.StartsWith("error: TOKEN_REVOKED: token 2 was revoked", late.Error);
+        Assert.Equal("access token 2 \"shop\" is good for nothing any more\n", (await CliRun.AsyncOf("token", "revoke", "2", "--node", url)).Output);
+        CliRun late = await CliRun.AsyncOf("info", "--node", url, "--access-token-file", file);
+        Assert.StartsWith("error: ACCESS_TOKEN_REVOKED: token 2 was revoked", late.Error);
         CliRun all = await CliRun.AsyncOf("token", "list", "--all", "--json", "--node", url);
         Assert.Equal(3, (await CliRun.AsyncOf("token", "create", "--node", url, "--name", "x", "--scope", "read")).Output[3] - '0');
 
@@ -65,7 +65,7 @@ public sealed class TokenCommandTests(AnvilFixture anvil) : IDisposable
         string file = Path.Combine(_folder, "token");
         await File.WriteAllTextAsync(file, "cn_1_secret\n");
 
-        CliRun run = await CliRun.AsyncOf("info", "--node", url, "--token-file", file);
+        CliRun run = await CliRun.AsyncOf("info", "--node", url, "--access-token-file", file);
 
         Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
         Assert.Contains("use https://", run.Error);
@@ -78,9 +78,9 @@ public sealed class TokenCommandTests(AnvilFixture anvil) : IDisposable
         string file = Path.Combine(_folder, "token");
         await File.WriteAllTextAsync(file, "hunter2\nsecond line");
 
-        CliRun run = await CliRun.AsyncOf("info", "--token-file", file);
+        CliRun run = await CliRun.AsyncOf("info", "--access-token-file", file);
 
-        Assert.Equal((ExitCode.WrongUsage, $"error: INVALID_ARGUMENT: {file} holds no token: expected one line, cn_...\n"), (run.ExitCode, run.Error));
+        Assert.Equal((ExitCode.WrongUsage, $"error: INVALID_ARGUMENT: {file} holds no access token: expected one line, cn_...\n"), (run.ExitCode, run.Error));
     }
 
     [Theory]

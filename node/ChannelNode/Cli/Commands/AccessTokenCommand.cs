@@ -6,7 +6,7 @@ using ChannelNode.Proto.V1;
 namespace ChannelNode.Cli;
 
 /// <summary>token create, token list, token revoke</summary>
-internal static class TokenCommand
+internal static class AccessTokenCommand
 {
     private const uint RateMax = 1_000_000;
 
@@ -19,7 +19,7 @@ internal static class TokenCommand
     };
 
     public static CliCommand Create(CommandShell shell) =>
-        new("token", "Says who may use a node's API, and for what.", "channelnode token create --name shop --scope pay --cap ether:per-day=1000000000000000000")
+        new("token", "Access tokens: they say who may use a node's API, and for what.", "channelnode token create --name shop --scope pay --cap ether:per-day=1000000000000000000")
         {
             Make(shell), List(shell), Revoke(shell),
         };
@@ -46,7 +46,7 @@ internal static class TokenCommand
             HelpName = "path",
         };
         var command = new CliCommand(
-            "create", "Makes a token and shows its secret, once.",
+            "create", "Makes an access token and shows its secret, once.",
             "channelnode token create --name shop --scope read --scope pay \\\n"
             + "  --cap ether:per-payment=1000000000000000,per-day=1000000000000000000 --valid-hours 720 --to shop.token")
         {
@@ -54,7 +54,7 @@ internal static class TokenCommand
         };
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
-            CreateTokenRequest request = new()
+            CreateAccessTokenRequest request = new()
             {
                 Name = parsed.GetValue(name)!,
                 Uncapped = parsed.GetValue(uncapped),
@@ -68,7 +68,7 @@ internal static class TokenCommand
             request.Caps.AddRange((parsed.GetValue(caps) ?? []).Select(ReadCap));
             string? path = parsed.GetValue(to);
             if (path is not null && File.Exists(path)) throw NodeFlags.Wrong("--to", $"--to: {path} exists");
-            CreateTokenResponse answer = await node.Client.CreateTokenAsync(request, cancellationToken: cancel);
+            CreateAccessTokenResponse answer = await node.Client.CreateAccessTokenAsync(request, cancellationToken: cancel);
             if (path is not null)
             {
                 Write(path, answer.Secret);
@@ -77,8 +77,8 @@ internal static class TokenCommand
 
             if (terminal.Json) terminal.Document(answer);
             else terminal.Line(path is null
-                ? $"{answer.Secret}  token {answer.Token.Number}; it is shown here and never again"
-                : $"token {answer.Token.Number} written to {path}; keep it secret");
+                ? $"{answer.Secret}  access token {answer.AccessToken.Number}; it is shown here and never again"
+                : $"access token {answer.AccessToken.Number} written to {path}; keep it secret");
             return ExitCode.Done;
         });
     }
@@ -94,15 +94,15 @@ internal static class TokenCommand
     private static CliCommand List(CommandShell shell)
     {
         Option<bool> all = new("--all") { Description = "Those that were revoked or have expired too" };
-        var command = new CliCommand("list", "Lists tokens, and what they have spent.", "channelnode token list --all") { all };
+        var command = new CliCommand("list", "Lists access tokens, and what they have spent.", "channelnode token list --all") { all };
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
-            ListTokensResponse answer = await node.Client.ListTokensAsync(
-                new ListTokensRequest { All = parsed.GetValue(all) }, cancellationToken: cancel);
+            ListAccessTokensResponse answer = await node.Client.ListAccessTokensAsync(
+                new ListAccessTokensRequest { All = parsed.GetValue(all) }, cancellationToken: cancel);
             if (terminal.Json) terminal.Document(answer);
-            else if (answer.Tokens.Count == 0) terminal.Line("no tokens");
+            else if (answer.AccessTokens.Count == 0) terminal.Line("no access tokens");
             else terminal.Show(Views.Fitting(
-                terminal.Width, ["#number", "name", "may", "good until", "caps", "spent"], [.. answer.Tokens.Select(Row)]).Table);
+                terminal.Width, ["#number", "name", "may", "good until", "caps", "spent"], [.. answer.AccessTokens.Select(Row)]).Table);
             return ExitCode.Done;
         });
     }
@@ -111,18 +111,18 @@ internal static class TokenCommand
     {
         Argument<ulong> number = new("number") { Description = "The token's number, as 'token list' shows it" };
         var command = new CliCommand(
-            "revoke", "Takes a token back; calls that are open with it end.", "channelnode token revoke 3") { number };
+            "revoke", "Takes an access token back; calls that are open with it end.", "channelnode token revoke 3") { number };
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
-            RevokeTokenResponse answer = await node.Client.RevokeTokenAsync(
-                new RevokeTokenRequest { Number = parsed.GetValue(number) }, cancellationToken: cancel);
+            RevokeAccessTokenResponse answer = await node.Client.RevokeAccessTokenAsync(
+                new RevokeAccessTokenRequest { Number = parsed.GetValue(number) }, cancellationToken: cancel);
             if (terminal.Json) terminal.Document(answer);
-            else terminal.Line($"token {answer.Token.Number} \"{answer.Token.Name}\" is good for nothing any more");
+            else terminal.Line($"access token {answer.AccessToken.Number} \"{answer.AccessToken.Name}\" is good for nothing any more");
             return ExitCode.Done;
         });
     }
 
-    private static string[] Row(Token token)
+    private static string[] Row(AccessToken token)
     {
         IEnumerable<string> may = token.Methods.Count > 0 ? token.Methods : token.Scopes.Select(scope => scope.ToString().ToLowerInvariant());
         string until = token.RevokedAtMs != 0 ? "revoked"

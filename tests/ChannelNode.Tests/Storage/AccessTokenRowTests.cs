@@ -7,7 +7,7 @@ using Xunit;
 namespace ChannelNode.Tests.Storage;
 
 /// <summary>Tokens as they lie on disks: a change here needs a new version byte, not a new fixture.</summary>
-public sealed class TokenRowTests
+public sealed class AccessTokenRowTests
 {
     private static readonly AccessToken Full = new()
     {
@@ -39,11 +39,11 @@ public sealed class TokenRowTests
     [Fact]
     public void Token_LiesAsDocumented()
     {
-        var row = new RowWriter(new byte[TokenRow.SizeMax(Full)]);
-        TokenRow.Write(ref row, Full);
+        var row = new RowWriter(new byte[AccessTokenRow.SizeMax(Full)]);
+        AccessTokenRow.Write(ref row, Full);
 
         Assert.Equal(FullHex, Convert.ToHexStringLower(row.Row));
-        AccessToken read = TokenRow.Read(Full.Number, Convert.FromHexString(FullHex));
+        AccessToken read = AccessTokenRow.Read(Full.Number, Convert.FromHexString(FullHex));
         Assert.Equal(Full.Methods, read.Methods);
         Assert.Equal(Full.Networks, read.Networks);
         Assert.Equal(Full.Caps, read.Caps);
@@ -54,7 +54,7 @@ public sealed class TokenRowTests
     [InlineData("00")]
     [InlineData("10")]
     public void TokenOfUnknownScopes_IsRefused(string scopes) => Assert.Throws<StoreException>(
-        () => TokenRow.Read(1, Convert.FromHexString(FullHex.Remove(66, 2).Insert(66, scopes))));
+        () => AccessTokenRow.Read(1, Convert.FromHexString(FullHex.Remove(66, 2).Insert(66, scopes))));
 
     [Fact]
     public void Spending_LiesAsDocumented()
@@ -78,17 +78,17 @@ public sealed class TokenRowTests
         IStoreBatch batch = store.NewBatch();
         foreach (ulong number in (ulong[])[1, 2, 3])
         {
-            batch.PutToken(Full with { Number = number });
+            batch.PutAccessToken(Full with { Number = number });
             batch.PutSpending(Spent with { Token = number });
             batch.PutSpending(Spent with { Token = number, Peer = default });
         }
 
         store.Commit(batch, durable: true);
         batch = store.NewBatch();
-        batch.DropToken(2);
+        batch.DropAccessToken(2);
         store.Commit(batch, durable: true);
 
-        Assert.Equal([1UL, 3UL], store.ReadTokens().Select(token => token.Number));
+        Assert.Equal([1UL, 3UL], store.ReadAccessTokens().Select(token => token.Number));
         Assert.Equal([1UL, 1UL, 3UL, 3UL], store.ReadSpending().Select(spent => spent.Token));
     }
 }

@@ -9,11 +9,11 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Grpc;
 
 /// <summary>Tokens in NodeService's words, and what is asked of a new one checked.</summary>
-internal static class TokenWire
+internal static class AccessTokenWire
 {
     private const ulong SecondsPerDay = 86_400;
 
-    public static TokenOrder Read(Wire.CreateTokenRequest request, long nowMs)
+    public static AccessTokenOrder Read(Wire.CreateAccessTokenRequest request, long nowMs)
     {
         int nameBytes = Encoding.UTF8.GetByteCount(request.Name);
         if (nameBytes is 0 or > AccessToken.NameBytesMax || request.Name.Any(char.IsControl))
@@ -24,7 +24,7 @@ internal static class TokenWire
         ulong now = (ulong)nowMs / 1_000;
         if (request.ValidSeconds > int.MaxValue)
             throw Fields.Invalid("valid_seconds", Text(request.ValidSeconds), $"at most {int.MaxValue}");
-        return new TokenOrder(request.Name, scopes)
+        return new AccessTokenOrder(request.Name, scopes)
         {
             Methods = methods,
             Networks = ReadNetworks(request.FromIps),
@@ -106,9 +106,9 @@ internal static class TokenWire
         static UInt128 Amount(string text, string field) => text.Length == 0 ? UInt128.Zero : Fields.ReadAmount(text, field);
     }
 
-    public static Wire.Token Write(AccessToken token, IReadOnlyList<Spending> spent)
+    public static Wire.AccessToken Write(AccessToken token, IReadOnlyList<Spending> spent)
     {
-        Wire.Token wire = new()
+        Wire.AccessToken wire = new()
         {
             Number = token.Number,
             Name = token.Name,
@@ -138,7 +138,7 @@ internal static class TokenWire
         Total = Text(cap.Total),
     };
 
-    private static Wire.TokenSpending Write(Spending spent) => new()
+    private static Wire.AccessTokenSpending Write(Spending spent) => new()
     {
         Token = spent.Currency.ToString(),
         Peer = spent.Peer.IsZero ? string.Empty : spent.Peer.ToString(),
@@ -147,7 +147,7 @@ internal static class TokenWire
         TotalSpent = spent.Total.ToString(CultureInfo.InvariantCulture),
     };
 
-    public static Wire.CapExceeded? Write(BudgetBreach? breach) => breach is not { Refusal: Refusal.TokenCapExceeded }
+    public static Wire.CapExceeded? Write(BudgetBreach? breach) => breach is not { Refusal: Refusal.AccessTokenCapExceeded }
         ? null
         : new Wire.CapExceeded
         {

@@ -7,13 +7,13 @@ using Xunit;
 namespace ChannelNode.Tests.Engine;
 
 /// <summary>Secrets are told once, are good for as long as they should be, and survive the node.</summary>
-public sealed class TokenBookTests : IAsyncLifetime
+public sealed class AccessTokenBookTests : IAsyncLifetime
 {
     private readonly SimulatedTime _time = new();
     private readonly LedgerRig _rig;
-    private TokenBook _book;
+    private AccessTokenBook _book;
 
-    public TokenBookTests()
+    public AccessTokenBookTests()
     {
         _rig = new LedgerRig(time: _time);
         _book = Open();
@@ -27,10 +27,10 @@ public sealed class TokenBookTests : IAsyncLifetime
         await _rig.DisposeAsync();
     }
 
-    private TokenBook Open() => new(_rig.Store, _rig.Ledger, new NodeClock(_time), NullLogger<TokenBook>.Instance);
+    private AccessTokenBook Open() => new(_rig.Store, _rig.Ledger, new NodeClock(_time), NullLogger<AccessTokenBook>.Instance);
 
-    private Task<(AccessToken Token, string Secret)> CreateAsync(TokenOrder? order = null) =>
-        _book.CreateAsync(order ?? new TokenOrder("shop", Scopes.Read), CancellationToken.None);
+    private Task<(AccessToken Token, string Secret)> CreateAsync(AccessTokenOrder? order = null) =>
+        _book.CreateAsync(order ?? new AccessTokenOrder("shop", Scopes.Read), CancellationToken.None);
 
     private Refusal RefusalOf(string secret) => Assert.Throws<RefusalException>(() => _book.Require(secret)).Refusal;
 
@@ -38,7 +38,7 @@ public sealed class TokenBookTests : IAsyncLifetime
     public async Task Secret_IsGoodForItsTokenAlone_AlsoAfterARestart()
     {
         (AccessToken first, string one) = await CreateAsync();
-        (AccessToken second, string other) = await CreateAsync(new TokenOrder("desk", Scopes.Admin));
+        (AccessToken second, string other) = await CreateAsync(new AccessTokenOrder("desk", Scopes.Admin));
         _book.Dispose();
         _book = Open();
 
@@ -61,36 +61,36 @@ public sealed class TokenBookTests : IAsyncLifetime
             "cn_18446744073709551616_" + random, "cn_1_" + new string('A', 43), new string('c', 100_000), "cn_1_\0" + random,
             secret + ", " + other,
         ];
-        foreach (string text in wrong) Assert.Equal(Refusal.TokenInvalid, RefusalOf(text));
+        foreach (string text in wrong) Assert.Equal(Refusal.AccessTokenInvalid, RefusalOf(text));
     }
 
     [Fact]
     public async Task RevokedToken_IsGoodForNothing_AlsoAfterARestart()
     {
         (AccessToken token, string secret) = await CreateAsync();
-        TokenEntry entry = _book.Require(secret);
+        AccessTokenEntry entry = _book.Require(secret);
 
         await _book.RevokeAsync(token.Number, CancellationToken.None);
 
         Assert.True(entry.Ended.IsCancellationRequested);
-        Assert.Equal(Refusal.TokenRevoked, RefusalOf(secret));
+        Assert.Equal(Refusal.AccessTokenRevoked, RefusalOf(secret));
         _book.Dispose();
         _book = Open();
-        Assert.Equal(Refusal.TokenRevoked, RefusalOf(secret));
+        Assert.Equal(Refusal.AccessTokenRevoked, RefusalOf(secret));
         Assert.Equal(token.Number + 1, (await CreateAsync()).Token.Number);
     }
 
     [Fact]
     public async Task UnknownNumber_CannotBeRevoked() => Assert.Equal(
-        Refusal.UnknownToken,
+        Refusal.UnknownAccessToken,
         (await Assert.ThrowsAsync<RefusalException>(() => _book.RevokeAsync(9, CancellationToken.None))).Refusal);
 
     [Fact]
     public async Task TokensTime_EndsToTheSecond_AndEndsWhatIsOpen()
     {
         (_, string secret) = await CreateAsync(
-            new TokenOrder("shop", Scopes.Read) { ExpiresAtSeconds = _time.NowSeconds + 60 });
-        TokenEntry entry = _book.Require(secret);
+            new AccessTokenOrder("shop", Scopes.Read) { ExpiresAtSeconds = _time.NowSeconds + 60 });
+        AccessTokenEntry entry = _book.Require(secret);
         _time.Advance(59_999 - _time.NowMs % 1_000);
         Assert.False(entry.Ended.IsCancellationRequested);
         Assert.Same(entry, _book.Require(secret));
@@ -98,16 +98,16 @@ public sealed class TokenBookTests : IAsyncLifetime
         _time.Advance(1_001);
 
         Assert.True(entry.Ended.IsCancellationRequested);
-        Assert.Equal(Refusal.TokenExpired, RefusalOf(secret));
+        Assert.Equal(Refusal.AccessTokenExpired, RefusalOf(secret));
     }
 
     [Fact]
     public async Task Admin_IsOneThatIsGood_AndMayCallEverything()
     {
         Assert.False(_book.HasAdmin);
-        await CreateAsync(new TokenOrder("narrow", Scopes.Admin) { Methods = ["ListTokens"] });
+        await CreateAsync(new AccessTokenOrder("narrow", Scopes.Admin) { Methods = ["ListAccessTokens"] });
         Assert.False(_book.HasAdmin);
-        (AccessToken token, _) = await CreateAsync(new TokenOrder("wide", Scopes.Admin));
+        (AccessToken token, _) = await CreateAsync(new AccessTokenOrder("wide", Scopes.Admin));
         Assert.True(_book.HasAdmin);
         await _book.RevokeAsync(token.Number, CancellationToken.None);
         Assert.False(_book.HasAdmin);

@@ -1,0 +1,41 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Settlement;
+using ChannelNode.Signing;
+using ChannelNode.Storage;
+
+namespace ChannelNode;
+
+/// <summary>What --network anvil makes before a node starts: a key in the open, and on the chain ether and the contract.</summary>
+internal static class Trial
+{
+    public static async Task PrepareAsync(NodeOptions options, ILoggerFactory logs, CancellationToken cancel)
+    {
+        bool isKnown = StoreOpening.IsDatabase(options.DataDirectory);
+        Address account = default;
+        if (options.SignerUrl.Length == 0)
+        {
+            MakeKey(options, logs);
+            account = KeyDesk.AddressOf(options.KeyFile, prove: false, options.PasswordFile).Address;
+        }
+
+        try
+        {
+            await TrialChain.PrepareAsync(
+                options.RpcUrl, options.Contract, isKnown, account, TimeProvider.System, logs.CreateLogger<TrialChain>(), cancel);
+        }
+        catch (RefusalException unknown) when (isKnown && unknown.Refusal == Refusal.WrongChain)
+        {
+            throw new RefusalException(
+                Refusal.WrongChain, $"{unknown.Message}; remove {options.DataDirectory}, or name another folder by --data-dir");
+        }
+    }
+
+    private static void MakeKey(NodeOptions options, ILoggerFactory logs)
+    {
+        if (File.Exists(options.KeyFile)) return;
+        StoreOpening.MakeFolder(options.DataDirectory);
+        KeyDesk.Create(options.KeyFile, plain: true, "");
+        logs.CreateLogger("ChannelNode").TrialKeyMade(options.KeyFile);
+    }
+}
