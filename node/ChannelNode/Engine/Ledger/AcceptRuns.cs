@@ -9,6 +9,12 @@ namespace ChannelNode.Engine;
 /// </summary>
 internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast, PeerSession session) : LedgerCommand
 {
+    /// <summary>
+    /// Wrong signatures of one run that the writer looks at: everybody waits for each, and no honest node sends any. Of what
+    /// stands before them in the run nothing is taken then.
+    /// </summary>
+    private const int WrongSignaturesMax = 4;
+
     internal override int Weight => Math.Max(1, to - from);
 
     internal override void Apply(LedgerTurn turn)
@@ -55,6 +61,7 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
 
         // Before any signature is looked at: what the operator's rules would refuse anyway must not cost one each.
         UInt128 reach = turn.Policies?.ReachOf(batch, run) ?? UInt128.MaxValue;
+        int wrong = 0;
         for (int at = run.Newest; at != run.First;)
         {
             at = batch.Updates[at].Before;
@@ -65,8 +72,9 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
             }
 
             // Payments that do not begin where the channel stands lead nowhere for the earlier ones either.
-            if (refusal != Refusal.PaymentsMismatch) refusal = FallBack(turn, run, at);
+            if (refusal != Refusal.PaymentsMismatch && wrong < WrongSignaturesMax) refusal = FallBack(turn, run, at);
             if (refusal == Refusal.None) return;
+            if (refusal == Refusal.WrongSigner) wrong++;
             Refuse(turn, run, at, refusal);
         }
     }
@@ -79,9 +87,10 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
         Refusal refusal = Updates.Check(
             channel, run.Slot.Working, new BalanceUpdate(channel.Id, update.Sent, update.Received));
         if (refusal != Refusal.None) return refusal;
-        return batch.TryVerify(channel, at, out VerifiedUpdate verified)
-            ? TryAccept(turn, run, run.First, at, verified)
-            : Refusal.WrongSigner;
+        if (!turn.ChainIsCurrent) return Refusal.ChainUnavailable; // Of all of them: no signature changes that.
+        if (batch.TryVerify(channel, at, out VerifiedUpdate verified)) return TryAccept(turn, run, run.First, at, verified);
+        batch.NoteWrongSignature();
+        return Refusal.WrongSigner;
     }
 
     /// <summary>Takes the updates from <paramref name="at"/> to <paramref name="newest"/>, as far as they are new.</summary>

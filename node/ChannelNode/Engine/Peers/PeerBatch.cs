@@ -139,6 +139,9 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
         return !_isUnfinished;
     }
 
+    /// <summary>The writer has found one: its sender waits for it with the next use of the batch.</summary>
+    public void NoteWrongSignature() => Interlocked.Increment(ref _wrongSignatures);
+
     /// <summary>The wrong signatures that were found since this was asked last.</summary>
     public int TakeWrongSignatures() => Interlocked.Exchange(ref _wrongSignatures, 0);
 
@@ -183,8 +186,8 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
     }
 
     /// <summary>Whether what an update is refused for may not hold of the one before it.</summary>
-    private static bool MayPassWithoutIt(Refusal refusal) =>
-        refusal is Refusal.AmountTooLarge or Refusal.ReceivedNotSent or Refusal.InsufficientBalance;
+    private static bool MayPassWithoutIt(Refusal refusal) => refusal is
+        Refusal.AmountTooLarge or Refusal.ReceivedNotSent or Refusal.InsufficientBalance or Refusal.DepositUncredited;
 
     public bool TryVerify(Channel channel, int at, out VerifiedUpdate verified)
     {
