@@ -144,6 +144,12 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     /// </summary>
     public bool StateLost => ClaimedByPeer > Signed(Working);
 
+    /// <summary>
+    /// Operators have heard of it: the peer needs no proof to claim it, and by claiming it again in each session it must not
+    /// push out what else they are to hear. The writer's.
+    /// </summary>
+    public bool IsLossTold { get; set; }
+
     /// <summary>What the peer claims beyond what this node has signed, for the operator; else zero. Read from any thread.</summary>
     public UInt128 ProvenByPeer => _claimed.Total is var total && total > Signed(State) ? total : UInt128.Zero;
 

@@ -19,19 +19,26 @@ internal static class GasBudget
     /// that is.
     /// </summary>
     public static bool Allows(
-        Job job, bool isProtective, UInt128 cost, IEnumerable<Job> all, NodeOptions options, ulong nowSeconds)
+        Job job, bool isProtective, UInt128 cost, IEnumerable<Job> all, NodeOptions options, ulong nowSeconds) =>
+        cost <= LeftFor(job, isProtective, all, options, nowSeconds);
+
+    /// <summary>The most that a job may offer to burn for <see cref="Allows"/>, what it offers now aside.</summary>
+    public static UInt128 LeftFor(Job job, bool isProtective, IEnumerable<Job> all, NodeOptions options, ulong nowSeconds)
     {
         (UInt128 ordinary, UInt128 protective) = Used(all, job.Number, nowSeconds);
-        UInt128 budget = options.GasBudgetWeiPerDay, reserve = options.DisputeReserveWeiPerDay;
-        return isProtective
-            ? ordinary + protective + cost <= budget + reserve
-            : ordinary + Amounts.Excess(protective, reserve) + cost <= budget;
+        GasLeft left = Left(ordinary, protective, options);
+        return isProtective ? left.Protective : left.Ordinary;
     }
 
     /// <summary>The most that a new job may offer to burn now.</summary>
     public static GasLeft Left(IEnumerable<Job> all, NodeOptions options, ulong nowSeconds)
     {
         (UInt128 ordinary, UInt128 protective) = Used(all, besides: 0, nowSeconds);
+        return Left(ordinary, protective, options);
+    }
+
+    private static GasLeft Left(UInt128 ordinary, UInt128 protective, NodeOptions options)
+    {
         UInt128 budget = options.GasBudgetWeiPerDay, reserve = options.DisputeReserveWeiPerDay;
         return new GasLeft(
             Amounts.Excess(budget, ordinary + Amounts.Excess(protective, reserve)),

@@ -59,7 +59,7 @@ internal sealed class JobOffers(
         Lent lent = job.Kind == JobKind.Unblock ? _lent : new Lent(job.IsProtective, job.DeadlineSeconds);
         ChainFees market = await MarketAsync(cancel);
         UInt128 feeMax = FeeMax(lent.IsProtective);
-        if (lent.IsProtective) feeMax = Affordable(prepared, market, feeMax);
+        if (lent.IsProtective) feeMax = Affordable(job, prepared, market, feeMax);
         uint urgency = FeePolicy.Urgency(job.CreatedAtSeconds, NowSeconds, lent.DeadlineSeconds);
         if (FeePolicy.First(market, urgency, feeMax) is not { } fees)
             throw new RefusalException(Refusal.FeeTooHigh, $"the chain asks {market.BaseFee} wei per gas, above {feeMax}");
@@ -85,14 +85,18 @@ internal sealed class JobOffers(
         isProtective ? Math.Max(options.DisputeFeeWeiMax, options.FeeWeiMax) : options.FeeWeiMax;
 
     /// <summary>
-    /// What the account can offer for each wei of gas, where the next block takes that. An offer covers several times what
-    /// is burnt: an account that has enough for one block must not give a dispute up because it has not enough for six.
+    /// What the account, and what is left of the day's gas, can offer for each unit of gas, where the next block takes that. An
+    /// offer covers several times what is burnt: who has enough for one block must not give a dispute up for not having enough for six.
     /// </summary>
-    private UInt128 Affordable(PreparedCall prepared, ChainFees market, UInt128 feeMax)
+    private UInt128 Affordable(Job job, PreparedCall prepared, ChainFees market, UInt128 feeMax)
     {
-        UInt128 perGas = Amounts.Excess(_look.Balance, prepared.Call.Value + Promised()) / prepared.Gas;
+        UInt128 has = Amounts.Excess(_look.Balance, prepared.Call.Value + Promised());
+        UInt128 perGas = UInt128.Min(has, BudgetLeft(job, isProtective: true)) / prepared.Gas;
         return perGas > market.BaseFee ? UInt128.Min(feeMax, perGas) : feeMax;
     }
+
+    private UInt128 BudgetLeft(Job job, bool isProtective) =>
+        GasBudget.LeftFor(job, isProtective, jobs.All.Select(entry => entry.Job), options, clock.NowSeconds);
 
     private UInt128 Promised()
     {
@@ -188,7 +192,13 @@ internal sealed class JobOffers(
         // No pool takes an offer that the account cannot pay, and the one before it would not be told again.
         UInt128 feeMax = UInt128.Min(
             FeeMax(lent.IsProtective), Amounts.Excess(_look.Balance, prepared.Call.Value) / prepared.Gas);
-        if (FeePolicy.Replace(offer.Fees, market, urgency, feeMax) is not { } fees)
+        // What is left of the day's gas limits a dispute's offer before it stops it.
+        UInt128 withinBudget = lent.IsProtective && kind != AttemptKind.Cancelling
+            ? UInt128.Min(feeMax, BudgetLeft(job, isProtective: true) / prepared.Gas)
+            : feeMax;
+        TransactionFees? raised = FeePolicy.Replace(offer.Fees, market, urgency, withinBudget)
+            ?? FeePolicy.Replace(offer.Fees, market, urgency, feeMax);
+        if (raised is not { } fees)
         {
             throw new RefusalException(
                 Refusal.FeeTooHigh,

@@ -64,13 +64,15 @@ internal sealed class TakeReestablish(
     internal override void Apply(LedgerTurn turn)
     {
         if (slot.Link != link || !link.Reestablishing.Take(slot)) return;
-        bool wasLost = slot.StateLost;
         slot.ClaimedByPeer = received;
         slot.UnderWay.Clear(); // Told in another session.
         slot.ClearRefusal();
         if (slot.StateLost)
         {
-            if (!wasLost) turn.Tell(ChannelEvents.PeerKnowsMore(slot.Channel, received, slot.Working.Sent));
+            // Of a channel that was never funded nothing can be proven, and strangers have as many as they like.
+            bool isNews = slot.Working.EverFunded && !slot.IsLossTold;
+            slot.IsLossTold |= isNews;
+            if (isNews) turn.Tell(ChannelEvents.PeerKnowsMore(slot.Channel, received, slot.Working.Sent));
             turn.ApplyWaiting(slot);
             return;
         }

@@ -65,7 +65,10 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
         if (channels.Find(frame.ChannelAt(said.Channel)) is not { } slot) return;
         UInt128 received = frame.AmountAt(said.Received);
         SignedReceipt? receipt = null;
-        if (said.Signature >= 0)
+
+        // One for what is acknowledged already, or was never sent, is of no use: saying it again must not cost a signature each.
+        ChannelState state = slot.State;
+        if (said.Signature >= 0 && received > state.Acknowledged && received <= state.Sent)
         {
             BalanceUpdate balance = new(slot.Channel.Id, frame.AmountAt(said.Sent), received);
             Signature signature = frame.SignatureAt(said.Signature);
