@@ -48,10 +48,7 @@ internal sealed class ChainFollower(
     private bool _isFollowing;
     private int _looksTooDeep;
 
-    /// <summary>
-    /// As <see cref="IChain.FollowAsync"/>. One at a time. Ends with a FormatException, too, where a log is not of the
-    /// contract that this program was built with.
-    /// </summary>
+    /// <summary>As <see cref="IChain.FollowAsync"/>. One at a time.</summary>
     public async IAsyncEnumerable<ChainBatch> FollowAsync(
         IReadOnlyList<ChainBlock> known, [EnumeratorCancellation] CancellationToken cancel)
     {
@@ -150,6 +147,11 @@ internal sealed class ChainFollower(
         catch (Exception failure) when (failure is RpcErrorException or RefusalException)
         {
             return new Step(null, false, failure.Message);
+        }
+        catch (FormatException failure)
+        {
+            // The contract is known to the byte: what it never says is the RPC's fault, and may be right the next time.
+            return new Step(null, false, $"{rpc.Client.Name} gives a log that is not of {contract}: {failure.Message}");
         }
     }
 

@@ -159,7 +159,7 @@ internal sealed class EthereumChain : IChain
     }
 
     public async Task<UInt128> CreditOfAsync(Address owner, Address token, CancellationToken cancel) =>
-        TokenCalls.ReadAmount(await AskAsync(PaymentChannelsCalls.CreditOf(owner, token), Refusal.ChainUnavailable, cancel));
+        Read(TokenCalls.ReadAmount, await AskAsync(PaymentChannelsCalls.CreditOf(owner, token), Refusal.ChainUnavailable, cancel));
 
     public Task<(string Symbol, UInt128 Decimals)?> TokenNameAsync(Address token, CancellationToken cancel) =>
         _tokens.NameAsync(token, cancel);
@@ -236,11 +236,25 @@ internal sealed class EthereumChain : IChain
 
     /// <summary>What the contract stores of a channel now, whatever its confirmations; all zero for an unknown one.</summary>
     public async Task<Pots> SidesAsync(ChannelId id, CancellationToken cancel) =>
-        PaymentChannelsCalls.ReadSides(await AskAsync(PaymentChannelsCalls.Sides(id), Refusal.ChainUnavailable, cancel));
+        Read(PaymentChannelsCalls.ReadSides, await AskAsync(PaymentChannelsCalls.Sides(id), Refusal.ChainUnavailable, cancel));
 
     public async Task<Pots> SidesAsync(ChannelId channel, Bytes32 blockHash, CancellationToken cancel) =>
-        PaymentChannelsCalls.ReadSides(await _rpc.AskContractAsync(
+        Read(PaymentChannelsCalls.ReadSides, await _rpc.AskContractAsync(
             _transactions.Account, _contract, PaymentChannelsCalls.Sides(channel), blockHash, cancel));
+
+    /// <summary>The contract is known to the byte: what it cannot have answered is the RPC's fault, and may be right the next time.</summary>
+    private T Read<T>(Func<ReadOnlySpan<byte>, T> read, byte[] result)
+    {
+        try
+        {
+            return read(result);
+        }
+        catch (FormatException error)
+        {
+            throw new RefusalException(
+                Refusal.ChainUnavailable, $"{_rpc.Client.Name} answers for {_contract} what it never says: {error.Message}", error);
+        }
+    }
 
     /// <summary>The id as the contract computes it: tells whether it is the contract that this program was made for.</summary>
     public async Task<ChannelId> ChannelIdAsync(ChannelTerms terms, CancellationToken cancel)

@@ -134,17 +134,17 @@ internal sealed class EthereumRpc(RpcClient client)
     public async Task<IReadOnlyList<AccessListEntry>> CreateAccessListAsync(
         Address from, Call call, CancellationToken cancel)
     {
-        AccessListJson created = await client.CallAsync<AccessListJson>(
+        AccessListJson? created = await client.CallAsync<AccessListJson?>(
             "eth_createAccessList", [ToJson(from, call), Latest], cancel);
-        return [.. (created.AccessList ?? []).Select(ToEntry)];
+        return [.. (created?.AccessList ?? []).Select(ToEntry)];
     }
 
     /// <summary>Wei per gas that the next block will burn.</summary>
     public async Task<UInt128> NextBaseFeeAsync(CancellationToken cancel)
     {
-        FeeHistoryJson history = await AskAsync<FeeHistoryJson>(
+        FeeHistoryJson? history = await AskAsync<FeeHistoryJson?>(
             "eth_feeHistory", ["0x1", Latest, Array.Empty<int>()], cancel);
-        return Quantity.ToUInt128(history.BaseFeePerGas is [.., var next] ? next : null, "base fee");
+        return Quantity.ToUInt128(history?.BaseFeePerGas is [.., var next] ? next : null, "base fee");
     }
 
     /// <summary>Wei per gas that block makers expect on top.</summary>
@@ -172,14 +172,14 @@ internal sealed class EthereumRpc(RpcClient client)
 
     /// <summary>The logs of <paramref name="contract"/> in these blocks, both included, as the RPC gives them.</summary>
     public async Task<List<ContractLog>> LogsAsync(Address contract, ulong first, ulong last, CancellationToken cancel) =>
-        ToLogs(await client.CallAsync<LogJson[]>(
+        ToLogs(await client.CallAsync<LogJson?[]?>(
             "eth_getLogs",
             [new FilterJson(contract.ToString()) { FromBlock = Quantity.Format(first), ToBlock = Quantity.Format(last) }],
             cancel));
 
     /// <summary>Those of one block, whatever the branch that it is on. An error where the RPC does not know it.</summary>
     public async Task<List<ContractLog>> LogsAsync(Address contract, Bytes32 block, CancellationToken cancel) =>
-        ToLogs(await client.CallAsync<LogJson[]>(
+        ToLogs(await client.CallAsync<LogJson?[]?>(
             "eth_getLogs", [new FilterJson(contract.ToString()) { BlockHash = block.ToString() }], cancel));
 
     /// <summary>
@@ -187,9 +187,9 @@ internal sealed class EthereumRpc(RpcClient client)
     /// </summary>
     public async Task<List<List<ContractLog>>?> ReceiptLogsAsync(Bytes32 block, CancellationToken cancel)
     {
-        ReceiptLogsJson[]? receipts = await client.CallAsync<ReceiptLogsJson[]?>(
+        ReceiptLogsJson?[]? receipts = await client.CallAsync<ReceiptLogsJson?[]?>(
             "eth_getBlockReceipts", [block.ToString()], cancel);
-        return receipts is null ? null : [.. receipts.Select(receipt => ToLogs(receipt.Logs ?? []))];
+        return receipts is null ? null : [.. receipts.Select(receipt => ToLogs(receipt?.Logs))];
     }
 
     /// <summary>Any other method. An error answer is a ChainUnavailable refusal.</summary>
@@ -205,18 +205,25 @@ internal sealed class EthereumRpc(RpcClient client)
         }
     }
 
-    private static List<ContractLog> ToLogs(LogJson[] logs)
+    /// <summary>No list is not an empty one: whoever leaves it out may leave out logs.</summary>
+    private static List<ContractLog> ToLogs(LogJson?[]? logs)
     {
+        if (logs is null) throw new RefusalException(Refusal.ChainUnavailable, "the RPC's logs are not a list: null");
         var read = new List<ContractLog>(logs.Length);
-        foreach (LogJson log in logs)
+        foreach (LogJson? log in logs)
+        {
+            if (log is null) throw new RefusalException(Refusal.ChainUnavailable, "the RPC's log is null");
             if (!log.Removed) read.Add(ToLog(log));
+        }
+
         return read;
     }
 
     private static ContractLog ToLog(LogJson log)
     {
-        var topics = new Bytes32[log.Topics.Length];
-        for (int i = 0; i < topics.Length; i++) topics[i] = Quantity.ToBytes32(log.Topics[i], "log's topic");
+        string?[] said = log.Topics ?? throw new RefusalException(Refusal.ChainUnavailable, "the RPC's log has no topics");
+        var topics = new Bytes32[said.Length];
+        for (int i = 0; i < topics.Length; i++) topics[i] = Quantity.ToBytes32(said[i], "log's topic");
         return new ContractLog(
             Quantity.ToAddress(log.Address, "log's address"),
             Quantity.ToUInt64(log.BlockNumber, "log's block number"),
@@ -226,9 +233,9 @@ internal sealed class EthereumRpc(RpcClient client)
             Quantity.ToBytes(log.Data, "log's data"));
     }
 
-    private static AccessListEntry ToEntry(AccessListEntryJson entry) => new(
-        Quantity.ToAddress(entry.Address, "access list's address"),
-        [.. (entry.StorageKeys ?? []).Select(key => Quantity.ToBytes32(key, "access list's slot"))]);
+    private static AccessListEntry ToEntry(AccessListEntryJson? entry) => new(
+        Quantity.ToAddress(entry?.Address, "access list's address"),
+        [.. (entry?.StorageKeys ?? []).Select(key => Quantity.ToBytes32(key, "access list's slot"))]);
 
     private static AccessListEntryJson ToJson(AccessListEntry entry) => new(
         entry.Account.ToString(), [.. entry.Slots.Select(slot => slot.ToString())]);
@@ -244,7 +251,7 @@ internal sealed class EthereumRpc(RpcClient client)
         public AccessListEntryJson[]? AccessList { get; init; }
     }
 
-    private sealed record AccessListJson(AccessListEntryJson[]? AccessList);
+    private sealed record AccessListJson(AccessListEntryJson?[]? AccessList);
 
     private sealed record AccessListEntryJson(string? Address, string[]? StorageKeys);
 
@@ -260,7 +267,7 @@ internal sealed class EthereumRpc(RpcClient client)
     private sealed record BlockJson(
         string? Number, string? Hash, string? ParentHash, string? Timestamp, string? LogsBloom, string[]? Transactions);
 
-    private sealed record ReceiptLogsJson(LogJson[]? Logs);
+    private sealed record ReceiptLogsJson(LogJson?[]? Logs);
 
     private sealed record FeeHistoryJson(string[]? BaseFeePerGas);
 
@@ -268,5 +275,5 @@ internal sealed class EthereumRpc(RpcClient client)
         string? BlockNumber, string? GasUsed, string? EffectiveGasPrice, string? Status, string? ContractAddress);
 
     private sealed record LogJson(
-        string? Address, string? BlockNumber, string? BlockHash, string? LogIndex, string[] Topics, string? Data, bool Removed);
+        string? Address, string? BlockNumber, string? BlockHash, string? LogIndex, string?[]? Topics, string? Data, bool Removed);
 }

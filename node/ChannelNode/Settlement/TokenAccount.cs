@@ -124,9 +124,14 @@ internal sealed class TokenAccount(
         };
     }
 
-    public async Task<UInt128> AllowanceAsync(Address token, CancellationToken cancel) =>
-        TokenCalls.ReadAmount(await rpc.AskContractAsync(
-            account, token, TokenCalls.Allowance(account, contract), Refusal.TransferFailed, cancel));
+    public async Task<UInt128> AllowanceAsync(Address token, CancellationToken cancel)
+    {
+        byte[] result = await rpc.AskContractAsync(
+            account, token, TokenCalls.Allowance(account, contract), Refusal.TransferFailed, cancel);
+        return result.Length == AbiWriter.Word
+            ? TokenCalls.ReadAmount(result)
+            : throw new RefusalException(Refusal.TransferFailed, $"token {token} tells no allowance: it answers {result.Length} bytes");
+    }
 
     /// <summary>
     /// Leaves an allowance of what the deposit takes; a larger one that the operator gave is never touched. Some tokens (the

@@ -13,6 +13,9 @@ internal sealed class Transactions(EthereumRpc rpc, ulong chainId, Address accou
     /// <summary>Wei per gas: a thousand gwei a thousand times over. Beyond it an RPC is broken or a thief.</summary>
     private static readonly UInt128 FeeMax = 1_000_000_000_000_000;
 
+    /// <summary>Gas of one transaction: more than any chain's block holds. Beyond it an RPC is broken.</summary>
+    private const ulong GasMax = 1_000_000_000;
+
     /// <summary>Wei per gas, where a chain does not know the question: there tips hardly matter.</summary>
     private static readonly UInt128 TipWhereUnknown = 1_000_000_000;
 
@@ -35,6 +38,7 @@ internal sealed class Transactions(EthereumRpc rpc, ulong chainId, Address accou
             throw ToRefusal(operation, error);
         }
 
+        if (gas > GasMax) throw new RefusalException(Refusal.ChainUnavailable, $"the RPC estimates {gas} gas for {operation}, above {GasMax}");
         IReadOnlyList<AccessListEntry> accessList = await AccessLists.FindAsync(rpc, account, call, gas, cancel);
 
         // The limit is without the list: where state has changed, what was listed may have been paid for in vain.
