@@ -13,7 +13,9 @@ internal sealed class WorldJournal(string name)
     private readonly List<(ChannelId? Channel, string What)> _expected = [];
     private readonly List<(ulong Block, ChannelId Channel)> _undoable = [];
 
-    /// <summary>The contract could not be asked for them in time: their first events are told with the answer.</summary>
+    /// <summary>
+    /// They were not known yet, or the contract could not be asked for them in time: their first events are told with the answer.
+    /// </summary>
     private readonly HashSet<ChannelId> _late = [];
     private List<ChainBatch> _taken = [];
     private ChainBatch? _given;
@@ -28,7 +30,7 @@ internal sealed class WorldJournal(string name)
         ChainBatch batch = _given!;
         _given = null;
         foreach (ChainEvent what in batch.Events)
-            if (book.Unfunded.IsUnasked(what.Channel)) _late.Add(what.Channel);
+            if (book.Find(what.Channel) is null || book.Unfunded.IsUnasked(what.Channel)) _late.Add(what.Channel);
         _taken.Add(batch);
         Expect(batch);
     }

@@ -77,7 +77,7 @@ internal sealed class WorldTruth(SimulatedNetwork network, IReadOnlyList<Channel
     /// <summary>The view is what a rescan up to its cursor says, or nothing, while the contract was not asked for the channel.</summary>
     public void CheckView(WorldHome home, SimulatedProcess process, ChannelId id, in ChannelState state)
     {
-        if (CursorOf(process) is not { } cursor || process.Book.Unfunded.IsUnasked(id)) return;
+        if (CursorOf(process) is not { } cursor || process.Book.Find(id) is null || process.Book.Unfunded.IsUnasked(id)) return;
         if (process.Machine.IsGiving && process.View.Cursor?.Hash == cursor.Hash) return; // In the middle of a batch.
         Pots expected = cursor.Contract.PotsOf(id);
         // Emptied before anything was paid in it, and before it was known here, it looks as if it had never been.
