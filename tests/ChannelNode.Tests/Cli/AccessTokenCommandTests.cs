@@ -42,7 +42,7 @@ public sealed class AccessTokenCommandTests(AnvilFixture anvil) : IDisposable
         Assert.Contains("ether:per-payment=1000000000000000,per-day=1000000000000000000", list.Output);
         Assert.Equal("access token 2 \"shop\" is good for nothing any more\n", (await CliRun.AsyncOf("token", "revoke", "2", "--node", url)).Output);
         CliRun late = await CliRun.AsyncOf("info", "--node", url, "--access-token-file", file);
-        Assert.StartsWith("error: ACCESS_TOKEN_REVOKED: token 2 was revoked", late.Error);
+        Assert.StartsWith("error: ACCESS_TOKEN_REVOKED: access token 2 was revoked", late.Error);
         CliRun all = await CliRun.AsyncOf("token", "list", "--all", "--json", "--node", url);
         Assert.Equal(3, (await CliRun.AsyncOf("token", "create", "--node", url, "--name", "x", "--scope", "read")).Output[3] - '0');
 
