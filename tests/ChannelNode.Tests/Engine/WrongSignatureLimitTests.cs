@@ -11,10 +11,28 @@ public sealed class WrongSignatureLimitTests
 {
     private readonly SimulatedTime _time = new();
 
+    private WrongSignatureLimit New() => new(_time, 100, new WrongSignaturePace(_time, 100));
+
+    /// <summary>Keys cost nothing: a hundred peers that flood must not have a hundred times as much.</summary>
+    [Fact]
+    public void WrongSignaturesOfManyPeers_AreWaitedForBehindOneAnother()
+    {
+        WrongSignaturePace all = new(_time, 100);
+        WrongSignatureLimit[] peers = [.. Enumerable.Range(0, 100).Select(_ => new WrongSignatureLimit(_time, 100, all))];
+
+        TimeSpan[] waits = [.. peers.Select(peer => peer.After(10))];
+
+        Assert.Equal(TimeSpan.FromMilliseconds(100), waits[0]); // Its own pace.
+        Assert.Equal(TimeSpan.FromSeconds(2), waits[^1]); // 1,000 of all, of which 500 are looked at in a second.
+        Assert.Equal(waits.Order(), waits);
+        _time.Advance(2_000);
+        Assert.Equal(TimeSpan.FromMilliseconds(10), peers[0].After(1));
+    }
+
     [Fact]
     public void WrongSignatures_AreWaitedForOneByOne()
     {
-        WrongSignatureLimit limit = new(_time, 100);
+        WrongSignatureLimit limit = New();
 
         Assert.Equal(TimeSpan.FromMilliseconds(10), limit.After(1));
         Assert.Equal(TimeSpan.FromSeconds(3), limit.After(300));
@@ -23,7 +41,7 @@ public sealed class WrongSignatureLimitTests
     [Fact]
     public void PeerThatSentNoneForAWhile_IsTrustedAgain()
     {
-        WrongSignatureLimit limit = new(_time, 100);
+        WrongSignatureLimit limit = New();
         Assert.False(limit.IsWary);
 
         limit.After(1);

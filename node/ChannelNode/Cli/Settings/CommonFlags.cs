@@ -70,7 +70,7 @@ internal sealed class CommonFlags
         "--channels-in-memory-max", "Channels kept in memory, about a kilobyte each; the others are on disk", 1_024,
         10_000_000, Defaults.ChannelsInMemoryMax);
     private readonly Option<int> _wrongSignaturesMax = Fields.Number(
-        "--wrong-signatures-max", "Wrong signatures of a peer that are looked at in a second", 1, 1_000_000,
+        "--wrong-signatures-max", "Wrong signatures of a peer that are looked at in a second; of all peers together five times as many", 1, 1_000_000,
         Defaults.WrongSignaturesPerSecondMax);
     private readonly Option<int> _messageBytesMax = Fields.Number(
         "--message-bytes-max", "Bytes of the largest gRPC message", 2_097_152, 67_108_864, Defaults.MessageBytesMax);

@@ -42,7 +42,8 @@ internal sealed class PeerSession
         NodeClock clock,
         ChannelAgreements agreements,
         NodeOptions options,
-        ILogger log)
+        ILogger log,
+        WrongSignaturePace? ofAll = null)
     {
         Link = link;
         _channels = new PeerChannels(book, link.Signer);
@@ -53,7 +54,9 @@ internal sealed class PeerSession
         _log = log;
         _batchesLeft = new SemaphoreSlim(options.PeerBatchesMax);
         _traces = new BatchTraces(clock.Time);
-        _wrongSignatures = new WrongSignatureLimit(clock.Time, options.WrongSignaturesPerSecondMax);
+        _wrongSignatures = new WrongSignatureLimit(
+            clock.Time, options.WrongSignaturesPerSecondMax,
+            ofAll ?? new WrongSignaturePace(clock.Time, options.WrongSignaturesPerSecondMax));
         for (int count = 0; count < options.PeerBatchesMax; count++)
             _batches.Push(new PeerBatch(scheme, options.PaymentsPerUpdateMax));
     }

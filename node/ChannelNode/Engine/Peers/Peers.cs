@@ -35,6 +35,7 @@ internal sealed class Peers(
     private readonly ConcurrentDictionary<Address, string> _urls = new(store.ReadPeerUrls());
     private readonly ConcurrentDictionary<Address, bool> _dialling = new();
     private readonly ConcurrentDictionary<Address, long> _away = new();
+    private readonly WrongSignaturePace _wrongSignatures = new(clock.Time, options.WrongSignaturesPerSecondMax);
     private CancellationToken _stopping = new(canceled: true);
 
     /// <summary>Set once by whoever wires the node.</summary>
@@ -95,7 +96,7 @@ internal sealed class Peers(
             drain.ThrowIfOn();
             int asked = await ledger.RunAsync(turn => Join(link, turn), cancel);
             log.PeerConnected(link.Signer, asked);
-            return new PeerSession(link, book, ledger, scheme, clock, agreements, options, log)
+            return new PeerSession(link, book, ledger, scheme, clock, agreements, options, log, _wrongSignatures)
             {
                 GoesAway = seconds => TakeGoingAwayAsync(link, seconds),
             };
