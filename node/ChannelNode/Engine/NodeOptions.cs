@@ -209,7 +209,7 @@ internal sealed record NodeOptions
     /// </summary>
     public uint ChainSilenceSecondsMax { get; init; } = 60;
 
-    /// <summary>How long a signed cooperative close may wait to be mined. 10 to 86,400.</summary>
+    /// <summary>How long a signed cooperative close may wait to be mined. 10 to 3,600.</summary>
     public uint CloseDeadlineSeconds { get; init; } = 300;
 
     /// <summary>

@@ -206,7 +206,7 @@ public sealed class RunCommandTests
     [InlineData("--dispute-window-min", "2592001", "a whole number from 10 to 2592000")]
     [InlineData("--relay-deposits", "10001", "a whole number from 0 to 10000")]
     [InlineData("--unfunded-max", "0", "a whole number from 1 to 1000000")]
-    [InlineData("--close-deadline", "9", "a whole number from 10 to 86400")]
+    [InlineData("--close-deadline", "9", "a whole number from 10 to 3600")]
     [InlineData("--received-kept-hours", "0", "a whole number from 1 to 87600")]
     [InlineData("--received-bytes-max", "67108863", "a whole number from 67108864 to 17592186044416")]
     [InlineData("--sent-kept-hours", "8761", "a whole number from 1 to 8760")]

@@ -106,7 +106,7 @@ internal static class RunCommand
             "--unfunded-max", "Channels of all peers that may wait for their first deposit", 1, 1_000_000,
             CommonFlags.Defaults.UnfundedChannelsMax);
         private readonly Option<uint> _closeDeadline = Fields.Number(
-            "--close-deadline", "Seconds that a signed cooperative close may wait to be mined", 10u, 86_400u,
+            "--close-deadline", "Seconds that a signed cooperative close may wait to be mined", 10u, 3_600u,
             CommonFlags.Defaults.CloseDeadlineSeconds);
         private readonly Option<uint> _claimLook = Fields.Number(
             "--claim-look", "Seconds between looks for what one-way channels owe", 1u, 86_400u, CommonFlags.Defaults.ClaimLookSeconds);

@@ -19,8 +19,11 @@ internal sealed class ChannelAgreements(
     Party us,
     ILogger<ChannelAgreements> log)
 {
-    /// <summary>No peer's close may keep a channel waiting longer: the largest that any node's option allows.</summary>
-    private const uint CloseDeadlineSecondsMax = 86_400;
+    /// <summary>
+    /// No peer's close may keep a channel waiting longer: the largest that any node's option allows. A node that is restored from a
+    /// backup has forgotten what it signed after it, so long can that be used against it.
+    /// </summary>
+    private const uint CloseDeadlineSecondsMax = 3_600;
 
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(15);
 
