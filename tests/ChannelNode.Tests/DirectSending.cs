@@ -11,6 +11,8 @@ namespace ChannelNode.Tests;
 /// </summary>
 internal static class DirectSending
 {
+    private const int MinedWithinMs = 60_000;
+
     private static readonly ConditionalWeakTable<EthereumChain, SemaphoreSlim> Turns = [];
 
     public static Task<TransactionReceipt> DepositAsync(
@@ -111,10 +113,12 @@ internal static class DirectSending
     private static async Task<MinedTransaction> WaitAsync(
         this EthereumChain chain, SignedTransaction signed, CancellationToken cancel)
     {
-        while (true)
+        for (long begun = Environment.TickCount64; Environment.TickCount64 - begun < MinedWithinMs;)
         {
             if (await chain.MinedAsync(signed.Hash, cancel) is { } mined) return mined;
             await Task.Delay(25, cancel);
         }
+
+        throw new TimeoutException($"{signed.Hash} is not mined; the account stands at {await chain.LookAsync(1, cancel)}");
     }
 }

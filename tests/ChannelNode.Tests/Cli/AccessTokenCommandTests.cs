@@ -5,7 +5,7 @@ using Xunit;
 namespace ChannelNode.Tests.Cli;
 
 /// <summary>Tokens by the command line, against a real node.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class AccessTokenCommandTests(AnvilFixture anvil) : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("channelnode-").FullName;

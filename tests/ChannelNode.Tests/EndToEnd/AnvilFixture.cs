@@ -32,6 +32,13 @@ public sealed class ChainCollection : ICollectionFixture<AnvilFixture>
     public const string Name = "Anvil, chain";
 }
 
+/// <summary>And on a fourth: who calls a node, by which door and with which words.</summary>
+[CollectionDefinition(Name)]
+public sealed class DoorsCollection : ICollectionFixture<AnvilFixture>
+{
+    public const string Name = "Anvil, doors";
+}
+
 /// <summary>
 /// A real Anvil on a free port of 127.0.0.1, mining a block per transaction. It ends with this object, and also when
 /// the test process dies: its shell reads our end of a pipe, which the system closes then.

@@ -10,7 +10,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>Who gets in at a door that asks for tokens, who does not, and by which ways it was tried.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class ApiAccessTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private static readonly UriCreationOptions AsItIs = new() { DangerousDisablePathAndQueryCanonicalization = true };

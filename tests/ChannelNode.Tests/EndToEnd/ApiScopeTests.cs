@@ -10,7 +10,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>Every method asks for the one scope that the proto's words give it, against a real node.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed partial class ApiScopeTests(AnvilFixture anvil)
 {
     private static readonly string[] TokenRefusals =

@@ -12,7 +12,7 @@ using Xunit;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>A door that other machines reach: encrypted, by a certificate that its callers can know, or not open at all.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 [UnsupportedOSPlatform("windows")]
 public sealed class ApiTlsTests(AnvilFixture anvil) : IAsyncLifetime
 {

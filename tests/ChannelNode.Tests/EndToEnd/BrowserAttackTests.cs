@@ -13,7 +13,7 @@ namespace ChannelNode.Tests.EndToEnd;
 /// What a page in the operator's own browser can send to the JSON port of his node, header by header as browsers do: the payer
 /// has a channel, and nothing of this may spend from it.
 /// </summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class BrowserAttackTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private const string Shop = "https://shop.example";

@@ -12,7 +12,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>A hundred sessions that rest, twenty peers that mean harm, and one that pays. How quick it is, class 13 of the bench says.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class CrowdTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private const int Idle = 100;

@@ -11,7 +11,7 @@ namespace ChannelNode.Tests.EndToEnd;
 /// Every example of every --help, and every command of the README and of OPERATING.md, as they stand there, on a real chain and
 /// real nodes. What is only known when they run is put in by a few rules (<see cref="ExampleRig.Known"/>).
 /// </summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed partial class DocumentedCommandTests(AnvilFixture anvil) : IAsyncLifetime
 {
     /// <summary>What these pages have beside our own commands. Each has a test elsewhere, or needs none; a new one has to be told here.</summary>

@@ -3,7 +3,7 @@ using Xunit;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>The examples in three languages do what they say, with two nodes on a real chain.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class ExamplesTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private TestChain _chain = null!;

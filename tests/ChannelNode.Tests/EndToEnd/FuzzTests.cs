@@ -21,7 +21,7 @@ namespace ChannelNode.Tests.EndToEnd;
 /// memory below a ceiling, and afterwards the node pays. What RPCs there are is read from the descriptors. Another seed by
 /// CHANNELNODE_FUZZ_SEED; CHANNELNODE_FUZZ_INPUT=Pay/17 makes only that input of that seed.
 /// </summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class FuzzTests(AnvilFixture anvil, ITestOutputHelper output) : IAsyncLifetime
 {
     private const int InputsPerRpc = 208;

@@ -9,7 +9,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>NodeService as JSON over HTTP: two nodes, of which the payer is called by nothing but an HTTP client.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class JsonApiTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private TestChain _chain = null!;

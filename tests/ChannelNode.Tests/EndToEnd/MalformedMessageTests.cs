@@ -8,7 +8,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>Bytes that are no message are the caller's fault, and said to be; once they were UNKNOWN with a stack in the log.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class MalformedMessageTests(AnvilFixture anvil)
 {
     private static readonly Marshaller<byte[]> Raw = new(bytes => bytes, bytes => bytes);

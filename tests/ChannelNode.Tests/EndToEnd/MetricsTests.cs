@@ -8,7 +8,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>Two running programs, asked as Prometheus asks.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed partial class MetricsTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private readonly int _port = Ports.Free();

@@ -5,7 +5,7 @@ using Xunit;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>What the node says of its HTTP API is what it does.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class OpenApiTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private TestChain _chain = null!;

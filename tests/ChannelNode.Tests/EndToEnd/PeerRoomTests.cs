@@ -6,7 +6,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>A node whose places for peers strangers take, as many as there are.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class PeerRoomTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private const int SessionsMax = 3;

@@ -6,7 +6,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>Peers over TLS: any certificate will do, for the session itself proves whose it is.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class PeerTlsTests(AnvilFixture anvil)
 {
     [Fact]

@@ -12,7 +12,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>Nothing that a node prints or logs, whatever goes wrong, shows its key or its password in any form.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 [UnsupportedOSPlatform("windows")]
 public sealed class SecretsTests(AnvilFixture anvil) : IAsyncLifetime
 {

@@ -7,7 +7,7 @@ using Xunit;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>What generic gRPC tools expect of a node's doors.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class StandardServicesTests(AnvilFixture anvil)
 {
     [Fact]

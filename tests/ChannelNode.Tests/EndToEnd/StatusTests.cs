@@ -6,7 +6,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>status and top, of real nodes.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class StatusTests(AnvilFixture anvil)
 {
     [Fact]

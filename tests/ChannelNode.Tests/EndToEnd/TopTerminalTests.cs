@@ -5,7 +5,7 @@ using Xunit;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>'top' where somebody watches: in a pseudo-terminal, on a real node.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class TopTerminalTests(AnvilFixture anvil)
 {
     private const string HideCursor = "\e[?25l";
@@ -19,7 +19,8 @@ public sealed class TopTerminalTests(AnvilFixture anvil)
     {
         await using TestChain chain = await TestChain.OpenAsync(anvil);
         await using TestNode node = await TestNode.StartAsync(chain);
-        string top = $"dotnet '{Path.Combine(AppContext.BaseDirectory, "channelnode.dll")}' top --every-ms 100 --node {node.Host.ApiUrl}";
+        // A job in the background, as which tests may run, has SIGINT ignored, and so would what it starts.
+        string top = $"env --default-signal=INT dotnet '{Path.Combine(AppContext.BaseDirectory, "channelnode.dll")}' top --every-ms 100 --node {node.Host.ApiUrl}";
         ProcessStartInfo start = new(
             "script", ["-qec", $"trap : INT; stty cols 100 rows 40; echo before $(stty -g); {top}; echo code $?; echo after $(stty -g)", "/dev/null"])
         { RedirectStandardInput = true, RedirectStandardOutput = true };

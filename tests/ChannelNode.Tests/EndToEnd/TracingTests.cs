@@ -8,7 +8,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>Two whole nodes, and somebody who listens to both.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class TracingTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private readonly ConcurrentQueue<Activity> _ended = new();

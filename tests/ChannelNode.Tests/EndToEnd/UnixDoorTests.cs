@@ -10,7 +10,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>An API at a socket that only the node's own user can open.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 [UnsupportedOSPlatform("windows")]
 public sealed class UnixDoorTests(AnvilFixture anvil) : IAsyncLifetime
 {

@@ -9,7 +9,7 @@ using Xunit;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>A node that is paid, and sites that it tells: real HTTP servers, which fail as such servers do.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 [UnsupportedOSPlatform("windows")]
 public sealed class WebhookTests(AnvilFixture anvil) : IAsyncLifetime
 {
