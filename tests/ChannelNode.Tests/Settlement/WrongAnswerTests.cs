@@ -68,14 +68,15 @@ public sealed class WrongAnswerTests(AnvilFixture anvil)
     [InlineData("eth_estimateGas", "\"0xffffffffffffffff\"", Refusal.None)]
     public async Task TokenOrRpcThatAnswersNonsense_StopsItsDepositAndNoOther(string method, string result, Refusal refusal)
     {
-        Address token = await anvil.TokenAsync();
+        await using AnvilFixture own = await AnvilFixture.StartAsync(); // The bench mines by hand.
+        Address token = await own.TokenAsync();
         bool isWrong = true;
-        using RpcProxy proxy = new(anvil.HttpUrl, (asked, request) => Volatile.Read(ref isWrong) && asked == method
+        using RpcProxy proxy = new(own.HttpUrl, (asked, request) => Volatile.Read(ref isWrong) && asked == method
             && (method != "eth_call" || request.GetRawText().Contains(AllowanceSelector, StringComparison.Ordinal))
                 ? Answer(request, result) : null);
-        await using JobBench bench = await JobBench.StartAsync(anvil, options => options with { RpcUrl = proxy.Url });
-        Task minting = anvil.MintAsync(token, bench.Key.Address, 1_000);
-        for (; !minting.IsCompleted; await Task.Delay(50)) await anvil.MineAsync();
+        await using JobBench bench = await JobBench.StartAsync(own, options => options with { RpcUrl = proxy.Url });
+        Task minting = own.MintAsync(token, bench.Key.Address, 1_000);
+        for (; !minting.IsCompleted; await Task.Delay(50)) await own.MineAsync();
         JobEntry odd = await bench.DepositAsync(bench.NewChannel(token), 1_000);
         if (refusal != Refusal.None) Assert.Equal(refusal, (await JobBench.UntilAsync(odd, JobStatus.Failed)).Refusal);
         else await JobBench.UntilAsync(odd, _ => odd.Problem == Refusal.ChainUnavailable);

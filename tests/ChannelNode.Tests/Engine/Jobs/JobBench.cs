@@ -44,7 +44,7 @@ internal sealed class JobBench : IAsyncDisposable
     /// <summary>What operators were told of jobs.</summary>
     public IReadOnlyList<OperatorEvent> Events => _store.ReadEvents(0, int.MaxValue);
 
-    /// <summary>With a key of its own, or that of <paramref name="twin"/>.</summary>
+    /// <summary>With a key of its own, or that of <paramref name="twin"/>. The chain is the test's own: it is mined by hand from here on.</summary>
     public static async Task<JobBench> StartAsync(
         AnvilFixture anvil, Func<NodeOptions, NodeOptions>? change = null, JobBench? twin = null)
     {
