@@ -3,21 +3,25 @@
 #
 #   scripts/publish.sh                   into publish/: needs the ASP.NET Core 10 runtime where it runs
 #   scripts/publish.sh --self-contained  needs nothing of .NET there; larger
+#   scripts/publish.sh --precompiled     starts and refuses quicker, for its code is compiled already; takes twice as long, larger
 #   scripts/publish.sh --out FOLDER      somewhere else
 #
-# libsecp256k1 is the distribution's, there as here. What is missing here is installed first (scripts/setup.sh --to-run).
+# libsecp256k1 is the distribution's, there as here. What is missing here is installed first, and Anvil to try it on
+# beside it (scripts/setup.sh --to-run).
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 out="$root/publish"
 contained=false
+precompiled=false
 
-usage() { sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
 while [ $# -gt 0 ]; do
   case "$1" in
     --out) out="${2:?--out needs a folder}"; shift 2 ;;
     --self-contained) contained=true; shift ;;
+    --precompiled) precompiled=true; shift ;;
     -h | --help) usage; exit 0 ;;
     *) echo "unknown argument: $1" >&2; usage >&2; exit 2 ;;
   esac
@@ -29,16 +33,27 @@ case "$(uname -m)" in
   *) echo "no native libraries for $(uname -m)" >&2; exit 1 ;;
 esac
 
-"$root/scripts/setup.sh" --to-run
+"$root/scripts/setup.sh" --to-publish
 
 # Build outputs of its own: publishing for one runtime must not disturb what is built for any.
 work="$(mktemp -d)"
-trap 'rm -rf "$work"' EXIT
+chain=""
+trap '[ -z "$chain" ] || kill "$chain" 2>/dev/null || true; rm -rf "$work"' EXIT
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 UseSharedCompilation=false MSBUILDDISABLENODEREUSE=1
 
+# Anvil, to try the program on, comes meanwhile; a machine without Node.js publishes without it.
+if command -v npm >/dev/null; then
+  "$root/scripts/setup.sh" --to-run >"$work/chain" 2>&1 &
+  chain=$!
+fi
+
+# The compiler is a program that runs once: what it would spend on compiling itself better it never gets back.
+build() { DOTNET_TieredPGO=0 DOTNET_TC_CallCounting=0 DOTNET_gcServer=0 dotnet "$@"; }
+
 # All of it is unpacked at the first start: RocksDB's loader looks for its library beside the program only.
-dotnet publish "$root/node/ChannelNode" -c Release -r "$runtime" --self-contained "$contained" -o "$out" -v quiet \
-  --artifacts-path "$work" -p:RunAnalyzers=false -p:PublishSingleFile=true -p:IncludeAllContentForSelfExtract=true -p:DebugType=none
+build publish "$root/node/ChannelNode" -c Release -r "$runtime" --self-contained "$contained" -o "$out" -v quiet \
+  --artifacts-path "$work" -p:RunAnalyzers=false -p:PublishReadyToRun="$precompiled" -p:PublishSingleFile=true \
+  -p:IncludeAllContentForSelfExtract=true -p:DebugType=none
 
 # It starts here, with the library that it finds (it makes a key) and the one that it brings (it says what is no database).
 export DOTNET_BUNDLE_EXTRACT_BASE_DIR="$work/unpacked"
@@ -47,4 +62,7 @@ mkdir "$work/none"
 echo none >"$work/none/CURRENT"
 said="$("$out/channelnode" chain verify --data-dir "$work/none" --rpc-url http://127.0.0.1:1 2>&1)" || true
 [[ "$said" == *"The database in $work/none cannot be opened"* ]] || { printf '%s\n' "$said" >&2; exit 1; }
+
+if [ -n "$chain" ]; then wait "$chain" || { cat "$work/chain" >&2; exit 1; }; fi
+chain=""
 echo "$out/channelnode"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the project needs beside the .NET SDK and Node.js, if it is missing. Silent if nothing is.
 #
-#   scripts/setup.sh            for all of it, the tests included
-#   scripts/setup.sh --to-run   for a node and a chain to try it on
+#   scripts/setup.sh               for all of it, the tests included
+#   scripts/setup.sh --to-run      for a node and a chain to try it on
+#   scripts/setup.sh --to-publish  for the program alone
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -125,16 +126,29 @@ install_node_packages() {
   cp "$1/package-lock.json" "$1/node_modules/.installed-lock.json"
 }
 
+# Of the contract's tools those that a chain to try a node on needs: Anvil and cast, its packages that are not for development.
+install_chain() {
+  local installed=contracts/node_modules lock=contracts/package-lock.json
+  if cmp -s "$lock" "$installed/.installed-lock.json" || cmp -s "$lock" "$installed/.installed-chain-lock.json"; then return; fi
+  say "installing Anvil (npm ci)"
+  (cd contracts && quietly npm ci --omit=dev --no-progress --no-audit --no-fund --prefer-offline)
+  cp "$lock" "$installed/.installed-chain-lock.json"
+}
+
 case "${1:-}" in
-  "" | --to-run) ;;
-  *) fail "unknown argument: $1 (none, or --to-run)" ;;
+  "" | --to-run | --to-publish) ;;
+  *) fail "unknown argument: $1 (none, --to-run or --to-publish)" ;;
 esac
 
 check_dotnet
-check_node
 has_secp256k1 || install_secp256k1
+[ "${1:-}" != --to-publish ] || exit 0
+check_node
+if [ "${1:-}" = --to-run ]; then
+  install_chain
+  exit 0
+fi
 install_node_packages contracts
-[ "${1:-}" != --to-run ] || exit 0
 command -v promtool >/dev/null || [ -x .tools/promtool ] || install_promtool
 command -v age >/dev/null || install_age
 command -v curl >/dev/null || install_command curl

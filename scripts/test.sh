@@ -148,6 +148,7 @@ run_scripts() {
     if command -v shellcheck >/dev/null; then check "shellcheck $script" shellcheck "$script"; fi
   done < <(find scripts node/examples/curl -name '*.sh' | sort; echo .ci/run)
   check "publish" scripts/publish.sh --out "$out/publish"
+  check "publish --precompiled" scripts/publish.sh --precompiled --out "$out/precompiled"
 }
 
 check "setup" scripts/setup.sh
