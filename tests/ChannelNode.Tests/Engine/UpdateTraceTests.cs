@@ -63,6 +63,32 @@ public sealed class UpdateTraceTests
         Assert.InRange(accepted, 16, 200); // 20 in a second, and this takes less than ten.
     }
 
+    /// <summary>Keys cost nothing: however many peers trace, a collector has so many spans of them and no more.</summary>
+    [Fact]
+    public void ManyPeersThatTrace_HaveSpansOfAFewTogether()
+    {
+        SimulatedTime time = new();
+        TraceLimit all = new(time, TraceLimit.OfAllPeersMax);
+        using ActivityListener listener = Listen(_ => { });
+        int begun = 0;
+        for (int peer = 0; peer < 100; peer++) begun += Begin(new BatchTraces(time, all));
+
+        Assert.Equal(TraceLimit.OfAllPeersMax, begun);
+        time.Advance(1_000);
+        Assert.Equal(16, Begin(new BatchTraces(time, all))); // No more are read of a frame.
+
+        static int Begin(BatchTraces traces)
+        {
+            Wire.Frame said = new() { Updates = { Frames.Update(Side.B, 1, 0) } };
+            for (int trace = 0; trace < 40; trace++) said.Traces.Add(Frames.Trace(1, Parent));
+            List<(UpdateTrace Trace, Activity Span)> spans = [];
+            traces.Begin(Frames.Of(said), spans);
+            int count = spans.Count;
+            BatchTraces.End(spans, []);
+            return count;
+        }
+    }
+
     [Theory]
     [InlineData(15, 8, "trace_id")]
     [InlineData(16, 9, "span_id")]

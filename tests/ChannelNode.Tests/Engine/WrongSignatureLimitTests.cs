@@ -29,6 +29,37 @@ public sealed class WrongSignatureLimitTests
         Assert.Equal(TimeSpan.FromMilliseconds(10), peers[0].After(1));
     }
 
+    /// <summary>One honest mistake in a flood: its session ends, and the next one begins without the flood before it.</summary>
+    [Fact]
+    public void WaitBehindAllOthers_HasAnEnd_AndWhoIsSentAwayIsToldWhy()
+    {
+        WrongSignaturePace all = new(_time, 100);
+        WrongSignatureLimit[] flood = [.. Enumerable.Range(0, 260).Select(_ => new WrongSignatureLimit(_time, 100, all))];
+        WrongSignatureLimit honest = new(_time, 100, all);
+
+        Assert.Equal(WrongSignatureLimit.WaitMax, flood.Take(250).Max(peer => peer.After(10)));
+        RefusalException refusal = Assert.Throws<RefusalException>(() => honest.After(1));
+
+        Assert.Equal((Refusal.RateLimited, "wrong_signatures", "5002 ms", "5000 ms"), (refusal.Refusal, refusal.Field, refusal.Value, refusal.Limit));
+        foreach (WrongSignatureLimit peer in flood.Skip(250)) Assert.Throws<RefusalException>(() => peer.After(10));
+        _time.Advance(1_000); // The line is no longer for those that were sent away.
+        Assert.Equal(TimeSpan.FromMilliseconds(4_002), honest.After(1));
+    }
+
+    [Fact]
+    public async Task PeerWhoseWrongSignaturesWouldTakeTooLong_LosesItsSession_AndWhatWasRightIsCounted()
+    {
+        await using LedgerRig rig = new(options => options with { WrongSignaturesPerSecondMax = 1 }, _time);
+        await rig.Session.HearAsync(Of(Update(Side.B, 10, 0, 10)));
+
+        RefusalException refusal = await Assert.ThrowsAsync<RefusalException>(() => rig.Session.HearAsync(Of(
+            [.. Enumerable.Range(2, 6).Select(count => Update(Side.B, (UInt128)(10 * count), 0, 3).WronglySigned())])).WaitAsync(TimeSpan.FromSeconds(30)));
+
+        Assert.Equal((Refusal.RateLimited, "wrong_signatures"), (refusal.Refusal, refusal.Field));
+        await rig.Ledger.RunAsync(turn => true, CancellationToken.None);
+        Assert.Equal((UInt128)10, rig.Slot.State.TheirSent);
+    }
+
     [Fact]
     public void WrongSignatures_AreWaitedForOneByOne()
     {

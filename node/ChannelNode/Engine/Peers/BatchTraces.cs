@@ -7,12 +7,12 @@ namespace ChannelNode.Engine;
 /// The spans of a session's batches: of each traced update one, from its arrival to its acknowledgement. The peer says what is
 /// traced, so only so many in a second are believed. Not for several threads, but each batch's part of it is its own.
 /// </summary>
-internal sealed class BatchTraces(TimeProvider time)
+/// <param name="ofAll">Shared with the sessions of all other peers.</param>
+internal sealed class BatchTraces(TimeProvider time, TraceLimit ofAll)
 {
     private const int PerSecondMax = 20;
 
-    private long _second;
-    private int _inSecond;
+    private readonly TraceLimit _own = new(time, PerSecondMax);
 
     /// <summary>Begins the spans of a frame, where somebody listens.</summary>
     public void Begin(PeerFrame frame, List<(UpdateTrace Trace, Activity Span)> begun)
@@ -21,17 +21,10 @@ internal sealed class BatchTraces(TimeProvider time)
         foreach (ref readonly FrameTrace said in frame.Traces)
         {
             UpdateTrace trace = frame.TraceAt(said);
-            if (!MayBegin() || Tracing.BeginBeside(Tracing.Accept, ActivityKind.Server, trace.Parent) is not { } span) continue;
+            if (!_own.MayBegin() || !ofAll.MayBegin() || Tracing.BeginBeside(Tracing.Accept, ActivityKind.Server, trace.Parent) is not { } span) continue;
             span.SetTag("channelnode.channel", trace.Channel.ToString());
             begun.Add((trace, span));
         }
-    }
-
-    private bool MayBegin()
-    {
-        long second = time.GetUtcNow().ToUnixTimeSeconds();
-        if (second != _second) (_second, _inSecond) = (second, 0);
-        return _inSecond++ < PerSecondMax;
     }
 
     /// <summary>All of the batch is committed.</summary>
@@ -48,5 +41,28 @@ internal sealed class BatchTraces(TimeProvider time)
         }
 
         begun.Clear();
+    }
+}
+
+/// <summary>How many spans may begin in a second, whoever asks for them: a collector takes only so many. For any thread.</summary>
+internal sealed class TraceLimit(TimeProvider time, int perSecondMax)
+{
+    /// <summary>Of all peers together.</summary>
+    public const int OfAllPeersMax = 200;
+
+    private readonly Lock _lock = new();
+    private long _second;
+    private int _inSecond;
+
+    public bool MayBegin()
+    {
+        lock (_lock)
+        {
+            long second = time.GetUtcNow().ToUnixTimeSeconds();
+            if (second != _second) (_second, _inSecond) = (second, 0);
+            if (_inSecond >= perSecondMax) return false;
+            _inSecond++;
+            return true;
+        }
     }
 }

@@ -43,7 +43,7 @@ internal sealed class PeerSession
         ChannelAgreements agreements,
         NodeOptions options,
         ILogger log,
-        WrongSignaturePace? ofAll = null)
+        PeerCommons? commons = null)
     {
         Link = link;
         _channels = new PeerChannels(book, link.Signer);
@@ -53,10 +53,9 @@ internal sealed class PeerSession
         _agreements = agreements;
         _log = log;
         _batchesLeft = new SemaphoreSlim(options.PeerBatchesMax);
-        _traces = new BatchTraces(clock.Time);
-        _wrongSignatures = new WrongSignatureLimit(
-            clock.Time, options.WrongSignaturesPerSecondMax,
-            ofAll ?? new WrongSignaturePace(clock.Time, options.WrongSignaturesPerSecondMax));
+        commons ??= new PeerCommons(clock.Time, options);
+        _traces = new BatchTraces(clock.Time, commons.Traces);
+        _wrongSignatures = new WrongSignatureLimit(clock.Time, options.WrongSignaturesPerSecondMax, commons.WrongSignatures);
         for (int count = 0; count < options.PeerBatchesMax; count++)
             _batches.Push(new PeerBatch(scheme, options.PaymentsPerUpdateMax));
     }

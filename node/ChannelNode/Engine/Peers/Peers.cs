@@ -35,7 +35,7 @@ internal sealed class Peers(
     private readonly ConcurrentDictionary<Address, string> _urls = new(store.ReadPeerUrls());
     private readonly ConcurrentDictionary<Address, bool> _dialling = new();
     private readonly ConcurrentDictionary<Address, long> _away = new();
-    private readonly WrongSignaturePace _wrongSignatures = new(clock.Time, options.WrongSignaturesPerSecondMax);
+    private readonly PeerCommons _commons = new(clock.Time, options);
     private CancellationToken _stopping = new(canceled: true);
 
     /// <summary>Set once by whoever wires the node.</summary>
@@ -96,7 +96,7 @@ internal sealed class Peers(
             drain.ThrowIfOn();
             int asked = await ledger.RunAsync(turn => Join(link, turn), cancel);
             log.PeerConnected(link.Signer, asked);
-            return new PeerSession(link, book, ledger, scheme, clock, agreements, options, log, _wrongSignatures)
+            return new PeerSession(link, book, ledger, scheme, clock, agreements, options, log, _commons)
             {
                 GoesAway = seconds => TakeGoingAwayAsync(link, seconds),
             };

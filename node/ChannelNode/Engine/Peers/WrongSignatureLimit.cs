@@ -1,13 +1,23 @@
+using System.Globalization;
+using ChannelNode.Core;
+
 namespace ChannelNode.Engine;
 
 /// <summary>
 /// How many wrong signatures of a peer are looked at in a second. One costs as much to check as a right one, and an honest
 /// node never sends any: so its sender waits for each, and is looked at in small portions for a while, that nobody else
-/// has to wait for a large one. Nothing is lost: every update is judged and answered. Not for several threads.
+/// has to wait for a large one. Up to <see cref="WaitMax"/> nothing is lost: every update is judged and answered. Not for
+/// several threads.
 /// </summary>
 /// <param name="ofAll">Shared with the sessions of all other peers.</param>
 internal sealed class WrongSignatureLimit(TimeProvider time, int perSecond, WrongSignaturePace ofAll)
 {
+    /// <summary>
+    /// Who would have to wait for longer loses its session instead: a peer that meant no harm is back with the next one, and
+    /// what it had to say with it, before its turn would have come.
+    /// </summary>
+    public static readonly TimeSpan WaitMax = TimeSpan.FromSeconds(5);
+
     private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(10);
 
     private long? _newest;
@@ -15,12 +25,27 @@ internal sealed class WrongSignatureLimit(TimeProvider time, int perSecond, Wron
     /// <summary>Wrong ones came lately, and more are to be expected.</summary>
     public bool IsWary => _newest is { } newest && time.GetElapsedTime(newest) < Remembered;
 
-    /// <summary>How long to wait after <paramref name="count"/> more.</summary>
+    /// <summary>
+    /// How long to wait after <paramref name="count"/> more. Throws RateLimited where that is more than
+    /// <see cref="WaitMax"/>.
+    /// </summary>
     public TimeSpan After(int count)
     {
         _newest = time.GetTimestamp();
         TimeSpan own = new(TimeSpan.TicksPerSecond / perSecond * count), others = ofAll.After(count);
-        return own > others ? own : others;
+        TimeSpan wait = own > others ? own : others;
+        if (wait <= WaitMax) return wait;
+        string milliseconds = wait.TotalMilliseconds.ToString("0", CultureInfo.InvariantCulture);
+        throw new RefusalException(
+            Refusal.RateLimited,
+            $"wrong signatures: the next would be looked at in {milliseconds} ms, expected at most {WaitMax.TotalMilliseconds} ms: "
+            + $"{perSecond} of a peer are looked at in a second, and {WrongSignaturePace.Peers} times as many of all peers")
+        {
+            Field = "wrong_signatures",
+            Value = $"{milliseconds} ms",
+            Limit = $"{WaitMax.TotalMilliseconds} ms",
+            RetryAfter = wait,
+        };
     }
 }
 
@@ -34,17 +59,22 @@ internal sealed class WrongSignaturePace(TimeProvider time, int perPeerAndSecond
     public const int Peers = 5;
 
     private readonly long _interval = Math.Max(1, time.TimestampFrequency / ((long)perPeerAndSecond * Peers));
+    private readonly long _aheadMax = (long)(WrongSignatureLimit.WaitMax.TotalSeconds * time.TimestampFrequency);
     private readonly Lock _lock = new();
     private long _due = time.GetTimestamp();
 
-    /// <summary>How long to wait after <paramref name="count"/> more.</summary>
+    /// <summary>
+    /// How long to wait after <paramref name="count"/> more. The line never grows beyond what somebody waits for: who was sent
+    /// away stands in nobody's way.
+    /// </summary>
     public TimeSpan After(int count)
     {
         lock (_lock)
         {
             long now = time.GetTimestamp();
-            _due = Math.Max(_due, now) + count * _interval;
-            return time.GetElapsedTime(now, _due);
+            long due = Math.Max(_due, now) + count * _interval;
+            _due = Math.Min(due, now + _aheadMax);
+            return time.GetElapsedTime(now, due);
         }
     }
 }
