@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Settlement;
@@ -8,7 +9,7 @@ using Xunit;
 namespace ChannelNode.Tests.Settlement;
 
 [Collection(AnvilCollection.Name)]
-public sealed class ChainFollowerTests(AnvilFixture anvil)
+public sealed partial class ChainFollowerTests(AnvilFixture anvil)
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
 
@@ -306,6 +307,37 @@ public sealed class ChainFollowerTests(AnvilFixture anvil)
         Assert.DoesNotContain(batches[(batches.IndexOf(back) + 1)..], batch => batch.Events.Count > 0);
         Assert.Equal(back.Cursor.Hash, batches[batches.IndexOf(back) + 1].Cursor!.Parent);
     }
+
+    /// <summary>The contract's code is known: it never says that. The same block is asked for again.</summary>
+    [Fact]
+    public async Task Follow_WhereALogCannotBeRead_AsksAgain_AndMissesNothing()
+    {
+        int spoilt = 0;
+        using HttpClient upstream = new();
+        using RpcProxy proxy = new(anvil.HttpUrl, (method, request) =>
+        {
+            if (method != "eth_getBlockReceipts" || Volatile.Read(ref spoilt) >= 3) return null;
+            using StringContent asked = new(request.GetRawText(), System.Text.Encoding.UTF8, "application/json");
+            using HttpResponseMessage answer = upstream.Send(new HttpRequestMessage(HttpMethod.Post, anvil.HttpUrl) { Content = asked });
+            using StreamReader reader = new(answer.Content.ReadAsStream());
+            string right = reader.ReadToEnd(), wrong = Data().Replace(right, "\"data\":\"0x01\"");
+            if (wrong != right) Interlocked.Increment(ref spoilt);
+            return (200, wrong);
+        });
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "http");
+        Channel channel = await bench.FundAsync();
+        await using EthereumChain poor = await ChainBench.ConnectAsync(proxy.Url, bench.Contract, bench.AliceKey);
+
+        List<ChainEvent> events = await EventsAsync(
+            poor, channel.Id, seen => seen is ChainEvent.Deposited { Side: Side.B });
+
+        Assert.Equal(3, spoilt);
+        Assert.Equal(
+            [new ChainEvent.Deposited(channel.Id, Side.A, 1_000), new ChainEvent.Deposited(channel.Id, Side.B, 500)], events);
+    }
+
+    [GeneratedRegex("\"data\":\"0x[0-9a-f]{64,}\"")]
+    private static partial Regex Data();
 
     [Fact]
     public async Task Follow_WhenMoreWasReplacedThanIsKept_StopsAndSaysWhatToDo()

@@ -15,9 +15,6 @@ internal sealed class WatchtowerDialling(NodeIdentity identity, int messageBytes
     /// <summary>No watchtower guards more channels of one signer.</summary>
     private const int HoldingsMax = 1_000_000;
 
-    /// <summary>A watchtower that does not answer a frame for so long loses its session.</summary>
-    private static readonly TimeSpan AnswerMax = TimeSpan.FromSeconds(30);
-
     /// <summary>Runs one session until it ends; throws why it did, PeerOffline where nobody is there.</summary>
     public async Task RunAsync(WatchtowerLink tower, CancellationToken cancel)
     {
@@ -27,15 +24,15 @@ internal sealed class WatchtowerDialling(NodeIdentity identity, int messageBytes
             new Wire.WatchtowerService.WatchtowerServiceClient(channel).Guard(cancellationToken: cancel);
         try
         {
-            Listener listener = new(call.ResponseStream, cancel);
-            Speaker speaker = new(call.RequestStream, listener);
+            GuardListener listener = new(call.ResponseStream, TimeProvider.System, cancel);
+            GuardSpeaker speaker = new(call.RequestStream, listener, TimeProvider.System);
             Address signer = await ShakeHandsAsync(speaker, listener, tls, cancel);
             tower.Begin(signer, await HearHoldingsAsync(tower, listener));
             while (true)
             {
                 IReadOnlyList<GuardRequest> frame = await NextFrameAsync(tower, listener, cancel);
                 await speaker.SayAsync(new Wire.GuardRequest { Frame = WatchtowerWire.Write(frame) }, cancel);
-                Wire.GuardResponse answer = await listener.HearAsync(AnswerMax);
+                Wire.GuardResponse answer = await listener.HearAsync(GuardSpeaker.AnswerMax);
                 tower.Take(WatchtowerWire.Read(answer.FrameReply ?? throw Handshake.Unexpected(answer.KindCase, "frame_reply")));
             }
         }
@@ -46,7 +43,7 @@ internal sealed class WatchtowerDialling(NodeIdentity identity, int messageBytes
         }
     }
 
-    private async Task<Address> ShakeHandsAsync(Speaker speaker, Listener listener, SessionTls tls, CancellationToken cancel)
+    private async Task<Address> ShakeHandsAsync(GuardSpeaker speaker, GuardListener listener, SessionTls tls, CancellationToken cancel)
     {
         Handshake handshake = new(identity, WatchtowerWire.ProtocolVersion);
         Wire.GuardResponse? hello = tls.IsEncryptedCall ? await listener.HearAsync(Handshake.Timeout) : null;
@@ -60,13 +57,13 @@ internal sealed class WatchtowerDialling(NodeIdentity identity, int messageBytes
     }
 
     /// <summary>Only what concerns this node's channels is kept, and it is listened to for as long as it can be true.</summary>
-    private static async Task<Dictionary<ChannelId, GuardedTotals>> HearHoldingsAsync(WatchtowerLink tower, Listener listener)
+    private static async Task<Dictionary<ChannelId, GuardedTotals>> HearHoldingsAsync(WatchtowerLink tower, GuardListener listener)
     {
         Dictionary<ChannelId, GuardedTotals> all = [];
         int heardOf = 0;
         while (true)
         {
-            Wire.GuardResponse heard = await listener.HearAsync(AnswerMax);
+            Wire.GuardResponse heard = await listener.HearAsync(GuardSpeaker.AnswerMax);
             Wire.Holdings some = heard.Holdings ?? throw Handshake.Unexpected(heard.KindCase, "holdings");
             heardOf += some.Guarded.Count;
             if (heardOf > HoldingsMax) throw PeerWire.Malformed("holdings", heardOf, $"at most {HoldingsMax}");
@@ -83,48 +80,13 @@ internal sealed class WatchtowerDialling(NodeIdentity identity, int messageBytes
 
     /// <summary>While there is nothing to say, the end of the session is noticed all the same.</summary>
     private static async Task<IReadOnlyList<GuardRequest>> NextFrameAsync(
-        WatchtowerLink tower, Listener listener, CancellationToken cancel)
+        WatchtowerLink tower, GuardListener listener, CancellationToken cancel)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         Task<IReadOnlyList<GuardRequest>> next = tower.NextFrameAsync(UpdatesPerFrame, ending.Token);
         if (await Task.WhenAny(next, listener.Coming) == next) return await next;
         await ending.CancelAsync();
-        Wire.GuardResponse heard = await listener.HearAsync(AnswerMax);
+        Wire.GuardResponse heard = await listener.HearAsync(GuardSpeaker.AnswerMax);
         throw Handshake.Unexpected(heard.KindCase, "nothing before the next frame");
-    }
-
-    /// <summary>Says what a watchtower may not want to hear any more: then it has said why.</summary>
-    private sealed class Speaker(IClientStreamWriter<Wire.GuardRequest> writer, Listener listener)
-    {
-        public async Task SayAsync(Wire.GuardRequest message, CancellationToken cancel)
-        {
-            try
-            {
-                // Never without an end: a watchtower that reads nothing, or is gone in the middle, must not keep others unguarded.
-                await writer.WriteAsync(message, cancel).WaitAsync(AnswerMax, cancel);
-            }
-            catch (Exception ended) when (
-                ended is RpcException or InvalidOperationException or OperationCanceledException && !cancel.IsCancellationRequested)
-            {
-                await listener.HearAsync(AnswerMax);
-                throw;
-            }
-        }
-    }
-
-    /// <summary>Reads ahead, so that the end of the session is known at once.</summary>
-    private sealed class Listener(IAsyncStreamReader<Wire.GuardResponse> reader, CancellationToken cancel)
-    {
-        private Task<bool> _coming = reader.MoveNext(cancel);
-
-        public Task Coming => _coming;
-
-        public async Task<Wire.GuardResponse> HearAsync(TimeSpan limit)
-        {
-            if (!await _coming.WaitAsync(limit, cancel)) throw new RefusalException(Refusal.PeerOffline, "the watchtower ended the session");
-            Wire.GuardResponse heard = reader.Current;
-            _coming = reader.MoveNext(cancel);
-            return heard;
-        }
     }
 }

@@ -295,6 +295,28 @@ public sealed class StuckJobTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Replacement_ForWhoseUsualOfferTheReserveIsShort_OffersWhatIsLeftOfIt()
+    {
+        const ulong reserve = 7_000_000;
+        await using JobBench bench = await JobBench.StartAsync(
+            _anvil, options => options with { GasBudgetWeiPerDay = 0, DisputeReserveWeiPerDay = reserve * Gwei });
+        Channel channel = bench.NewChannel();
+        ulong gas = (await bench.Chain.PrepareAsync(bench.Chain.Deposit(channel, Side.A, 1_000), default)).Gas;
+        await bench.SetBaseFeeAsync(reserve / 8 / gas * Gwei);
+        await _anvil.MineAsync();
+        JobEntry dispute = await bench.DepositAsync(channel, 1_000, JobKind.Dispute, await _anvil.NowSecondsAsync() + 600);
+        await JobBench.UntilAsync(dispute, JobStatus.Sent);
+
+        await bench.SetBaseFeeAsync(reserve * 3 / 4 / gas * Gwei);
+        await _anvil.MineAsync();
+        await JobBench.UntilAsync(dispute, job => job.Attempts.Count > 1); // Nothing is mined meanwhile: it does not get cheaper.
+        Job done = await bench.MineUntilAsync(dispute, job => !job.IsActive);
+
+        Assert.Equal(JobStatus.Done, done.Status);
+        Assert.All(done.Attempts, attempt => Assert.InRange(attempt.GasCostMax, UInt128.One, reserve * Gwei));
+    }
+
+    [Fact]
     public async Task OneAnswerOfAMachineThatLags_CancelsNothing()
     {
         bool lags = false;
