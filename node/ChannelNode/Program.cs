@@ -287,41 +287,45 @@ internal sealed class NodeHost : Host
         Node = Own(new Node(
             options, us, store, chain, scheme, dialling.DialAsync, watchtowers.RunAsync, TimeProvider.System, logs));
         dialling.Node = Node;
+        Node.Overview.Signer = key.Health;
         Node.Backups = new BackupDesk(
             new NodeBackup(options.DataDirectory, store.Checkpoint, StoreInspection.Read, TimeProvider.System).WriteAsync);
         foreach (string recipient in options.BackupRecipients) AgeRecipient.Parse(recipient); // Refused now, not at night.
         if (store.MigratedFrom > 0) logs.CreateLogger("ChannelNode").SchemaMigrated(options.DataDirectory, store.MigratedFrom);
-        Exports = Own(await Exports.StartAsync(Node, logs));
+        AccessTokenBook tokens = Own(new AccessTokenBook(store, Node.Ledger, Node.Clock, logs.CreateLogger<AccessTokenBook>()));
+        TlsCertificate? tls = options.ApiTls || options.PeerTls
+            ? TlsCertificate.Open(options, DoorAddress.OfNode(options), TimeProvider.System, logs.CreateLogger<TlsCertificate>())
+            : null;
+        TlsFingerprint = tls?.Fingerprint;
+        MetricsDoor metrics = new(options, tls, tokens, Node.Overview.Doors);
+        Exports = Own(await Exports.StartAsync(Node, logs, metrics.Configure, metrics.Guard));
         Own(dialling);
 
         Webhooks webhooks = Own(new Webhooks(
             Node, new WebhookCursors(store.ReadWebhookCursor, store.PutWebhookCursor), TimeProvider.System, logs));
 
         await Node.CatchUpAsync(cancel);
-        await OpenDoorsAsync(options, store, identity, logs, cancel);
+        await OpenDoorsAsync(options, tls, tokens, identity, logs, cancel);
         Node.PeerListen = PeerUrl;
         Node.Start();
         webhooks.Start();
     }
 
     private async Task OpenDoorsAsync(
-        NodeOptions options, RocksChannelStore store, NodeIdentity identity, ILoggerFactory logs, CancellationToken cancel)
+        NodeOptions options, TlsCertificate? tls, AccessTokenBook tokens, NodeIdentity identity, ILoggerFactory logs,
+        CancellationToken cancel)
     {
         DoorAddress api = DoorAddress.Parse(options.ApiListen), peers = DoorAddress.Parse(options.PeerListen);
         DoorAddress? json = options.Applications.JsonListen.Length > 0 ? DoorAddress.Parse(options.Applications.JsonListen) : null;
-        TlsCertificate? tls = options.ApiTls || options.PeerTls
-            ? TlsCertificate.Open(options, [api, peers], TimeProvider.System, logs.CreateLogger<TlsCertificate>())
-            : null;
-        TlsFingerprint = tls?.Fingerprint;
-        AccessTokenBook tokens = Own(new AccessTokenBook(store, Node.Ledger, Node.Clock, logs.CreateLogger<AccessTokenBook>()));
         bool tokensRequired = options.AccessTokenRequired || !api.IsLocal || json is { IsLocal: false };
-        if (tokensRequired) await AdminToken.WriteAsync(tokens, options.DataDirectory, logs.CreateLogger<AccessTokenBook>(), cancel);
+        bool metricsAsk = options.MetricsListen.Length > 0 && !DoorAddress.Parse(options.MetricsListen).IsLocal;
+        if (tokensRequired || metricsAsk) await AdminToken.WriteAsync(tokens, options.DataDirectory, logs.CreateLogger<AccessTokenBook>(), cancel);
         ApiAccess access = new(tokens, options, TimeProvider.System, tokensRequired);
         DoorServer peerDoor = Own(await DoorServer.OpenAsync(
-            new DoorPlan("--peer-listen", peers, options.PeerTls ? tls : null, options.PeerConnectionsMax),
+            Plan("peers", new DoorPlan("--peer-listen", peers, options.PeerTls ? tls : null, options.PeerConnectionsMax)),
             options, Node.View, Node.Drain, logs, access: null, AddParts, app => app.MapGrpcService<PeerGrpcService>()));
         DoorServer apiDoor = Own(await DoorServer.OpenAsync(
-            new DoorPlan("--api-listen", api, options.ApiTls ? tls : null, options.ApiConnectionsMax),
+            Plan("api", new DoorPlan("--api-listen", api, options.ApiTls ? tls : null, options.ApiConnectionsMax)),
             options, Node.View, Node.Drain, logs, access, AddApi, app =>
             {
                 app.MapGrpcService<NodeGrpcService>();
@@ -330,7 +334,7 @@ internal sealed class NodeHost : Host
         (PeerUrl, ApiUrl) = (peerDoor.Url, apiDoor.Url);
         if (json is null) return;
         DoorServer jsonDoor = Own(await DoorServer.OpenAsync(
-            JsonDoor.Plan(json, options.ApiTls ? tls : null, options), options, Node.View, Node.Drain, logs, access,
+            Plan("json", JsonDoor.Plan(json, options.ApiTls ? tls : null, options)), options, Node.View, Node.Drain, logs, access,
             services =>
             {
                 AddApi(services);
@@ -338,6 +342,12 @@ internal sealed class NodeHost : Host
             },
             app => JsonDoor.Map(app, options, access)));
         JsonUrl = jsonDoor.Url;
+
+        DoorPlan Plan(string door, DoorPlan plan) => plan with
+        {
+            ConnectionsPerAddressMax = options.ConnectionsPerAddressMax,
+            Counts = Node.Overview.Doors.Add(door),
+        };
 
         void AddApi(IServiceCollection services)
         {
@@ -351,45 +361,5 @@ internal sealed class NodeHost : Host
             .AddSingleton(tokens)
             .AddSingleton(PeerAdmission.ToNode(options, Node.Book.Funded, TimeProvider.System))
             .AddSingleton<IServiceMethodProvider<PeerGrpcService>, PeerMethods>();
-    }
-}
-
-/// <summary>A running watchtower and its one door.</summary>
-internal sealed class WatchtowerHost : Host
-{
-    private WatchtowerHost() { }
-
-    public Watchtower Tower { get; private set; } = null!;
-
-    public string Url { get; private set; } = string.Empty;
-
-    public Address Signer { get; private set; }
-
-    public static Task<WatchtowerHost> StartAsync(WatchtowerOptions options, ILoggerFactory logs, CancellationToken cancel) =>
-        StartAsync(new WatchtowerHost(), host => host.StartPartsAsync(options, logs, cancel));
-
-    private async Task StartPartsAsync(WatchtowerOptions options, ILoggerFactory logs, CancellationToken cancel)
-    {
-        NodeOptions node = options.Node;
-        (ISigner key, EthereumChain chain, SignatureScheme scheme) = await ConnectAsync(node, logs, cancel);
-        Signer = key.Address;
-        RocksChannelStore store = Own(RocksChannelStore.Open(
-            node.DataDirectory, new StoreIdentity(chain.ChainId, node.Contract, Signer, GuardsOthers: true)));
-        NodeIdentity identity = new(
-            chain.ChainId, node.Contract, new Party(Signer, Signer), scheme.SignHelloAsync, scheme.VerifyHello);
-        Tower = Own(new Watchtower(options, Signer, store, chain, scheme, TimeProvider.System, logs));
-        Own(await Exports.StartAsync(Tower, Signer, logs));
-
-        await Tower.CatchUpAsync(cancel);
-        DoorAddress door = DoorAddress.Parse(options.Listen);
-        TlsCertificate? tls = options.Tls
-            ? TlsCertificate.Open(node, [door], TimeProvider.System, logs.CreateLogger<TlsCertificate>())
-            : null;
-        DoorServer server = Own(await DoorServer.OpenAsync(
-            new DoorPlan("--listen", door, tls, node.PeerConnectionsMax), node, Tower.View, new Drain(), logs, access: null,
-            services => services.AddSingleton(Tower).AddSingleton(identity)
-                .AddSingleton(PeerAdmission.ToWatchtower(options, TimeProvider.System)),
-            app => app.MapGrpcService<WatchtowerGrpcService>()));
-        Url = server.Url;
     }
 }

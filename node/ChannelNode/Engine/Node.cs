@@ -20,6 +20,7 @@ internal sealed class Node : IAsyncDisposable
     private Task _telling = Task.CompletedTask;
     private Task _looking = Task.CompletedTask;
     private Task _backingUp = Task.CompletedTask;
+    private Task _noticing = Task.CompletedTask;
 
     public Node(
         NodeOptions options,
@@ -164,6 +165,7 @@ internal sealed class Node : IAsyncDisposable
         _claiming = _claims.RunAsync(_stopping.Token);
         _telling = Watchtowers.RunAsync(_stopping.Token);
         _looking = _looks.RunAsync(_stopping.Token);
+        if (Overview.Signer is { } signer) _noticing = SignerNotice.RunAsync(signer, Ledger, _stopping.Token);
         if (Options.BackupTo.Length > 0 && Backups is { } desk)
             _backingUp = new BackupSchedule(desk, Ledger, Clock, Options, _log).RunAsync(_stopping.Token);
     }
@@ -197,7 +199,7 @@ internal sealed class Node : IAsyncDisposable
         await _stopping.CancelAsync();
         try
         {
-            await Task.WhenAll([.. Loops, _backingUp, Book.Funded.StopAsync()]);
+            await Task.WhenAll([.. Loops, _backingUp, _noticing, Book.Funded.StopAsync(), Book.Open.StopAsync()]);
         }
         catch (Exception)
         {

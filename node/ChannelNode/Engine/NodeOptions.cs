@@ -110,6 +110,12 @@ internal sealed record NodeOptions
     /// <summary>Connections of peers at a time; those beyond are closed. 1 to 1,000,000.</summary>
     public int PeerConnectionsMax { get; init; } = 8_192;
 
+    /// <summary>
+    /// Connections of one address, or of one /64 of IPv6, to any of the doors at a time; those beyond are closed. Not those of
+    /// 127.0.0.1, ::1 and unix sockets. 1 to 1,000,000.
+    /// </summary>
+    public int ConnectionsPerAddressMax { get; init; } = 128;
+
     /// <summary>Sessions that peers have opened, at a time. 1 to 1,000,000.</summary>
     public int PeerSessionsMax { get; init; } = 4_096;
 
@@ -202,6 +208,9 @@ internal sealed record NodeOptions
 
     /// <summary>Channels of all peers, in any state, beyond which peers can open none. 1 to 1,000,000,000.</summary>
     public int ChannelsMax { get; init; } = 10_000_000;
+
+    /// <summary>Channels of one peer that are not closed, beyond which it can open none. 1 to 1,000,000,000.</summary>
+    public int ChannelsPerPeerMax { get; init; } = 100_000;
 
     /// <summary>
     /// When the chain was last seen longer ago than this, nothing is paid or accepted: what a peer does there would not

@@ -38,6 +38,12 @@ internal sealed class Overview(
 {
     public LedgerCounts Counts => ledger.Counts;
 
+    /// <summary>The signer elsewhere that holds the key; null where the key is in this process. Set once by whoever wires the program.</summary>
+    public SignerHealth? Signer { get; set; }
+
+    /// <summary>The doors of the program, once they are open.</summary>
+    public DoorList Doors { get; } = new();
+
     public int LedgerQueueLength => ledger.QueueLength;
 
     public ChainView View { get; } = view;

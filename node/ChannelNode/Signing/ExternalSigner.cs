@@ -24,13 +24,13 @@ internal sealed class ExternalSigner : ISigner
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stopping = new();
-    private volatile string? _failure;
     private int _isProbing;
 
     private ExternalSigner(SignerHttp http, string key, Address address, int requestsMax, TimeProvider time, ILogger log)
     {
         (_http, _key, _time, _log) = (http, key, time, log);
         Address = address;
+        Health = new SignerHealth(http.Url, time);
         _places = new SemaphoreSlim(requestsMax);
 
         // EIP-191's version 0 with ourselves as the validator: looks like nothing else that is ever signed.
@@ -39,7 +39,9 @@ internal sealed class ExternalSigner : ISigner
 
     public Address Address { get; }
 
-    public bool IsThere => _failure is null;
+    public SignerHealth Health { get; }
+
+    public bool IsThere => Health.IsThere;
 
     /// <summary>
     /// Finds the key and has it prove itself. SignerUnavailable when no signer answers, it has not the key, or does not sign
@@ -114,10 +116,26 @@ internal sealed class ExternalSigner : ISigner
 
     private void ThrowIfLost()
     {
-        if (_failure is { } failed) throw Unavailable(_http.Url, failed, null);
+        if (!Health.IsThere) throw Unavailable(_http.Url, Health.Reason, null);
     }
 
     private async Task<Signature> AskAsync(ReadOnlyMemory<byte> message, CancellationToken cancel)
+    {
+        long asked = _time.GetTimestamp();
+        try
+        {
+            Signature signature = await AskOnceAsync(message, cancel);
+            Health.Answer(_time.GetElapsedTime(asked));
+            return signature;
+        }
+        catch (SignerFailure)
+        {
+            Health.Fail();
+            throw;
+        }
+    }
+
+    private async Task<Signature> AskOnceAsync(ReadOnlyMemory<byte> message, CancellationToken cancel)
     {
         string answer = await _http.SignAsync(_key, message, cancel);
         Span<byte> bytes = stackalloc byte[Signature.Size];
@@ -152,7 +170,7 @@ internal sealed class ExternalSigner : ISigner
     private void Lose(string reason)
     {
         if (Interlocked.Exchange(ref _isProbing, 1) != 0) return;
-        _failure = reason;
+        Health.Lose(reason);
         Log.SignerLost(_log, _http.Url, Address, reason);
         _ = Task.Run(ProbeAsync);
     }
@@ -171,7 +189,7 @@ internal sealed class ExternalSigner : ISigner
                 }
                 catch (SignerFailure still)
                 {
-                    _failure = still.Message;
+                    Health.Lose(still.Message);
                 }
             }
         }
@@ -180,7 +198,7 @@ internal sealed class ExternalSigner : ISigner
             return;
         }
 
-        _failure = null;
+        Health.Return();
         Volatile.Write(ref _isProbing, 0);
         Log.SignerBack(_log, _http.Url, Address);
     }

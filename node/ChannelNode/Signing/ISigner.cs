@@ -1,4 +1,5 @@
 using ChannelNode.Core;
+using ChannelNode.Engine;
 
 namespace ChannelNode.Signing;
 
@@ -9,6 +10,9 @@ internal interface ISigner : IDisposable
 
     /// <summary>Whether a signature can be had now, as far as is known.</summary>
     bool IsThere { get; }
+
+    /// <summary>How the other program does its work; null where the key is in this process.</summary>
+    SignerHealth? Health => null;
 
     /// <summary>
     /// Signs the Keccak-256 hash of a message: low s, and the v under which it recovers to <see cref="Address"/>. Refused by

@@ -5,6 +5,7 @@ using ChannelNode.Core;
 using ChannelNode.Engine;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using OpenTelemetry;
 using OpenTelemetry.Exporter;
 using OpenTelemetry.Metrics;
@@ -30,9 +31,9 @@ internal sealed class Exports : IAsyncDisposable
     /// <summary>Where Prometheus asks; null when it is not served.</summary>
     public string? MetricsUrl { get; private set; }
 
-    /// <summary>To be called before the node's ledger is started.</summary>
-    public static Task<Exports> StartAsync(Node node, ILoggerFactory logs) => StartAsync(
-        node.Options, node.Us.Signer, logs,
+    /// <summary>To be called before the node's ledger is started. The door is the caller's to guard.</summary>
+    public static Task<Exports> StartAsync(Node node, ILoggerFactory logs, Action<ListenOptions> configure, Action<WebApplication> guard) => StartAsync(
+        node.Options, node.Us.Signer, logs, configure, guard,
         meter =>
         {
             AddCommon(meter, node.Overview);
@@ -40,7 +41,7 @@ internal sealed class Exports : IAsyncDisposable
         });
 
     public static Task<Exports> StartAsync(Watchtower tower, Address signer, ILoggerFactory logs) => StartAsync(
-        tower.Options, signer, logs,
+        tower.Options, signer, logs, _ => { }, _ => { },
         meter =>
         {
             AddCommon(meter, tower.Overview);
@@ -51,9 +52,13 @@ internal sealed class Exports : IAsyncDisposable
     {
         _ = new LedgerInstruments(meter, overview);
         ChainInstruments.Add(meter, overview);
+        DoorInstruments.Add(meter, overview);
+        SignerInstruments.Add(meter, overview);
     }
 
-    private static async Task<Exports> StartAsync(NodeOptions options, Address signer, ILoggerFactory logs, Action<Meter> measure)
+    private static async Task<Exports> StartAsync(
+        NodeOptions options, Address signer, ILoggerFactory logs, Action<ListenOptions> configure, Action<WebApplication> guard,
+        Action<Meter> measure)
     {
         Exports exports = new();
         bool isServed = options.MetricsListen.Length > 0, isPushed = options.OtlpEndpoint.Length > 0;
@@ -73,7 +78,7 @@ internal sealed class Exports : IAsyncDisposable
             if (isServed) metrics.AddPrometheusExporter();
             if (isPushed) metrics.AddOtlpExporter(otlp => PointTo(otlp, options.OtlpEndpoint, "v1/metrics"));
             MeterProvider provider = exports.Own(metrics.Build());
-            if (isServed) await exports.ServeAsync(options.MetricsListen, provider, logs);
+            if (isServed) await exports.ServeAsync(options.MetricsListen, configure, guard, provider, logs);
             return exports;
         }
         catch
@@ -101,13 +106,15 @@ internal sealed class Exports : IAsyncDisposable
         otlp.HttpClientFactory = () => new HttpClient(new SocketsHttpHandler { UseProxy = false });
     }
 
-    private async Task ServeAsync(string listen, MeterProvider provider, ILoggerFactory logs)
+    private async Task ServeAsync(
+        string listen, Action<ListenOptions> configure, Action<WebApplication> guard, MeterProvider provider, ILoggerFactory logs)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPEndPoint.Parse(listen)));
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPEndPoint.Parse(listen), configure));
         builder.Services.AddSingleton(logs);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(1));
         _door = builder.Build();
+        guard(_door);
         _door.UseOpenTelemetryPrometheusScrapingEndpoint(provider, null, "/metrics", null, null);
         try
         {

@@ -118,6 +118,19 @@ public sealed class StatusCommandTests
         Assert.Contains(expected, (await CliRun.AskAsync(node, "status")).Output);
     }
 
+    [Theory]
+    [InlineData(true, "http://127.0.0.1:9000, signs; answered 7, failed 2")]
+    [InlineData(false, "http://127.0.0.1:9000, AWAY for 1 min 5 s: nothing is paid, no dispute can be signed (it answers 503); answered 7, failed 2")]
+    public async Task SignerElsewhere_IsShown_AndInCapitalsWhileItIsAway(bool reachable, string expected)
+    {
+        GetStatusResponse status = Status();
+        status.ExternalSigner = new SignerStatus { Url = "http://127.0.0.1:9000", Reachable = reachable, Answered = 7, Failed = 2 };
+        if (!reachable) (status.ExternalSigner.AwayMs, status.ExternalSigner.Problem) = (65_000, "it answers 503");
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Status = _ => status);
+
+        Assert.Contains(expected, (await CliRun.AskAsync(node, "status")).Output.ReplaceLineEndings(" "));
+    }
+
     [Fact]
     public async Task Json_IsTheNodesAnswer_WithEveryField()
     {

@@ -22,7 +22,7 @@ public sealed class ExternalSignerNodeTests(AnvilFixture anvil) : IAsyncLifetime
         _chain = await TestChain.OpenAsync(anvil);
         _aliceSigner = await TestSigner.StartAsync();
         _bobSigner = await TestSigner.StartAsync();
-        _alice = await StartAsync(_aliceSigner);
+        _alice = await StartAsync(_aliceSigner, metricsListen: "127.0.0.1:0"); // Hers alone: meters are the process's.
         _bob = await StartAsync(_bobSigner);
     }
 
@@ -35,11 +35,11 @@ public sealed class ExternalSignerNodeTests(AnvilFixture anvil) : IAsyncLifetime
         await _bobSigner.DisposeAsync();
     }
 
-    private async Task<TestNode> StartAsync(TestSigner signer)
+    private async Task<TestNode> StartAsync(TestSigner signer, string metricsListen = "")
     {
         await _chain.FundAsync(signer.Address);
         return await TestNode.StartAsync(
-            _chain, options => options with { KeyFile = "none", SignerUrl = signer.Url, SignerTimeoutMs = 20_000 });
+            _chain, options => options with { KeyFile = "none", SignerUrl = signer.Url, SignerTimeoutMs = 20_000, MetricsListen = metricsListen });
     }
 
     [Fact]
@@ -79,6 +79,52 @@ public sealed class ExternalSignerNodeTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Equal("110", (await waits).TotalSent);
         Assert.Equal("610", (await PayWhenPossibleAsync(id, "500", "refused")).TotalSent);
         Assert.Equal("610", (await _bob.ChannelAsync(id)).Received);
+    }
+
+    [Fact]
+    public async Task SignerThatGoesAwayAndComesBack_IsToldInEventsStatusAndMetrics()
+    {
+        string id = await _alice.OpenAsync(_bob, "1000");
+        Assert.Equal(1, await SampleAsync("channelnode_signer_up"));
+        _aliceSigner.Fail(503);
+
+        Task<Wire.PayResponse> waits = _alice.PayAsync(id, "10");
+        Wire.OperatorEvent lost = await UntilToldAsync(Wire.EventKind.SignerLost);
+        Assert.Equal((Wire.EventSeverity.Alarm, Wire.Refusal.SignerUnavailable), (lost.Severity, lost.Reason));
+        Assert.Contains($"the signer at {_aliceSigner.Url} does not sign: it answers 503", lost.Sentence);
+        Wire.SignerStatus away = (await _alice.Api.GetStatusAsync(new Wire.GetStatusRequest { Brief = true })).ExternalSigner;
+        Assert.Equal((_aliceSigner.Url, false, true), (away.Url, away.Reachable, away.HasAwayMs));
+        Assert.StartsWith("it answers 503", away.Problem);
+        Assert.InRange(away.Failed, 3UL, 1_000UL);
+        await UntilAsync(async () => await SampleAsync("channelnode_signer_up") == 0); // A scrape is kept for a moment.
+        await UntilAsync(async () => await SampleAsync("channelnode_signer_requests_total{outcome=\"failed\"}") >= 3);
+
+        _aliceSigner.BeHonest();
+        await waits;
+        Wire.OperatorEvent back = await UntilToldAsync(Wire.EventKind.SignerBack);
+        Assert.Equal(Wire.EventSeverity.Info, back.Severity);
+        Assert.True(back.Cursor > lost.Cursor);
+        Wire.SignerStatus there = (await _alice.Api.GetStatusAsync(new Wire.GetStatusRequest { Brief = true })).ExternalSigner;
+        Assert.Equal((true, false, ""), (there.Reachable, there.HasAwayMs, there.Problem));
+        await UntilAsync(async () => await SampleAsync("channelnode_signer_up") == 1);
+        await UntilAsync(async () => await SampleAsync("channelnode_signer_request_duration_seconds_count") >= 3);
+    }
+
+    private async Task<Wire.OperatorEvent> UntilToldAsync(Wire.EventKind kind)
+    {
+        using var call = _alice.Api.SubscribeEvents(new Wire.SubscribeEventsRequest { Kinds = { kind } });
+        Assert.True(await call.ResponseStream.MoveNext(TestChain.Limit));
+        return call.ResponseStream.Current.Events[0];
+    }
+
+    /// <summary>Whatever else its labels say.</summary>
+    private async Task<double> SampleAsync(string sample)
+    {
+        using HttpClient http = new(new SocketsHttpHandler { UseProxy = false });
+        string[] parts = sample.TrimEnd('}').Split('{');
+        string line = (await http.GetStringAsync(_alice.Host.Exports.MetricsUrl!)).Split('\n')
+            .Single(line => line.StartsWith(parts[0] + "{", StringComparison.Ordinal) && line.Contains(parts.ElementAtOrDefault(1) ?? "", StringComparison.Ordinal));
+        return double.Parse(line[(line.LastIndexOf('}') + 2)..].Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture);
     }
 
     [Fact]

@@ -65,6 +65,9 @@ public sealed partial class MetricsTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Equal(0, payer["channelnode_value_at_risk{token=\"ether\"}"]); // Presented with the close.
         Assert.InRange(payer["channelnode_deadline_time_left_seconds{kind=\"window\"}"], 1, 600);
         Assert.Equal(1, payer[$"channelnode_watchtower_connected{{watchtower=\"{_tower.Url}\"}}"]);
+        Assert.InRange(payer["channelnode_connections{door=\"api\"}"], 1, 10);
+        Assert.Equal(0, payer["channelnode_connections_closed_total{door=\"peers\",reason=\"address\"}"]);
+        Assert.InRange(tower["channelnode_connections{door=\"nodes\"}"], 1, 10);
         Assert.Equal(1, payer["channelnode_chain_current"]);
         Assert.InRange(payer["channelnode_gas_left{kind=\"ordinary\"}"], 1, payer["channelnode_gas_limit{kind=\"ordinary\"}"] - 1);
         Assert.InRange(payer["channelnode_store_size_bytes"], 1_000, 1e9);

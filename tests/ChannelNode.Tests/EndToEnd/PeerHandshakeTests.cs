@@ -139,6 +139,29 @@ public sealed class PeerHandshakeTests(AnvilFixture anvil) : PeerFixture(anvil)
     }
 
     [Fact]
+    public async Task OpenChannelsOfOnePeer_AreLimited_AndAnotherPeersAreNot()
+    {
+        await using TestNode narrow = await TestNode.StartAsync(Chain, options => options with { ChannelsPerPeerMax = 2 });
+        await using RawPeer peer = new(narrow.PeerUrl, Chain.ChainId, Chain.Contract, PrivateKey.Generate());
+        await peer.ConnectAsync();
+        ChannelTerms terms = Terms() with { A = peer.Us, B = peer.Them };
+        for (ulong salt = 1; salt <= 2; salt++) await peer.ProposeAsync(terms with { Salt = new Bytes32(0, 0, 0, salt) });
+        Assert.True(narrow.Host.Node.Book.Open.HasFewerThan(2, peer.Us.Signer, 2)); // Looked through from now on.
+        await narrow.Host.Node.Book.Open.WhenLookedAsync();
+
+        await peer.SayAsync(new Wire.PeerMessage
+        {
+            ChannelProposal = new Wire.ChannelProposal { Terms = RawPeer.Write(terms with { Salt = new Bytes32(0, 0, 0, 9) }) },
+        });
+        Assert.Equal(Wire.Refusal.TooManyChannels, (await peer.HearAsync()).ChannelProposalReply.Refusal);
+
+        await peer.ProposeAsync(terms with { Salt = new Bytes32(0, 0, 0, 1) }); // Known: it is answered as before.
+        await using RawPeer other = new(narrow.PeerUrl, Chain.ChainId, Chain.Contract, PrivateKey.Generate());
+        await other.ConnectAsync();
+        await other.ProposeAsync(terms with { A = other.Us });
+    }
+
+    [Fact]
     public async Task ProposalsThatDoNotFit_AreRefusedByName()
     {
         await Peer.ConnectAsync();

@@ -32,6 +32,7 @@ internal static class StatusCommand
     {
         Counts counts = status.Counts;
         yield return ("node", $"{status.Signer}, version {status.Version}, up for {Span(status.NowMs - status.StartedAtMs)}");
+        if (status.ExternalSigner is { } signer) yield return ("signer", Signer(signer));
         yield return ("chain", Chain(status.Chain, status.NowMs));
         yield return ("peers", $"{status.PeersConnected} connected of {status.PeersKnown} known");
         yield return ("payments", $"received {counts.PaymentsReceived}, sent {counts.PaymentsPaid}, under way {counts.PaymentsUnderWay}, "
@@ -56,6 +57,13 @@ internal static class StatusCommand
         string reorganized = chain.Reorganizations == 0 ? ""
             : $", reorganised {chain.Reorganizations} times, by {chain.DeepestReorganization} blocks at most";
         return $"{chain.ChainId}, block {chain.BlockNumber}, {Span(ageMs)} old, {behind} behind, {state}{reorganized}";
+    }
+
+    private static string Signer(SignerStatus signer)
+    {
+        string state = signer.Reachable ? "signs"
+            : $"AWAY for {Span((long)signer.AwayMs)}: nothing is paid, no dispute can be signed ({signer.Problem})";
+        return $"{signer.Url}, {state}; answered {signer.Answered}, failed {signer.Failed}";
     }
 
     private static (string, string) Line(Deadline deadline) => deadline.Kind switch

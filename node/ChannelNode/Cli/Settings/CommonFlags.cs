@@ -72,6 +72,10 @@ internal sealed class CommonFlags
     private readonly Option<int> _wrongSignaturesMax = Fields.Number(
         "--wrong-signatures-max", "Wrong signatures of a peer that are looked at in a second; of all peers together five times as many", 1, 1_000_000,
         Defaults.WrongSignaturesPerSecondMax);
+    private readonly Option<int> _connectionsPerAddressMax = Fields.Number(
+        "--connections-per-address-max", "Connections of one address (IPv6: of one /64) to a door at a time, 127.0.0.1, ::1 and unix sockets "
+        + "aside; as many as of all where callers come through a proxy of another machine, or share one address", 1, 1_000_000,
+        Defaults.ConnectionsPerAddressMax);
     private readonly Option<int> _messageBytesMax = Fields.Number(
         "--message-bytes-max", "Bytes of the largest gRPC message", 2_097_152, 67_108_864, Defaults.MessageBytesMax);
 
@@ -83,7 +87,7 @@ internal sealed class CommonFlags
     [
         _config, _network, _dataDirectory, .. _key.All(), _rpcUrl, _contract, _chainId, _reorgDepth, _confirmations, _fromBlock, _pollMs,
         _disputeWindowMin, _chainSilence, _gasBudget, _disputeReserve, _feeMax, _disputeFeeMax, _replaceAfter,
-        _jobsKeptHours, _channelsInMemoryMax, _wrongSignaturesMax, _messageBytesMax, .. _seeing.All(),
+        _jobsKeptHours, _channelsInMemoryMax, _wrongSignaturesMax, _connectionsPerAddressMax, _messageBytesMax, .. _seeing.All(),
     ];
 
     private bool IsTrial(ParseResult parsed) => parsed.GetValue(_network)?.Name == Network.Trial;
@@ -119,6 +123,7 @@ internal sealed class CommonFlags
         JobsKeptHours = parsed.GetValue(_jobsKeptHours),
         ChannelsInMemoryMax = parsed.GetValue(_channelsInMemoryMax),
         WrongSignaturesPerSecondMax = parsed.GetValue(_wrongSignaturesMax),
+        ConnectionsPerAddressMax = parsed.GetValue(_connectionsPerAddressMax),
         MessageBytesMax = parsed.GetValue(_messageBytesMax),
     });
 }

@@ -79,10 +79,15 @@ internal sealed class DoorFlags
         "--channels-max", "Channels of all peers, in any state, beyond which peers can open none", 1, 1_000_000_000,
         CommonFlags.Defaults.ChannelsMax);
 
+    private readonly Option<int> _channelsPerPeerMax = Fields.Number(
+        "--channels-per-peer-max", "Channels of one peer that are not closed, beyond which it can open none", 1, 1_000_000_000,
+        CommonFlags.Defaults.ChannelsPerPeerMax);
+
     public IEnumerable<Option> All() =>
     [
         _apiListen, _peerListen, _apiTls, _peerTls, .. _tls.All(), _tokenRequired, _requestsMax, _streamsMax, _apiConnectionsMax,
         _peerConnectionsMax, _peerSessionsMax, _handshakesMax, _handshakesPerSecondMax, _channelsMax,
+        _channelsPerPeerMax,
     ];
 
     public NodeOptions Read(ParseResult parsed, NodeOptions options) => _tls.Read(parsed, options) with
@@ -99,6 +104,7 @@ internal sealed class DoorFlags
         PeerSessionsMax = parsed.GetValue(_peerSessionsMax),
         PeerHandshakesMax = parsed.GetValue(_handshakesMax),
         ChannelsMax = parsed.GetValue(_channelsMax),
+        ChannelsPerPeerMax = parsed.GetValue(_channelsPerPeerMax),
         PeerHandshakesPerSecondMax = parsed.GetValue(_handshakesPerSecondMax),
     };
 }

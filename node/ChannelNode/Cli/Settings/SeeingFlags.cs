@@ -19,7 +19,8 @@ internal sealed class SeeingFlags
     };
 
     private readonly Option<string> _metricsListen = Fields.Listen(
-        "--metrics-listen", "Where Prometheus asks for /metrics; not served when not given; port 0 takes a free one", "127.0.0.1:9805");
+        "--metrics-listen", "Where Prometheus asks for /metrics; not served when not given; port 0 takes a free one. Beyond this machine only "
+        + "with --api-tls, and to who shows an access token with the scope to read; a watchtower's not at all", "127.0.0.1:9805");
     private readonly Option<string> _otlpEndpoint = Fields.Url(
         "--otlp-endpoint", "An OpenTelemetry collector for metrics and traces, such as http://127.0.0.1:4317; none when not given", "http",
         "https");

@@ -105,7 +105,8 @@ internal sealed class ChannelAgreements(
         if (!terms.Token.IsZero && !options.AcceptedTokens.Contains(terms.Token)) return Refusal.TokenNotAccepted;
         bool tooMany = book.Count >= (ulong)options.ChannelsMax
             || book.Unfunded.Count >= options.UnfundedChannelsMax
-            || book.Unfunded.CountOf(link.Signer) >= options.UnfundedChannelsPerPeerMax;
+            || book.Unfunded.CountOf(link.Signer) >= options.UnfundedChannelsPerPeerMax
+            || !book.Open.HasFewerThan(options.ChannelsPerPeerMax, link.Signer, book.Count);
         return tooMany && book.Find(id) is null ? Refusal.TooManyChannels : Refusal.None;
     }
 

@@ -25,6 +25,7 @@ internal sealed class ChannelBook
         _links = links;
         _cache = new SlotCache(keptMax);
         Funded = new FundedPeers(Pages);
+        Open = new OpenChannels(Pages);
         IStoreBatch corrections = store.NewBatch();
         foreach ((ChannelId id, Pending pending) in store.ReadPending())
         {
@@ -45,6 +46,9 @@ internal sealed class ChannelBook
 
     /// <summary>Who is no stranger.</summary>
     public FundedPeers Funded { get; }
+
+    /// <summary>How many each peer has that are not closed.</summary>
+    public OpenChannels Open { get; }
 
     public PeerLinks Links => _links;
 
@@ -94,6 +98,7 @@ internal sealed class ChannelBook
         ChannelSlot slot = new(stored.Channel, stored.State, _links)
         {
             Pending = PendingOf.State(stored.State),
+            IsOpen = stored.State.Status != ChannelStatus.Closed,
             IsUnconfirmed = _store.IsUnconfirmed(stored.Channel.Theirs.Signer, id),
         };
         if (stored.State.Sent == stored.State.Acknowledged) return slot;
@@ -120,6 +125,9 @@ internal sealed class ChannelBook
         Pending pending = PendingOf.State(state);
         _unfunded.Set(slot.Channel.Id, slot.Channel.Theirs.Signer, pending.HasFlag(Pending.Deposit));
         if (state.EverFunded) Funded.Add(slot.Channel.Theirs.Signer);
+        bool isOpen = state.Status != ChannelStatus.Closed;
+        if (slot.IsOpen != isOpen) Open.Set(slot.Channel.Id, slot.Channel.Theirs.Signer, isOpen);
+        slot.IsOpen = isOpen;
         if (pending.HasFlag(Pending.Close)) _closing[slot.Channel.Id] = slot;
         else _closing.TryRemove(slot.Channel.Id, out _);
     }

@@ -74,6 +74,9 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     /// <summary>What the store's index says is pending.</summary>
     public Pending Pending { get; set; }
 
+    /// <summary>It is known, and not closed: as <see cref="OpenChannels"/> has it.</summary>
+    public bool IsOpen { get; set; }
+
     /// <summary>The session in which both have told where the channel stands.</summary>
     public PeerLink? EstablishedOn { get; set; }
 

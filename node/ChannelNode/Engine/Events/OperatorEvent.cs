@@ -72,6 +72,12 @@ internal enum EventKind : byte
 
     /// <summary>A webhook has taken nothing for too long.</summary>
     WebhookFailing = 42,
+
+    /// <summary>The signer that holds this program's key does not sign.</summary>
+    SignerLost = 50,
+
+    /// <summary>It signs again.</summary>
+    SignerBack = 51,
 }
 
 /// <summary>How much it presses. Stored, and NodeService's numbers: append, never renumber.</summary>

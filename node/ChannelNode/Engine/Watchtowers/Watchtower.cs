@@ -92,6 +92,7 @@ internal sealed class Watchtower : IAsyncDisposable
     {
         CancellationToken stopping = _stopping.Token;
         _running = [_guardian.RunAsync(stopping), _runner.RunAsync(stopping), _looks.RunAsync(stopping), ForgetAsync(stopping)];
+        if (Overview.Signer is { } signer) _running = [.. _running, SignerNotice.RunAsync(signer, Ledger, stopping)];
         Task current = View.WhenCurrentAsync(cancel);
         await await Task.WhenAny([current, .. _running]);
         await current;

@@ -29,6 +29,7 @@ internal static class StatusWire
             JobsBlocked = (uint)overview.JobsWithAProblem(),
             Counts = WriteCounts(overview),
         };
+        if (overview.Signer is { } signer) status.ExternalSigner = Write(signer);
         if (brief) return status;
 
         status.Channels.AddRange(node.Survey.Totals().Select(Write));
@@ -56,6 +57,20 @@ internal static class StatusWire
         };
         if (view.SinceCurrent is { } silence) chain.SilentMs = (ulong)silence.TotalMilliseconds;
         return chain;
+    }
+
+    private static Wire.SignerStatus Write(SignerHealth signer)
+    {
+        Wire.SignerStatus status = new()
+        {
+            Url = signer.Url,
+            Reachable = signer.IsThere,
+            Problem = signer.Reason,
+            Answered = (ulong)signer.Answered,
+            Failed = (ulong)signer.Failed,
+        };
+        if (signer.AwayFor is { } away) status.AwayMs = (ulong)away.TotalMilliseconds;
+        return status;
     }
 
     private static Wire.ChannelTotals Write(TokenTotals totals) => new()

@@ -1,6 +1,7 @@
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
+using ChannelNode.Engine;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
@@ -18,6 +19,12 @@ internal sealed record DoorPlan(string Flag, DoorAddress Address, TlsCertificate
     /// <summary>For JSON and browsers too, with HTTP/1.1, which limits bodies by their size; its middleware sets the guard itself.</summary>
     public bool IsWeb { get; init; }
 
+    /// <summary>Of one address at a time; those beyond it are closed at once.</summary>
+    public int ConnectionsPerAddressMax { get; init; } = int.MaxValue;
+
+    /// <summary>What became of connections.</summary>
+    public DoorCounts Counts { get; init; } = new("");
+
     /// <summary>Of one call; null for a door where messages and flow control limit it.</summary>
     public long? BodyBytesMax { get; init; }
 }
@@ -31,14 +38,14 @@ internal static class Door
 
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(10);
 
-    /// <summary>A connection without any call is closed then.</summary>
+    /// <summary>A connection without any call is closed then; sooner where others need its place (<see cref="ConnectionRoom"/>).</summary>
     private static readonly TimeSpan IdleMax = TimeSpan.FromMinutes(2);
 
     /// <summary>For a caller to agree on encryption, and for a call's headers to arrive.</summary>
     private static readonly TimeSpan BeginMax = TimeSpan.FromSeconds(10);
 
     /// <summary>Nothing comes from files or variables beside the node's own options, and no folder is watched for changes.</summary>
-    public static WebApplicationBuilder NewBuilder(DoorPlan plan)
+    public static WebApplicationBuilder NewBuilder(DoorPlan plan, ConnectionRoom? room = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore();
@@ -64,13 +71,13 @@ internal static class Door
         {
             endpoint.Protocols = !plan.IsWeb ? HttpProtocols.Http2
                 : plan.Tls is null ? HttpProtocols.Http1 : HttpProtocols.Http1AndHttp2;
+            if (room is not null) ((IConnectionBuilder)endpoint).Use(room.Limit);
             if (plan.Tls is { } tls) endpoint.UseHttps(Encrypt(tls));
         }
     }
 
     private static void Limit(KestrelServerLimits limits, DoorPlan plan)
     {
-        limits.MaxConcurrentConnections = plan.ConnectionsMax;
         limits.KeepAliveTimeout = IdleMax;
         limits.RequestHeadersTimeout = BeginMax;
         limits.MaxRequestHeaderCount = HeadersMax;
@@ -88,7 +95,7 @@ internal static class Door
         limits.MinResponseDataRate = null;
     }
 
-    private static TlsHandshakeCallbackOptions Encrypt(TlsCertificate tls) => new()
+    public static TlsHandshakeCallbackOptions Encrypt(TlsCertificate tls) => new()
     {
         HandshakeTimeout = BeginMax,
         OnConnection = context =>

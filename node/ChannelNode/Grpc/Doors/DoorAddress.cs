@@ -20,11 +20,31 @@ internal sealed record DoorAddress(string Text, EndPoint EndPoint)
         return new DoorAddress(text, IPEndPoint.Parse(numbers));
     }
 
-    /// <summary>Refuses an API that strangers could reach in the clear, and says what to do about it.</summary>
+    /// <summary>Where a node is called, all of it.</summary>
+    public static IEnumerable<DoorAddress> OfNode(NodeOptions options) =>
+        ((string[])[options.ApiListen, options.PeerListen, options.Applications.JsonListen, options.MetricsListen])
+            .Where(listen => listen.Length > 0).Select(Parse);
+
+    /// <summary>Refuses an API, or metrics, that strangers could reach in the clear, and says what to do about it.</summary>
     public static void RequireSafe(NodeOptions options)
     {
         RequireSafe("--api-listen", options.ApiListen, options.ApiTls);
         if (options.Applications.JsonListen.Length > 0) RequireSafe("--json-listen", options.Applications.JsonListen, options.ApiTls);
+        if (options.MetricsListen.Length > 0) RequireSafe("--metrics-listen", options.MetricsListen, options.ApiTls);
+    }
+
+    /// <summary>A watchtower has no access tokens, so nobody beyond this machine is told what it counts.</summary>
+    public static void RequireSafe(WatchtowerOptions options)
+    {
+        string listen = options.Node.MetricsListen;
+        if (listen.Length == 0 || Parse(listen).IsLocal) return;
+        throw new RefusalException(
+            Refusal.InvalidArgument,
+            $"--metrics-listen {listen} is reached from other machines, and a watchtower has no access tokens to ask for: listen on "
+            + "127.0.0.1, and let a proxy that asks who comes stand before it")
+        {
+            Field = "--metrics-listen",
+        };
     }
 
     private static void RequireSafe(string flag, string listen, bool isEncrypted)

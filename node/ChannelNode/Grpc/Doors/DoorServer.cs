@@ -27,7 +27,9 @@ internal sealed class DoorServer : IAsyncDisposable
         Action<IServiceCollection> add, Action<WebApplication> map)
     {
         plan.Address.TakeStaleSocketAway(plan.Flag);
-        WebApplicationBuilder builder = Door.NewBuilder(plan);
+        ConnectionRoom room = new(plan.ConnectionsMax, plan.ConnectionsPerAddressMax, TimeProvider.System, plan.Counts);
+        plan.Counts.Open = () => room.Open;
+        WebApplicationBuilder builder = Door.NewBuilder(plan, room);
         builder.Services.AddSingleton(logs);
         builder.Services.AddGrpc(grpc =>
         {
@@ -46,6 +48,7 @@ internal sealed class DoorServer : IAsyncDisposable
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));
 
         WebApplication app = builder.Build();
+        app.Use(ConnectionRoom.CountAsync);
         if (access is not null && !plan.IsWeb) GuardTheRest(app, access);
         map(app);
         app.MapGrpcHealthChecksService();

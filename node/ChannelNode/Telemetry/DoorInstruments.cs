@@ -1,0 +1,27 @@
+using System.Diagnostics.Metrics;
+using ChannelNode.Engine;
+
+namespace ChannelNode.Telemetry;
+
+/// <summary>Who comes in, and who is sent away.</summary>
+internal static class DoorInstruments
+{
+    public static void Add(Meter meter, Overview overview)
+    {
+        DoorList doors = overview.Doors;
+        meter.CreateObservableGauge(
+            "channelnode.connections", () => doors.All.Select(door => new Measurement<long>(door.Open(), Labels.Of("door", door.Door))),
+            "{connection}", "Connections to each door");
+        meter.CreateObservableCounter(
+            "channelnode.connections.closed", () => doors.All.SelectMany(Closed), "{connection}",
+            "Connections closed for want of a place: of their address, of all, or because they used theirs for nothing");
+    }
+
+    private static IEnumerable<Measurement<long>> Closed(DoorCounts door)
+    {
+        KeyValuePair<string, object?> name = Labels.Of("door", door.Door);
+        yield return new(door.RefusedOfAddress, name, Labels.Of("reason", "address"));
+        yield return new(door.RefusedOfAll, name, Labels.Of("reason", "all"));
+        yield return new(door.UnusedEnded, name, Labels.Of("reason", "unused"));
+    }
+}

@@ -1,0 +1,111 @@
+using System.Net;
+using System.Net.Sockets;
+using ChannelNode.Engine;
+using ChannelNode.Signing;
+using Xunit;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Tests.EndToEnd;
+
+/// <summary>Sockets of this machine's other addresses, which are strangers to a door.</summary>
+[Collection(DoorsCollection.Name)]
+public sealed class ConnectionLimitTests(AnvilFixture anvil) : IAsyncLifetime
+{
+    private readonly List<Socket> _sockets = [];
+    private TestChain _chain = null!;
+    private TestNode _node = null!;
+
+    public async Task InitializeAsync() => _chain = await TestChain.OpenAsync(anvil);
+
+    public async Task DisposeAsync()
+    {
+        foreach (Socket socket in _sockets) socket.Dispose();
+        await _node.DisposeAsync();
+        await _chain.DisposeAsync();
+    }
+
+    private RawPeer NewPeer() => new(_node.PeerUrl, _chain.ChainId, _chain.Contract, PrivateKey.Generate());
+
+    private DoorCounts Counts => _node.Host.Node.Overview.Doors.All.Single(door => door.Door == "peers");
+
+    /// <summary>Connected from an address of this machine; whether the door speaks, as it does to whoever has a place.</summary>
+    private async Task<(Socket Socket, bool HasPlace)> ConnectAsync(string from)
+    {
+        Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        _sockets.Add(socket);
+        socket.Bind(new IPEndPoint(IPAddress.Parse(from), 0));
+        await socket.ConnectAsync(IPAddress.Loopback, new Uri(_node.PeerUrl).Port);
+        try
+        {
+            await socket.SendAsync("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0"u8.ToArray());
+            return (socket, await socket.ReceiveAsync(new byte[9]).WaitAsync(TestChain.Limit) > 0);
+        }
+        catch (SocketException)
+        {
+            return (socket, false);
+        }
+    }
+
+    /// <summary>What the door still says is read; then it is closed.</summary>
+    private static async Task UntilClosedAsync(Socket socket)
+    {
+        try
+        {
+            while (await socket.ReceiveAsync(new byte[1_024]).WaitAsync(TestChain.Limit) > 0)
+            {
+                // Settings, a goodbye.
+            }
+        }
+        catch (SocketException)
+        {
+            // Closed too.
+        }
+    }
+
+    [Fact]
+    public async Task OneAddress_TakesItsShareOfConnections_AndOthersAndThisMachineStillGetIn()
+    {
+        _node = await TestNode.StartAsync(_chain, options => options with { ConnectionsPerAddressMax = 3 });
+        List<Socket> taken = [];
+        for (int place = 0; place < 3; place++)
+        {
+            (Socket socket, bool hasPlace) = await ConnectAsync("127.0.0.2");
+            Assert.True(hasPlace);
+            taken.Add(socket);
+        }
+
+        Assert.False((await ConnectAsync("127.0.0.2")).HasPlace);
+        Assert.True((await ConnectAsync("127.0.0.3")).HasPlace);
+        List<RawPeer> peers = [.. Enumerable.Range(0, 5).Select(_ => NewPeer())]; // By 127.0.0.1, as through a proxy.
+        foreach (RawPeer peer in peers) await peer.ConnectAsync();
+        Assert.Equal((1, 0, 9), (Counts.RefusedOfAddress, Counts.RefusedOfAll, Counts.Open()));
+
+        taken[0].Dispose();
+        for (int look = 0; look < 200 && Counts.Open() == 9; look++) await Task.Delay(25);
+        Assert.True((await ConnectAsync("127.0.0.2")).HasPlace);
+        foreach (RawPeer peer in peers) await peer.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task WhereEveryPlaceIsTaken_AConnectionWithoutACallMakesRoom_AndASessionStays()
+    {
+        _node = await TestNode.StartAsync(_chain, options => options with { PeerConnectionsMax = 4 });
+        await using RawPeer session = NewPeer();
+        await session.ConnectAsync();
+        List<Socket> idle = [];
+        for (int place = 0; place < 3; place++)
+        {
+            (Socket socket, bool hasPlace) = await ConnectAsync("127.0.0.2");
+            Assert.True(hasPlace);
+            idle.Add(socket);
+        }
+
+        await Task.Delay(1_200); // A caller has a second to begin.
+        await using RawPeer late = NewPeer();
+        await late.ConnectAsync();
+
+        await UntilClosedAsync(idle[0]);
+        Assert.Equal((1, 4), (Counts.UnusedEnded, Counts.Open()));
+        Assert.Equal(2u, (await _node.Api.GetStatusAsync(new Wire.GetStatusRequest { Brief = true })).PeersConnected);
+    }
+}
