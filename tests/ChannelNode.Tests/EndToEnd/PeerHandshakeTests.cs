@@ -162,6 +162,28 @@ public sealed class PeerHandshakeTests(AnvilFixture anvil) : PeerFixture(anvil)
     }
 
     [Fact]
+    public async Task SessionWhoseWrongSignaturesWouldWaitTooLong_EndsByName()
+    {
+        await using TestNode strict = await TestNode.StartAsync(Chain, options => options with { WrongSignaturesPerSecondMax = 1 });
+        await using RawPeer peer = new(strict.PeerUrl, Chain.ChainId, Chain.Contract, PrivateKey.Generate());
+        await peer.ConnectAsync();
+        ChannelTerms terms = await peer.ProposeAsync(Terms() with { A = peer.Us, B = peer.Them });
+        Wire.Frame frame = new();
+        for (UInt128 sent = 10; sent <= 60; sent += 10) // None follows the one before: each is looked at.
+        {
+            Wire.Update update = peer.Update(peer.Scheme.IdOf(terms), sent, 0, 3);
+            byte[] signature = update.Signature.ToByteArray();
+            signature[7] ^= 1;
+            update.Signature = Google.Protobuf.ByteString.CopyFrom(signature);
+            frame.Updates.Add(update);
+        }
+
+        await peer.SayAsync(new Wire.PeerMessage { Frame = frame });
+
+        Refusals.AssertIs(await peer.HearErrorAsync(), StatusCode.ResourceExhausted, "RATE_LIMITED", "wrong_signatures");
+    }
+
+    [Fact]
     public async Task ProposalsThatDoNotFit_AreRefusedByName()
     {
         await Peer.ConnectAsync();
