@@ -118,9 +118,15 @@ install_command() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1"
 }
 
+# A folder of packages that is a link is somebody else's: 'npm ci' would empty it.
+is_linked() {
+  [ -L "$1/node_modules" ] || return 1
+  say "$1/node_modules is a link, and stays as it is"
+}
+
 # The packages of a folder. The lock file that they came from is kept beside them.
 install_node_packages() {
-  if cmp -s "$1/package-lock.json" "$1/node_modules/.installed-lock.json"; then return; fi
+  if cmp -s "$1/package-lock.json" "$1/node_modules/.installed-lock.json" || is_linked "$1"; then return; fi
   say "installing the packages of $1 (npm ci)"
   (cd "$1" && npm ci --no-progress)
   cp "$1/package-lock.json" "$1/node_modules/.installed-lock.json"
@@ -129,7 +135,7 @@ install_node_packages() {
 # Of the contract's tools those that a chain to try a node on needs: Anvil and cast, its packages that are not for development.
 install_chain() {
   local installed=contracts/node_modules lock=contracts/package-lock.json
-  if cmp -s "$lock" "$installed/.installed-lock.json" || cmp -s "$lock" "$installed/.installed-chain-lock.json"; then return; fi
+  if cmp -s "$lock" "$installed/.installed-lock.json" || cmp -s "$lock" "$installed/.installed-chain-lock.json" || is_linked contracts; then return; fi
   say "installing Anvil (npm ci)"
   (cd contracts && quietly npm ci --omit=dev --no-progress --no-audit --no-fund --prefer-offline)
   cp "$lock" "$installed/.installed-chain-lock.json"
