@@ -103,6 +103,9 @@ public enum Refusal : byte
     // An update or a payment spends of a deposit that could still be reorganised away.
     DepositUncredited = 65,
 
+    // An update pays in a channel whose close a restored node may have forgotten.
+    RestoredHeld = 66,
+
     // The operator's own rules about peers: after everything else was found right.
     PolicyRefused = 70,
 

@@ -133,8 +133,11 @@ internal interface IChannelStore : IDisposable
     /// <summary>Whether a channel is one of them.</summary>
     bool IsUnconfirmed(Address peer, ChannelId channel) => false;
 
-    /// <summary>At most <paramref name="countMax"/> of them with a peer.</summary>
-    IReadOnlyList<ChannelId> ReadUnconfirmed(Address peer, int countMax) => [];
+    /// <summary>Whether a channel is one of them, or is marked as held: a close of it may have been forgotten.</summary>
+    bool IsHeld(Address peer, ChannelId channel) => false;
+
+    /// <summary>At most <paramref name="countMax"/> of these with a peer, the unconfirmed among them.</summary>
+    IReadOnlyList<ChannelId> ReadHeld(Address peer, int countMax) => [];
 
     IStoreBatch NewBatch();
 
@@ -220,4 +223,10 @@ internal interface IStoreBatch : IDisposable
 
     /// <summary>The peer has told where an unconfirmed channel stands.</summary>
     void DropUnconfirmed(Address peer, ChannelId channel) => throw new NotSupportedException("this store was never restored");
+
+    /// <summary>The peer has told where a held channel stands, and nothing is held any more.</summary>
+    void DropHeld(Address peer, ChannelId channel) => throw new NotSupportedException("this store was never restored");
+
+    /// <summary>A close of the channel may have been forgotten; put after <see cref="DropUnconfirmed"/>, in whose place it lies.</summary>
+    void PutHeld(Address peer, ChannelId channel) => throw new NotSupportedException("this store was never restored");
 }

@@ -159,7 +159,7 @@ internal sealed class Node : IAsyncDisposable
     /// <summary>Looks for the known peers, and lets go of what is old; after the doors are open.</summary>
     public void Start()
     {
-        _ = RestorationNotice.TellAsync(Store, Ledger);
+        _ = RestorationNotice.TellAsync(Store, Book.Hold, Ledger);
         Peers.Start(_stopping.Token);
         _retaining = _retention.RunAsync(_stopping.Token);
         _claiming = _claims.RunAsync(_stopping.Token);

@@ -8,18 +8,22 @@ namespace ChannelNode.Storage;
 /// A restoration, under "restored" and its number (4 bytes) in meta.
 /// <code>
 /// offset size field                        offset size field
-///      0    1 version = 1                      18    8 received: after
-///      1    1 flags: 1 told                    26    8 received: up to
+///      0    1 version = 2                      18    8 received: after
+///      1    1 flags: 1 told, 2 released        26    8 received: up to
 ///      2    8 restored at, Unix ms             34    8 events: after
 ///     10    8 backup at, Unix ms               42    8 events: up to
+///                                              50    8 held until, Unix s; 0 not known yet
 /// </code>
+/// Version 1 ended before the last: its program held nothing, so where it has run nothing is held any more.
 /// </summary>
 internal static class RestorationRow
 {
-    public const int Size = 50;
+    public const int Size = 58;
 
-    private const byte Version = 1;
+    private const byte Version = 2;
+    private const byte VersionWithoutHold = 1;
     private const byte Told = 1;
+    private const byte Released = 2;
 
     public static ReadOnlySpan<byte> KeyStart => "restored"u8;
 
@@ -34,33 +38,43 @@ internal static class RestorationRow
     public static void Write(ref RowWriter row, Restoration restored)
     {
         row.Byte(Version);
-        row.Byte(restored.IsTold ? Told : (byte)0);
+        row.Byte((byte)((restored.IsTold ? Told : 0) | (restored.IsReleased ? Released : 0)));
         row.Int64(restored.RestoredAtMs);
         row.Int64(restored.BackupAtMs);
         row.UInt64(restored.Received.After);
         row.UInt64(restored.Received.UpTo);
         row.UInt64(restored.Events.After);
         row.UInt64(restored.Events.UpTo);
+        row.UInt64(restored.HeldUntilSeconds);
     }
 
     public static Restoration Read(ReadOnlySpan<byte> source)
     {
-        var row = new RowReader("restoration", source, Version);
-        bool isTold = row.Flags(Told) == Told;
+        bool isOld = source is [VersionWithoutHold, ..];
+        var row = new RowReader("restoration", source, isOld ? VersionWithoutHold : Version);
+        byte flags = row.Flags(isOld ? Told : (byte)(Told | Released));
+        bool isTold = (flags & Told) != 0;
         Restoration restored = new(
-            row.Int64(), row.Int64(), new CursorGap(row.UInt64(), row.UInt64()), new CursorGap(row.UInt64(), row.UInt64()), isTold);
+            row.Int64(), row.Int64(), new CursorGap(row.UInt64(), row.UInt64()), new CursorGap(row.UInt64(), row.UInt64()), isTold)
+        {
+            HeldUntilSeconds = isOld ? 0 : row.UInt64(),
+            IsReleased = isOld ? isTold : (flags & Released) != 0,
+        };
         row.End();
         return restored;
     }
 }
 
 /// <summary>
-/// A channel whose peer has not told where it stands since the database was restored: the peer's signer, then the channel's
-/// id. The row is empty.
+/// A channel that the backup held: the peer's signer, then the channel's id. The row is empty while the peer has not told, since the
+/// database was restored, where the channel stands; then it has one byte, until the peer has told it once more after the time in which a
+/// forgotten close could be mined. Later channels that may be older than they seem have such a row too.
 /// </summary>
 internal static class UnconfirmedKey
 {
     public const int Size = Address.Size + Bytes32.Size;
+
+    public const byte OnlyHeld = 1;
 
     public static byte[] Of(Address peer, ChannelId channel)
     {

@@ -13,6 +13,9 @@ internal sealed partial class RocksChannelStore
 
     private long _unconfirmedCount;
 
+    /// <summary>Channels are marked, or may come to be.</summary>
+    private volatile bool _hasMarked;
+
     /// <summary>The schema of the program that wrote the database before this one, where that was an older; 0 otherwise.</summary>
     public uint MigratedFrom { get; private set; }
 
@@ -24,12 +27,19 @@ internal sealed partial class RocksChannelStore
     {
         if (UnconfirmedCount == 0) return false;
         using StoreGate.Pass pass = _gate.Enter();
+        return _database.Get(UnconfirmedKey.Of(peer, channel), _families.Unconfirmed) is { Length: 0 };
+    }
+
+    public bool IsHeld(Address peer, ChannelId channel)
+    {
+        if (!_hasMarked) return false;
+        using StoreGate.Pass pass = _gate.Enter();
         return _database.Get(UnconfirmedKey.Of(peer, channel), _families.Unconfirmed) is not null;
     }
 
-    public IReadOnlyList<ChannelId> ReadUnconfirmed(Address peer, int countMax)
+    public IReadOnlyList<ChannelId> ReadHeld(Address peer, int countMax)
     {
-        if (UnconfirmedCount == 0) return [];
+        if (!_hasMarked) return [];
         using StoreGate.Pass pass = _gate.Enter();
         using Iterator rows = _database.NewIterator(_families.Unconfirmed);
         byte[] start = UnconfirmedKey.Of(peer, default);
@@ -101,7 +111,9 @@ internal sealed partial class RocksChannelStore
         if (restorations.Count > 0)
         {
             using Iterator rows = _database.NewIterator(_families.Unconfirmed).SeekToFirst();
-            for (; rows.HasRow(); rows.Next()) count++;
+            _hasMarked = rows.HasRow() || !restorations[^1].IsReleased;
+            for (; rows.HasRow(); rows.Next())
+                if (rows.GetValueSpan().IsEmpty) count++;
         }
 
         Interlocked.Exchange(ref _unconfirmedCount, count);

@@ -354,6 +354,15 @@ internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IS
         IsEmpty = false;
     }
 
+    public void DropHeld(Address peer, ChannelId channel)
+    {
+        _writes.Delete(UnconfirmedKey.Of(peer, channel), families.Unconfirmed);
+        IsEmpty = false;
+    }
+
+    public void PutHeld(Address peer, ChannelId channel) =>
+        Put(families.Unconfirmed, UnconfirmedKey.Of(peer, channel), [UnconfirmedKey.OnlyHeld]);
+
     public void Dispose() => _writes.Dispose();
 
     private void Put(ColumnFamilyHandle family, ReadOnlySpan<byte> key, ReadOnlySpan<byte> row)

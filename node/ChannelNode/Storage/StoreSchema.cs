@@ -22,7 +22,7 @@ namespace ChannelNode.Storage;
 /// events       cursor                           EventRow
 /// tokens       't', number                      AccessTokenRow
 ///              's', number, currency, peer      SpendingRow
-/// unconfirmed  peer's signer, channel id        nothing; only in a restored one
+/// unconfirmed  peer's signer, channel id        UnconfirmedKey; only in a restored one
 /// policy       kind, what it is about           PolicyRow
 /// audit        cursor                           AuditRow
 /// received@ms  first cursor                     ReceivedRow

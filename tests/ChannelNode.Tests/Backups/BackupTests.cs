@@ -111,14 +111,26 @@ public sealed class BackupTests : IDisposable
             Assert.Equal(1ul, restored.UnconfirmedCount);
             Assert.True(restored.IsUnconfirmed(AddressOf(4), IdOf(1)));
             Assert.False(restored.IsUnconfirmed(AddressOf(3), IdOf(1)));
-            Assert.Equal([IdOf(1)], restored.ReadUnconfirmed(AddressOf(4), 10));
+            Assert.Equal([IdOf(1)], restored.ReadHeld(AddressOf(4), 10));
+            Assert.True(restored.IsHeld(AddressOf(4), IdOf(1)));
 
-            restored.Write(batch => batch.DropUnconfirmed(AddressOf(4), IdOf(1)));
-            Assert.Equal(0ul, restored.UnconfirmedCount);
+            restored.Write(batch =>
+            {
+                batch.DropUnconfirmed(AddressOf(4), IdOf(1));
+                batch.PutHeld(AddressOf(4), IdOf(1));
+            });
+            Assert.Equal((0ul, false), (restored.UnconfirmedCount, restored.IsUnconfirmed(AddressOf(4), IdOf(1))));
         }
 
-        using RocksChannelStore again = RocksChannelStore.Open(In("restored"), Identity);
-        Assert.Equal((0ul, 1), (again.UnconfirmedCount, again.Restorations.Count));
+        using (RocksChannelStore again = RocksChannelStore.Open(In("restored"), Identity))
+        {
+            Assert.Equal((0ul, 1), (again.UnconfirmedCount, again.Restorations.Count));
+            Assert.Equal((false, true), (again.IsUnconfirmed(AddressOf(4), IdOf(1)), again.IsHeld(AddressOf(4), IdOf(1))));
+            Assert.Equal([IdOf(1)], again.ReadHeld(AddressOf(4), 10));
+            again.Write(batch => batch.DropHeld(AddressOf(4), IdOf(1)));
+            Assert.Equal((0ul, false), (again.UnconfirmedCount, again.IsHeld(AddressOf(4), IdOf(1))));
+        }
+
         Assert.Empty(_store.Restorations);
     }
 

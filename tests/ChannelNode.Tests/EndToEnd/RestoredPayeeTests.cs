@@ -7,12 +7,12 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>A payee that loses its database and is restored: what it accepted since the backup, its peers still owe it.</summary>
-[Collection(AnvilCollection.Name)]
-public sealed class RestoredPayeeTests(AnvilFixture anvil)
+public sealed class RestoredPayeeTests
 {
     [Fact]
     public async Task RestoredFromAnOlderBackup_IsToldAgainWhatItLost_UnderNewCursors_AndClosesWithAllOfIt()
     {
+        await using AnvilFixture anvil = await AnvilFixture.StartAsync();
         await using TestChain chain = await TestChain.OpenAsync(anvil);
         await using TestNode alice = await TestNode.StartAsync(chain);
         int port = Ports.Free(); // Where alice finds it again.
@@ -21,14 +21,23 @@ public sealed class RestoredPayeeTests(AnvilFixture anvil)
         await alice.PayAsync(id, "100", item: "one");
         using MemoryStream backup = new();
         using AgeIdentity identity = AgeIdentity.Generate();
-        await BackUpAsync(bob, identity, backup);
+        Wire.BackupSummary made = await BackUpAsync(bob, identity, backup);
+        Assert.Equal((1ul, 1ul), (made.Channels, made.ReceivedCursor));
         await alice.PayAsync(id, "200", item: "two");
         await alice.PayAsync(id, "300", item: "three");
         await bob.StopAsync();
         await RestoreAsync(bob, identity, backup);
         await bob.StartAsync();
 
-        // Nobody pays in the channel: the restored node asks by itself, as soon as its peer is there.
+        // Nobody pays in the channel: the restored node asks by itself, as soon as its peer is there. It takes what it is told again when
+        // no close can be mined any more that it may have forgotten; until then the peer knows why it does not, and until when.
+        await bob.UntilAsync(id, channel => !channel.RestoredUnconfirmed);
+        Wire.Channel refused = await alice.UntilAsync(id, channel => channel.PeerRefusal == Wire.Refusal.RestoredHeld);
+        Assert.Equal((await bob.ChannelAsync(id)).RestoredHeldUntilSeconds, refused.PeerRefusalUntilSeconds);
+        await bob.StopAsync(); // Also where it was away when that time was over.
+        await chain.PassTimeAsync(HeldSeconds);
+        await anvil.MineAsync(6);
+        await bob.StartAsync();
         Wire.Channel again = await bob.UntilAsync(id, channel => channel.Received == "600" && !channel.RestoredUnconfirmed);
 
         Wire.GetInfoResponse info = await bob.Api.GetInfoAsync(new Wire.GetInfoRequest());
@@ -40,6 +49,9 @@ public sealed class RestoredPayeeTests(AnvilFixture anvil)
             while (await call.ResponseStream.MoveNext(TestChain.Limit)) { }
         Assert.Equal(("0", "0"), ((await bob.ChannelAsync(id)).OurPot, (await bob.ChannelAsync(id)).TheirPot));
     }
+
+    /// <summary>More than the longest deadline of a close, and what clocks may differ.</summary>
+    internal const uint HeldSeconds = 3_600 + 300 + 60;
 
     private static async Task CheckSubscribersAsync(TestNode bob, ulong firstCursor)
     {
@@ -62,7 +74,7 @@ public sealed class RestoredPayeeTests(AnvilFixture anvil)
         return told;
     }
 
-    private static async Task BackUpAsync(TestNode node, AgeIdentity identity, MemoryStream backup)
+    internal static async Task<Wire.BackupSummary> BackUpAsync(TestNode node, AgeIdentity identity, MemoryStream backup)
     {
         using var call = node.Api.CreateBackup(new Wire.CreateBackupRequest { Recipients = { identity.Recipient.Text } });
         Wire.BackupSummary? summary = null;
@@ -72,10 +84,10 @@ public sealed class RestoredPayeeTests(AnvilFixture anvil)
             summary = call.ResponseStream.Current.Summary;
         }
 
-        Assert.Equal((1ul, 1ul), (summary!.Channels, summary.ReceivedCursor));
+        return summary!;
     }
 
-    private static async Task RestoreAsync(TestNode node, AgeIdentity identity, MemoryStream backup)
+    internal static async Task RestoreAsync(TestNode node, AgeIdentity identity, MemoryStream backup)
     {
         Directory.Delete(node.DataDirectory, recursive: true);
         Directory.CreateDirectory(node.DataDirectory);

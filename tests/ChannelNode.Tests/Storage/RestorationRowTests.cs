@@ -7,12 +7,17 @@ namespace ChannelNode.Tests.Storage;
 /// <summary>As it lies on disks: a change here needs a new version byte, not a new fixture.</summary>
 public sealed class RestorationRowTests
 {
-    private const string Hex =
-        "01" + "01" + "0000018bcfe56801" + "0000018bcfe56800" + "0000000000000005" + "0000100000000005" + "0000000000000006"
-        + "0000100000000006";
+    private const string Rest =
+        "0000018bcfe56801" + "0000018bcfe56800" + "0000000000000005" + "0000100000000005" + "0000000000000006" + "0000100000000006";
+
+    private const string Hex = "02" + "03" + Rest + "000000006553ff8c";
 
     private static readonly Restoration Restored =
-        new(1_700_000_000_001, 1_700_000_000_000, CursorGap.Behind(5), CursorGap.Behind(6), IsTold: true);
+        new(1_700_000_000_001, 1_700_000_000_000, CursorGap.Behind(5), CursorGap.Behind(6), IsTold: true)
+        {
+            HeldUntilSeconds = 1_700_003_724,
+            IsReleased = true,
+        };
 
     [Fact]
     public void Restoration_LiesAsDocumented()
@@ -26,10 +31,19 @@ public sealed class RestorationRowTests
     }
 
     [Theory]
-    [InlineData("02")] // A version, and flags, of a later program.
-    [InlineData("0102")]
+    [InlineData("03")] // A version, and flags, of a later program.
+    [InlineData("0204")]
     public void RowOfALaterProgram_IsRefused(string start) =>
         Assert.Throws<StoreException>(() => RestorationRow.Read(Convert.FromHexString(start + Hex[start.Length..])));
+
+    /// <summary>The program that wrote it knew of no hold: where it has run, what was accepted since is accepted.</summary>
+    [Theory]
+    [InlineData("00", false)]
+    [InlineData("01", true)]
+    public void RowWithoutAHold_IsHeldOnlyWhereItsProgramNeverRan(string flags, bool hasRun) =>
+        Assert.Equal(
+            Restored with { IsTold = hasRun, IsReleased = hasRun, HeldUntilSeconds = 0 },
+            RestorationRow.Read(Convert.FromHexString("01" + flags + Rest)));
 
     [Fact]
     public void Gap_IsBridgedFromItsEdgeToItsEdgeOnly_AndCoversWhatLiesBetween()

@@ -201,7 +201,8 @@ internal static class BackupCommand
             $"  up to block {found.Block} and payment {found.ReceivedCursor}; "
             + string.Join(", ", CountedRows.Select(kind => $"{found.Rows.GetValueOrDefault(kind)} {kind}")));
         if (folder is null) return;
-        terminal.Line($"  restored to {folder}: nothing is paid in a channel until its peer has told where it stands ('info' counts them)");
+        terminal.Line($"  restored to {folder}: nothing is paid in a channel until its peer has told where it stands ('info' counts them), "
+            + "and for about an hour what peers pay in these channels is refused");
         terminal.Line("  before asking for a deposit of after the backup again, look whether it was made ('chain jobs', the chain)");
     }
 }

@@ -95,7 +95,18 @@ internal static class ChannelViewCommands
             ("dispute window", $"{channel.DisputeWindowSeconds} s"),
             ("salt", channel.Salt)));
         if (channel.PeerRefusal != Refusal.Unspecified)
-            terminal.Line($"the peer refuses our newest update: {Failure.ReasonOf(channel.PeerRefusal)}");
+        {
+            string until = channel.PeerRefusalUntilSeconds > 0 ? $" until {Time(channel.PeerRefusalUntilSeconds)}" : "";
+            terminal.Line($"the peer refuses our newest update: {Failure.ReasonOf(channel.PeerRefusal)}{until}");
+        }
+
+        if (channel.RestoredHeldUntilSeconds > 0)
+        {
+            terminal.Line(
+                $"the database was restored from a backup: what the peer pays here is refused until the chain is past "
+                + $"{Time(channel.RestoredHeldUntilSeconds)}, when no close that the lost one signed can be mined any more");
+        }
+
         if (channel.RestoredUnconfirmed)
         {
             terminal.Line(
@@ -110,6 +121,8 @@ internal static class ChannelViewCommands
                 + "and nothing is paid here");
         }
     }
+
+    private static string Time(ulong unixSeconds) => $"{DateTimeOffset.FromUnixTimeSeconds((long)unixSeconds):yyyy-MM-dd HH:mm:ss} UTC";
 
     private static string Status(Channel channel) => Failure.ReasonOf(channel.Status).ToLowerInvariant().Replace('_', '-');
 

@@ -40,7 +40,10 @@ internal static class InfoCommand
         if (info.Restoration is not { } it) return;
         terminal.Line(
             $"restored at {Time(it.RestoredAtMs)} from a backup of {Time(it.BackupAtMs)}; {it.UnconfirmedChannels} channels wait for their "
-            + "peers to tell where they stand");
+            + "peers to tell where they stand"
+            + (it.HeldUntilSeconds > 0
+                ? $"; what peers pay in the backup's channels is refused until the chain is past {Time((long)it.HeldUntilSeconds * 1_000)}"
+                : ""));
 
         static string Time(long unixMs) => $"{DateTimeOffset.FromUnixTimeMilliseconds(unixMs):yyyy-MM-dd HH:mm:ss} UTC";
     }

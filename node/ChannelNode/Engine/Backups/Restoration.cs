@@ -29,4 +29,14 @@ internal readonly record struct CursorGap(ulong After, ulong UpTo)
 /// <param name="Received">The gap in the cursors of payments received.</param>
 /// <param name="Events">The gap in those of events.</param>
 /// <param name="IsTold">Whether operators have been told.</param>
-internal sealed record Restoration(long RestoredAtMs, long BackupAtMs, CursorGap Received, CursorGap Events, bool IsTold = false);
+internal sealed record Restoration(long RestoredAtMs, long BackupAtMs, CursorGap Received, CursorGap Events, bool IsTold = false)
+{
+    /// <summary>
+    /// Of the chain, Unix time: until it is past that, a close that the lost database knew may be mined (<see cref="RestoredHold"/>).
+    /// 0 before the chain was seen.
+    /// </summary>
+    public ulong HeldUntilSeconds { get; init; }
+
+    /// <summary>None can be mined any more.</summary>
+    public bool IsReleased { get; init; }
+}

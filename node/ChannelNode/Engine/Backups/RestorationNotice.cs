@@ -1,22 +1,18 @@
-using System.Globalization;
-using ChannelNode.Core;
-
 namespace ChannelNode.Engine;
 
 /// <summary>Tells operators, once, that the database is a restored backup.</summary>
 internal static class RestorationNotice
 {
-    public static async Task TellAsync(IChannelStore store, Ledger ledger)
+    public static async Task TellAsync(IChannelStore store, RestoredHold hold, Ledger ledger)
     {
-        int newest = store.Restorations.Count - 1;
-        if (newest < 0 || store.Restorations[newest] is not { IsTold: false } restored) return;
+        if (hold.Newest is not { IsTold: false }) return;
         try
         {
             await ledger.RunAsync(
                 turn =>
                 {
-                    turn.Tell(Event(restored, store.UnconfirmedCount));
-                    turn.Batch.PutRestoration(newest, restored with { IsTold = true });
+                    turn.Tell(Event(hold, store.UnconfirmedCount));
+                    hold.NoteTold(turn);
                     return true;
                 },
                 CancellationToken.None);
@@ -27,13 +23,15 @@ internal static class RestorationNotice
         }
     }
 
-    private static OperatorEvent Event(Restoration restored, ulong unconfirmed) => new(
+    private static OperatorEvent Event(RestoredHold hold, ulong unconfirmed) => new(
         EventKind.DatabaseRestored,
         EventSeverity.Warning,
-        $"the database was restored at {Time(restored.RestoredAtMs)} from a backup of {Time(restored.BackupAtMs)}: what was signed, "
+        $"the database was restored at {Time(hold.Newest!.RestoredAtMs)} from a backup of {Time(hold.Newest.BackupAtMs)}: what was signed, "
         + $"accepted and asked for between the two is not in it; {unconfirmed} channels are not paid in until their peers have told "
-        + "where they stand; before asking for a deposit of that time again, look whether it was made");
+        + "where they stand; before asking for a deposit of that time again, look whether it was made"
+        + (hold.UntilSeconds > 0
+            ? $"; what peers pay in the channels of the backup is refused until the chain is past {RestoredHold.Words(hold.UntilSeconds)}"
+            : ""));
 
-    private static string Time(long unixMs) =>
-        DateTimeOffset.FromUnixTimeMilliseconds(unixMs).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+    private static string Time(long unixMs) => RestoredHold.Words((ulong)unixMs / 1_000);
 }

@@ -124,7 +124,16 @@ internal sealed class ChainIntake
         }
 
         if (batch.Cursor is { } cursor) _clock.FollowChain(cursor.TimestampSeconds);
+        if (batch is { IsCaughtUp: true, Cursor: { } newest } && !_guardsOthers && _book.Hold.WaitsForTheChain)
+            await _ledger.RunAsync(turn => BeginHold(turn, newest), cancel);
         _view.Advance(batch);
+    }
+
+    /// <summary>Before anything is accepted: that needs the view to be current.</summary>
+    private bool BeginHold(LedgerTurn turn, ChainBlock newest)
+    {
+        _book.Hold.Begin(turn, newest.TimestampSeconds);
+        return true;
     }
 
     private async Task NextAsync(ChainBlock block, IReadOnlyList<ChainEvent> events, CancellationToken cancel)
@@ -241,6 +250,7 @@ internal sealed class ChainIntake
     {
         (ChannelSlot slot, ChainEvent what, bool isStored) = seen;
         if (isStored) slot.EstablishedOn = null; // An old channel, whose totals a lost database may have forgotten.
+        if (isStored && !_guardsOthers) turn.HoldBack(slot);
         ChannelState was = slot.Working;
         ChannelState next = Lifecycle.Observe(slot.Channel, was, what);
         if (!_guardsOthers) next = CountLater(turn, slot, next, what, was, block);
@@ -285,6 +295,7 @@ internal sealed class ChainIntake
         if (staying is null) return;
         foreach (ChannelSlot slot in _book.Watched)
             Change(turn, slot, Lifecycle.ExpireClose(slot.Working, staying.TimestampSeconds));
+        if (!_guardsOthers) _book.Hold.Look(turn, staying);
     }
 
     /// <summary>What changes with the block in channels that it does not concern.</summary>

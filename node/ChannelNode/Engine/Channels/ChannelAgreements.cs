@@ -21,9 +21,9 @@ internal sealed class ChannelAgreements(
 {
     /// <summary>
     /// No peer's close may keep a channel waiting longer: the largest that any node's option allows. A node that is restored from a
-    /// backup has forgotten what it signed after it, so long can that be used against it.
+    /// backup has forgotten what it signed after it, so long can that be used against it (<see cref="RestoredHold"/>).
     /// </summary>
-    private const uint CloseDeadlineSecondsMax = 3_600;
+    public const uint CloseDeadlineSecondsMax = 3_600;
 
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(15);
 

@@ -24,6 +24,7 @@ internal sealed class ChannelBook
         _store = store;
         _links = links;
         _cache = new SlotCache(keptMax);
+        Hold = new RestoredHold(store);
         Funded = new FundedPeers(Pages);
         Open = new OpenChannels(Pages);
         IStoreBatch corrections = store.NewBatch();
@@ -54,6 +55,9 @@ internal sealed class ChannelBook
 
     /// <summary>Whether the database is a restored backup: channels may have been used, or made, that it does not know.</summary>
     public bool IsRestored => _store.Restorations.Count > 0;
+
+    /// <summary>What a restored backup does not accept yet.</summary>
+    public RestoredHold Hold { get; }
 
     /// <summary>Channels that are closing or about to: the guardian's.</summary>
     public IEnumerable<ChannelSlot> Watched => _closing.Values;
@@ -100,6 +104,7 @@ internal sealed class ChannelBook
             Pending = PendingOf.State(stored.State),
             IsOpen = stored.State.Status != ChannelStatus.Closed,
             IsUnconfirmed = _store.IsUnconfirmed(stored.Channel.Theirs.Signer, id),
+            IsHeld = _store.IsHeld(stored.Channel.Theirs.Signer, id),
         };
         if (stored.State.Sent == stored.State.Acknowledged) return slot;
         foreach (OutgoingPayment payment in _store.ReadOutgoing(id, stored.State.Acknowledged))

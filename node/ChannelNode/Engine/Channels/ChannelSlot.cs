@@ -19,6 +19,7 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     private volatile bool _isKept;
     private volatile bool _isMarked;
     private volatile bool _isUnconfirmed;
+    private volatile bool _isHeld;
 
     public Channel Channel { get; } = channel;
 
@@ -27,6 +28,9 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
 
     /// <summary>Why the peer refused our newest update; None when it did not.</summary>
     public Refusal PeerRefusal { get; set; }
+
+    /// <summary>Until when, as it told: Unix time in seconds; 0 where it told no time.</summary>
+    public ulong PeerRefusalUntilSeconds { get; set; }
 
     /// <summary>The peer's session that is up; null while it is away.</summary>
     public PeerLink? Link
@@ -64,6 +68,16 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     {
         get => _isUnconfirmed;
         set => _isUnconfirmed = value;
+    }
+
+    /// <summary>
+    /// A close of it may have been forgotten: while <see cref="RestoredHold"/> is on, nothing that the peer pays is accepted. Afterwards
+    /// the peer is asked once more what is missing here. Only the writer changes it.
+    /// </summary>
+    public bool IsHeld
+    {
+        get => _isHeld;
+        set => _isHeld = value;
     }
 
     // Below: the writer's alone.
@@ -105,6 +119,15 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
 
     /// <summary>Set when the peer misses what we signed above this total: all of it is told again after the commit.</summary>
     public UInt128? ReofferAbove { get; set; }
+
+    /// <summary>
+    /// Of what the peer has acknowledged, it has told in this session that it has lost what is above this total, and has not taken it
+    /// again. Null normally.
+    /// </summary>
+    public UInt128? MissesAbove { get; set; }
+
+    /// <summary>What the peer surely has: all above it is offered again where it was refused.</summary>
+    public UInt128 PeerHas => MissesAbove ?? Working.Acknowledged;
 
     public bool Touched { get; set; }
 
@@ -176,7 +199,9 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     public void ClearRefusal()
     {
         PeerRefusal = Refusal.None;
+        PeerRefusalUntilSeconds = 0;
         RefusalsInARow = 0;
+        MissesAbove = null;
     }
 
     /// <summary>Those that waited; nobody waits any more.</summary>

@@ -47,10 +47,23 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
         }
 
         if (heard.Receipt is not null) slot.NewestReceipt = heard.Receipt;
-        if (next.Acknowledged == slot.Working.Acknowledged) return;
+        if (next.Acknowledged == slot.Working.Acknowledged)
+        {
+            TakeAgain(slot, heard.Received);
+            return;
+        }
+
         slot.Working = next;
         if (slot.PeerRefusal != Refusal.None && next.Acknowledged == next.Sent) slot.ClearRefusal();
         turn.Touch(slot, durable: false);
+    }
+
+    /// <summary>What was acknowledged before: the peer had lost it, and has it now.</summary>
+    private static void TakeAgain(ChannelSlot slot, UInt128 received)
+    {
+        if (slot.MissesAbove is not { } missed || received <= missed) return;
+        if (received < slot.Working.Acknowledged) slot.MissesAbove = received;
+        else slot.ClearRefusal();
     }
 
     private void Accept(LedgerTurn turn, in UpdateRun run)
@@ -88,6 +101,7 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
             channel, run.Slot.Working, new BalanceUpdate(channel.Id, update.Sent, update.Received));
         if (refusal != Refusal.None) return refusal;
         if (!turn.ChainIsCurrent) return Refusal.ChainUnavailable; // Of all of them: no signature changes that.
+        if (run.Slot.IsHeld && turn.Hold.IsOn && update.Sent > run.Slot.Working.TheirTotal) return Refusal.RestoredHeld;
         if (batch.TryVerify(channel, at, out VerifiedUpdate verified)) return TryAccept(turn, run, run.First, at, verified);
         batch.NoteWrongSignature();
         return Refusal.WrongSigner;
@@ -108,6 +122,7 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
             slot.Channel, slot.Working, verified, verified.Update.Sent - start.Value, out ChannelState next);
         if (refusal == Refusal.None && !turn.ChainIsCurrent) refusal = Refusal.ChainUnavailable;
         if (refusal != Refusal.None) return refusal;
+        if (slot.IsHeld && turn.Hold.IsOn && next.TheirSent > before) return Refusal.RestoredHeld;
         if (next.TheirSent > before && turn.Policies is { LimitsPayments: true } policies
             && !policies.TryReceive(batch, slot, before, at, newest, next)) return Refusal.PolicyRefused;
 
@@ -159,7 +174,8 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
 
     private void Refuse(LedgerTurn turn, in UpdateRun run, int at, Refusal reason)
     {
-        batch.Refuse(run.Slot.Channel.Id, batch.Updates[at].Sent, reason);
+        ulong untilSeconds = reason == Refusal.RestoredHeld ? turn.Hold.UntilSeconds : 0;
+        batch.Refuse(run.Slot.Channel.Id, batch.Updates[at].Sent, reason, untilSeconds);
         if (reason == Refusal.PolicyRefused) turn.Policies!.NoteRefused(turn, run.Slot);
     }
 

@@ -65,6 +65,17 @@ internal sealed class LedgerTurn(
 
     public int InFlightMax { get; } = options.InFlightPaymentsPerChannelMax;
 
+    /// <summary>What a restored database does not accept yet.</summary>
+    public RestoredHold Hold { get; } = book.Hold;
+
+    /// <summary>The channel may be older than this restored database knows: a close of it may have been forgotten.</summary>
+    public void HoldBack(ChannelSlot slot)
+    {
+        if (!Hold.IsOn || slot.IsHeld) return;
+        slot.IsHeld = true;
+        Batch.PutHeld(slot.Channel.Theirs.Signer, slot.Channel.Id);
+    }
+
     /// <summary>Whether the chain is followed closely enough to take or give money.</summary>
     public bool ChainIsCurrent => view.IsCurrent;
 
@@ -117,9 +128,19 @@ internal sealed class LedgerTurn(
     /// <summary>The peer has told where a channel of a restored database stands.</summary>
     public void Confirm(ChannelSlot slot)
     {
-        if (!slot.IsUnconfirmed) return;
-        slot.IsUnconfirmed = false;
-        Batch.DropUnconfirmed(slot.Channel.Theirs.Signer, slot.Channel.Id);
+        bool isAskedAgain = slot.IsHeld && Hold.IsOn;
+        if (slot.IsUnconfirmed)
+        {
+            slot.IsUnconfirmed = false;
+            Batch.DropUnconfirmed(slot.Channel.Theirs.Signer, slot.Channel.Id);
+            if (isAskedAgain) Batch.PutHeld(slot.Channel.Theirs.Signer, slot.Channel.Id);
+        }
+        else if (slot.IsHeld && !isAskedAgain)
+        {
+            Batch.DropHeld(slot.Channel.Theirs.Signer, slot.Channel.Id);
+        }
+
+        slot.IsHeld = isAskedAgain;
     }
 
     /// <summary>

@@ -8,7 +8,7 @@ namespace ChannelNode.Engine;
 /// until the peer takes it nothing new is paid in the channel.
 /// </summary>
 internal sealed class TakeRefusal(
-    ChannelSlot slot, UInt128 sent, Refusal reason, Action<int> offerAgainIn, ILogger log) : LedgerCommand
+    ChannelSlot slot, UInt128 sent, Refusal reason, ulong untilSeconds, Action<int> offerAgainIn, ILogger log) : LedgerCommand
 {
     private const int DelayMsMin = 50;
     private const int DelayMsMax = 10_000;
@@ -21,10 +21,10 @@ internal sealed class TakeRefusal(
             return;
         }
 
-        if (sent <= slot.Working.Acknowledged || sent > slot.Working.Sent) return;
+        if (sent <= slot.PeerHas || sent > slot.Working.Sent) return;
         turn.Counts.OffersRefused.Add(reason);
         if (slot.PeerRefusal == Refusal.None) log.UpdateRefused(slot.Channel.Id, sent, reason);
-        slot.PeerRefusal = reason;
+        (slot.PeerRefusal, slot.PeerRefusalUntilSeconds) = (reason, untilSeconds);
         turn.ApplyWaiting(slot); // Refused now: nothing of them was signed.
         if (slot.OfferAgainScheduled) return;
         slot.OfferAgainScheduled = true;
@@ -41,13 +41,13 @@ internal sealed class OfferAgain(ChannelSlot slot) : LedgerCommand
     {
         slot.OfferAgainScheduled = false;
         if (slot.StateLost) return;
-        if (slot.Working.Sent == slot.Working.Acknowledged)
+        if (slot.Working.Sent == slot.PeerHas)
         {
             slot.ClearRefusal();
             return;
         }
 
-        slot.ReofferAbove = slot.Working.Acknowledged;
+        slot.ReofferAbove = slot.PeerHas;
         turn.Touch(slot, durable: false);
     }
 
@@ -83,6 +83,7 @@ internal sealed class TakeReestablish(
         Updates.Acknowledge(slot.Working, UInt128.Min(received, slot.Working.Sent), out ChannelState next);
 
         slot.Working = next;
+        if (received < next.Acknowledged) slot.MissesAbove = received;
         if (received < next.Sent) slot.ReofferAbove = received;
         turn.Touch(slot, durable: false);
         turn.ApplyWaiting(slot);

@@ -8,7 +8,8 @@ namespace ChannelNode.Engine;
 internal readonly record struct HeardAcknowledgement(ChannelSlot Slot, UInt128 Received, SignedReceipt? Receipt);
 
 /// <summary>An update that is refused, to be told when the acknowledgements before it have been.</summary>
-internal readonly record struct RefusedUpdate(ChannelId Channel, UInt128 Sent, Refusal Reason);
+/// <param name="UntilSeconds">Unix time until which it would be refused again, where that is known; else 0.</param>
+internal readonly record struct RefusedUpdate(ChannelId Channel, UInt128 Sent, Refusal Reason, ulong UntilSeconds = 0);
 
 /// <summary>
 /// All that a peer has said and that waits together, grouped by channel: updates that follow one another are a run, of
@@ -204,9 +205,9 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
     }
 
     /// <summary>From any thread: parts of a batch are verified while others are decided.</summary>
-    public void Refuse(ChannelId channel, UInt128 sent, Refusal reason)
+    public void Refuse(ChannelId channel, UInt128 sent, Refusal reason, ulong untilSeconds = 0)
     {
-        lock (_refused) _refused.Add(new RefusedUpdate(channel, sent, reason));
+        lock (_refused) _refused.Add(new RefusedUpdate(channel, sent, reason, untilSeconds));
     }
 
     /// <summary>Everything is decided and told.</summary>

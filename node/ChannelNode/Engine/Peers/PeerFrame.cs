@@ -13,8 +13,8 @@ internal readonly record struct FrameUpdate(
 /// <summary>Where the fields of one acknowledgement lie; <paramref name="Signature"/> is negative without a receipt.</summary>
 internal readonly record struct FrameAcknowledgement(int Channel, int Received, int Sent, int Signature);
 
-/// <summary>Where the fields of one refusal lie, and its reason.</summary>
-internal readonly record struct FrameRefusal(int Channel, int Sent, Refusal Reason);
+/// <summary>Where the fields of one refusal lie, its reason, and until when it holds where the peer says so.</summary>
+internal readonly record struct FrameRefusal(int Channel, int Sent, Refusal Reason, ulong UntilSeconds);
 
 /// <summary>Where the fields of one trace lie.</summary>
 internal readonly record struct FrameTrace(int Channel, int Sent, int TraceId, int SpanId);

@@ -81,7 +81,7 @@ internal sealed class PeerSession
         {
             FrameRefusal said = frame.Refusals[index];
             if (_channels.Find(frame.ChannelAt(said.Channel)) is { } slot)
-                await _ledger.EnqueueAsync(Refused(slot, frame.AmountAt(said.Sent), said.Reason), cancel);
+                await _ledger.EnqueueAsync(Refused(slot, frame.AmountAt(said.Sent), said), cancel);
         }
     }
 
@@ -197,8 +197,8 @@ internal sealed class PeerSession
         return ValueTask.CompletedTask;
     }
 
-    private TakeRefusal Refused(ChannelSlot slot, UInt128 sent, Refusal reason) =>
-        new(slot, sent, reason, delayMs => _ = OfferAgainAsync(slot, delayMs), _log);
+    private TakeRefusal Refused(ChannelSlot slot, UInt128 sent, in FrameRefusal said) =>
+        new(slot, sent, said.Reason, said.UntilSeconds, delayMs => _ = OfferAgainAsync(slot, delayMs), _log);
 
     private async Task OfferAgainAsync(ChannelSlot slot, int delayMs)
     {

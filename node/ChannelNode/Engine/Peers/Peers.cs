@@ -29,8 +29,8 @@ internal sealed class Peers(
     /// <summary>Of a peer that has said that it comes back at once.</summary>
     private const int DialDelayMsMaxAway = 400;
 
-    /// <summary>Unconfirmed channels that a peer is asked about as soon as it is there; the others when they are used.</summary>
-    private const int UnconfirmedAskedMax = 10_000;
+    /// <summary>Channels of a restored database that a peer is asked about as soon as it is there; the others when they are used.</summary>
+    private const int RestoredAskedMax = 10_000;
 
     private readonly ConcurrentDictionary<Address, string> _urls = new(store.ReadPeerUrls());
     private readonly ConcurrentDictionary<Address, bool> _dialling = new();
@@ -119,8 +119,9 @@ internal sealed class Peers(
             asked++;
         }
 
-        foreach (ChannelId unconfirmed in store.ReadUnconfirmed(link.Signer, UnconfirmedAskedMax))
-            if (book.Find(unconfirmed) is { } slot) link.Reestablishing.Ask(slot);
+        // Those held too: a peer offers again what is missing here as long as it was told so in its session.
+        foreach (ChannelId restored in store.ReadHeld(link.Signer, RestoredAskedMax))
+            if (book.Find(restored) is { } slot) link.Reestablishing.Ask(slot);
         links.Away.Return(link, turn);
         return asked;
     }

@@ -82,6 +82,9 @@ internal static class ChannelPages
             slot?.PeerRefusal ?? Refusal.None,
             slot?.ProvenByPeer ?? UInt128.Zero);
         wire.RestoredUnconfirmed = slot?.IsUnconfirmed ?? node.Store.IsUnconfirmed(peer, stored.Channel.Id);
+        wire.PeerRefusalUntilSeconds = slot?.PeerRefusalUntilSeconds ?? 0;
+        RestoredHold hold = node.Book.Hold;
+        if (hold.IsOn && (slot?.IsHeld ?? node.Store.IsHeld(peer, stored.Channel.Id))) wire.RestoredHeldUntilSeconds = hold.UntilSeconds;
         return wire;
     }
 

@@ -29,7 +29,7 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
             PeerListen = node.PeerListen,
             EventCursor = node.Ledger.EventCursor,
             DroppedEventCursor = node.Store.ReadDroppedEventCursor(),
-            Restoration = NodeWire.Write(node.Store),
+            Restoration = NodeWire.Write(node.Store, node.Book.Hold),
             Draining = node.Drain.IsOn,
         };
         foreach (PeerStatus peer in node.Peers.List())

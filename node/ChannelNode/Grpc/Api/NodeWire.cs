@@ -67,7 +67,7 @@ internal static class NodeWire
     }
 
     /// <summary>The newest restoration of the database; null when it never was.</summary>
-    public static Wire.RestorationInfo? Write(IChannelStore store) => store.Restorations is [.., var restored]
+    public static Wire.RestorationInfo? Write(IChannelStore store, RestoredHold hold) => hold.Newest is { } restored
         ? new Wire.RestorationInfo
         {
             RestoredAtMs = restored.RestoredAtMs,
@@ -75,6 +75,7 @@ internal static class NodeWire
             UnconfirmedChannels = store.UnconfirmedCount,
             KnownCursor = restored.Received.After,
             FirstCursor = restored.Received.UpTo + 1,
+            HeldUntilSeconds = hold.UntilSeconds,
         }
         : null;
 

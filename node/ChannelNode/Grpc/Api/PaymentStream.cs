@@ -192,7 +192,9 @@ internal sealed class PaymentStream
                 + (slot?.PeerRefusal == Refusal.DepositUncredited
                     ? "; what counts there of young deposits, into this channel or all channels (--credit-small, --credit-small-total and "
                         + "the larger pair), is used up: it is offered again until the deposit is older"
-                    : "")),
+                    : slot is { PeerRefusal: Refusal.RestoredHeld, PeerRefusalUntilSeconds: > 0 and var until }
+                        ? $" until {RestoredHold.Words(until)}: its database was restored from a backup; it is offered again by itself"
+                        : "")),
             Refusal.DepositUncredited => new RefusalException(
                 refusal,
                 $"channel {payment.ChannelId}: {slot?.State.UncreditedOf(slot.Channel.OurSide)} of its deposit do not count yet: of what has "

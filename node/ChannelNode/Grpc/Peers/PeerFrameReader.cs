@@ -154,7 +154,7 @@ internal ref struct PeerFrameReader
     private void ReadRefusal(int end)
     {
         Field channel = default, sent = default;
-        ulong reason = 0;
+        ulong reason = 0, untilSeconds = 0;
         while (_at < end)
         {
             ulong tag = ReadVarint();
@@ -163,6 +163,7 @@ internal ref struct PeerFrameReader
                 case (Wire.UpdateRefusal.ChannelIdFieldNumber << 3) | Bytes: channel = ReadField(end); break;
                 case (Wire.UpdateRefusal.SentFieldNumber << 3) | Bytes: sent = ReadField(end); break;
                 case (Wire.UpdateRefusal.ReasonFieldNumber << 3) | Varint: reason = ReadVarint(); break;
+                case (Wire.UpdateRefusal.UntilSecondsFieldNumber << 3) | Varint: untilSeconds = ReadVarint(); break;
                 default: Skip(tag); break;
             }
         }
@@ -171,7 +172,8 @@ internal ref struct PeerFrameReader
         _frame.Add(new FrameRefusal(
             channel.Of(Bytes32.Size, "channel_id"),
             sent.Of(PeerWire.AmountBytes, "sent"),
-            PeerWire.ReadRefusal((Wire.Refusal)(int)Math.Min(reason, int.MaxValue))));
+            PeerWire.ReadRefusal((Wire.Refusal)(int)Math.Min(reason, int.MaxValue)),
+            Math.Min(untilSeconds, uint.MaxValue)));
     }
 
     private void ReadTrace(int end)

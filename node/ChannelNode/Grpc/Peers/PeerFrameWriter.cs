@@ -80,7 +80,8 @@ internal static class PeerFrameWriter
     private static int SizeOf(in RefusedUpdate said) => SizeOfBytes(InnerSizeOf(said));
 
     private static int InnerSizeOf(in RefusedUpdate said) =>
-        ChannelFieldBytes + AmountFieldBytes + 1 + SizeOfVarint((uint)said.Reason);
+        ChannelFieldBytes + AmountFieldBytes + 1 + SizeOfVarint((uint)said.Reason)
+        + (said.UntilSeconds > 0 ? 1 + SizeOfVarint((uint)said.UntilSeconds) : 0);
 
     private static int SizeOf(in OutgoingUpdate said) => SizeOfBytes(InnerSizeOf(said));
 
@@ -113,7 +114,14 @@ internal static class PeerFrameWriter
         at = Put(item, at, Wire.UpdateRefusal.ChannelIdFieldNumber, said.Channel);
         at = Put(item, at, Wire.UpdateRefusal.SentFieldNumber, said.Sent);
         item[at++] = Wire.UpdateRefusal.ReasonFieldNumber << 3;
-        target.Advance(PutVarint(item, at, (uint)said.Reason));
+        at = PutVarint(item, at, (uint)said.Reason);
+        if (said.UntilSeconds > 0)
+        {
+            item[at++] = Wire.UpdateRefusal.UntilSecondsFieldNumber << 3;
+            at = PutVarint(item, at, (uint)said.UntilSeconds);
+        }
+
+        target.Advance(at);
     }
 
     private static void Write(IBufferWriter<byte> target, in OutgoingUpdate said)
