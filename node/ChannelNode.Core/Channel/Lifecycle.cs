@@ -186,8 +186,8 @@ public static class Lifecycle
         if (state.Sent != state.Acknowledged) return Refusal.PaymentsInFlight;
 
         (UInt128 lastA, UInt128 lastB) = channel.OurSide == Side.A
-            ? (state.Sent, state.TheirSent)
-            : (state.TheirSent, state.Sent);
+            ? (state.Sent, state.TheirTotal)
+            : (state.TheirTotal, state.Sent);
         (sentA, sentB) = channel.Terms.OneWay
             ? (UInt128.Max(lastA, state.OnChain.SentA + 1), UInt128.Zero)
             : (lastA + 1, lastB + 1);

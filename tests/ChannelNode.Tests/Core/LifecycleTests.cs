@@ -101,6 +101,15 @@ public sealed class LifecycleTests
     }
 
     [Fact]
+    public void CloseTotals_AreAboveWhatWasSaidToBeReceived()
+    {
+        ChannelState state = Sample.Funded(100, 100) with { TheirSent = 30, SaidReceived = 31 };
+
+        Assert.Equal(Refusal.None, Lifecycle.CloseTotals(Ours, state, out UInt128 a, out UInt128 b));
+        Assert.Equal((1, 32), ((int)a, (int)b));
+    }
+
+    [Fact]
     public void CloseTotals_AreRefusedInOrder()
     {
         ChannelState open = Sample.Funded(100, 100);

@@ -185,4 +185,69 @@ public sealed class ReorganizationTests : IAsyncLifetime
         await _rig.MineOnAsync();
         await _bob.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closed);
     }
+
+    /// <summary>A unit on each side that only the close had counted: for who pays it is spent, for who is paid it never came.</summary>
+    [Fact]
+    public async Task CooperativeCloseThatTheChainTakesBackForGood_LeavesAChannelInWhichBothGoOnPaying_AndWhichClosesExactly()
+    {
+        string id = await CloseThatIsTakenBackForGoodAsync();
+
+        await _alice.PayAsync(id, "10");
+        await _bob.UntilAsync(id, channel => channel.Received == "311");
+        await _bob.PayAsync(id, "5");
+        await _alice.UntilAsync(id, channel => channel.Received == "6");
+
+        await _alice.UntilAsync(id, channel => channel is { OurBalance: "695", TheirBalance: "305", PeerRefusal: Wire.Refusal.Unspecified });
+        await ReorgRig.RunAsync(_alice.Api.CloseChannel(new Wire.CloseChannelRequest { ChannelId = id }));
+        Pots pots = await _rig.Chain.SidesAsync(ReorgRig.SlotOf(_alice, id).Channel.Id);
+        Assert.Equal(new Pots(0, 312, 0, 7, 0), pots);
+        using var received = _bob.Api.SubscribePayments(new Wire.SubscribePaymentsRequest { KeptOnly = true });
+        List<string> amounts = [];
+        while (await received.ResponseStream.MoveNext(TestChain.Limit))
+            amounts.AddRange(received.ResponseStream.Current.Payments.Select(payment => payment.Amount));
+        Assert.Equal(["300", "1", "10"], amounts);
+    }
+
+    [Fact]
+    public async Task CooperativeCloseThatTheChainTakesBackForGood_IsAgreedAgainWithoutAnyPayment()
+    {
+        string id = await CloseThatIsTakenBackForGoodAsync();
+
+        // The first question may come before both have told each other the unit.
+        for (int tries = 0; (await _alice.ChannelAsync(id)).Status == Wire.ChannelStatus.Open; tries++)
+        {
+            try
+            {
+                await ReorgRig.RunAsync(_alice.Api.CloseChannel(new Wire.CloseChannelRequest { ChannelId = id }));
+            }
+            catch (RpcException early) when (tries < 10 && early.Status.Detail.Length > 0)
+            {
+                await Task.Delay(200);
+            }
+        }
+
+        Assert.Equal(new Pots(0, 302, 0, 2, 0), await _rig.Chain.SidesAsync(ReorgRig.SlotOf(_alice, id).Channel.Id));
+    }
+
+    /// <summary>Mined, taken back, and mined again only when its deadline is past, so that it reverts.</summary>
+    private async Task<string> CloseThatIsTakenBackForGoodAsync()
+    {
+        string id = await _alice.OpenAsync(_bob, "1000");
+        await _alice.PayAsync(id, "300");
+        await _anvil.MineAsync(12);
+        await ReorgRig.RunAsync(_alice.Api.CloseChannel(new Wire.CloseChannelRequest { ChannelId = id }));
+        foreach (TestNode node in (TestNode[])[_alice, _bob])
+            await node.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closed);
+        await _rig.TakeBackAndHoldAsync(2);
+        foreach (TestNode node in (TestNode[])[_alice, _bob])
+            await node.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.CloseAgreed);
+
+        await _anvil.PassTimeAsync(_alice.Host.Node.Options.CloseDeadlineSeconds + 60);
+        await _rig.MineOnAsync();
+        await _anvil.MineAsync(_rig.Deep);
+        foreach (TestNode node in (TestNode[])[_alice, _bob])
+            await node.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Open);
+        Assert.Equal((301, 300), ((int)ReorgRig.SlotOf(_alice, id).State.Sent, (int)ReorgRig.SlotOf(_bob, id).State.TheirSent));
+        return id;
+    }
 }

@@ -105,7 +105,8 @@ internal sealed class SpokenWords
     {
         string item = Encoding.UTF8.GetString(payment.ItemId.Span);
         Assert.Equal(++_cursor, cursor);
-        Assert.True(_delivered.TryAdd(item, (channel, total)), $"{item} was delivered twice");
+        // What only a close had counted is made up for by a payment of nothing in particular.
+        Assert.True(item.Length == 0 || _delivered.TryAdd(item, (channel, total)), $"{item} was delivered twice");
         _deliveredTotals[channel] = total;
     }
 

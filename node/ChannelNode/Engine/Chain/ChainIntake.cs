@@ -294,7 +294,13 @@ internal sealed class ChainIntake
     {
         if (staying is null) return;
         foreach (ChannelSlot slot in _book.Watched)
-            Change(turn, slot, Lifecycle.ExpireClose(slot.Working, staying.TimestampSeconds));
+        {
+            ChannelState next = Lifecycle.ExpireClose(slot.Working, staying.TimestampSeconds);
+            if (next == slot.Working) continue;
+            slot.EstablishedOn = null; // Where it was mined and taken back, the two do not know the same totals any more.
+            Change(turn, slot, next);
+        }
+
         if (!_guardsOthers) _book.Hold.Look(turn, staying);
     }
 

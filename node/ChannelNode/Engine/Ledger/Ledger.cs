@@ -244,20 +244,14 @@ internal sealed class Ledger : IAsyncDisposable
     /// </summary>
     private void Reoffer(ChannelSlot slot, UInt128 received)
     {
-        ArrayBufferWriter<byte> payments = new();
-        int count = 0;
-        foreach (OutgoingPayment payment in _store.ReadOutgoing(slot.Channel.Id, received))
+        ArrayBufferWriter<byte> list = new();
+        if (Missing.Write(list, slot, _store.ReadOutgoing(slot.Channel.Id, received), received, PaymentsPerUpdateMax))
         {
-            if (count++ == PaymentsPerUpdateMax)
-            {
-                _log.PeerLostState(slot.Channel.Id, received, slot.Working.Acknowledged);
-                return;
-            }
-
-            PaymentList.Write(payments, payment.Amount, payment.ItemId.Span);
+            if (list.WrittenCount > 0) Tell(slot, list.WrittenSpan, anew: true);
+            return;
         }
 
-        if (payments.WrittenCount > 0) Tell(slot, payments.WrittenSpan, anew: true);
+        _log.PeerLostState(slot.Channel.Id, received, slot.Working.Acknowledged);
     }
 
     /// <summary>Hands the slot's committed totals to the session, which signs them, with the payments that led there.</summary>

@@ -25,6 +25,7 @@ internal sealed class TakeRefusal(
         turn.Counts.OffersRefused.Add(reason);
         if (slot.PeerRefusal == Refusal.None) log.UpdateRefused(slot.Channel.Id, sent, reason);
         (slot.PeerRefusal, slot.PeerRefusalUntilSeconds) = (reason, untilSeconds);
+        if (reason == Refusal.PaymentsMismatch) slot.EstablishedOn = null; // It stands elsewhere than was thought: it is asked again.
         turn.ApplyWaiting(slot); // Refused now: nothing of them was signed.
         if (slot.OfferAgainScheduled) return;
         slot.OfferAgainScheduled = true;
@@ -66,7 +67,7 @@ internal sealed class TakeReestablish(
         if (slot.Link != link || !link.Reestablishing.Take(slot)) return;
         slot.ClaimedByPeer = received;
         slot.UnderWay.Clear(); // Told in another session.
-        slot.ClearRefusal();
+        ClearRefusal();
         if (slot.StateLost)
         {
             // Of a channel that was never funded nothing can be proven, and strangers have as many as they like.
@@ -87,6 +88,14 @@ internal sealed class TakeReestablish(
         if (received < next.Sent) slot.ReofferAbove = received;
         turn.Touch(slot, durable: false);
         turn.ApplyWaiting(slot);
+    }
+
+    /// <summary>After a mismatch of payments the question was asked anew: another one waits as long as it must for its turn.</summary>
+    private void ClearRefusal()
+    {
+        int inARow = slot.PeerRefusal == Refusal.PaymentsMismatch ? slot.RefusalsInARow : 0;
+        slot.ClearRefusal();
+        slot.RefusalsInARow = inARow;
     }
 
     internal override void Abandon(Exception error) { }

@@ -92,6 +92,6 @@ internal sealed class Reestablishing(PeerLink link)
     private void Tell(ChannelSlot slot)
     {
         ChannelState committed = slot.State;
-        link.Send(new PeerMessage.Reestablish(slot.Channel.Id, committed.Sent, committed.TheirSent));
+        link.Send(new PeerMessage.Reestablish(slot.Channel.Id, committed.Sent, committed.TheirTotal));
     }
 }
