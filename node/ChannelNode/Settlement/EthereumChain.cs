@@ -37,7 +37,7 @@ internal sealed class EthereumChain : IChain
     public static async Task<EthereumChain> ConnectAsync(
         NodeOptions options, Address account, MessageSigner sign, TimeProvider time, ILogger log, CancellationToken cancel)
     {
-        var client = new RpcClient(options.RpcUrl, time, log);
+        var client = new RpcClient(options.RpcUrl, time, log, options.RpcAnswerBytesMax);
         try
         {
             var rpc = new EthereumRpc(client);

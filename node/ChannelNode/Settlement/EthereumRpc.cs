@@ -171,11 +171,22 @@ internal sealed class EthereumRpc(RpcClient client)
     }
 
     /// <summary>The logs of <paramref name="contract"/> in these blocks, both included, as the RPC gives them.</summary>
-    public async Task<List<ContractLog>> LogsAsync(Address contract, ulong first, ulong last, CancellationToken cancel) =>
-        ToLogs(await client.CallAsync<LogJson?[]?>(
-            "eth_getLogs",
-            [new FilterJson(contract.ToString()) { FromBlock = Quantity.Format(first), ToBlock = Quantity.Format(last) }],
-            cancel));
+    public async Task<List<ContractLog>> LogsAsync(Address contract, ulong first, ulong last, CancellationToken cancel)
+    {
+        const string method = "eth_getLogs";
+        try
+        {
+            return ToLogs(await client.CallAsync<LogJson?[]?>(
+                method,
+                [new FilterJson(contract.ToString()) { FromBlock = Quantity.Format(first), ToBlock = Quantity.Format(last) }],
+                cancel));
+        }
+        catch (RefusalException tooLarge) when (RpcAnswerLimit.IsTooLarge(tooLarge))
+        {
+            // As where the RPC itself says that it is too much at once: of fewer blocks there is less.
+            throw new RpcErrorException(method, HttpMessageHandler.AnswerTooLarge, tooLarge.Message, []);
+        }
+    }
 
     /// <summary>Those of one block, whatever the branch that it is on. An error where the RPC does not know it.</summary>
     public async Task<List<ContractLog>> LogsAsync(Address contract, Bytes32 block, CancellationToken cancel) =>

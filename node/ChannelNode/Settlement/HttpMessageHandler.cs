@@ -17,6 +17,9 @@ internal sealed class HttpMessageHandler(HttpClient http, Uri url, IJsonRpcMessa
     /// <summary>Error code of answers that no RPC gave; from the range kept for implementations.</summary>
     public const int TransportFailed = -32_099;
 
+    /// <summary>The same of answers that were too large to be read to their end.</summary>
+    public const int AnswerTooLarge = -32_098;
+
     private const int ErrorBodyCharsMax = 200;
 
     private readonly CancellationTokenSource _disposed = new();
@@ -78,6 +81,10 @@ internal sealed class HttpMessageHandler(HttpClient http, Uri url, IJsonRpcMessa
                 ? new Answer(request, received, null)
                 : new Answer(request, null, $"HTTP status {(int)response.StatusCode}");
         }
+        catch (HttpRequestException failure) when (failure.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)
+        {
+            answer = new Answer(request, null, failure.Message, AnswerTooLarge);
+        }
         catch (Exception failure) when (failure is HttpRequestException or IOException or OperationCanceledException)
         {
             answer = new Answer(request, null, failure.Message);
@@ -102,12 +109,12 @@ internal sealed class HttpMessageHandler(HttpClient http, Uri url, IJsonRpcMessa
 
     private static bool IsJsonObject(ReadOnlySpan<byte> body) => body.TrimStart(" \r\n\t"u8).StartsWith("{"u8);
 
-    private sealed record Answer(RequestId Request, byte[]? Body, string? Failure)
+    private sealed record Answer(RequestId Request, byte[]? Body, string? Failure, int Code = TransportFailed)
     {
         public JsonRpcError ToError() => new()
         {
             RequestId = Request,
-            Error = new JsonRpcError.ErrorDetail { Code = (JsonRpcErrorCode)TransportFailed, Message = Failure },
+            Error = new JsonRpcError.ErrorDetail { Code = (JsonRpcErrorCode)Code, Message = Failure },
         };
     }
 }

@@ -22,12 +22,14 @@ internal class RpcClient : IAsyncDisposable
     private readonly Uri _url;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
-    private readonly HttpClient _http = new() { Timeout = CallTimeout };
+    private readonly HttpClient _http;
+    private readonly RpcAnswerLimit _limit;
     private readonly SemaphoreSlim _connecting = new(1);
     private Connection? _connection;
     private bool _disposed;
 
-    public RpcClient(string url, TimeProvider time, ILogger log)
+    /// <param name="answerBytesMax">Of one answer, or one message of a WebSocket; what is larger is read no further.</param>
+    public RpcClient(string url, TimeProvider time, ILogger log, int answerBytesMax = RpcAnswerLimit.BytesDefault)
     {
         if (!Uri.TryCreate(url, UriKind.Absolute, out Uri? parsed) || parsed.Scheme is not ("ws" or "wss" or "http" or "https"))
         {
@@ -41,6 +43,8 @@ internal class RpcClient : IAsyncDisposable
         _url = parsed;
         _time = time;
         _log = log;
+        _limit = new RpcAnswerLimit(answerBytesMax);
+        _http = new HttpClient { Timeout = CallTimeout, MaxResponseContentBufferSize = answerBytesMax };
         CanSubscribe = parsed.Scheme is "ws" or "wss";
 
         // Providers put access keys into every other part: these are nobody's to read.
@@ -62,12 +66,16 @@ internal class RpcClient : IAsyncDisposable
         {
             return await TryCallAsync<T>(method, arguments, cancel);
         }
-        catch (RefusalException) when (old is not null && _connection != old)
+        catch (RefusalException failure) when (old is not null && _connection != old && !IsTooLarge(method, failure))
         {
             // The old connection died under the call, or had died unnoticed: a new one deserves one try.
             return await TryCallAsync<T>(method, arguments, cancel);
         }
     }
+
+    /// <summary>Logs are what grows: asked for again as they are they would end the next connection too.</summary>
+    private static bool IsTooLarge(string method, RefusalException failure) =>
+        RpcAnswerLimit.IsTooLarge(failure) && method == "eth_getLogs";
 
     /// <summary>Makes sure that this connection announces new heads; false where that cannot be had.</summary>
     public async Task<bool> SubscribeHeadsAsync(CancellationToken cancel)
@@ -106,6 +114,10 @@ internal class RpcClient : IAsyncDisposable
                 .InvokeWithCancellationAsync<T>(method, arguments, CancellationToken.None)
                 .WaitAsync(CallTimeout, _time, cancel);
         }
+        catch (RemoteInvocationException error) when (error.ErrorCode == HttpMessageHandler.AnswerTooLarge)
+        {
+            throw _limit.TooLarge(Name, method, error);
+        }
         catch (RemoteInvocationException error) when (error.ErrorCode != HttpMessageHandler.TransportFailed)
         {
             throw new RpcErrorException(
@@ -118,7 +130,7 @@ internal class RpcClient : IAsyncDisposable
         catch (Exception failure) when (failure is not OperationCanceledException || !cancel.IsCancellationRequested)
         {
             if (failure is ConnectionLostException or ObjectDisposedException) Forget(connection);
-            throw Unavailable(method, failure);
+            throw connection.Socket is { IsTooLarge: true } ? _limit.TooLarge(Name, method, failure) : Unavailable(method, failure);
         }
     }
 
@@ -153,14 +165,15 @@ internal class RpcClient : IAsyncDisposable
                 DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
             },
         };
-        IJsonRpcMessageHandler handler = CanSubscribe
-            ? new WebSocketMessageHandler(await OpenSocketAsync(cancel), formatter)
+        LimitedWebSocket? socket = CanSubscribe ? new LimitedWebSocket(await OpenSocketAsync(cancel), _limit.BytesMax) : null;
+        IJsonRpcMessageHandler handler = socket is not null
+            ? new WebSocketMessageHandler(socket, formatter)
             : new HttpMessageHandler(_http, _url, formatter);
 
         // No cancellation messages: they are StreamJsonRpc's own, and Ethereum nodes answer them with errors.
         var rpc = new RevertAwareJsonRpc(handler) { CancellationStrategy = null };
         rpc.AddLocalRpcMethod("eth_subscription", OnSubscription);
-        return new Connection(rpc);
+        return new Connection(rpc, socket);
     }
 
     private async Task<WebSocket> OpenSocketAsync(CancellationToken cancel)
@@ -198,9 +211,12 @@ internal class RpcClient : IAsyncDisposable
     private RefusalException Unavailable(string what, Exception failure) =>
         new(Refusal.ChainUnavailable, $"the chain at {Name} gives no answer to {what}: {failure.Message}", failure);
 
-    private sealed class Connection(JsonRpc rpc)
+    private sealed class Connection(JsonRpc rpc, LimitedWebSocket? socket)
     {
         public JsonRpc Rpc { get; } = rpc;
+
+        /// <summary>Null over HTTP.</summary>
+        public LimitedWebSocket? Socket { get; } = socket;
 
         public bool IsSubscribed { get; set; }
     }

@@ -79,6 +79,10 @@ internal sealed class CommonFlags
     private readonly Option<int> _messageBytesMax = Fields.Number(
         "--message-bytes-max", "Bytes of the largest gRPC message", 2_097_152, 67_108_864, Defaults.MessageBytesMax);
 
+    private readonly Option<int> _rpcAnswerBytesMax = Fields.Number(
+        "--rpc-answer-bytes-max", "Bytes of the largest answer of the RPC; ranges of logs above it are asked for in parts", 1_048_576,
+        1_073_741_824, Defaults.RpcAnswerBytesMax);
+
     private readonly SeeingFlags _seeing = new();
 
     public CommonFlags() => _contract.Required = true;
@@ -87,7 +91,8 @@ internal sealed class CommonFlags
     [
         _config, _network, _dataDirectory, .. _key.All(), _rpcUrl, _contract, _chainId, _reorgDepth, _confirmations, _fromBlock, _pollMs,
         _disputeWindowMin, _chainSilence, _gasBudget, _disputeReserve, _feeMax, _disputeFeeMax, _replaceAfter,
-        _jobsKeptHours, _channelsInMemoryMax, _wrongSignaturesMax, _connectionsPerAddressMax, _messageBytesMax, .. _seeing.All(),
+        _jobsKeptHours, _channelsInMemoryMax, _wrongSignaturesMax, _connectionsPerAddressMax, _messageBytesMax, _rpcAnswerBytesMax,
+        .. _seeing.All(),
     ];
 
     private bool IsTrial(ParseResult parsed) => parsed.GetValue(_network)?.Name == Network.Trial;
@@ -125,5 +130,6 @@ internal sealed class CommonFlags
         WrongSignaturesPerSecondMax = parsed.GetValue(_wrongSignaturesMax),
         ConnectionsPerAddressMax = parsed.GetValue(_connectionsPerAddressMax),
         MessageBytesMax = parsed.GetValue(_messageBytesMax),
+        RpcAnswerBytesMax = parsed.GetValue(_rpcAnswerBytesMax),
     });
 }
