@@ -61,6 +61,9 @@ internal static partial class Log
     public static partial void DepositNotRelayed(
         this ILogger log, ChannelId channel, UInt128 amount, Address peer, string reason);
 
+    [LoggerMessage(195, LogLevel.Error, "Channel {Channel}: a deposit for {Peer} is not relayed, for a fault of this node's")]
+    public static partial void RelayFailed(this ILogger log, ChannelId channel, Address peer, Exception error);
+
     [LoggerMessage(14, LogLevel.Information, "Channel {Channel} with {Peer}: terms accepted")]
     public static partial void ChannelAccepted(this ILogger log, ChannelId channel, Address peer);
 

@@ -316,7 +316,10 @@ internal sealed record NodeOptions
     /// <summary>Batches of one peer that may wait for the ledger before its session is not read. 1 to 64.</summary>
     public int PeerBatchesMax { get; init; } = 4;
 
-    /// <summary>Wrong signatures of a peer that are looked at in a second; of all peers together five times as many. 1 to 1,000,000.</summary>
+    /// <summary>
+    /// Wrong signatures of a peer that are looked at in a second, and mentions of channels that it has not with this node; of all
+    /// peers together five times as many. 1 to 1,000,000.
+    /// </summary>
     public int WrongSignaturesPerSecondMax { get; init; } = 200;
 
     /// <summary>Updates and commands that one group commit takes at most, a last batch aside. 1 to 65,536.</summary>

@@ -1,8 +1,10 @@
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Tests.Simulation;
+using Google.Protobuf;
 using Xunit;
 using static ChannelNode.Tests.Engine.Frames;
+using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Tests.Engine;
 
@@ -100,6 +102,34 @@ public sealed class WrongSignatureLimitTests
         rig.Link.TryTake(ref said);
         Assert.Equal(2, said.Refusals.Count);
         Assert.Equal((UInt128)10, rig.Slot.State.TheirSent);
+    }
+
+    /// <summary>Each is looked for on disk: that costs more than it seems, and no honest node knows channels that are not there.</summary>
+    [Theory]
+    [InlineData("acknowledgement")]
+    [InlineData("refusal")]
+    [InlineData("update")]
+    public async Task PeerThatSpeaksOfChannelsThatAreNotItsOwn_WaitsAndIsStillAnswered(string what)
+    {
+        await using LedgerRig rig = new(options => options with { WrongSignaturesPerSecondMax = 1 }, _time);
+
+        Task hearing = rig.Session.HearAsync(OfAnUnknownChannel(what), Of(Update(Side.B, 10, 0, 10)));
+        Assert.False(hearing.IsCompleted);
+        _time.Advance(1_000);
+        await hearing.WaitAsync(TimeSpan.FromSeconds(30));
+
+        Assert.Equal(what == "update" ? 1 : 0, (await rig.SaidAsync()).Refusals.Count);
+        Assert.Equal((UInt128)10, rig.Slot.State.TheirSent);
+    }
+
+    private static PeerFrame OfAnUnknownChannel(string what)
+    {
+        ByteString unknown = ByteString.CopyFrom(new byte[32]), amount = ByteString.CopyFrom(new byte[16]);
+        Wire.Frame frame = new();
+        if (what == "acknowledgement") frame.Acknowledgements.Add(new Wire.Acknowledgement { ChannelId = unknown, Received = amount });
+        else if (what == "refusal") frame.Refusals.Add(new Wire.UpdateRefusal { ChannelId = unknown, Sent = amount, Reason = Wire.Refusal.StaleSent });
+        else frame.Updates.Add(new Wire.Update(Update(Side.B, 10, 0, 10)) { ChannelId = unknown });
+        return Of(frame);
     }
 
     [Fact]

@@ -31,13 +31,27 @@ internal sealed class DepositRelay(
     /// </summary>
     public ValueTask Answer(PeerLink link, PeerMessage.DepositAuthorization said)
     {
-        _ = AnswerAsync(link, said);
+        _ = AnswerSurelyAsync(link, said);
         return ValueTask.CompletedTask;
     }
 
-    private async Task AnswerAsync(PeerLink link, PeerMessage.DepositAuthorization said)
+    /// <summary>Nobody waits for it: what goes wrong is told here, and the peer is answered all the same.</summary>
+    private async Task AnswerSurelyAsync(PeerLink link, PeerMessage.DepositAuthorization said)
     {
         var answer = new Reply(link, said);
+        try
+        {
+            await AnswerAsync(link, said, answer);
+        }
+        catch (Exception error)
+        {
+            log.RelayFailed(said.Channel, link.Signer, error);
+            answer.Give(Refusal.RelayRefused);
+        }
+    }
+
+    private async Task AnswerAsync(PeerLink link, PeerMessage.DepositAuthorization said, Reply answer)
+    {
         Refusal refusal = Check(link, said, out ChannelSlot? slot);
         if (refusal == Refusal.None) refusal = await AskPoliciesAsync(slot!, said.Amount);
         if (refusal != Refusal.None || !await EnterAsync())

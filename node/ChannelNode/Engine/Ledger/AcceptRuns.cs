@@ -103,7 +103,7 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
         if (!turn.ChainIsCurrent) return Refusal.ChainUnavailable; // Of all of them: no signature changes that.
         if (run.Slot.IsHeld && turn.Hold.IsOn && update.Sent > run.Slot.Working.TheirTotal) return Refusal.RestoredHeld;
         if (batch.TryVerify(channel, at, out VerifiedUpdate verified)) return TryAccept(turn, run, run.First, at, verified);
-        batch.NoteWrongSignature();
+        batch.NoteWrong();
         return Refusal.WrongSigner;
     }
 

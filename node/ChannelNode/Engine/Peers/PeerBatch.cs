@@ -63,7 +63,12 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
 
     private void Add(PeerFrame frame, in FrameAcknowledgement said, PeerChannels channels)
     {
-        if (channels.Find(frame.ChannelAt(said.Channel)) is not { } slot) return;
+        if (channels.Find(frame.ChannelAt(said.Channel)) is not { } slot)
+        {
+            NoteWrong();
+            return;
+        }
+
         UInt128 received = frame.AmountAt(said.Received);
         SignedReceipt? receipt = null;
 
@@ -104,6 +109,7 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
         ChannelSlot? slot = known ? Runs[newest].Slot : channels.Find(id);
         if (slot is null)
         {
+            NoteWrong();
             _newestRuns.Remove(id);
             Refuse(id, update.Sent, Refusal.UnknownChannel);
             return;
@@ -143,8 +149,11 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
         return !_isUnfinished;
     }
 
-    /// <summary>The writer has found one: its sender waits for it with the next use of the batch.</summary>
-    public void NoteWrongSignature() => Interlocked.Increment(ref _wrongSignatures);
+    /// <summary>
+    /// Something was said of a channel that the peer has not with this node, and was looked for on disk: no honest node does that
+    /// often, and who does waits for it as for a wrong signature. Or the writer has found one of those.
+    /// </summary>
+    public void NoteWrong() => Interlocked.Increment(ref _wrongSignatures);
 
     /// <summary>The wrong signatures that were found since this was asked last.</summary>
     public int TakeWrongSignatures() => Interlocked.Exchange(ref _wrongSignatures, 0);

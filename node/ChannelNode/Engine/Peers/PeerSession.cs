@@ -82,6 +82,8 @@ internal sealed class PeerSession
             FrameRefusal said = frame.Refusals[index];
             if (_channels.Find(frame.ChannelAt(said.Channel)) is { } slot)
                 await _ledger.EnqueueAsync(Refused(slot, frame.AmountAt(said.Sent), said), cancel);
+            else
+                batch.NoteWrong();
         }
     }
 
