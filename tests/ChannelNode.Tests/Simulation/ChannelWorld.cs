@@ -28,6 +28,7 @@ internal sealed class ChannelWorld
     private readonly int _steps;
     private readonly Channel[] _channels;
     private readonly WorldWishes _wishes;
+    private readonly WorldPolicies _policies;
     private readonly bool _hasSkewedClocks;
     private long _nextBlockMs;
 
@@ -55,6 +56,7 @@ internal sealed class ChannelWorld
         Homes = hasTower ? [.. Places, Tower] : [.. Places];
         _wishes = new WorldWishes(this);
         Faults = new WorldFaults(this);
+        _policies = new WorldPolicies(this);
         _nextBlockMs = Time.NowMs;
         foreach (WorldPlace place in Places) Know(place);
         Fund();
@@ -176,6 +178,7 @@ internal sealed class ChannelWorld
         for (int step = 0; step < _steps; step++)
         {
             Faults.Happen();
+            _policies.Change();
             for (int wishes = Random.Next(5); wishes > 0; wishes--) _wishes.Wish();
             Pass(Random.Next(200, 12_000));
         }
@@ -383,7 +386,9 @@ internal sealed class ChannelWorld
         Faults.Stop();
         for (int round = 0; round < 400; round++)
         {
+            if (round < 4) _policies.Lift();
             Pass(5_000);
+            if (round == 11) _policies.CheckLifted();
             if (round < 12) _wishes.AskAgain();
             else if (!_wishes.CloseAll()) break;
         }

@@ -22,6 +22,9 @@ internal sealed class WorldTally
     /// <summary>Channels that were agreed on the way, and paid in.</summary>
     public int Opened { get; set; }
 
+    /// <summary>Changes of operators' rules.</summary>
+    public int Rules { get; set; }
+
     /// <summary>Messages that ended a session.</summary>
     public int Malformed { get; set; }
 
@@ -41,10 +44,11 @@ internal sealed class WorldTally
         Opened = a.Opened + b.Opened,
         Malformed = a.Malformed + b.Malformed,
         Rescues = a.Rescues + b.Rescues,
+        Rules = a.Rules + b.Rules,
     };
 
     public override string ToString() =>
         $"{Accepted} acceptances, {Delivered} payments delivered, {PowerCuts} power cuts, {Reorganizations} reorganisations, "
         + $"{Attacks} attacks, {Malformed} malformed messages, {Disputes} disputes, "
-        + $"{Rescues} of them or claims by towers, {Closings} closings, {Deposits} deposits by nodes, {Opened} channels agreed and paid in on the way";
+        + $"{Rescues} of them or claims by towers, {Closings} closings, {Deposits} deposits by nodes, {Opened} channels agreed and paid in on the way, {Rules} changes of rules";
 }

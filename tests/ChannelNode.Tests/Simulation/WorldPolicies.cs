@@ -1,0 +1,113 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Xunit;
+
+namespace ChannelNode.Tests.Simulation;
+
+/// <summary>
+/// In a third of the seeds operators have rules about each other's payments, and change them in mid-run: the smallest payment, sums and
+/// numbers in a minute and a day, exposure, deposits; in the tier that all begin in, in another one, and for the peer alone. With a
+/// random generator of its own: the other faults of a seed are drawn as they would be without.
+/// </summary>
+internal sealed class WorldPolicies
+{
+    private const string OtherTier = "other";
+
+    private readonly ChannelWorld _world;
+    private readonly Random _random;
+    private readonly HashSet<WorldPlace> _ruled = [];
+    private readonly bool _isOn;
+
+    public WorldPolicies(ChannelWorld world)
+    {
+        _world = world;
+        _random = new Random(world.Shape.Seed ^ 0x7011c1e5);
+        _isOn = _random.Next(3) == 0;
+    }
+
+    /// <summary>With each step.</summary>
+    public void Change()
+    {
+        if (!_isOn || _random.Next(4) > 0) return;
+        WorldPlace place = _world.Places[_random.Next(_world.Places.Count)];
+        PolicyRules rules = _random.Next(4) == 0 ? PolicyRules.Nothing : Draft();
+        Address peer = _world.Other(place).Us.Signer;
+        int what = _random.Next(5);
+        uint forSeconds = (uint)_random.Next(5, 120);
+        if (place.Life is not { HasCaughtUp: true } life || !place.IsUp) return;
+        _ruled.Add(place);
+        _world.Tally.Rules++;
+        _world.Log.Trace($"{place.Name} changes its rules ({what}): {rules}");
+        _world.Carefully(place, () => life.Do(() => _ = WithoutRefusals(what switch
+        {
+            0 or 1 => life.Node.Policies.SetTierRulesAsync(PolicyBook.DefaultTier, _ => rules, "changed", default),
+            2 => life.Node.Policies.SetPeerRulesAsync(peer, _ => rules, "changed", default),
+            3 => life.Node.Policies.SetTierRulesAsync(OtherTier, _ => rules, "changed", default),
+            _ => life.Node.Policies.SetTierAsync(peer, OtherTier, life.Node.Clock.NowSeconds + forSeconds, "moved", default),
+        })));
+    }
+
+    private PolicyRules Draft()
+    {
+        AmountRules amounts = new()
+        {
+            PaymentMin = Maybe(1, 40),
+            SumPerMinuteMax = Maybe(20, 400),
+            SumPerDayMax = Maybe(100, 1_500),
+            ExposureMax = Maybe(50, 900),
+            DepositMax = _random.Next(8) == 0 ? (UInt128)_random.Next(500, 3_000) : null,
+        };
+        return new PolicyRules
+        {
+            Amounts = new Dictionary<Address, AmountRules> { [Address.Zero] = amounts },
+            CountPerMinuteMax = _random.Next(3) == 0 ? (uint)_random.Next(1, 12) : null,
+            CountPerDayMax = _random.Next(6) == 0 ? (uint)_random.Next(5, 60) : null,
+        };
+    }
+
+    private UInt128? Maybe(int from, int to) => _random.Next(3) == 0 ? (UInt128)_random.Next(from, to) : null;
+
+    /// <summary>All rules are lifted, also those of who is down now: called again until nothing is left.</summary>
+    public void Lift()
+    {
+        foreach (WorldPlace place in _ruled)
+        {
+            if (!place.IsUp || place.Life is not { HasCaughtUp: true } life) continue;
+            Address peer = _world.Other(place).Us.Signer;
+            _world.Carefully(place, () => life.Do(() =>
+            {
+                _ = WithoutRefusals(life.Node.Policies.SetTierRulesAsync(PolicyBook.DefaultTier, _ => PolicyRules.Nothing, "lifted", default));
+                _ = WithoutRefusals(life.Node.Policies.SetTierRulesAsync(OtherTier, _ => PolicyRules.Nothing, "lifted", default));
+                _ = WithoutRefusals(life.Node.Policies.SetPeerRulesAsync(peer, _ => PolicyRules.Nothing, "lifted", default));
+            }));
+        }
+    }
+
+    /// <summary>The rules were lifted long ago, and nothing is closed yet: of what they kept waiting, nothing waits any more.</summary>
+    public void CheckLifted()
+    {
+        if (_ruled.Count == 0 || _world.HasAdversary || !_world.Places.All(place => place.IsUp)) return;
+        foreach (WorldPlace place in _world.Places)
+        {
+            foreach (Channel channel in _world.Channels)
+            {
+                ChannelSlot? slot = place.Life!.Node.Book.Peek(channel.Id);
+                Assert.False(
+                    slot?.PeerRefusal == Refusal.PolicyRefused,
+                    $"{place.Name} is still refused by rules that are lifted in {channel.Id}: {slot?.State}");
+            }
+        }
+    }
+
+    private static async Task WithoutRefusals(Task change)
+    {
+        try
+        {
+            await change;
+        }
+        catch (RefusalException)
+        {
+            // The tier is not there yet, or the node stops.
+        }
+    }
+}
