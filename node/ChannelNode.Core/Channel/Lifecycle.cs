@@ -242,6 +242,20 @@ public static class Lifecycle
     }
 
     /// <summary>
+    /// What is lost at most, in smallest units, where the peer's newest update is not presented before a closing channel is
+    /// settled: what the peer has sent and the contract has not recorded, whatever of our totals is presented meanwhile, and
+    /// never more than we would be paid then. So nobody makes it large without as much of the channel's money being ours.
+    /// </summary>
+    public static UInt128 AtStake(Channel channel, in ChannelState state)
+    {
+        Pots now = state.OnChain;
+        if (channel.Terms.OneWay) return now.Claim(state.TheirSent, out _, out UInt128 paid) == Refusal.None ? paid : UInt128.Zero;
+        Pots presented = now.Present(channel.TheirSide, state.TheirSent, state.TheirReceived);
+        return UInt128.Min(
+            presented.SentOf(channel.TheirSide) - now.SentOf(channel.TheirSide), presented.PotOf(channel.OurSide));
+    }
+
+    /// <summary>
     /// Whether presenting the peer's newest update would raise the peer's recorded total. Not so when it is recorded,
     /// nor when the pot can pay no more of it (a deposit was reorged away): doing it again and again would only cost gas.
     /// </summary>

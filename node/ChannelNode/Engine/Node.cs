@@ -57,11 +57,13 @@ internal sealed class Node : IAsyncDisposable
         {
             Dial = dial,
         };
+        StakeWorth worth = new(options.TokenRates, areOurs: true);
         _runner = new JobRunner(
             Jobs,
             new JobObserver(Jobs, chain, options),
-            new JobOffers(Jobs, chain, Clock, options, logs.CreateLogger<JobOffers>()),
+            new JobOffers(Jobs, chain, worth, Clock, options, logs.CreateLogger<JobOffers>()),
             chain,
+            Clock,
             options,
             logs.CreateLogger<JobRunner>());
         ChainOrders orders = new(chain, scheme);
@@ -73,12 +75,12 @@ internal sealed class Node : IAsyncDisposable
             Book, Ledger, store, chain.FinalBlockAsync, chain.SidesAsync, View, Clock, options);
         _guardian = new Guardian(
             new Guarding(Closing, orders.Dispute, Settles: true), Jobs, intake, orders, chain, View, new WindowAlarms(Ledger, Clock),
-            Clock, logs.CreateLogger<Guardian>());
+            worth, Clock, logs.CreateLogger<Guardian>());
         _looks = new FirstLooks(Book, intake, Clock, logs.CreateLogger<FirstLooks>());
         Verification = new ChainVerification(store, chain, intake, View, Clock, options, _stopping.Token);
         _claims = new Claims(Jobs, Operations, orders, View, chain, options, Clock);
         Survey = new ChannelSurvey(Book, time);
-        Overview = new Overview(Ledger, Jobs, View, Clock, options, store, Closing);
+        Overview = new Overview(Ledger, Jobs, View, worth, Clock, options, store, Closing);
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }
 

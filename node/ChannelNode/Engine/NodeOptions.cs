@@ -227,8 +227,16 @@ internal sealed record NodeOptions
     /// </summary>
     public ulong GasBudgetWeiPerDay { get; init; } = 500_000_000_000_000_000;
 
-    /// <summary>Wei a day, on top, that only disputes and claims on closing channels may use. 0 to 18,446,744,073,709,551,615.</summary>
+    /// <summary>
+    /// Wei a day, on top, that only disputes and claims on closing channels may use; those about less than their gas may use half of
+    /// it. What is within a quarter of what is at stake does not count. 0 to 18,446,744,073,709,551,615.
+    /// </summary>
     public ulong DisputeReserveWeiPerDay { get; init; } = 1_000_000_000_000_000_000;
+
+    /// <summary>
+    /// What one ether is worth in tokens: then a dispute in them is set against its gas as one about ether is. At most 64.
+    /// </summary>
+    public IReadOnlyList<TokenRate> TokenRates { get; init; } = [];
 
     /// <summary>Wei per gas that a transaction offers at most. 1 to 1,000,000,000,000,000.</summary>
     public ulong FeeWeiMax { get; init; } = 200_000_000_000;

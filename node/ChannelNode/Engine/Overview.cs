@@ -33,7 +33,7 @@ internal sealed record DiskUse(ulong StoreBytes, ulong JournalBytes, ulong FreeB
 /// </summary>
 /// <param name="closing">The channels that are closing, as for <see cref="Guarding"/>.</param>
 internal sealed class Overview(
-    Ledger ledger, JobBook jobs, ChainView view, NodeClock clock, NodeOptions options, IChannelStore store,
+    Ledger ledger, JobBook jobs, ChainView view, StakeWorth worth, NodeClock clock, NodeOptions options, IChannelStore store,
     Func<IEnumerable<StoredChannel>> closing)
 {
     public LedgerCounts Counts => ledger.Counts;
@@ -61,7 +61,7 @@ internal sealed class Overview(
         set => ledger.Watcher = value;
     }
 
-    public GasLeft GasLeft() => GasBudget.Left(jobs.All.Select(entry => entry.Job), Options, Clock.NowSeconds);
+    public GasLeft GasLeft() => GasBudget.Left(jobs.All.Select(entry => entry.Job), worth, Options, Clock.NowSeconds);
 
     public IReadOnlyList<PendingJobs> PendingJobs() =>
     [

@@ -9,10 +9,10 @@ namespace ChannelNode.Storage;
 /// is four.
 /// <code>
 /// size field                                       size field
-///    1 version = 1                                 long  the call's data
+///    1 version = 2                                 long  the call's data
 ///    1 kind                                          20  token that the call spends
 ///    1 status                                    1 - 17  how much of it
-///    1 flags: 1 nonce, 2 receipt                      8  nonce, with flag 1
+///    1 flags: 1 nonce, 2 receipt, 4 stake             8  nonce, with flag 1
 ///    8 created at, Unix seconds                       4  number of attempts
 ///    8 ended at                                          each: kind (1), nonce (8), hash (32), most fee and tip
 ///    8 deadline                                          (amounts), gas (8), sent at (8)
@@ -21,13 +21,16 @@ namespace ChannelNode.Storage;
 /// short the call's operation                     1 - 17  gas paid, wei
 ///   20 to                                             1  refusal
 /// 1-17 value, wei                                  long  message
+///                                                        with flag 4: token of the stake (20), and its amount
 /// </code>
+/// Version 1 is the same without a stake.
 /// </summary>
 internal static class JobRow
 {
-    private const byte Version = 1;
+    private const byte Version = 2;
     private const byte HasNonce = 1;
     private const byte HasReceipt = 2;
+    private const byte HasStake = 4;
 
     private const int FixedSizeMax = 512;
     private const int AttemptSizeMax = 128;
@@ -41,7 +44,7 @@ internal static class JobRow
         row.Byte(Version);
         row.Byte((byte)job.Kind);
         row.Byte((byte)job.Status);
-        row.Byte((byte)((job.Nonce is null ? 0 : HasNonce) | (job.Receipt is null ? 0 : HasReceipt)));
+        row.Byte((byte)((job.Nonce is null ? 0 : HasNonce) | (job.Receipt is null ? 0 : HasReceipt) | (job.Stake is null ? 0 : HasStake)));
         row.UInt64(job.CreatedAtSeconds);
         row.UInt64(job.EndedAtSeconds);
         row.UInt64(job.DeadlineSeconds);
@@ -68,6 +71,9 @@ internal static class JobRow
         row.Amount(job.SpentWei);
         row.Byte((byte)job.Refusal);
         row.LongBytes(Encoding.UTF8.GetBytes(job.Message));
+        if (job.Stake is not { } stake) return;
+        row.Address(stake.Token);
+        row.Amount(stake.Amount);
     }
 
     private static void Write(ref RowWriter row, JobAttempt attempt)
@@ -83,10 +89,13 @@ internal static class JobRow
 
     public static Job Read(ulong number, ReadOnlySpan<byte> source)
     {
-        var row = new RowReader("job", source, Version);
+        var row = new RowReader("job", source);
+        byte version = row.Byte();
+        if (version is not (1 or Version))
+            throw new StoreException($"A job row has version {version}; this program knows versions 1 and {Version}.");
         var kind = (JobKind)row.Byte();
         var status = (JobStatus)row.Byte();
-        byte flags = row.Flags(HasNonce | HasReceipt);
+        byte flags = row.Flags((byte)(HasNonce | HasReceipt | (version == 1 ? 0 : HasStake)));
         if (!Enum.IsDefined(kind) || !Enum.IsDefined(status))
             throw new StoreException($"A job row is corrupt: kind {(byte)kind}, status {(byte)status}.");
 
@@ -122,6 +131,7 @@ internal static class JobRow
             SpentWei = row.Amount(),
             Refusal = (Refusal)row.Byte(),
             Message = Encoding.UTF8.GetString(row.LongBytes()),
+            Stake = (flags & HasStake) != 0 ? new Stake(row.Address(), row.Amount()) : null,
         };
         row.End();
         return job;

@@ -135,6 +135,33 @@ public sealed class RunCommandTests
         Assert.Contains("--owner <address> Who is paid out, maybe a cold address [default: the signer's own address]", words);
     }
 
+    [Theory]
+    [InlineData("0x00000000000000000000000000000000000000a1")]
+    [InlineData("0x00000000000000000000000000000000000000a1=0")]
+    [InlineData("0x00000000000000000000000000000000000000a1=5192296858534827628530496329220096")]
+    [InlineData("0x00000000000000000000000000000000000000a1=1.5")]
+    [InlineData("0x0000000000000000000000000000000000000000=1")]
+    public async Task RateThatIsNone_IsRefused(string rate)
+    {
+        (CliRun run, _) = await CliRun.RunNodeAsync([.. Required, "--token-per-ether", rate]);
+
+        Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
+    }
+
+    [Fact]
+    public async Task TokenRates_AreNamedOneByOne_AndTheLastOfATokenCounts()
+    {
+        const string first = "0x00000000000000000000000000000000000000a1", second = "0x00000000000000000000000000000000000000a2";
+        (_, NodeOptions? options) = await CliRun.RunNodeAsync(
+        [
+            .. Required, "--token-per-ether", $"{first}=7", "--token-per-ether", $"{second}=5192296858534827628530496329220095",
+            "--token-per-ether", $"{first}=3000000000",
+        ]);
+
+        Assert.Equal(
+            [new TokenRate(new Address(0, 0, 0xa1), 3_000_000_000), new TokenRate(new Address(0, 0, 0xa2), Amounts.Max)], options!.TokenRates);
+    }
+
     [Fact]
     public async Task Watchtowers_AreNamedOneByOne()
     {

@@ -41,9 +41,11 @@ internal sealed class ChannelWorld
         _steps = Math.Min(Random.Next(StepsMax * 2 / 5, StepsMax), shape.Steps);
         _hasSkewedClocks = Random.Next(4) == 0;
         bool hasTower = Random.Next(3) == 0;
-        NodeOptions options = Options(hasTower);
+        NodeOptions options = WorldOptions.Of(Random, hasTower);
         WindowSeconds = (uint)Random.Next(240, 500);
         HasAdversary = Random.Next(3) == 0;
+        bool hasDust = HasAdversary && !hasTower && Random.Next(2) == 0;
+        if (hasDust) options = WorldOptions.AmidDust(options);
         Places =
         [
             new("a", Parties[0], options, new SimulatedDisk { IsLying = lyingDisks }),
@@ -52,6 +54,7 @@ internal sealed class ChannelWorld
         _channels = [.. Enumerable.Range(0, AgreedBefore).Select(NewChannel)];
         if (Random.Next(3) == 0) _channels = [.. _channels, NewChannel(AgreedBefore)];
         Truth = new WorldTruth(Network, _channels);
+        Dust = new WorldDust(this, hasDust);
         Tower = new WorldTower(this, new SimulatedDisk { IsLying = lyingDisks }, hasTower);
         Homes = hasTower ? [.. Places, Tower] : [.. Places];
         _wishes = new WorldWishes(this);
@@ -60,6 +63,7 @@ internal sealed class ChannelWorld
         _nextBlockMs = Time.NowMs;
         foreach (WorldPlace place in Places) Know(place);
         Fund();
+        Dust.Begin(Parties);
     }
 
     public WorldShape Shape { get; }
@@ -85,6 +89,9 @@ internal sealed class ChannelWorld
 
     public WorldTower Tower { get; }
 
+    /// <summary>Small channels in which the second side cheats as well.</summary>
+    public WorldDust Dust { get; }
+
     /// <summary>The nodes' and, where there is one, the tower's.</summary>
     public IReadOnlyList<WorldHome> Homes { get; }
 
@@ -97,43 +104,14 @@ internal sealed class ChannelWorld
 
     public WorldTally Tally { get; } = new();
 
-    private NodeOptions Options(bool hasTower)
-    {
-        NodeOptions options = OptionsOfOneChannel(hasTower);
-        // Less than two channels could have counted together, so that it holds something back.
-        return options with { CreditSmallTotalMax = options.CreditSmallMax * 3 / 2, CreditLargerTotalMax = options.CreditLargerMax * 3 / 2 };
-    }
-
-    private NodeOptions OptionsOfOneChannel(bool hasTower) => new()
-    {
-        DataDirectory = "",
-        KeyFile = "",
-        DisputeWindowSecondsMin = 1,
-        RpcUrl = "",
-        Contract = new Address(0xc0, 0xff, 0xee),
-        ReorgDepthMax = 32,
-        ConfirmationsLarger = (uint)Random.Next(3, 7),
-        CreditSmallMax = (UInt128)Random.Next(50, 400),
-        CreditLargerMax = (UInt128)Random.Next(500, 1_500),
-        PollMs = 2_000,
-        ChainSilenceSecondsMax = 40,
-        ReplaceAfterSeconds = 15,
-        CloseDeadlineSeconds = 60,
-        ClaimLookSeconds = 20,
-        Watchtowers = hasTower ? ["http://tower"] : [],
-        WatchtowerEveryMs = !hasTower ? 60_000u : Random.Next(2) == 0 ? 1_000u : 15_000u,
-        ClaimFromGasTimes = 0,
-        ClaimFrom = (UInt128)Random.Next(0, 300),
-        ChannelsInMemoryMax = Random.Next(2) == 0 ? 1 : 1_024,
-    };
-
     /// <summary>As one sees it; two go both ways, in the third one of the two pays.</summary>
     private Channel NewChannel(int index)
     {
         ChannelId id = new(new Bytes32(0, 0, 0, (ulong)index + 1));
         int payer = index >= 2 ? Random.Next(2) : 0;
         ChannelTerms terms = new(
-            Parties[payer], Parties[1 - payer], Address.Zero, WindowSeconds, OneWay: index == 2 || (index > 2 && Random.Next(2) == 0), id.Value);
+            Parties[payer], Parties[1 - payer], Places[0].Options.AcceptedTokens.FirstOrDefault(), WindowSeconds,
+            OneWay: index == 2 || (index > 2 && Random.Next(2) == 0), id.Value);
         return new Channel(id, terms, Side.A);
     }
 

@@ -69,6 +69,7 @@ internal sealed class WorldFaults(ChannelWorld world)
             case WorldFault.Attack: Attack(); break;
             case WorldFault.Repeat: world.Tower.Repeat(); break;
             case WorldFault.Stranger: world.Tower.MeetStranger(); break;
+            case WorldFault.SmallCloses: world.Dust.Close(); break;
         }
     }
 
@@ -85,6 +86,7 @@ internal sealed class WorldFaults(ChannelWorld world)
         15 => WorldFault.SlowDisk,
         16 when world.Tower.IsThere => WorldFault.Repeat,
         17 when world.Tower.IsThere => WorldFault.Stranger,
+        18 or 19 when world.Dust.IsThere => WorldFault.SmallCloses,
         >= 20 when world.HasAdversary => WorldFault.Attack,
         _ => null,
     };

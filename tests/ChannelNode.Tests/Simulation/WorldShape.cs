@@ -15,6 +15,7 @@ internal enum WorldFault
     Attack,
     Repeat,
     Stranger,
+    SmallCloses,
 }
 
 /// <summary>

@@ -11,6 +11,12 @@ internal sealed class WorldTally
 
     public int Attacks { get; set; }
 
+    /// <summary>Of small channels, to use up what is for large ones.</summary>
+    public int SmallCloses { get; set; }
+
+    /// <summary>Disputes and claims in large channels, of nodes that had next to no gas for them.</summary>
+    public int AmidSmall { get; set; }
+
     public int Disputes { get; set; }
 
     public int Closings { get; set; }
@@ -37,6 +43,8 @@ internal sealed class WorldTally
         Accepted = a.Accepted + b.Accepted,
         Reorganizations = a.Reorganizations + b.Reorganizations,
         Attacks = a.Attacks + b.Attacks,
+        SmallCloses = a.SmallCloses + b.SmallCloses,
+        AmidSmall = a.AmidSmall + b.AmidSmall,
         Disputes = a.Disputes + b.Disputes,
         Closings = a.Closings + b.Closings,
         Deposits = a.Deposits + b.Deposits,
@@ -50,5 +58,6 @@ internal sealed class WorldTally
     public override string ToString() =>
         $"{Accepted} acceptances, {Delivered} payments delivered, {PowerCuts} power cuts, {Reorganizations} reorganisations, "
         + $"{Attacks} attacks, {Malformed} malformed messages, {Disputes} disputes, "
-        + $"{Rescues} of them or claims by towers, {Closings} closings, {Deposits} deposits by nodes, {Opened} channels agreed and paid in on the way, {Rules} changes of rules";
+        + $"{Rescues} of them or claims by towers, {Closings} closings, {SmallCloses} of small channels besides, {AmidSmall} large disputes and claims amid them, "
+        + $"{Deposits} deposits by nodes, {Opened} channels agreed and paid in on the way, {Rules} changes of rules";
 }

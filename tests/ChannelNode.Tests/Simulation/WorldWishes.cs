@@ -126,6 +126,12 @@ internal sealed class WorldWishes(ChannelWorld world)
             Pots pots = PotsOf(channel.Id);
             if (pots.IsEmpty) continue;
             isBusy = true;
+            if (world.Dust.IsThere)
+            {
+                world.Dust.CloseFor(channel, pots);
+                continue;
+            }
+
             WorldPlace closer = world.Places[0];
             bool isAsked = _operations.Any(it => it.Life == closer.Life && it.Channel == channel.Id && !it.Task.IsCompleted);
             if (!pots.IsClosing && !isAsked && closer.IsUp)
@@ -203,6 +209,12 @@ internal sealed class WorldWishes(ChannelWorld world)
         for (NetworkBlock? block = world.Network.Head; block is not null; block = block.Parent)
         {
             world.Tally.Disputes += block.Events.Count(it => it is ChainEvent.Disputed);
+            if (world.Dust.IsThere)
+            {
+                world.Tally.AmidSmall += block.Events.Count(
+                    it => it is ChainEvent.Disputed or ChainEvent.Claimed && world.Channels.Any(large => large.Id == it.Channel));
+            }
+
             world.Tally.Rescues += block.Mined.Count(it => it.Mined.Succeeded && it.Transaction.From == WorldTower.Key
                 && it.Transaction.Call is ContractCall.Dispute or ContractCall.Claim);
             world.Tally.Closings += block.Events.Count(it => it is ChainEvent.CloseStarted or ChainEvent.Closed);

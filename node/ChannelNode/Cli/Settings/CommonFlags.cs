@@ -55,8 +55,9 @@ internal sealed class CommonFlags
         "--gas-budget", "Wei that the gas of a day's transactions may cost, disputes aside", 0ul, ulong.MaxValue,
         Defaults.GasBudgetWeiPerDay);
     private readonly Option<ulong> _disputeReserve = Fields.Number(
-        "--dispute-reserve", "Wei a day on top of it that only disputes and claims on closing channels may use", 0ul,
+        "--dispute-reserve", "Wei a day on top of it that only disputes and claims on closing channels may use; those about less than their gas may use half", 0ul,
         ulong.MaxValue, Defaults.DisputeReserveWeiPerDay);
+    private readonly Option<string[]> _tokenPerEther = TokenRateFlag.Create();
     private readonly Option<ulong> _feeMax = Fields.Number(
         "--fee-max", "Wei per gas that a transaction offers at most", 1ul, FeeMax, Defaults.FeeWeiMax);
     private readonly Option<ulong> _disputeFeeMax = Fields.Number(
@@ -90,7 +91,7 @@ internal sealed class CommonFlags
     public IEnumerable<Option> All() =>
     [
         _config, _network, _dataDirectory, .. _key.All(), _rpcUrl, _contract, _chainId, _reorgDepth, _confirmations, _fromBlock, _pollMs,
-        _disputeWindowMin, _chainSilence, _gasBudget, _disputeReserve, _feeMax, _disputeFeeMax, _replaceAfter,
+        _disputeWindowMin, _chainSilence, _gasBudget, _disputeReserve, _tokenPerEther, _feeMax, _disputeFeeMax, _replaceAfter,
         _jobsKeptHours, _channelsInMemoryMax, _wrongSignaturesMax, _connectionsPerAddressMax, _messageBytesMax, _rpcAnswerBytesMax,
         .. _seeing.All(),
     ];
@@ -122,6 +123,7 @@ internal sealed class CommonFlags
         ChainSilenceSecondsMax = parsed.GetValue(_chainSilence),
         GasBudgetWeiPerDay = parsed.GetValue(_gasBudget),
         DisputeReserveWeiPerDay = parsed.GetValue(_disputeReserve),
+        TokenRates = TokenRateFlag.Read(parsed.GetValue(_tokenPerEther)),
         FeeWeiMax = parsed.GetValue(_feeMax),
         DisputeFeeWeiMax = parsed.GetValue(_disputeFeeMax),
         ReplaceAfterSeconds = parsed.GetValue(_replaceAfter),

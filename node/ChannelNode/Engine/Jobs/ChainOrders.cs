@@ -17,7 +17,7 @@ internal sealed class ChainOrders(IChain chain, ISignatureScheme scheme)
         (Channel channel, ChannelState state) = (stored.Channel, stored.State);
         BalanceUpdate theirs = new(channel.Id, state.TheirSent, state.TheirReceived);
         Signature signature = scheme.Presentable(theirs, state.TheirSignature, channel.Theirs.Signer);
-        return Dispute(state, theirs, chain.Dispute(channel, theirs, signature), whose: "");
+        return Dispute(stored, theirs, chain.Dispute(channel, theirs, signature), whose: "");
     }
 
     /// <summary>Presents it for the guarded side, by its consent.</summary>
@@ -27,12 +27,16 @@ internal sealed class ChainOrders(IChain chain, ISignatureScheme scheme)
         Signature signature = scheme.Presentable(guarded.Update, guarded.Signature, channel.Theirs.Signer);
         Signature consent = scheme.PresentableConsent(guarded.Update, guarded.Consent, channel.Ours.Signer);
         ChainCall call = chain.DisputeFor(channel, guarded.Update, signature, consent);
-        return Dispute(stored.State, guarded.Update, call, whose: $"/for-{channel.OurSide}");
+        return Dispute(stored, guarded.Update, call, whose: $"/for-{channel.OurSide}");
     }
 
-    private static JobOrder Dispute(in ChannelState state, in BalanceUpdate update, ChainCall call, string whose) => new(
-        JobKind.Dispute, $"dispute/{update.Channel}/{state.OnChain.ClosesAtSeconds}/{update.Sent}/{update.Received}{whose}",
-        [update.Channel], call, state.OnChain.ClosesAtSeconds);
+    private static JobOrder Dispute(StoredChannel stored, in BalanceUpdate update, ChainCall call, string whose)
+    {
+        ulong closesAt = stored.State.OnChain.ClosesAtSeconds;
+        return new JobOrder(
+            JobKind.Dispute, $"dispute/{update.Channel}/{closesAt}/{update.Sent}/{update.Received}{whose}",
+            [update.Channel], call, closesAt, Stake: Stake.In(stored));
+    }
 
     public JobOrder Settle(Channel channel, in ChannelState state) => new(
         JobKind.Settle, $"settle/{channel.Id}/{state.OnChain.ClosesAtSeconds}", [channel.Id], chain.Settle(channel));
@@ -43,6 +47,34 @@ internal sealed class ChainOrders(IChain chain, ISignatureScheme scheme)
             stored.Channel.Ours, stored.Channel.Terms.Token, stored.Channel.Terms.DisputeWindowSeconds))
         .SelectMany(group => group.Chunk(ClaimRowsMax));
 
+    /// <summary>
+    /// The same, for channels that are closing. No row shares the gas of a transaction with rows that are about less than a quarter of what
+    /// the transaction's first is about: many small ones never make it dear to claim a large one.
+    /// </summary>
+    public static IEnumerable<StoredChannel[]> UrgentClaimGroups(IEnumerable<StoredChannel> channels)
+    {
+        foreach (var alike in channels.GroupBy(stored => (
+            stored.Channel.Ours, stored.Channel.Terms.Token, stored.Channel.Terms.DisputeWindowSeconds)))
+        {
+            List<StoredChannel> rows = [];
+            UInt128 first = UInt128.Zero;
+            foreach (StoredChannel stored in alike.OrderByDescending(stored => Lifecycle.AtStake(stored.Channel, stored.State)))
+            {
+                UInt128 stake = Lifecycle.AtStake(stored.Channel, stored.State);
+                if (rows.Count == ClaimRowsMax || (rows.Count > 0 && stake < first / 4))
+                {
+                    yield return [.. rows];
+                    rows.Clear();
+                }
+
+                if (rows.Count == 0) first = stake;
+                rows.Add(stored);
+            }
+
+            yield return [.. rows];
+        }
+    }
+
     /// <summary>A claim of rows that belong together. The same rows at the same totals are the same claim.</summary>
     public JobOrder Claim(IReadOnlyList<StoredChannel> channels, ulong deadlineSeconds)
     {
@@ -52,7 +84,8 @@ internal sealed class ChainOrders(IChain chain, ISignatureScheme scheme)
         string urgent = deadlineSeconds == 0 ? "" : $"/{deadlineSeconds}";
         return new JobOrder(
             JobKind.Claim, $"claim/{Keccak.Hash(call.Data.Span)}{urgent}",
-            [.. channels.Select(stored => stored.Channel.Id)], call, deadlineSeconds);
+            [.. channels.Select(stored => stored.Channel.Id)], call, deadlineSeconds,
+            Stake: deadlineSeconds == 0 ? null : Stake.In(channels));
     }
 
     private ClaimRow Row(Channel channel, in ChannelState state)

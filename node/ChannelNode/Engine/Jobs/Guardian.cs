@@ -23,6 +23,7 @@ internal sealed class Guardian(
     IChain chain,
     ChainView view,
     WindowAlarms alarms,
+    StakeWorth worth,
     NodeClock clock,
     ILogger<Guardian> log)
 {
@@ -30,7 +31,13 @@ internal sealed class Guardian(
     private static readonly TimeSpan RetryFollowAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan RetryLater = TimeSpan.FromSeconds(15);
 
-    private readonly ConcurrentDictionary<(ChannelId Channel, Side Side), ChannelDuty> _duties = new();
+    /// <summary>
+    /// Disputes and claims under way at a time that are about as much as another, or more: then that one waits. So however many there
+    /// are about little, only so many are jobs, and one about much never waits for them.
+    /// </summary>
+    private const int ProtectedMax = 256;
+
+    private readonly ConcurrentDictionary<(ChannelId Channel, Side Side), Stake?> _duties = new();
     private readonly EarlySettles _early = new(view, clock);
     private volatile bool _hasCaughtUp;
 
@@ -85,21 +92,59 @@ internal sealed class Guardian(
         }
     }
 
-    /// <summary>Begins what is due. Before everything that happened while the node was away is known, nothing is.</summary>
+    /// <summary>
+    /// Begins what is due, what is about most first. Before everything that happened while the node was away is known, nothing is.
+    /// </summary>
     private void Look(CancellationToken stopping)
     {
         if (!_hasCaughtUp) return;
         List<StoredChannel> claims = [];
+        foreach ((StoredChannel closing, ChannelDuty duty, Stake? stake) in Due())
+        {
+            if (!_duties.TryAdd((closing.Channel.Id, closing.Channel.OurSide), stake)) continue;
+            if (duty == ChannelDuty.Claim) claims.Add(closing);
+            else Begin([closing.Channel], duty, () => SendInTimeAsync(closing, duty, stopping), stopping);
+        }
+
+        BeginClaims(claims, stopping);
+    }
+
+    /// <summary>In order; without those that are under way, and those that wait for others.</summary>
+    private IEnumerable<(StoredChannel Closing, ChannelDuty Duty, Stake? Stake)> Due()
+    {
+        List<(StoredChannel Closing, ChannelDuty Duty, Stake? Stake)> due = [];
         foreach (StoredChannel closing in guarding.Closing())
         {
             ChannelDuty duty = Lifecycle.Due(closing.Channel, closing.State, clock.ChainSeconds, clock.NowSeconds);
             alarms.Look(closing, duty);
             if (duty == ChannelDuty.None || (duty == ChannelDuty.Settle && !guarding.Settles)) continue;
-            if (!_duties.TryAdd((closing.Channel.Id, closing.Channel.OurSide), duty)) continue;
-            if (duty == ChannelDuty.Claim) claims.Add(closing);
-            else Begin([closing.Channel], duty, () => SendInTimeAsync(closing, duty, stopping), stopping);
+            if (_duties.ContainsKey((closing.Channel.Id, closing.Channel.OurSide))) continue;
+            due.Add((closing, duty, duty == ChannelDuty.Settle ? null : Stake.In(closing)));
         }
 
+        if (due.Count == 0) return due;
+        List<Stake> underWay = [.. _duties.Values.OfType<Stake>()];
+        HashSet<Address> full = [];
+        List<(StoredChannel, ChannelDuty, Stake?)> now = [];
+        foreach (var one in worth.Order(due.Where(it => it.Stake is not null), it => it.Stake, UInt128.Zero))
+        {
+            Stake stake = one.Stake!.Value;
+            if (full.Contains(stake.Token)) continue;
+            if (underWay.Count(other => other.Token == stake.Token && other.Amount >= stake.Amount) >= ProtectedMax)
+            {
+                full.Add(stake.Token); // What follows is about less.
+                continue;
+            }
+
+            underWay.Add(stake);
+            now.Add(one);
+        }
+
+        return now.Concat(due.Where(it => it.Stake is null));
+    }
+
+    private void BeginClaims(List<StoredChannel> claims, CancellationToken stopping)
+    {
         foreach (StoredChannel claim in claims.ToArray())
         {
             // Of before a restart, in other company maybe: it is waited for.
@@ -108,7 +153,7 @@ internal sealed class Guardian(
             Begin([claim.Channel], ChannelDuty.Claim, () => JobBook.WhenDoneAsync(underWay, null, stopping), stopping);
         }
 
-        foreach (StoredChannel[] rows in ChainOrders.ClaimGroups(claims))
+        foreach (StoredChannel[] rows in ChainOrders.UrgentClaimGroups(claims))
         {
             ulong closesAtSeconds = rows.Min(row => row.State.OnChain.ClosesAtSeconds);
             Begin(

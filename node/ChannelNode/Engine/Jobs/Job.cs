@@ -61,10 +61,11 @@ internal sealed record JobAttempt(
 /// <summary>
 /// What is to be done on chain, once: asked for by its purpose, for which there is one job at a time. With
 /// <paramref name="Once"/> not even one after it, as long as it is remembered. <paramref name="DeadlineSeconds"/>: Unix time
-/// after which it is worth nothing; 0 for none.
+/// after which it is worth nothing; 0 for none. <paramref name="Stake"/>: of one that protects, what it is about.
 /// </summary>
 internal sealed record JobOrder(
-    JobKind Kind, string Purpose, IReadOnlyList<ChannelId> Channels, ChainCall Call, ulong DeadlineSeconds = 0, bool Once = false);
+    JobKind Kind, string Purpose, IReadOnlyList<ChannelId> Channels, ChainCall Call, ulong DeadlineSeconds = 0, bool Once = false,
+    Stake? Stake = null);
 
 /// <summary>A job as stored. Every change is on disk before anything is done because of it.</summary>
 internal sealed record Job
@@ -85,6 +86,9 @@ internal sealed record Job
     public required ulong CreatedAtSeconds { get; init; }
 
     public ulong DeadlineSeconds { get; init; }
+
+    /// <summary>What is lost without it, when it was asked for; null of jobs that protect nothing, and of older programs' jobs.</summary>
+    public Stake? Stake { get; init; }
 
     public JobStatus Status { get; init; } = JobStatus.Waiting;
 
@@ -123,6 +127,10 @@ internal sealed record Job
 
     /// <summary>What the peer's money hangs on: such jobs have their own reserve, and the higher limit of fees.</summary>
     public bool IsProtective => Kind == JobKind.Dispute || (Kind == JobKind.Claim && DeadlineSeconds != 0);
+
+    /// <summary>Wei that it still may take from the account.</summary>
+    public UInt128 Promised => Status != JobStatus.Sent ? UInt128.Zero
+        : (Offer?.GasCostMax ?? UInt128.Zero) + (Offer?.Kind == AttemptKind.Cancelling ? UInt128.Zero : Call.Value);
 
     /// <summary>The newest attempt, while one of the present nonce is under way.</summary>
     public JobAttempt? Offer => Nonce is not null && Attempts.Count > 0 && Attempts[^1].Nonce == Nonce ? Attempts[^1] : null;

@@ -106,6 +106,7 @@ internal sealed class JobBook
             Call = order.Call,
             CreatedAtSeconds = _clock.NowSeconds,
             DeadlineSeconds = order.DeadlineSeconds,
+            Stake = order.Stake,
         };
         RequireRoom(job);
         // What it told the network may be mined, even where no machine has shown that yet.

@@ -39,6 +39,14 @@ internal sealed class JobObserver(
             return;
         }
 
+        // It may have been given the nonce of another job, whose transaction was quicker.
+        if (job.Nonce is { } given && isUsed && await IsAnothersOfOursAsync(job, given, cancel))
+        {
+            entry.LooksWithoutOurs = 0;
+            await jobs.SaveAsync(entry, job with { Status = JobStatus.Waiting, Nonce = null, Raw = default });
+            return;
+        }
+
         // What machines that lag do not know yet may be ours, and a deposit under a new nonce would then be a second one: so
         // the nonce must be used deeper than they lag. A dispute cannot wait for that, and made twice it is refused.
         ulong usedBelow = job.IsProtective ? look.MinedNonce : look.DeepNonce;
@@ -55,6 +63,18 @@ internal sealed class JobObserver(
         }
 
         return null;
+    }
+
+    private async Task<bool> IsAnothersOfOursAsync(Job job, ulong nonce, CancellationToken cancel)
+    {
+        foreach (JobEntry other in jobs.All)
+        {
+            if (other.Job.Number == job.Number) continue;
+            foreach (JobAttempt attempt in other.Job.Attempts)
+                if (attempt.Nonce == nonce && await chain.MinedAsync(attempt.Hash, cancel) is not null) return true;
+        }
+
+        return false;
     }
 
     /// <summary>Of a job that has ended: whether it still has. Once its block is deep enough nobody asks any more.</summary>
@@ -192,6 +212,7 @@ internal sealed class JobObserver(
         else if (doubt.Nonce < look.DeepNonce && ++doubt.Looks >= LooksBeforeAStranger)
         {
             _doubts.Remove(doubt);
+            if (await IsAnothersOfOursAsync(entry.Job, doubt.Nonce, cancel)) return;
             await jobs.NoticeStrangerAsync(JobEvents.NonceTaken(entry.Job, doubt.Nonce));
         }
     }

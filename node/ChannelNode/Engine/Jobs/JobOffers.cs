@@ -7,8 +7,8 @@ namespace ChannelNode.Engine;
 /// Signs the jobs' transactions, tells the network of them, and replaces those that are stuck: at once when the next block
 /// would not take them, else when they have waited long enough, sooner as a deadline nears. Used by the runner, in rounds.
 /// </summary>
-internal sealed class JobOffers(
-    JobBook jobs, IChain chain, NodeClock clock, NodeOptions options, ILogger<JobOffers> log)
+internal sealed partial class JobOffers(
+    JobBook jobs, IChain chain, StakeWorth worth, NodeClock clock, NodeOptions options, ILogger<JobOffers> log)
 {
     /// <summary>Gas of a transaction that moves nothing, and a little for chains that count more.</summary>
     private const ulong NothingGas = 30_000;
@@ -29,21 +29,43 @@ internal sealed class JobOffers(
     private ulong _blockedNonce = ulong.MaxValue;
     private long _blockedSince;
 
-    /// <summary>What jobs with later nonces need of those before them.</summary>
-    private readonly record struct Lent(bool IsProtective, ulong DeadlineSeconds);
-
     private ulong NowSeconds => Math.Max(_look.HeadSeconds, clock.ChainSeconds);
 
     /// <summary>A round begins, with what was seen of the chain.</summary>
-    public void Begin(AccountLook look) => (_look, _market, _lent) = (look, null, default);
+    public void Begin(AccountLook look) => (_look, _market, _lent, _smallsWait, _smallsInFlight) = (look, null, default, null, null);
 
     private async Task<ChainFees> MarketAsync(CancellationToken cancel) => _market ??= await chain.FeesAsync(cancel);
+
+    /// <summary>
+    /// What protects money goes first: what is about most before what is about less, by <see cref="StakeWorth.Order"/>. Then what was
+    /// asked for first.
+    /// </summary>
+    public async Task<IReadOnlyList<JobEntry>> InOrderAsync(IReadOnlyList<JobEntry> waiting, CancellationToken cancel)
+    {
+        JobEntry[] protective = [.. waiting.Where(entry => entry.Job.IsProtective)];
+        if (protective.Length == 0) return waiting;
+        UInt128 cost = UInt128.Zero;
+        try
+        {
+            cost = await UsualCostAsync(cancel);
+        }
+        catch (RefusalException)
+        {
+            // Each job is told by its own question.
+        }
+
+        return
+        [
+            .. worth.Order(protective, entry => entry.Job.Stake, cost),
+            .. waiting.Where(entry => !entry.Job.IsProtective),
+        ];
+    }
 
     /// <summary>Gives a waiting job its nonce and its first transaction.</summary>
     public async Task StartAsync(JobEntry entry, CancellationToken cancel)
     {
         Job job = entry.Job;
-        if (IsAllowanceInUse(job)) return;
+        if (IsAllowanceInUse(job) || await IsHeldBackAsync(job, cancel)) return;
         PreparedCall prepared;
         try
         {
@@ -56,16 +78,33 @@ internal sealed class JobOffers(
         }
 
         // What fills a nonce holds up all that are sent: it is lent what they may offer.
-        Lent lent = job.Kind == JobKind.Unblock ? _lent : new Lent(job.IsProtective, job.DeadlineSeconds);
+        Lent lent = job.Kind == JobKind.Unblock ? _lent : Lent.Of(job, worth);
         ChainFees market = await MarketAsync(cancel);
-        UInt128 feeMax = FeeMax(lent.IsProtective);
-        if (lent.IsProtective) feeMax = Affordable(job, prepared, market, feeMax);
         uint urgency = FeePolicy.Urgency(job.CreatedAtSeconds, NowSeconds, lent.DeadlineSeconds);
+        UInt128 feeMax = FeeMax(lent.IsProtective);
+        bool isGreat = lent.IsProtective && !lent.IsSmall(prepared.Gas * FeePolicy.First(market).MaxFee, worth);
+        if (isGreat)
+        {
+            UInt128 usual = prepared.Gas * UInt128.Min(FeePolicy.First(market).MaxFee, feeMax);
+            await TakeEtherBackAsync(job, prepared.Call.Value + usual, () => Promised(toGreat: true), market, cancel);
+        }
+
+        if (lent.IsProtective) feeMax = Affordable(job, lent, prepared, market, feeMax, isGreat);
         if (FeePolicy.First(market, urgency, feeMax) is not { } fees)
             throw new RefusalException(Refusal.FeeTooHigh, $"the chain asks {market.BaseFee} wei per gas, above {feeMax}");
 
-        if (await IsShortAsync(entry, prepared, fees, lent.IsProtective)) return;
+        if (await IsShortAsync(entry, prepared, fees, lent, isGreat)) return;
         ulong nonce = job.Nonce ?? Math.Max(_look.PendingNonce, jobs.NextNonce);
+        if (isGreat && job.Nonce is null && FirstSmall() is { Job: { Offer: { } offer } small } first
+            && FeePolicy.Replace(offer.Fees, market, urgency, feeMax) is { } raised
+            && prepared.Gas * raised.MaxFee <= BudgetLeft(job, lent))
+        {
+            await jobs.SaveAsync(
+                first, small with { Status = JobStatus.Waiting, Nonce = null, Raw = default }, because: JobEvents.GivesWay(small, job));
+            (nonce, fees) = (offer.Nonce, raised);
+        }
+
+        if (job.IsProtective && !isGreat) _smallsInFlight++;
         await OfferAsync(entry, job, prepared, prepared.Completes ? AttemptKind.Completing : AttemptKind.Preparing, nonce, fees, cancel);
     }
 
@@ -83,53 +122,6 @@ internal sealed class JobOffers(
 
     private UInt128 FeeMax(bool isProtective) =>
         isProtective ? Math.Max(options.DisputeFeeWeiMax, options.FeeWeiMax) : options.FeeWeiMax;
-
-    /// <summary>
-    /// What the account, and what is left of the day's gas, can offer for each unit of gas, where the next block takes that. An
-    /// offer covers several times what is burnt: who has enough for one block must not give a dispute up for not having enough for six.
-    /// </summary>
-    private UInt128 Affordable(Job job, PreparedCall prepared, ChainFees market, UInt128 feeMax)
-    {
-        UInt128 has = Amounts.Excess(_look.Balance, prepared.Call.Value + Promised());
-        UInt128 perGas = UInt128.Min(has, BudgetLeft(job, isProtective: true)) / prepared.Gas;
-        return perGas > market.BaseFee ? UInt128.Min(feeMax, perGas) : feeMax;
-    }
-
-    private UInt128 BudgetLeft(Job job, bool isProtective) =>
-        GasBudget.LeftFor(job, isProtective, jobs.All.Select(entry => entry.Job), options, clock.NowSeconds);
-
-    private UInt128 Promised()
-    {
-        UInt128 promised = UInt128.Zero;
-        foreach (JobEntry other in jobs.Active)
-            if (other.Job.Status == JobStatus.Sent) promised += other.Job.Call.Value + (other.Job.Offer?.GasCostMax ?? 0);
-        return promised;
-    }
-
-    /// <summary>Ends the job when neither the budget nor the account has what it needs.</summary>
-    private async Task<bool> IsShortAsync(JobEntry entry, PreparedCall prepared, TransactionFees fees, bool isProtective)
-    {
-        Job job = entry.Job;
-        UInt128 cost = prepared.Gas * fees.MaxFee, needed = prepared.Call.Value + cost;
-        if (!IsWithinBudget(job, isProtective, cost))
-        {
-            await FailAsync(
-                entry, Refusal.BudgetReached,
-                $"{job.Call.Operation} may cost {cost} wei of gas, more than is left of the day's {options.GasBudgetWeiPerDay} wei");
-            return true;
-        }
-
-        UInt128 promised = Promised();
-        if (needed + promised <= _look.Balance) return false;
-        string others = promised == UInt128.Zero ? "" : $", of which {promised} wei are promised to other transactions";
-        await FailAsync(
-            entry, Refusal.InsufficientFunds,
-            $"{job.Call.Operation} needs {needed} wei with its gas, and the node's account has {_look.Balance} wei{others}");
-        return true;
-    }
-
-    private bool IsWithinBudget(Job job, bool isProtective, UInt128 cost) =>
-        GasBudget.Allows(job, isProtective, cost, jobs.All.Select(entry => entry.Job), options, clock.NowSeconds);
 
     private Task FailAsync(JobEntry entry, Refusal refusal, string message) =>
         jobs.SaveAsync(entry, entry.Job with { Status = JobStatus.Failed, Refusal = refusal, Message = message });
@@ -162,12 +154,7 @@ internal sealed class JobOffers(
     public async Task TendAsync(JobEntry entry, CancellationToken cancel)
     {
         Job job = entry.Job;
-        _lent = new Lent(
-            _lent.IsProtective || job.IsProtective,
-            _lent.DeadlineSeconds == 0 ? job.DeadlineSeconds
-                : job.DeadlineSeconds == 0 ? _lent.DeadlineSeconds
-                : Math.Min(job.DeadlineSeconds, _lent.DeadlineSeconds));
-        Lent lent = _lent;
+        Lent lent = _lent = _lent.With(job, worth);
         if (job.Offer is not { } offer || job.Nonce < _look.MinedNonce) return;
         if (entry.OfferedAt == 0) entry.OfferedAt = clock.Time.GetTimestamp();
         TimeSpan toldFor = clock.Time.GetElapsedTime(entry.ToldAt), stoodFor = clock.Time.GetElapsedTime(entry.OfferedAt);
@@ -189,25 +176,32 @@ internal sealed class JobOffers(
         if (isPointless && entry.LooksPointless < LooksBeforePointless) return;
         ChainFees market = await MarketAsync(cancel);
         uint urgency = FeePolicy.Urgency(job.CreatedAtSeconds, NowSeconds, lent.DeadlineSeconds);
+        ulong nonce = job.Nonce!.Value;
+        UInt128 feeMax = FeeMax(lent.IsProtective);
+        bool isGreat = job.IsProtective && !Lent.Of(job, worth).IsSmall(offer.GasCostMax, worth);
+        if (isGreat && kind != AttemptKind.Cancelling && FeePolicy.Replace(offer.Fees, market, urgency, feeMax) is { } wanted)
+            await TakeEtherBackAsync(job, prepared.Call.Value + prepared.Gas * wanted.MaxFee, () => PromisedBefore(nonce), market, cancel);
+
         // No pool takes an offer that the account cannot pay, and the one before it would not be told again.
-        UInt128 feeMax = UInt128.Min(
-            FeeMax(lent.IsProtective), Amounts.Excess(_look.Balance, prepared.Call.Value) / prepared.Gas);
+        feeMax = UInt128.Min(
+            feeMax, Amounts.Excess(_look.Balance, prepared.Call.Value + PromisedBefore(nonce)) / prepared.Gas);
         // What is left of the day's gas limits a dispute's offer before it stops it.
         UInt128 withinBudget = lent.IsProtective && kind != AttemptKind.Cancelling
-            ? UInt128.Min(feeMax, BudgetLeft(job, isProtective: true) / prepared.Gas)
+            ? UInt128.Min(feeMax, BudgetLeft(job, lent) / prepared.Gas)
             : feeMax;
         TransactionFees? raised = FeePolicy.Replace(offer.Fees, market, urgency, withinBudget)
             ?? FeePolicy.Replace(offer.Fees, market, urgency, feeMax);
         if (raised is not { } fees)
         {
+            if (HoldsUpMore(job, offer, lent, market, urgency) && await CancelAsync(entry, lent.Greatest, market, cancel)) return;
             throw new RefusalException(
                 Refusal.FeeTooHigh,
                 $"{job.Call.Operation} offers {offer.Fees.MaxFee} wei per gas, and may not offer more than {feeMax}");
         }
 
-        if (kind != AttemptKind.Cancelling && !IsWithinBudget(job, lent.IsProtective, prepared.Gas * fees.MaxFee))
+        if (kind != AttemptKind.Cancelling && prepared.Gas * fees.MaxFee > BudgetLeft(job, lent))
             throw new RefusalException(Refusal.BudgetReached, "what is left of the day's gas does not pay for a replacement");
-        await OfferAsync(entry, job, prepared, kind, job.Nonce!.Value, fees, cancel);
+        await OfferAsync(entry, job, prepared, kind, nonce, fees, cancel);
     }
 
     /// <summary>What would be refused by now is cancelled: it would only burn gas, and hold up those behind it.</summary>

@@ -8,10 +8,16 @@ namespace ChannelNode.Engine;
 /// goes on with what is mined, what waits and what is stuck. A job that cannot go on keeps no other from it.
 /// </summary>
 internal sealed class JobRunner(
-    JobBook jobs, JobObserver observer, JobOffers offers, IChain chain, NodeOptions options, ILogger<JobRunner> log)
+    JobBook jobs, JobObserver observer, JobOffers offers, IChain chain, NodeClock clock, NodeOptions options, ILogger<JobRunner> log)
 {
     private static readonly TimeSpan PauseMin = TimeSpan.FromMilliseconds(25);
     private static readonly TimeSpan PauseIdle = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan PruneEvery = TimeSpan.FromMinutes(10);
+
+    /// <summary>Jobs begun in one round: then those that came meanwhile are put in their places.</summary>
+    private const int StartsMax = 16;
+
+    private long _prunedAt = clock.Time.GetTimestamp();
 
     /// <summary>Runs until cancelled. A bug or a failed disk ends it with an exception: the node must stop then.</summary>
     public async Task RunAsync(CancellationToken stopping)
@@ -49,7 +55,15 @@ internal sealed class JobRunner(
         if (!jobs.HasActive && shallow.Count == 0 && doubts.Count == 0)
         {
             await jobs.PruneAsync();
+            _prunedAt = clock.Time.GetTimestamp();
             return false;
+        }
+
+        // A node may have something under way for ever.
+        if (clock.Time.GetElapsedTime(_prunedAt) >= PruneEvery)
+        {
+            _prunedAt = clock.Time.GetTimestamp();
+            await jobs.PruneAsync();
         }
 
         AccountLook look = await chain.LookAsync(Math.Max(options.Confirmations, options.ConfirmationsLarger), cancel);
@@ -66,12 +80,20 @@ internal sealed class JobRunner(
             .OrderByDescending(entry => entry.Job.Nonce))
             await TryAsync(entry, () => offers.TendAsync(entry, cancel));
 
-        // What protects money goes first, then what was asked for first.
-        foreach (JobEntry entry in active.Where(entry => entry.Job.Status == JobStatus.Waiting)
-            .OrderByDescending(entry => entry.Job.IsProtective))
-            await TryAsync(entry, () => offers.StartAsync(entry, cancel));
+        await StartAsync(cancel);
         await offers.UnblockAsync(cancel);
         return active.Where((entry, index) => !ReferenceEquals(entry.Job, before[index])).Any();
+    }
+
+    private async Task StartAsync(CancellationToken cancel)
+    {
+        int started = 0;
+        foreach (JobEntry entry in await offers.InOrderAsync([.. jobs.Active.Where(entry => entry.Job.Status == JobStatus.Waiting)], cancel))
+        {
+            Job before = entry.Job;
+            await TryAsync(entry, () => offers.StartAsync(entry, cancel));
+            if (!ReferenceEquals(before, entry.Job) && ++started == StartsMax) return;
+        }
     }
 
     private async Task TryAsync(JobEntry entry, Func<Task> work)

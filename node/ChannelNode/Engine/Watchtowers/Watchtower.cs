@@ -32,11 +32,14 @@ internal sealed class Watchtower : IAsyncDisposable
         View = new ChainView(store.ReadBlocks().LastOrDefault(), time, TimeSpan.FromSeconds(node.ChainSilenceSecondsMax));
         Ledger = new Ledger(book, store, View, _clock, node, logs.CreateLogger<Ledger>());
         Jobs = new JobBook(store, Ledger, _clock, node, logs.CreateLogger<JobBook>());
+        // Strangers may play both sides of a channel: what they have at stake is no reason to pay for it.
+        StakeWorth worth = new(node.TokenRates, areOurs: options.AcceptedSigners.Count > 0);
         _runner = new JobRunner(
             Jobs,
             new JobObserver(Jobs, chain, node),
-            new JobOffers(Jobs, chain, _clock, node, logs.CreateLogger<JobOffers>()),
+            new JobOffers(Jobs, chain, worth, _clock, node, logs.CreateLogger<JobOffers>()),
             chain,
+            _clock,
             node,
             logs.CreateLogger<JobRunner>());
         _intake = new ChainIntake(
@@ -49,8 +52,8 @@ internal sealed class Watchtower : IAsyncDisposable
         ChainOrders orders = new(chain, scheme);
         Guarding guarding = new(
             Guards.Closing, closing => orders.DisputeFor(closing, Guards.Evidence(closing)), options.Settles);
-        _guardian = new Guardian(guarding, Jobs, _intake, orders, chain, View, new WindowAlarms(Ledger, _clock, guardsOthers: true), _clock, logs.CreateLogger<Guardian>());
-        Overview = new Overview(Ledger, Jobs, View, _clock, node, store, Guards.Closing);
+        _guardian = new Guardian(guarding, Jobs, _intake, orders, chain, View, new WindowAlarms(Ledger, _clock, guardsOthers: true), worth, _clock, logs.CreateLogger<Guardian>());
+        Overview = new Overview(Ledger, Jobs, View, worth, _clock, node, store, Guards.Closing);
     }
 
     public Overview Overview { get; }

@@ -78,11 +78,13 @@ internal sealed class JobBench : IAsyncDisposable
         _ledger = new Ledger(book, _store, view, clock, options, NullLogger<Ledger>.Instance);
         _ledger.Start();
         Jobs = new JobBook(_store, _ledger, clock, options, NullLogger<JobBook>.Instance);
+        StakeWorth worth = new(options.TokenRates, areOurs: true);
         JobRunner runner = new(
             Jobs,
             new JobObserver(Jobs, Chain, options),
-            new JobOffers(Jobs, Chain, clock, options, NullLogger<JobOffers>.Instance),
+            new JobOffers(Jobs, Chain, worth, clock, options, NullLogger<JobOffers>.Instance),
             Chain,
+            clock,
             options,
             NullLogger<JobRunner>.Instance);
         _stopping = new CancellationTokenSource();
@@ -148,8 +150,14 @@ internal sealed class JobBench : IAsyncDisposable
 
     public PrivateKey PeerKey => _peer;
 
-    public Task<JobEntry> DepositAsync(Channel channel, UInt128 amount, JobKind kind = JobKind.Deposit, ulong deadlineSeconds = 0) =>
-        SubmitAsync(kind, $"{kind}/{channel.Id}", Chain.Deposit(channel, Side.A, amount), deadlineSeconds);
+    /// <param name="stake">Wei that it is said to be about, where it is said to be a dispute.</param>
+    public Task<JobEntry> DepositAsync(
+        Channel channel, UInt128 amount, JobKind kind = JobKind.Deposit, ulong deadlineSeconds = 0, UInt128? stake = null) =>
+        Jobs.SubmitAsync(
+            new JobOrder(
+                kind, $"{kind}/{channel.Id}", [channel.Id], Chain.Deposit(channel, Side.A, amount), deadlineSeconds,
+                Stake: stake is { } wei ? new Stake(Address.Zero, wei) : null),
+            CancellationToken.None);
 
     public Task<JobEntry> SubmitAsync(JobKind kind, string purpose, ChainCall call, ulong deadlineSeconds = 0) => Jobs.SubmitAsync(
         new JobOrder(kind, purpose, [], call, deadlineSeconds), CancellationToken.None);
@@ -188,6 +196,9 @@ internal sealed class JobBench : IAsyncDisposable
     }
 
     public Task<Job> MineUntilAsync(JobEntry entry, JobStatus status) => MineUntilAsync(entry, job => job.Status == status);
+
+    public Task SetBalanceAsync(UInt128 wei) =>
+        Anvil.RpcAsync<object?>("anvil_setBalance", Key.Address.ToString(), Quantity.Format(wei));
 
     public Task SetBaseFeeAsync(ulong wei) =>
         Anvil.RpcAsync<object?>("anvil_setNextBlockBaseFeePerGas", Quantity.Format(wei));

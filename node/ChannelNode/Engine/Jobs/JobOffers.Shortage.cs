@@ -1,0 +1,163 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// What the account and the day's gas have for a transaction, and who gives way where that is not enough for all: disputes about less
+/// than they cost to those about more, and deposits to these.
+/// </summary>
+internal sealed partial class JobOffers
+{
+    /// <summary>Gas of a dispute, or of a claim of one row, and a little more.</summary>
+    private const ulong UsualGas = 100_000;
+
+    /// <summary>Transactions at a time that are about less than they cost: a tenth of a block of 36 million gas.</summary>
+    private const int SmallInFlightMax = 32;
+
+    /// <summary>What they leave in the account, as a multiple of what one of them offers: enough when fees rise tenfold.</summary>
+    private const uint SmallLeaves = 16;
+
+    private RefusalException? _smallsWait;
+    private int? _smallsInFlight;
+
+    private async Task<UInt128> UsualCostAsync(CancellationToken cancel) =>
+        UsualGas * FeePolicy.First(await MarketAsync(cancel)).MaxFee;
+
+    /// <summary>
+    /// Whether it is about less than it costs, and waits for others like it. Without asking the chain: there may be very many. After its
+    /// deadline the chain is to say that it is too late.
+    /// </summary>
+    private async Task<bool> IsHeldBackAsync(Job job, CancellationToken cancel)
+    {
+        if (!job.IsProtective || NowSeconds >= job.DeadlineSeconds) return false;
+        if (!worth.IsSmall(job.Stake, await UsualCostAsync(cancel))) return false;
+        if (_smallsWait is { } why) throw why;
+        _smallsInFlight ??= Smalls().Count();
+        return _smallsInFlight >= SmallInFlightMax;
+    }
+
+    /// <summary>Under way, about less than they offer, and not mined yet.</summary>
+    private IEnumerable<JobEntry> Smalls() => jobs.Active.Where(entry =>
+        entry.Job is { Status: JobStatus.Sent, IsProtective: true, Receipt: null, Offer: { Kind: AttemptKind.Completing } offer } job
+        && offer.Nonce >= _look.MinedNonce && worth.IsSmall(job.Stake, offer.GasCostMax));
+
+    /// <summary>The one whose nonce a job that is about more takes: it is not to be mined after any of them.</summary>
+    private JobEntry? FirstSmall() => Smalls().MinBy(entry => entry.Job.Nonce);
+
+    /// <summary>
+    /// What the account, and what is left of the day's gas, can offer for each unit of gas, where the next block takes that. An
+    /// offer covers several times what is burnt: who has enough for one block must not give a dispute up for not having enough for six.
+    /// </summary>
+    private UInt128 Affordable(Job job, Lent lent, PreparedCall prepared, ChainFees market, UInt128 feeMax, bool isGreat)
+    {
+        UInt128 has = Amounts.Excess(_look.Balance, prepared.Call.Value + Promised(isGreat));
+        UInt128 perGas = UInt128.Min(has, BudgetLeft(job, lent)) / prepared.Gas;
+        return perGas > market.BaseFee ? UInt128.Min(feeMax, perGas) : feeMax;
+    }
+
+    private UInt128 BudgetLeft(Job job, Lent lent) =>
+        GasBudget.LeftFor(job, lent, jobs.All.Select(entry => entry.Job), worth, options, clock.NowSeconds);
+
+    /// <summary>To what is under way. Those that are about less than they cost come after a great one, and leave enough for it.</summary>
+    private UInt128 Promised(bool toGreat)
+    {
+        UInt128 promised = UInt128.Zero;
+        foreach (JobEntry other in jobs.Active) promised += other.Job.Promised;
+        if (!toGreat) return promised;
+        foreach (JobEntry small in Smalls()) promised -= small.Job.Promised;
+        return promised;
+    }
+
+    /// <summary>To those that must be mined before it.</summary>
+    private UInt128 PromisedBefore(ulong nonce)
+    {
+        UInt128 promised = UInt128.Zero;
+        foreach (JobEntry other in jobs.Active)
+            if (other.Job.Nonce < nonce) promised += other.Job.Promised;
+        return promised;
+    }
+
+    /// <summary>
+    /// The ether of deposits that are not mined yet is taken back where a dispute needs it: a deposit can be made again, a window that
+    /// is over never comes again.
+    /// </summary>
+    /// <param name="needed">Wei.</param>
+    /// <param name="promised">What of the account's is not the dispute's, while all deposits are as they are.</param>
+    private async Task TakeEtherBackAsync(
+        Job dispute, UInt128 needed, Func<UInt128> promised, ChainFees market, CancellationToken cancel)
+    {
+        if (promised() + needed <= _look.Balance) return;
+        JobEntry[] deposits =
+        [
+            .. jobs.Active.Where(other => other.Job is { Status: JobStatus.Sent, IsProtective: false, Offer.Kind: not AttemptKind.Cancelling }
+                && other.Job.Call.Value != UInt128.Zero && other.Job.Nonce >= _look.MinedNonce && !(other.Job.Nonce > dispute.Nonce))
+                .OrderByDescending(other => other.Job.Promised),
+        ];
+        foreach (JobEntry deposit in deposits)
+        {
+            await CancelAsync(deposit, dispute, market, cancel);
+            if (promised() + needed <= _look.Balance) return;
+        }
+    }
+
+    /// <summary>False where no offer that takes its place can be made.</summary>
+    private async Task<bool> CancelAsync(JobEntry deposit, Job? dispute, ChainFees market, CancellationToken cancel)
+    {
+        PreparedCall nothing = Nothing();
+        UInt128 feeMax = UInt128.Min(FeeMax(isProtective: true), _look.Balance / nothing.Gas);
+        uint urgency = dispute is null ? 0 : FeePolicy.Urgency(dispute.CreatedAtSeconds, NowSeconds, dispute.DeadlineSeconds);
+        if (deposit.Job.Offer is not { } offer || FeePolicy.Replace(offer.Fees, market, urgency, feeMax) is not { } fees) return false;
+        Job job = deposit.Job with
+        {
+            Refusal = Refusal.InsufficientFunds,
+            Message = $"its {deposit.Job.Call.Value} wei are taken back for {dispute?.Purpose ?? "what"}, which protects money: the account's "
+                + $"{_look.Balance} wei do not reach for both",
+        };
+        await OfferAsync(deposit, job, nothing, AttemptKind.Cancelling, offer.Nonce, fees, cancel);
+        return true;
+    }
+
+    /// <summary>
+    /// Ends the job when neither the budget nor the account has what it needs. One that is about less than it costs is not
+    /// ended, for there may be very many of them: all of them wait.
+    /// </summary>
+    private async Task<bool> IsShortAsync(JobEntry entry, PreparedCall prepared, TransactionFees fees, Lent lent, bool isGreat)
+    {
+        Job job = entry.Job;
+        UInt128 cost = prepared.Gas * fees.MaxFee, needed = prepared.Call.Value + cost, promised = Promised(isGreat);
+        bool isSmall = job.IsProtective && !isGreat;
+        Refusal refusal;
+        string message;
+        if (cost > BudgetLeft(job, lent))
+        {
+            refusal = Refusal.BudgetReached;
+            message = $"{job.Call.Operation} may cost {cost} wei of gas, more than is left of the day's "
+                + (isSmall ? "for what is about less than it costs" : $"{options.GasBudgetWeiPerDay} wei");
+        }
+        else if ((isSmall ? cost * SmallLeaves : needed) + promised > _look.Balance)
+        {
+            refusal = Refusal.InsufficientFunds;
+            string others = promised == UInt128.Zero ? "" : $", of which {promised} wei are promised to other transactions";
+            message = $"{job.Call.Operation} needs {needed} wei with its gas"
+                + (isSmall ? $", is about less than that, and has to leave {SmallLeaves} times as much for others" : "")
+                + $", and the node's account has {_look.Balance} wei{others}";
+        }
+        else
+        {
+            return false;
+        }
+
+        if (isSmall) throw _smallsWait = new RefusalException(refusal, message);
+        await FailAsync(entry, refusal, message);
+        return true;
+    }
+
+    /// <summary>
+    /// Whether it is a deposit for which the account has too little ether to offer more, that no block takes as it is, and that a dispute
+    /// worth its gas cannot be mined before.
+    /// </summary>
+    private bool HoldsUpMore(Job job, JobAttempt offer, Lent lent, ChainFees market, uint urgency) =>
+        lent.IsProtective && !job.IsProtective && offer.Kind != AttemptKind.Cancelling && job.Call.Value != UInt128.Zero
+        && !lent.IsSmall(offer.GasCostMax, worth)
+        && (FeePolicy.IsBelowMarket(offer.Fees, market) || urgency >= FeePolicy.UrgencyMax / 2);
+}

@@ -1,0 +1,67 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Xunit;
+
+namespace ChannelNode.Tests.Core;
+
+public sealed class StakeTests
+{
+    [Theory]
+    [InlineData(100, 100, 30, 0, 30)]
+    [InlineData(100, 100, 1_000, 1_000, 100)] // Much went to and fro; ours is what we put in.
+    [InlineData(0, 100, 60, 60, 0)]
+    [InlineData(100, 100, 300, 0, 100)] // A deposit was reorganised away.
+    [InlineData(100, 100, 0, 50, 0)]
+    public void AtStake_IsWhatTheyHaveSentAndNothingRecords_AndNeverMoreThanIsOurs(int ours, int theirs, int sent, int received, int expected)
+    {
+        ChannelState state = Sample.Funded((UInt128)ours, (UInt128)theirs) with { TheirSent = (UInt128)sent, TheirReceived = (UInt128)received };
+
+        Assert.Equal((UInt128)expected, Lifecycle.AtStake(Sample.Channel(), state));
+    }
+
+    [Fact]
+    public void AtStake_InAOneWayChannel_IsWhatAClaimPays()
+    {
+        ChannelState state = Sample.Funded(100, 0) with { TheirSent = 60 };
+
+        Assert.Equal((UInt128)60, Lifecycle.AtStake(Sample.Channel(Side.B, oneWay: true), state));
+        Assert.Equal((UInt128)100, Lifecycle.AtStake(Sample.Channel(Side.B, oneWay: true), state with { TheirSent = 900 }));
+    }
+
+    /// <summary>All small cases: whatever update of ours the peer presents, with whatever it says of theirs.</summary>
+    [Fact]
+    public void WhateverThePeerPresents_NoMoreThanTheStakeIsLostWithoutTheDispute()
+    {
+        Channel channel = Sample.Channel();
+        for (uint all = 0; all < 4 * 4 * 6 * 6; all++)
+        {
+            (UInt128 ours, UInt128 theirs, UInt128 sent, UInt128 received) = (all % 4, all / 4 % 4, all / 16 % 6, all / 96);
+            if (sent > theirs + received) continue; // Never accepted.
+            ChannelState state = Sample.Funded(ours, theirs) with { TheirSent = sent, TheirReceived = received };
+            UInt128 stake = Lifecycle.AtStake(channel, state);
+            for (uint said = 0; said < 8 * 6; said++)
+            {
+                Pots without = state.OnChain.Present(Side.A, said % 8, UInt128.Min(said / 8, sent));
+                Pots with = without.Present(Side.B, sent, received);
+                Assert.True(
+                    with.PotA <= without.PotA + stake, $"{state.OnChain}, sent {sent}, received {received}, presented {said}: {stake} at stake");
+            }
+        }
+    }
+
+    [Fact]
+    public void ClaimOfMuch_SharesItsGasWithNoneOfLittle()
+    {
+        UInt128[] stakes = [3, 900, 5, 4_000, 1_000, 2, 999, 250];
+        StoredChannel[] closing =
+        [
+            .. stakes.Select((stake, index) => new StoredChannel(
+                Sample.Channel(Side.B, oneWay: true) with { Id = new ChannelId(new Bytes32(0, 0, 0, (ulong)index)) },
+                Sample.Funded(10_000, 0) with { TheirSent = stake })),
+        ];
+
+        UInt128[][] groups = [.. ChainOrders.UrgentClaimGroups(closing).Select(rows => rows.Select(row => row.State.TheirSent).ToArray())];
+
+        Assert.Equal<UInt128[]>([[4_000, 1_000], [999, 900, 250], [5, 3, 2]], groups);
+    }
+}

@@ -1,0 +1,111 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Tests.EndToEnd;
+using Xunit;
+
+namespace ChannelNode.Tests.Engine.Jobs;
+
+/// <summary>Many disputes about less than they cost, and one about much.</summary>
+public sealed class SmallDisputeTests : IAsyncLifetime
+{
+    private const ulong Gwei = 1_000_000_000;
+
+    private static readonly UInt128 Ether = (UInt128)1_000_000_000 * Gwei;
+
+    private AnvilFixture _anvil = null!;
+
+    public async Task InitializeAsync() => _anvil = await AnvilFixture.StartAsync();
+
+    public async Task DisposeAsync() => await _anvil.DisposeAsync();
+
+    private async Task<JobEntry> DisputeAsync(JobBench bench, UInt128? stake) => await bench.DepositAsync(
+        bench.NewChannel(), 1, JobKind.Dispute, await _anvil.NowSecondsAsync() + 600, stake);
+
+    private async Task<JobEntry[]> DisputesAboutDustAsync(JobBench bench, int count)
+    {
+        JobEntry[] entries = new JobEntry[count];
+        for (int index = 0; index < count; index++) entries[index] = await DisputeAsync(bench, (UInt128)index + 1);
+        return entries;
+    }
+
+    [Fact]
+    public async Task WhatTheReserveDoesNotPayFor_WaitsAndIsNotGivenUp_WhileADisputeAboutMuchIsMined()
+    {
+        await using JobBench bench = await JobBench.StartAsync(
+            _anvil, options => options with { GasBudgetWeiPerDay = 0, DisputeReserveWeiPerDay = 1_200_000 * Gwei });
+        JobEntry[] dust = await DisputesAboutDustAsync(bench, 16);
+        await JobBench.UntilAsync(dust[0], _ => dust.Any(entry => entry.Problem == Refusal.BudgetReached));
+
+        JobEntry large = await DisputeAsync(bench, Ether);
+        await bench.MineUntilAsync(large, job => !job.IsActive);
+
+        Assert.Equal(JobStatus.Done, large.Job.Status);
+        Assert.Contains(dust, entry => entry.Job.Status == JobStatus.Waiting);
+        Assert.DoesNotContain(dust, entry => entry.Job.Status == JobStatus.Failed);
+        Assert.InRange(dust.Aggregate(UInt128.Zero, (sum, entry) => sum + entry.Job.SpentWei), UInt128.One, (UInt128)600_000 * Gwei);
+    }
+
+    [Fact]
+    public async Task DisputeAboutMuch_TakesTheNonceOfTheFirstAboutLittle_WhichIsMadeAfterwards()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        JobEntry[] dust = await DisputesAboutDustAsync(bench, 6);
+        foreach (JobEntry entry in dust) await JobBench.UntilAsync(entry, JobStatus.Sent);
+
+        JobEntry large = await DisputeAsync(bench, Ether);
+        Job sent = await JobBench.UntilAsync(large, JobStatus.Sent);
+        Assert.Equal(0UL, sent.Nonce);
+        await bench.MineUntilAsync(large, JobStatus.Done);
+        foreach (JobEntry entry in dust) await bench.MineUntilAsync(entry, job => !job.IsActive);
+
+        Assert.All(dust, entry => Assert.Equal(JobStatus.Done, entry.Job.Status));
+        Assert.Equal(7UL, await bench.NonceAsync());
+        Assert.DoesNotContain(bench.Events, told => told.Kind == EventKind.KeyShared);
+    }
+
+    /// <summary>The transaction of which it was to take the place was mined after all: it is nobody else's, and costs no time.</summary>
+    [Fact]
+    public async Task TransactionThatGaveItsNonce_AndIsMinedAllTheSame_IsDone_AndTheOtherGetsANewNonce()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        JobEntry dust = await DisputeAsync(bench, 1);
+        ReadOnlyMemory<byte> old = (await JobBench.UntilAsync(dust, JobStatus.Sent)).Raw;
+        JobEntry large = await DisputeAsync(bench, Ether);
+        Job sent = await JobBench.UntilAsync(large, job => job.Nonce == 0);
+
+        await bench.StopAsync();
+        await _anvil.RpcAsync<object?>("anvil_dropAllTransactions");
+        await bench.Anvil.RpcAsync<string>("eth_sendRawTransaction", Hex.Format(old.Span));
+        await _anvil.MineAsync();
+        await bench.StartAsync();
+        (dust, large) = (bench.Jobs.All.Single(it => it.Job.Number == dust.Job.Number), bench.Jobs.All.Single(it => it.Job.Number == large.Job.Number));
+        await bench.MineUntilAsync(dust, job => !job.IsActive);
+        await bench.MineUntilAsync(large, job => !job.IsActive);
+
+        Assert.Equal((JobStatus.Done, JobStatus.Done), (dust.Job.Status, large.Job.Status));
+        Assert.Equal((0UL, 1UL), (dust.Job.Nonce, large.Job.Nonce));
+        Assert.DoesNotContain(bench.Events, told => told.Kind == EventKind.KeyShared);
+    }
+
+    /// <summary>Fees may rise tenfold before one comes that is about much.</summary>
+    [Fact]
+    public async Task DisputesAboutLittle_LeaveTheAccountEtherForOneAboutMuch()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        Channel channel = bench.NewChannel();
+        ulong gas = (await bench.Chain.PrepareAsync(bench.Chain.Deposit(channel, Side.A, 1), default)).Gas;
+        await bench.SetBaseFeeAsync(Gwei);
+        await _anvil.MineAsync();
+        await bench.SetBalanceAsync((UInt128)gas * 3 * Gwei * 20);
+        JobEntry[] dust = await DisputesAboutDustAsync(bench, 8);
+        await JobBench.UntilAsync(dust[0], _ => dust.Any(entry => entry.Problem == Refusal.InsufficientFunds));
+        Assert.Contains(dust, entry => entry.Job.Status == JobStatus.Sent);
+
+        await bench.SetBaseFeeAsync(10 * Gwei);
+        await _anvil.MineAsync();
+        JobEntry large = await DisputeAsync(bench, Ether);
+        await bench.MineUntilAsync(large, job => !job.IsActive);
+
+        Assert.Equal(JobStatus.Done, large.Job.Status);
+    }
+}

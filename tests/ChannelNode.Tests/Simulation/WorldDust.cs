@@ -1,0 +1,83 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Tests.Core;
+
+namespace ChannelNode.Tests.Simulation;
+
+/// <summary>
+/// Channels of a few wei, in each of which the second side has paid the first, and begins to close as if it had not: many at a time, and
+/// each dispute costs more than it is about. What is in them is no loss that counts; what their disputes use up must be missed nowhere else.
+/// </summary>
+internal sealed class WorldDust(ChannelWorld world, bool isThere)
+{
+    private const int ChannelsMax = 24;
+    private const int AtOnceMax = 8;
+
+    private readonly List<Channel> _open = [];
+
+    /// <summary>Whether there are any in this run. Then nodes have gas for next to nothing, and their operators close by themselves.</summary>
+    public bool IsThere => isThere;
+
+    /// <summary>On both disks, paid in, and funded.</summary>
+    public void Begin(IReadOnlyList<Party> parties)
+    {
+        for (int index = 0; isThere && index < ChannelsMax; index++)
+        {
+            ChannelId id = new(new Bytes32(0, 0, 0, (ulong)(100 + index)));
+            ChannelTerms terms = new(parties[1], parties[0], Address.Zero, world.WindowSeconds, OneWay: index % 3 == 0, id.Value);
+            Channel channel = new(id, terms, Side.A);
+            _open.Add(channel);
+            world.Deposit(channel, Side.A, 50);
+        }
+
+        if (!isThere) return;
+        world.Network.Mine();
+        foreach (WorldPlace place in world.Places) Know(place);
+    }
+
+    private void Know(WorldPlace place)
+    {
+        SimulatedStore store = new(place.Disk);
+        IStoreBatch batch = store.NewBatch();
+        foreach (Channel channel in _open)
+        {
+            Side ours = WorldTruth.SidesOf(place, channel).Ours;
+            ChannelState paid = ours == Side.A
+                ? new ChannelState { Sent = 20, Acknowledged = 20 }
+                : new ChannelState
+                {
+                    TheirSent = 20,
+                    TheirSignature = new TestScheme(channel.Terms.A.Signer).Sign(new BalanceUpdate(channel.Id, 20, 0)),
+                };
+            batch.PutChannel(channel with { OurSide = ours });
+            batch.PutState(channel.Id, paid);
+            batch.PutPending(channel.Id, Pending.Deposit);
+        }
+
+        store.Commit(batch, durable: true);
+        place.Disk.CutPower(new Random(0)); // Whatever the disk says of later syncs, this is there.
+    }
+
+    /// <summary>Some begin to close, with nothing of what was paid.</summary>
+    public void Close()
+    {
+        for (int count = world.Random.Next(1, AtOnceMax + 1); count > 0 && _open.Count > 0; count--)
+        {
+            Channel channel = _open[^1];
+            _open.RemoveAt(_open.Count - 1);
+            world.Network.Send(world.Places[1].Us.Owner, 0, new ContractCall.StartClose(channel.Id, channel.Terms, null, default));
+            world.Tally.SmallCloses++;
+        }
+
+        world.Log.Trace("b closes small channels");
+    }
+
+    /// <summary>The first side's owner closes or settles by itself: its node has no gas for that.</summary>
+    public void CloseFor(Channel channel, Pots pots)
+    {
+        if (!pots.IsClosing) Send(new ContractCall.StartClose(channel.Id, channel.Terms, null, default));
+        else if (pots.ClosesAtSeconds <= world.Network.Head.Seconds) Send(new ContractCall.Settle(channel.Id, channel.Terms));
+    }
+
+    private void Send(ContractCall call) => world.Network.Send(world.Places[0].Us.Owner, 0, call);
+}
