@@ -7,7 +7,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>
-/// A channel between two keys without nodes: the first has put in 1,000 and cheats, the second is guarded by a watchtower.
+/// A channel between two keys without nodes: the first has put in 1,000, or more, and cheats, the second is guarded by a watchtower.
 /// </summary>
 internal sealed class RawChannel : IAsyncDisposable
 {
@@ -29,7 +29,7 @@ internal sealed class RawChannel : IAsyncDisposable
     public ChannelId Id => AsPayer.Id;
 
     /// <param name="payee">A fresh key unless given.</param>
-    public static async Task<RawChannel> OpenAsync(TestChain chain, bool oneWay = false, PrivateKey? payee = null)
+    public static async Task<RawChannel> OpenAsync(TestChain chain, bool oneWay = false, PrivateKey? payee = null, UInt128? deposit = null)
     {
         PrivateKey payer = PrivateKey.Generate();
         payee ??= PrivateKey.Generate();
@@ -39,7 +39,7 @@ internal sealed class RawChannel : IAsyncDisposable
             Bytes32.Read(RandomNumberGenerator.GetBytes(32)));
         ChannelId id = new SignatureScheme(payer, chain.ChainId, chain.Contract).IdOf(terms);
         Channel channel = new(id, terms, Side.A);
-        await chain.DepositAsync(channel, Side.A, 1_000);
+        await chain.DepositAsync(channel, Side.A, deposit ?? 1_000);
         return new RawChannel(payer, payee, channel, await chain.ConnectAsync(payer));
     }
 

@@ -76,9 +76,8 @@ internal static class GasBudget
         foreach (Job other in all)
         {
             UInt128 wei = BurntToday(other, nowSeconds);
-            // Mined, what it burnt is added up only with all its confirmations.
-            if (other.Number != besides && other.Status is (JobStatus.Sent or JobStatus.Mined))
-                wei += other.Offer?.GasCostMax ?? UInt128.Zero;
+            // Mined, what it burnt is added up only with all its confirmations. What gave its nonce away may still be mined.
+            if (other.Number != besides && other.IsActive && other.Attempts.Count > 0) wei += other.Attempts[^1].GasCostMax;
             if (!other.IsProtective)
             {
                 use.Ordinary += wei;

@@ -122,25 +122,9 @@ internal sealed class Guardian(
             due.Add((closing, duty, duty == ChannelDuty.Settle ? null : Stake.In(closing)));
         }
 
-        if (due.Count == 0) return due;
-        List<Stake> underWay = [.. _duties.Values.OfType<Stake>()];
-        HashSet<Address> full = [];
-        List<(StoredChannel, ChannelDuty, Stake?)> now = [];
-        foreach (var one in worth.Order(due.Where(it => it.Stake is not null), it => it.Stake, UInt128.Zero))
-        {
-            Stake stake = one.Stake!.Value;
-            if (full.Contains(stake.Token)) continue;
-            if (underWay.Count(other => other.Token == stake.Token && other.Amount >= stake.Amount) >= ProtectedMax)
-            {
-                full.Add(stake.Token); // What follows is about less.
-                continue;
-            }
-
-            underWay.Add(stake);
-            now.Add(one);
-        }
-
-        return now.Concat(due.Where(it => it.Stake is null));
+        return worth.ThatMayBegin(
+            due.Where(it => it.Stake is not null), it => it.Stake!.Value, [.. _duties.Values.OfType<Stake>()], ProtectedMax)
+            .Concat(due.Where(it => it.Stake is null));
     }
 
     private void BeginClaims(List<StoredChannel> claims, CancellationToken stopping)

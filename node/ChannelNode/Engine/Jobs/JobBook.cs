@@ -52,15 +52,23 @@ internal sealed class JobBook
     public ulong RestoredAtSeconds { get; }
 
     /// <summary>In order of their numbers.</summary>
-    public IReadOnlyList<JobEntry> Active => [.. _active.OrderBy(pair => pair.Key).Select(pair => pair.Value)];
+    public IReadOnlyList<JobEntry> Active => InOrder(_active);
 
     public bool HasActive => !_active.IsEmpty;
 
     /// <summary>Those that have ended, by blocks that a reorganisation may still take away.</summary>
-    public IReadOnlyList<JobEntry> Shallow => [.. _shallow.OrderBy(pair => pair.Key).Select(pair => pair.Value)];
+    public IReadOnlyList<JobEntry> Shallow => InOrder(_shallow);
 
     /// <summary>The jobs under way and those remembered, newest first.</summary>
-    public IReadOnlyList<JobEntry> All => [.. _all.OrderByDescending(pair => pair.Key).Select(pair => pair.Value)];
+    public IReadOnlyList<JobEntry> All => [.. InOrder(_all).Reverse()];
+
+    /// <summary>Copied by the dictionary itself: to sort it directly fails where another thread adds to it meanwhile.</summary>
+    private static JobEntry[] InOrder(ConcurrentDictionary<ulong, JobEntry> jobs)
+    {
+        KeyValuePair<ulong, JobEntry>[] pairs = jobs.ToArray();
+        Array.Sort(pairs, (one, other) => one.Key.CompareTo(other.Key));
+        return Array.ConvertAll(pairs, pair => pair.Value);
+    }
 
     /// <summary>Whether there is a job of this purpose that asking again would join.</summary>
     public bool IsKnown(string purpose) =>

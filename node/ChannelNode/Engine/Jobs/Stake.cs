@@ -79,4 +79,26 @@ internal sealed class StakeWorth(IReadOnlyList<TokenRate> rates, bool areOurs)
         IEnumerable<T> small = all.Where(it => it.Worth < cost).OrderByDescending(it => it.Worth).Select(it => it.It);
         return [.. known, .. unknown, .. small];
     }
+
+    /// <summary>
+    /// In the same order, without those that wait: so many are under way that are about as much of the same token, or more. So one about much
+    /// never waits for those about little.
+    /// </summary>
+    public IEnumerable<T> ThatMayBegin<T>(IEnumerable<T> due, Func<T, Stake> stakeOf, List<Stake> underWay, int max)
+    {
+        HashSet<Address> full = [];
+        foreach (T one in Order(due, it => stakeOf(it), UInt128.Zero))
+        {
+            Stake stake = stakeOf(one);
+            if (full.Contains(stake.Token)) continue;
+            if (underWay.Count(other => other.Token == stake.Token && other.Amount >= stake.Amount) >= max)
+            {
+                full.Add(stake.Token); // What follows of it is about less.
+                continue;
+            }
+
+            underWay.Add(stake);
+            yield return one;
+        }
+    }
 }

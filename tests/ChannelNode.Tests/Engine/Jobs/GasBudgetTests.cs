@@ -92,6 +92,8 @@ public sealed class GasBudgetTests
 
         Assert.Equal((UInt128)(1 + 25), LeftFor(dust, 0));
         Assert.Equal((UInt128)(1 + 5), LeftFor(dust, 0, used));
+        // Its nonce is another's, and nobody knows yet which of both transactions is mined.
+        Assert.Equal((UInt128)(1 + 5), LeftFor(dust, 0, used[0], used[1] with { Status = JobStatus.Waiting, Nonce = null }));
         Assert.Equal((UInt128)(150 - 20), LeftFor(About(null), 0, used));
         Assert.Equal((UInt128)60, LeftFor(About(60), 0, used));
         // What is left is left for all of them.
@@ -153,6 +155,18 @@ public sealed class GasBudgetTests
             new(Address.Zero, 12), new(Address.Zero, 9),
         ];
         Assert.Equal(expected, _worth.Order(some, stake => stake, cost: 50));
+    }
+
+    [Fact]
+    public void OneAboutMuch_BeginsHoweverManyAboutLessAreUnderWay_AndOneAboutLessWaits()
+    {
+        List<Stake> underWay = [new(Address.Zero, 5), new(Address.Zero, 9), new(Token, 100)];
+        Stake[] due = [new(Address.Zero, 4), new(Token, 1), new(Address.Zero, 7), new(Address.Zero, 200), new(Token, 3)];
+
+        Stake[] begun = [.. _worth.ThatMayBegin(due, stake => stake, underWay, max: 2)];
+
+        Assert.Equal([new(Address.Zero, 200), new(Token, 3)], begun);
+        Assert.Equal([new Stake(Address.Zero, 6)], _worth.ThatMayBegin<Stake>([new(Address.Zero, 5), new(Address.Zero, 6)], it => it, [underWay[1]], max: 2));
     }
 
     private Job About(int? stake) => Of(JobKind.Dispute) with { Stake = stake is { } wei ? new Stake(Address.Zero, (UInt128)wei) : null };

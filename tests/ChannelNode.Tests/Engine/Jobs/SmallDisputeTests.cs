@@ -38,6 +38,7 @@ public sealed class SmallDisputeTests : IAsyncLifetime
 
         JobEntry large = await DisputeAsync(bench, Ether);
         await bench.MineUntilAsync(large, job => !job.IsActive);
+        await bench.MineUntilAsync(dust[^1], job => !job.IsActive);
 
         Assert.Equal(JobStatus.Done, large.Job.Status);
         Assert.Contains(dust, entry => entry.Job.Status == JobStatus.Waiting);
@@ -82,9 +83,36 @@ public sealed class SmallDisputeTests : IAsyncLifetime
         await bench.MineUntilAsync(dust, job => !job.IsActive);
         await bench.MineUntilAsync(large, job => !job.IsActive);
 
+        // So deep that somebody else's would be an alarm by now.
+        for (int look = 0; look < 20; look++)
+        {
+            await _anvil.MineAsync();
+            bench.Jobs.Wake();
+            await Task.Delay(50);
+        }
+
         Assert.Equal((JobStatus.Done, JobStatus.Done), (dust.Job.Status, large.Job.Status));
         Assert.Equal((0UL, 1UL), (dust.Job.Nonce, large.Job.Nonce));
         Assert.DoesNotContain(bench.Events, told => told.Kind == EventKind.KeyShared);
+    }
+
+    [Fact]
+    public async Task DisputesThatWait_AreSentByWhatTheyAreAbout()
+    {
+        await using JobBench bench = await JobBench.StartAsync(
+            _anvil, options => options with { FeeWeiMax = 5 * Gwei, DisputeFeeWeiMax = 5 * Gwei });
+        await bench.SetBaseFeeAsync(50 * Gwei);
+        await _anvil.MineAsync();
+        JobEntry deposit = await bench.DepositAsync(bench.NewChannel(), 1);
+        UInt128[] stakes = [1, 2 * Ether, 3 * Ether, Ether];
+        JobEntry[] disputes = [.. await Task.WhenAll(stakes.Select(stake => DisputeAsync(bench, stake)))];
+        foreach (JobEntry entry in disputes.Append(deposit)) await JobBench.UntilAsync(entry, _ => entry.Problem == Refusal.FeeTooHigh);
+
+        await bench.SetBaseFeeAsync(Gwei);
+        await _anvil.MineAsync();
+        foreach (JobEntry entry in disputes.Append(deposit)) await JobBench.UntilAsync(entry, JobStatus.Sent);
+
+        Assert.Equal([3UL, 1, 0, 2, 4], disputes.Append(deposit).Select(entry => entry.Job.Nonce!.Value));
     }
 
     /// <summary>Fees may rise tenfold before one comes that is about much.</summary>
