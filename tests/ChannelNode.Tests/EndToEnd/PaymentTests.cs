@@ -168,6 +168,10 @@ public sealed class PaymentTests(AnvilFixture anvil) : IAsyncLifetime
             _alice, [.. Enumerable.Range(0, 5).Select(number => Coin(id, $"payer-{payer}-{number}"))]))];
         Task<bool>[] calls = [.. Enumerable.Range(0, 20).Select(_ => IsPaidAsync(id, "90"))];
 
+        // What is spent twice is signed at once, and has no answer then: bob refuses it.
+        for (Task all = Task.WhenAll([.. streams, .. calls]); !all.IsCompleted; await Task.WhenAny(all, Task.Delay(20)))
+            Assert.InRange(UInt128.Parse((await _alice.ChannelAsync(id)).Sent), UInt128.Zero, (UInt128)1_000);
+
         Wire.Refusal[] answers = [.. (await Task.WhenAll(streams)).SelectMany(payer => payer.Values).Select(result => result.Refusal)];
         int paid = answers.Count(refusal => refusal == Wire.Refusal.Unspecified) + (await Task.WhenAll(calls)).Count(isPaid => isPaid);
 

@@ -142,6 +142,13 @@ public sealed class ReplayTests(AnvilFixture anvil) : PeerFixture(anvil)
         Assert.NotEqual(Bytes(here), agreed);
         Wire.Channel there = Assert.Single((await other.Api.ListChannelsAsync(new Wire.ListChannelsRequest())).Channels);
         Assert.Equal(("0", Wire.ChannelStatus.Proposed), (there.Received, there.Status));
+
+        // Nor does it prove anything there once its channel is said to be the other.
+        ChannelId id = peer.Scheme.IdOf(TermsOf(here));
+        Assert.Equal(agreed, Bytes(id));
+        Wire.Update update = peer.Update(id, 60, 0, 10);
+        update.Signature = ByteString.CopyFrom(Peer.Scheme.Sign(new BalanceUpdate(id, 60, 0)).ToArray());
+        Assert.Equal(Wire.Refusal.WrongSigner, Assert.Single((await peer.ExchangeAsync(update)).Refusals).Reason);
     }
 
     /// <summary>A session in which every kind of message is said that a peer says of itself.</summary>
