@@ -49,7 +49,8 @@ public sealed class WatchtowerReserveTests : IAsyncLifetime
         await using RawChannel large = await RawChannel.OpenAsync(_chain, deposit: 2 * Much);
         await GuardAsync(tower, large, Much);
         foreach (RawChannel channel in small) await CheatAsync(channel);
-        await UntilAsync(tower, () => tower.Tower.Jobs.Active.Any(entry => entry.Problem == Refusal.BudgetReached));
+        await UntilAsync(tower, () => tower.Tower.Jobs.Active is { Count: > 0 } left
+            && left.All(entry => entry.Job.Status == JobStatus.Waiting && entry.Problem == Refusal.BudgetReached));
         await CheatAsync(large);
         await UntilAsync(tower, async () => (await _chain.SidesAsync(large.Id)).SentA == Much);
 

@@ -87,10 +87,11 @@ internal sealed partial class JobOffers
         Job dispute, UInt128 needed, Func<UInt128> promised, ChainFees market, CancellationToken cancel)
     {
         if (promised() + needed <= _look.Balance) return;
+        UInt128 itself = NothingGas * FeePolicy.First(market).MaxFee;
         JobEntry[] deposits =
         [
             .. jobs.Active.Where(other => other.Job is { Status: JobStatus.Sent, IsProtective: false, Offer.Kind: not AttemptKind.Cancelling }
-                && other.Job.Call.Value != UInt128.Zero && other.Job.Nonce >= _look.MinedNonce && !(other.Job.Nonce > dispute.Nonce))
+                && other.Job.Call.Value > itself && other.Job.Nonce >= _look.MinedNonce && !(other.Job.Nonce > dispute.Nonce))
                 .OrderByDescending(other => other.Job.Promised),
         ];
         foreach (JobEntry deposit in deposits)

@@ -73,6 +73,9 @@ internal sealed class JobRunner(
         foreach (JobEntry entry in active) await TryAsync(entry, () => observer.ObserveAsync(entry, look, cancel));
         foreach (JobDoubt doubt in doubts) await TryAsync(doubt.Entry, () => observer.ResolveAsync(doubt, look, cancel));
         await observer.LookForStrangersAsync(look);
+        // What was mined since that look has paid for itself out of a balance that the look does not know of.
+        if (active.Where((entry, index) => !ReferenceEquals(entry.Job, before[index])).Any())
+            look = await chain.LookAsync(Math.Max(options.Confirmations, options.ConfirmationsLarger), cancel);
         offers.Begin(look);
 
         // By nonce, from the last: each lends its urgency to those that must be mined before it.

@@ -337,6 +337,7 @@ public sealed class StuckJobTests : IAsyncLifetime
         await bench.SetBalanceAsync(Ether + offered.GasCostMax * 10);
         await bench.SetBaseFeeAsync(100 * Gwei);
         await _anvil.MineAsync();
+        await JobBench.UntilAsync(deposit, job => job.Refusal == Refusal.InsufficientFunds);
 
         await bench.MineUntilAsync(dispute, job => !job.IsActive);
         Job cancelled = await bench.MineUntilAsync(deposit, job => !job.IsActive);
