@@ -12,8 +12,6 @@ public sealed class StuckJobTests : IAsyncLifetime
 {
     private const ulong Gwei = 1_000_000_000;
 
-    private static readonly UInt128 Ether = (UInt128)1_000_000_000 * Gwei;
-
     private AnvilFixture _anvil = null!;
 
     public async Task InitializeAsync() => _anvil = await AnvilFixture.StartAsync();
@@ -294,73 +292,6 @@ public sealed class StuckJobTests : IAsyncLifetime
 
         Assert.Equal(JobStatus.Done, done.Status);
         Assert.InRange(done.SpentWei, UInt128.One, reserve * Gwei);
-    }
-
-    /// <summary>The deposit has all the ether but what it was to pay for gas, and fees rise above that.</summary>
-    [Fact]
-    public async Task EtherOfAStuckDeposit_IsTakenBackForADispute()
-    {
-        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { FeeWeiMax = 5 * Gwei });
-        Channel rich = bench.NewChannel(), urgent = bench.NewChannel();
-        await bench.SetBaseFeeAsync(Gwei);
-        await _anvil.MineAsync();
-        JobEntry deposit = await bench.DepositAsync(rich, Ether);
-        JobAttempt offered = (await JobBench.UntilAsync(deposit, JobStatus.Sent)).Attempts[0];
-        await bench.SetBalanceAsync(Ether + offered.GasCostMax * 10);
-        await bench.SetBaseFeeAsync(50 * Gwei);
-        await _anvil.MineAsync();
-        await JobBench.UntilAsync(deposit, _ => deposit.Problem == Refusal.FeeTooHigh);
-
-        JobEntry dispute = await bench.DepositAsync(
-            urgent, 1_000, JobKind.Dispute, await _anvil.NowSecondsAsync() + 600, stake: 3 * Ether);
-        await bench.MineUntilAsync(dispute, job => !job.IsActive);
-        Job cancelled = await bench.MineUntilAsync(deposit, job => !job.IsActive);
-
-        Assert.Equal((JobStatus.Done, 1_000UL), (dispute.Job.Status, (ulong)await bench.PotAsync(urgent)));
-        Assert.Equal((JobStatus.Failed, Refusal.InsufficientFunds), (cancelled.Status, cancelled.Refusal));
-        Assert.Equal((UInt128.Zero, 2UL), (await bench.PotAsync(rich), await bench.NonceAsync()));
-    }
-
-    /// <summary>Both are sent when fees rise: the dispute cannot be mined before a deposit that can offer nothing more.</summary>
-    [Fact]
-    public async Task DepositThatCanOfferNoMore_AndHoldsUpADispute_IsCancelled()
-    {
-        await using JobBench bench = await JobBench.StartAsync(_anvil);
-        Channel rich = bench.NewChannel(), urgent = bench.NewChannel();
-        await bench.SetBaseFeeAsync(Gwei);
-        await _anvil.MineAsync();
-        JobEntry deposit = await bench.DepositAsync(rich, Ether);
-        JobAttempt offered = (await JobBench.UntilAsync(deposit, JobStatus.Sent)).Attempts[0];
-        JobEntry dispute = await bench.DepositAsync(
-            urgent, 1_000, JobKind.Dispute, await _anvil.NowSecondsAsync() + 600, stake: 3 * Ether);
-        await JobBench.UntilAsync(dispute, JobStatus.Sent);
-        await bench.SetBalanceAsync(Ether + offered.GasCostMax * 10);
-        await bench.SetBaseFeeAsync(100 * Gwei);
-        await _anvil.MineAsync();
-        await JobBench.UntilAsync(deposit, job => job.Refusal == Refusal.InsufficientFunds);
-
-        await bench.MineUntilAsync(dispute, job => !job.IsActive);
-        Job cancelled = await bench.MineUntilAsync(deposit, job => !job.IsActive);
-
-        Assert.Equal((JobStatus.Done, 1_000UL), (dispute.Job.Status, (ulong)await bench.PotAsync(urgent)));
-        Assert.Equal((JobStatus.Failed, Refusal.InsufficientFunds), (cancelled.Status, cancelled.Refusal));
-        Assert.Equal((UInt128.Zero, 2UL), (await bench.PotAsync(rich), await bench.NonceAsync()));
-    }
-
-    [Fact]
-    public async Task EtherOfADeposit_IsNotTakenBackForADisputeThatIsNotWorthItsGas()
-    {
-        await using JobBench bench = await JobBench.StartAsync(_anvil);
-        Channel rich = bench.NewChannel(), dust = bench.NewChannel();
-        JobEntry deposit = await bench.DepositAsync(rich, Ether);
-        JobAttempt offered = (await JobBench.UntilAsync(deposit, JobStatus.Sent)).Attempts[0];
-        await bench.SetBalanceAsync(Ether + offered.GasCostMax * 3 / 2);
-
-        JobEntry dispute = await bench.DepositAsync(dust, 1, JobKind.Dispute, await _anvil.NowSecondsAsync() + 600, stake: 1);
-        await JobBench.UntilAsync(dispute, _ => dispute.Problem == Refusal.InsufficientFunds);
-        await bench.MineUntilAsync(deposit, job => !job.IsActive);
-
-        Assert.Equal((JobStatus.Done, JobStatus.Waiting), (deposit.Job.Status, dispute.Job.Status));
     }
 
     [Fact]
