@@ -3,13 +3,6 @@ using Microsoft.Extensions.Logging;
 
 namespace ChannelNode.Engine;
 
-/// <summary>By which of its tags a chain says that a block stays.</summary>
-internal enum FinalityTag : byte
-{
-    Finalized = 0,
-    Safe = 1,
-}
-
 /// <summary>How the log's lines are written.</summary>
 internal enum LogFormat : byte
 {
