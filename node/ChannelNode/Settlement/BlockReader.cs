@@ -71,6 +71,11 @@ internal sealed class BlockReader(EthereumRpc rpc, Address contract)
             return null;
         }
 
+        catch (RefusalException tooLarge) when (RpcAnswerLimit.IsTooLarge(tooLarge))
+        {
+            return null; // Whoever fills a block with logs must not blind us: ours are few.
+        }
+
         // A machine that lags. Logs, which could be left out, are believed only where there are no receipts at all.
         if (receipts is null) throw Unsure($"no receipts of block {block.Number}, which it has shown");
         _hasGivenReceipts = true;

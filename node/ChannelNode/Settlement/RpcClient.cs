@@ -75,7 +75,7 @@ internal class RpcClient : IAsyncDisposable
 
     /// <summary>Logs are what grows: asked for again as they are they would end the next connection too.</summary>
     private static bool IsTooLarge(string method, RefusalException failure) =>
-        RpcAnswerLimit.IsTooLarge(failure) && method == "eth_getLogs";
+        RpcAnswerLimit.IsTooLarge(failure) && (method is "eth_getLogs" or "eth_getBlockReceipts");
 
     /// <summary>Makes sure that this connection announces new heads; false where that cannot be had.</summary>
     public async Task<bool> SubscribeHeadsAsync(CancellationToken cancel)
