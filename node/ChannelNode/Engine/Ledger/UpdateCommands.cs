@@ -25,7 +25,6 @@ internal sealed class TakeRefusal(
         turn.Counts.OffersRefused.Add(reason);
         if (slot.PeerRefusal == Refusal.None) log.UpdateRefused(slot.Channel.Id, sent, reason);
         (slot.PeerRefusal, slot.PeerRefusalUntilSeconds) = (reason, untilSeconds);
-        if (reason == Refusal.PaymentsMismatch) slot.EstablishedOn = null; // It stands elsewhere than was thought: it is asked again.
         turn.ApplyWaiting(slot); // Refused now: nothing of them was signed.
         if (slot.OfferAgainScheduled) return;
         slot.OfferAgainScheduled = true;
@@ -48,6 +47,7 @@ internal sealed class OfferAgain(ChannelSlot slot) : LedgerCommand
             return;
         }
 
+        if (slot.PeerRefusal == Refusal.PaymentsMismatch) slot.EstablishedOn = null; // It stands elsewhere than was thought: it is asked again.
         slot.ReofferAbove = slot.PeerHas;
         turn.Touch(slot, durable: false);
     }
