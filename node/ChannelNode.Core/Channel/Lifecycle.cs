@@ -256,6 +256,19 @@ public static class Lifecycle
     }
 
     /// <summary>
+    /// What of <see cref="AtStake"/> presenting the peer's newest update earns, even where the peer then presents our newest one: of what
+    /// was paid back to it nothing is earned, though it hides that until the last second.
+    /// </summary>
+    public static UInt128 WonAtLeast(Channel channel, in ChannelState state)
+    {
+        UInt128 stake = AtStake(channel, state);
+        if (channel.Terms.OneWay) return stake;
+        Pots end = state.OnChain.Present(channel.TheirSide, state.TheirSent, state.TheirReceived)
+            .Present(channel.OurSide, state.Sent, state.TheirSent);
+        return UInt128.Min(stake, end.PotOf(channel.OurSide));
+    }
+
+    /// <summary>
     /// Whether presenting the peer's newest update would raise the peer's recorded total. Not so when it is recorded,
     /// nor when the pot can pay no more of it (a deposit was reorged away): doing it again and again would only cost gas.
     /// </summary>

@@ -335,7 +335,7 @@ internal sealed record NodeOptions
     /// <summary>JSON over HTTP, gRPC-Web and webhooks.</summary>
     public ApplicationOptions Applications { get; init; } = new();
 
-    /// <summary>Largest answer of the RPC, in bytes. 1,048,576 to 1,073,741,824.</summary>
+    /// <summary>Largest answer of the RPC, in bytes. 16,777,216 to 1,073,741,824.</summary>
     public int RpcAnswerBytesMax { get; init; } = 64 * 1024 * 1024;
 
     /// <summary>Largest gRPC message. 2,097,152 to 67,108,864: all payments under way of a channel fit in one.</summary>

@@ -70,7 +70,6 @@ internal sealed class BlockReader(EthereumRpc rpc, Address contract)
             else if (_hasGivenReceipts) throw Unsure($"no receipts of block {block.Number}: {error.Message}");
             return null;
         }
-
         catch (RefusalException tooLarge) when (RpcAnswerLimit.IsTooLarge(tooLarge))
         {
             return null; // Whoever fills a block with logs must not blind us: ours are few.

@@ -21,7 +21,7 @@ namespace ChannelNode.Storage;
 /// short the call's operation                     1 - 17  gas paid, wei
 ///   20 to                                             1  refusal
 /// 1-17 value, wei                                  long  message
-///                                                        with flag 4: token of the stake (20), and its amount
+///                                                        with flag 4: token of the stake (20), its amount, what is won
 /// </code>
 /// Version 1 is the same without a stake.
 /// </summary>
@@ -74,6 +74,7 @@ internal static class JobRow
         if (job.Stake is not { } stake) return;
         row.Address(stake.Token);
         row.Amount(stake.Amount);
+        row.Amount(stake.Won);
     }
 
     private static void Write(ref RowWriter row, JobAttempt attempt)
@@ -131,7 +132,7 @@ internal static class JobRow
             SpentWei = row.Amount(),
             Refusal = (Refusal)row.Byte(),
             Message = Encoding.UTF8.GetString(row.LongBytes()),
-            Stake = (flags & HasStake) != 0 ? new Stake(row.Address(), row.Amount()) : null,
+            Stake = (flags & HasStake) != 0 ? new Stake(row.Address(), row.Amount(), row.Amount()) : null,
         };
         row.End();
         return job;

@@ -49,6 +49,67 @@ public sealed class StakeTests
         }
     }
 
+    /// <summary>The peer pays, is paid back, keeps silent about that, and closes with nothing: the dispute earns nothing.</summary>
+    [Theory]
+    [InlineData(0, 100, 100, 100, 0)]
+    [InlineData(0, 100, 100, 70, 30)]
+    [InlineData(50, 100, 100, 100, 50)]
+    [InlineData(200, 100, 100, 100, 100)]
+    public void WonAtLeast_IsWhatWasNotPaidBack(int ours, int theirs, int theirSent, int sent, int expected)
+    {
+        ChannelState state = Sample.Funded((UInt128)ours, (UInt128)theirs) with { TheirSent = (UInt128)theirSent, Sent = (UInt128)sent };
+
+        Assert.Equal((UInt128)expected, Lifecycle.WonAtLeast(Sample.Channel(), state));
+        Assert.InRange(Lifecycle.AtStake(Sample.Channel(), state), (UInt128)100, (UInt128)100);
+    }
+
+    /// <summary>All small cases: the peer answers by what is worst for us, nothing or any update of ours, with the dispute and without.</summary>
+    [Fact]
+    public void WhateverThePeerPresents_TheDisputeEarnsWhatIsWonAtLeast()
+    {
+        Channel channel = Sample.Channel();
+        int cases = 0;
+        for (uint all = 0; all < 4 * 4 * 6 * 6 * 6; all++)
+        {
+            (UInt128 ours, UInt128 theirs, UInt128 theirSent, UInt128 received, UInt128 sent) =
+                (all % 4, all / 4 % 4, all / 16 % 6, all / 96 % 6, all / 576);
+            if (theirSent > theirs + received || received > sent || sent > ours + theirSent) continue; // Never signed.
+            cases++;
+            ChannelState state = Sample.Funded(ours, theirs) with { TheirSent = theirSent, TheirReceived = received, Sent = sent };
+
+            UInt128 without = Worst(state.OnChain), with = Worst(state.OnChain.Present(Side.B, theirSent, received));
+
+            Assert.True(
+                with >= without + Lifecycle.WonAtLeast(channel, state),
+                $"{state.OnChain}, sent {theirSent}, received {received}, ours {sent}: {with} is left instead of {without}");
+
+            UInt128 Worst(Pots pots)
+            {
+                UInt128 worst = pots.PotA;
+                for (UInt128 said = 0; said <= sent; said++)
+                {
+                    // What we never signed: more than we had when so much was heard.
+                    for (UInt128 heard = said > ours ? said - ours : 0; heard <= theirSent; heard++)
+                        worst = UInt128.Min(worst, pots.Present(Side.A, said, heard).PotA);
+                }
+
+                return worst;
+            }
+        }
+
+        Assert.InRange(cases, 500, int.MaxValue);
+    }
+
+    [Fact]
+    public void StakeForAnother_WinsForSureOnlyInAOneWayChannel()
+    {
+        StoredChannel both = new(Sample.Channel(), Sample.Funded(0, 100) with { TheirSent = 60 });
+        StoredChannel oneWay = new(Sample.Channel(Side.B, oneWay: true), Sample.Funded(100, 0) with { TheirSent = 60 });
+
+        Assert.Equal(new Stake(both.Channel.Terms.Token, 60, 0), Stake.ForAnother(both));
+        Assert.Equal(new Stake(oneWay.Channel.Terms.Token, 60, 60), Stake.ForAnother(oneWay));
+    }
+
     [Fact]
     public void ClaimOfMuch_SharesItsGasWithNoneOfLittle()
     {

@@ -87,6 +87,41 @@ public sealed class MissingPaymentsTests
         Assert.Equal((Refusal.None, (UInt128)42), (rig.Slot.PeerRefusal, rig.Slot.PeerHas));
     }
 
+    /// <summary>An RPC told of a total that no block held, and the peer asks for what leads there: nobody has paid that.</summary>
+    [Theory]
+    [InlineData(16, "16")]
+    [InlineData(17, null)]
+    public async Task MoreThanClosesCanHaveCounted_IsNeverTold(int unpaid, string? told)
+    {
+        await using LedgerRig rig = new();
+        await PayAsync(rig, 30);
+        await rig.AnswerAsync(Acknowledged(30));
+        await ChangeAsync(rig, state => state with { Sent = 30 + (UInt128)unpaid, Acknowledged = 30 + (UInt128)unpaid });
+
+        OutgoingFrame frame = await ReestablishAsync(rig, received: 30);
+
+        Assert.Equal(told, frame.Updates.IsEmpty ? null : Amounts(frame));
+    }
+
+    /// <summary>Each offer is a list of up to 16,384 payments that are read, told and signed.</summary>
+    [Fact]
+    public async Task PeerThatRefusesAndAsksInTurn_IsOfferedWithGrowingDelays()
+    {
+        await using LedgerRig rig = new();
+        await PayAsync(rig, 30);
+        await rig.AnswerAsync(Acknowledged(30));
+        await ReestablishAsync(rig, received: 0);
+        int offers = 0;
+        for (int times = 0; times < 100; times++)
+        {
+            await rig.AnswerAsync(Refused(30, Refusal.PaymentsMismatch));
+            await rig.Session.ReceiveAsync(new PeerMessage.Reestablish(Sample.Id, 0, 0), CancellationToken.None);
+            if (!(await rig.SaidAsync()).Updates.IsEmpty) offers++;
+        }
+
+        Assert.InRange(offers, 0, 20);
+    }
+
     private static async Task PayAsync(LedgerRig rig, UInt128 amount)
     {
         await rig.Ledger.EnqueueAsync(new NotedPayment(rig.Slot, amount, "", _ => { }), CancellationToken.None);

@@ -65,6 +65,28 @@ public sealed class RpcAnswerLimitTests(AnvilFixture anvil)
         Assert.InRange(endless.EndlessAnswers, 3, int.MaxValue);
     }
 
+    /// <summary>Anybody can fill a block with logs: the contract's own are few, and asked for by the block's hash.</summary>
+    [Theory]
+    [InlineData("http")]
+    [InlineData("ws")]
+    public async Task Follow_WhereTheReceiptsOfABlockHaveNoEnd_ReadsItsLogsInstead(string transport)
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "http");
+        Channel channel = bench.NewChannel();
+        ulong first = await anvil.HeadAsync();
+        await bench.Alice.DepositAsync(channel, Side.A, 7, null, default);
+        await anvil.MineAsync(3);
+        using EndlessRpc endless = new(anvil.HttpUrl, transport, (method, _) => method == "eth_getBlockReceipts" ? "[]" : null);
+        await using RpcClient client = new(endless.Url, TimeProvider.System, NullLogger.Instance, BytesMax);
+        ChainFollower follower = new(
+            new EthereumRpc(client), bench.Contract, first, 128, TimeSpan.FromMilliseconds(50), TimeProvider.System, NullLogger.Instance);
+
+        await foreach (ChainBatch batch in follower.FollowAsync([], TestChain.Limit))
+            if (batch.Events.OfType<ChainEvent.Deposited>().Any(it => it.Channel == channel.Id)) break;
+
+        Assert.InRange(endless.EndlessAnswers, 1, int.MaxValue);
+    }
+
     private static bool IsTooWide(string method, System.Text.Json.JsonElement parameters)
     {
         if (method != "eth_getLogs" || !parameters[0].TryGetProperty("fromBlock", out System.Text.Json.JsonElement from)) return false;

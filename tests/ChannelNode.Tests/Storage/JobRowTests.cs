@@ -29,14 +29,14 @@ public sealed class JobRowTests
             SpentWei = 11,
             Refusal = Refusal.WindowClosed,
             Message = "é",
-            Stake = new Stake(StoreFolder.AddressOf(0x71), 0x0203),
+            Stake = new Stake(StoreFolder.AddressOf(0x71), 0x0203, 0x0102),
         };
         string hex = "02" + "04" + "03" + "07" + "0000000000000001" + "0000000000000002" + "0000000000000003"
             + "03642f31" + "00000001" + Repeat("ee", 32) + "026f70" + Repeat("c0", 20) + "020102" + "00000002da7a"
             + Repeat("70", 20) + "0107" + "0000000000000004"
             + "00000001" + "01" + "0000000000000004" + Repeat("aa", 32) + "020200" + "0101" + "0000000000000005" + "0000000000000006"
             + "0000000102" + Repeat("aa", 32) + "0000000000000008" + "000000000000000a" + "010b" + "24" + "00000002c3a9"
-            + Repeat("71", 20) + "020203";
+            + Repeat("71", 20) + "020203" + "020102";
         var row = new RowWriter(new byte[JobRow.SizeMax(job)]);
         JobRow.Write(ref row, job);
         Assert.Equal(hex, Convert.ToHexStringLower(row.Row));
@@ -49,7 +49,7 @@ public sealed class JobRowTests
         Assert.Equal(job.Call.Data.ToArray(), read.Call.Data.ToArray());
 
         // As programs wrote it that knew no stakes.
-        Job old = JobRow.Read(9, Convert.FromHexString("01" + hex[2..6] + "03" + hex[8..^46]));
+        Job old = JobRow.Read(9, Convert.FromHexString("01" + hex[2..6] + "03" + hex[8..^52]));
         Assert.Equal(read with { Stake = null, Channels = old.Channels, Call = old.Call, Attempts = old.Attempts, Raw = old.Raw }, old);
         Assert.Throws<StoreException>(() => JobRow.Read(9, Convert.FromHexString("01" + hex[2..])));
     }

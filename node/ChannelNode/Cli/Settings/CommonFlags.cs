@@ -81,7 +81,7 @@ internal sealed class CommonFlags
         "--message-bytes-max", "Bytes of the largest gRPC message", 2_097_152, 67_108_864, Defaults.MessageBytesMax);
 
     private readonly Option<int> _rpcAnswerBytesMax = Fields.Number(
-        "--rpc-answer-bytes-max", "Bytes of the largest answer of the RPC; ranges of logs above it are asked for in parts", 1_048_576,
+        "--rpc-answer-bytes-max", "Bytes of the largest answer of the RPC; ranges of logs above it are asked for in parts", 16_777_216,
         1_073_741_824, Defaults.RpcAnswerBytesMax);
 
     private readonly SeeingFlags _seeing = new();

@@ -16,6 +16,9 @@ internal sealed class RestoredHold
     /// </summary>
     public const ulong SkewSecondsMax = 300;
 
+    /// <summary>What a block says of its time is believed up to the year 2106: an RPC may say anything.</summary>
+    private const ulong ChainSecondsMax = uint.MaxValue;
+
     private readonly int _number;
     private volatile Restoration? _newest;
     private volatile bool _isOn;
@@ -48,7 +51,7 @@ internal sealed class RestoredHold
     {
         if (!WaitsForTheChain) return;
         ulong restored = (ulong)_newest!.RestoredAtMs / 1_000;
-        ulong until = Math.Max(restored, chainSeconds) + ChannelAgreements.CloseDeadlineSecondsMax + SkewSecondsMax;
+        ulong until = Math.Max(restored, Math.Min(chainSeconds, ChainSecondsMax)) + ChannelAgreements.CloseDeadlineSecondsMax + SkewSecondsMax;
         Put(turn, _newest with { HeldUntilSeconds = until });
     }
 

@@ -192,7 +192,7 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     public bool IsIdle =>
         !Touched && !AcknowledgementDue && !OfferAgainScheduled && !CloseProposed && ReofferAbove is null
         && Working.Sent == Working.Acknowledged && InFlight.IsEmpty && Waiting.Count == 0 && New.Count == 0
-        && PeerRefusal == Refusal.None && ClaimedByPeer <= Working.Sent && !Pending.HasFlag(Pending.Close)
+        && PeerRefusal == Refusal.None && (MissesAbove is null || Link is null) && ClaimedByPeer <= Working.Sent && !Pending.HasFlag(Pending.Close)
         && (AskedOn is null || AskedOn == EstablishedOn || AskedOn != Link);
 
     /// <summary>The peer takes our updates again.</summary>

@@ -17,7 +17,7 @@ internal sealed class ChainOrders(IChain chain, ISignatureScheme scheme)
         (Channel channel, ChannelState state) = (stored.Channel, stored.State);
         BalanceUpdate theirs = new(channel.Id, state.TheirSent, state.TheirReceived);
         Signature signature = scheme.Presentable(theirs, state.TheirSignature, channel.Theirs.Signer);
-        return Dispute(stored, theirs, chain.Dispute(channel, theirs, signature), whose: "");
+        return Dispute(stored, theirs, chain.Dispute(channel, theirs, signature), Stake.In(stored), whose: "");
     }
 
     /// <summary>Presents it for the guarded side, by its consent.</summary>
@@ -27,15 +27,15 @@ internal sealed class ChainOrders(IChain chain, ISignatureScheme scheme)
         Signature signature = scheme.Presentable(guarded.Update, guarded.Signature, channel.Theirs.Signer);
         Signature consent = scheme.PresentableConsent(guarded.Update, guarded.Consent, channel.Ours.Signer);
         ChainCall call = chain.DisputeFor(channel, guarded.Update, signature, consent);
-        return Dispute(stored, guarded.Update, call, whose: $"/for-{channel.OurSide}");
+        return Dispute(stored, guarded.Update, call, Stake.ForAnother(stored), whose: $"/for-{channel.OurSide}");
     }
 
-    private static JobOrder Dispute(StoredChannel stored, in BalanceUpdate update, ChainCall call, string whose)
+    private static JobOrder Dispute(StoredChannel stored, in BalanceUpdate update, ChainCall call, Stake stake, string whose)
     {
         ulong closesAt = stored.State.OnChain.ClosesAtSeconds;
         return new JobOrder(
             JobKind.Dispute, $"dispute/{update.Channel}/{closesAt}/{update.Sent}/{update.Received}{whose}",
-            [update.Channel], call, closesAt, Stake: Stake.In(stored));
+            [update.Channel], call, closesAt, Stake: stake);
     }
 
     public JobOrder Settle(Channel channel, in ChannelState state) => new(

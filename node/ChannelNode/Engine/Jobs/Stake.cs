@@ -6,17 +6,40 @@ namespace ChannelNode.Engine;
 /// What is lost where a dispute, or a claim on a closing channel, is not mined in time: smallest units of a token, at most
 /// 2^112 - 1; the zero address is ether.
 /// </summary>
-internal readonly record struct Stake(Address Token, UInt128 Amount)
+/// <param name="Amount">What is lost at most. It may have been paid back since, which the peer shows, or not, at the last second.</param>
+/// <param name="Won">What of that is earned whatever the peer shows: only this pays for gas.</param>
+internal readonly record struct Stake(Address Token, UInt128 Amount, UInt128 Won)
 {
-    public static Stake In(StoredChannel closing) =>
-        new(closing.Channel.Terms.Token, Lifecycle.AtStake(closing.Channel, closing.State));
+    /// <summary>All of it is won.</summary>
+    public Stake(Address token, UInt128 amount)
+        : this(token, amount, amount)
+    {
+    }
+
+    public static Stake In(StoredChannel closing) => new(
+        closing.Channel.Terms.Token,
+        Lifecycle.AtStake(closing.Channel, closing.State),
+        Lifecycle.WonAtLeast(closing.Channel, closing.State));
+
+    /// <summary>For another side, of whose own updates only that knows: what it paid back is not known here.</summary>
+    public static Stake ForAnother(StoredChannel closing)
+    {
+        Stake stake = In(closing);
+        return closing.Channel.Terms.OneWay ? stake : stake with { Won = UInt128.Zero };
+    }
 
     /// <summary>Of channels with one token.</summary>
     public static Stake In(IReadOnlyList<StoredChannel> closing)
     {
-        UInt128 sum = UInt128.Zero;
-        foreach (StoredChannel stored in closing) sum += In(stored).Amount;
-        return new Stake(closing[0].Channel.Terms.Token, UInt128.Min(sum, Amounts.Max));
+        UInt128 sum = UInt128.Zero, won = UInt128.Zero;
+        foreach (StoredChannel stored in closing)
+        {
+            Stake one = In(stored);
+            sum += one.Amount;
+            won += one.Won;
+        }
+
+        return new Stake(closing[0].Channel.Terms.Token, UInt128.Min(sum, Amounts.Max), UInt128.Min(won, Amounts.Max));
     }
 }
 
@@ -41,12 +64,13 @@ internal sealed class StakeWorth(IReadOnlyList<TokenRate> rates, bool areOurs)
     private readonly Dictionary<Address, UInt128> _unitsPerEther = rates.ToDictionary(rate => rate.Token, rate => rate.UnitsPerEther);
 
     /// <summary>Null where nobody knows: a token without a rate, or a job of an older program.</summary>
-    public UInt128? InWei(Stake? stake)
+    public UInt128? InWei(Stake? stake) => stake is { } known ? InWei(known.Token, known.Amount) : null;
+
+    private UInt128? InWei(Address token, UInt128 amount)
     {
-        if (stake is not { } known) return null;
-        if (known.Token.IsZero) return known.Amount;
-        if (!_unitsPerEther.TryGetValue(known.Token, out UInt128 units)) return areOurs ? null : UInt128.Zero;
-        (UInt128 whole, UInt128 rest) = UInt128.DivRem(known.Amount, units);
+        if (token.IsZero) return amount;
+        if (!_unitsPerEther.TryGetValue(token, out UInt128 units)) return areOurs ? null : UInt128.Zero;
+        (UInt128 whole, UInt128 rest) = UInt128.DivRem(amount, units);
         if (whole >= Amounts.Max / WeiPerEther) return Amounts.Max;
         // A rest that would not fit is of a rate so large that its last digits are worth less than a wei.
         UInt128 scaled = rest <= UInt128.MaxValue / WeiPerEther ? rest * WeiPerEther / units : rest / (units / WeiPerEther);
@@ -54,10 +78,11 @@ internal sealed class StakeWorth(IReadOnlyList<TokenRate> rates, bool areOurs)
     }
 
     /// <summary>
-    /// Wei of gas that what is at stake pays for by itself. Within that a dispute is never a loss, so no budget needs to
+    /// Wei of gas that what is won pays for by itself. Within that a dispute is never a loss, so no budget needs to
     /// count it, however many there are.
     /// </summary>
-    public UInt128 PaysFor(Stake? stake) => areOurs ? (InWei(stake) ?? UInt128.Zero) / OwnPart : UInt128.Zero;
+    public UInt128 PaysFor(Stake? stake) =>
+        areOurs && stake is { } known ? (InWei(known.Token, known.Won) ?? UInt128.Zero) / OwnPart : UInt128.Zero;
 
     /// <summary>Whether it is known to be about less than what it costs.</summary>
     /// <param name="cost">Wei.</param>

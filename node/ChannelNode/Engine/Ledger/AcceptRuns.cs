@@ -54,6 +54,7 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
         }
 
         slot.Working = next;
+        slot.MissesAbove = null;
         if (slot.PeerRefusal != Refusal.None && next.Acknowledged == next.Sent) slot.ClearRefusal();
         turn.Touch(slot, durable: false);
     }

@@ -13,6 +13,9 @@ internal sealed class TakeRefusal(
     private const int DelayMsMin = 50;
     private const int DelayMsMax = 10_000;
 
+    /// <summary>Where the peer takes nothing before a time that it has told; when that has come it asks by itself.</summary>
+    private const int HeldDelayMsMax = 60_000;
+
     internal override void Apply(LedgerTurn turn)
     {
         if (reason == Refusal.UnknownChannel && slot.AskedOn is { } asked && !slot.IsEstablished)
@@ -28,7 +31,8 @@ internal sealed class TakeRefusal(
         turn.ApplyWaiting(slot); // Refused now: nothing of them was signed.
         if (slot.OfferAgainScheduled) return;
         slot.OfferAgainScheduled = true;
-        offerAgainIn(Math.Min(DelayMsMin << Math.Min(slot.RefusalsInARow++, 10), DelayMsMax));
+        int delayMsMax = reason == Refusal.RestoredHeld ? HeldDelayMsMax : DelayMsMax;
+        offerAgainIn(Math.Min(DelayMsMin << Math.Min(slot.RefusalsInARow++, 11), delayMsMax));
     }
 
     internal override void Abandon(Exception error) { }

@@ -128,6 +128,14 @@ public sealed class GasBudgetTests
         Assert.InRange(huge, (UInt128)999_999_999_999_999_000, (UInt128)1_000_000_000_000_001_000);
     }
 
+    [Fact]
+    public void WhatMayHaveBeenPaidBack_PaysForNoGas()
+    {
+        Stake stake = new(Address.Zero, 4_000, Won: 800);
+
+        Assert.Equal(((UInt128)4_000, (UInt128)200), (_worth.InWei(stake)!.Value, _worth.PaysFor(stake)));
+    }
+
     /// <summary>They may be on both sides of a channel: it would cost them nothing to have much at stake.</summary>
     [Fact]
     public void StrangersStakes_PayForNothing_AndTheirTokensAreWorthNothing()
