@@ -34,9 +34,9 @@ public sealed class ConnectionLimitTests(AnvilFixture anvil) : IAsyncLifetime
         Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         _sockets.Add(socket);
         socket.Bind(new IPEndPoint(IPAddress.Parse(from), 0));
-        await socket.ConnectAsync(IPAddress.Loopback, new Uri(_node.PeerUrl).Port);
         try
         {
+            await socket.ConnectAsync(IPAddress.Loopback, new Uri(_node.PeerUrl).Port);
             await socket.SendAsync("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0"u8.ToArray());
             return (socket, await socket.ReceiveAsync(new byte[9]).WaitAsync(TestChain.Limit) > 0);
         }
