@@ -188,7 +188,7 @@ internal sealed class ChannelWorld
         place.Checked.Clear();
         place.Words.AssertKept(life.StateOf, life.Store);
         place.Journal.Returns(life.Store);
-        life.Machine.Watcher = (place.Journal.Gives, () => place.Journal.Takes(life.Book));
+        life.Machine.Watcher = (batch => place.Journal.Gives(batch, life.Book), () => place.Journal.Takes(life.Book));
         Carefully(place, life.Start);
     }
 

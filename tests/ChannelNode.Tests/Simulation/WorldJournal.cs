@@ -22,7 +22,17 @@ internal sealed class WorldJournal(string name)
     private int _compared;
     private ulong _cursor;
 
-    public void Gives(ChainBatch batch) => _given = batch;
+    public void Gives(ChainBatch batch, ChannelBook book)
+    {
+        _given = batch;
+
+        // Where the contract cannot be asked, their deposits are left out, for the other event tells all.
+        foreach (var events in batch.Events.GroupBy(what => what.Channel))
+        {
+            if (book.Unfunded.IsUnasked(events.Key) && events.First() is ChainEvent.Deposited && events.Any(what => what is not ChainEvent.Deposited))
+                _late.Add(events.Key);
+        }
+    }
 
     /// <summary>The move that was given is in the node's memory.</summary>
     public void Takes(ChannelBook book)
