@@ -322,7 +322,10 @@ internal sealed class NodeHost : Host
         if (tokensRequired || metricsAsk) await AdminToken.WriteAsync(tokens, options.DataDirectory, logs.CreateLogger<AccessTokenBook>(), cancel);
         ApiAccess access = new(tokens, options, TimeProvider.System, tokensRequired);
         DoorServer peerDoor = Own(await DoorServer.OpenAsync(
-            Plan("peers", new DoorPlan("--peer-listen", peers, options.PeerTls ? tls : null, options.PeerConnectionsMax)),
+            Plan("peers", new DoorPlan("--peer-listen", peers, options.PeerTls ? tls : null, options.PeerConnectionsMax)
+            {
+                StreamsPerConnectionMax = DoorPlan.StreamsOfPeersMax,
+            }),
             options, Node.View, Node.Drain, logs, access: null, AddParts, app => app.MapGrpcService<PeerGrpcService>()));
         DoorServer apiDoor = Own(await DoorServer.OpenAsync(
             Plan("api", new DoorPlan("--api-listen", api, options.ApiTls ? tls : null, options.ApiConnectionsMax)),

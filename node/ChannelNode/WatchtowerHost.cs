@@ -45,6 +45,7 @@ internal sealed class WatchtowerHost : Host
             new DoorPlan("--listen", door, tls, node.PeerConnectionsMax)
             {
                 ConnectionsPerAddressMax = node.ConnectionsPerAddressMax,
+                StreamsPerConnectionMax = DoorPlan.StreamsOfPeersMax,
                 Counts = Tower.Overview.Doors.Add("nodes"),
             }, node, Tower.View, new Drain(), logs, access: null,
             services => services.AddSingleton(Tower).AddSingleton(identity)

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using ChannelNode.Engine;
 using ChannelNode.Signing;
+using Grpc.Net.Client;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
 
@@ -84,6 +85,23 @@ public sealed class ConnectionLimitTests(AnvilFixture anvil) : IAsyncLifetime
         for (int look = 0; look < 200 && Counts.Open() == 9; look++) await Task.Delay(25);
         Assert.True((await ConnectAsync("127.0.0.2")).HasPlace);
         foreach (RawPeer peer in peers) await peer.DisposeAsync();
+    }
+
+    /// <summary>Calls that nobody has admitted are none: a handshake that never comes, here.</summary>
+    [Fact]
+    public async Task WhereEveryPlaceIsTaken_WhoOnlyKnocksMakesRoom()
+    {
+        _node = await TestNode.StartAsync(_chain, options => options with { PeerConnectionsMax = 2 });
+        using GrpcChannel one = GrpcChannel.ForAddress(_node.PeerUrl), other = GrpcChannel.ForAddress(_node.PeerUrl);
+        using var silent = new Wire.PeerService.PeerServiceClient(one).Exchange();
+        using var mute = new Wire.PeerService.PeerServiceClient(other).Exchange();
+        for (int look = 0; look < 400 && Counts.Open() < 2; look++) await Task.Delay(25);
+
+        await Task.Delay(1_200);
+        await using RawPeer late = NewPeer();
+        await late.ConnectAsync();
+
+        Assert.Equal((1, 2), (Counts.UnusedEnded, Counts.Open()));
     }
 
     [Fact]

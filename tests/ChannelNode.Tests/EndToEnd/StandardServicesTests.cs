@@ -23,6 +23,9 @@ public sealed class StandardServicesTests(AnvilFixture anvil)
         }
 
         using GrpcChannel peers = GrpcChannel.ForAddress(node.PeerUrl);
+        using var watch = new Health.HealthClient(peers).Watch(new HealthCheckRequest());
+        RpcException endless = await Assert.ThrowsAsync<RpcException>(() => watch.ResponseStream.MoveNext(TestChain.Limit));
+        Assert.Equal((StatusCode.Unimplemented, "here health is to be asked for by Check"), (endless.StatusCode, endless.Status.Detail));
         RpcException error = await Assert.ThrowsAsync<RpcException>(
             async () => await new Proto.V1.NodeService.NodeServiceClient(peers).GetInfoAsync(new Proto.V1.GetInfoRequest()));
         Assert.Equal(StatusCode.Unimplemented, error.StatusCode);

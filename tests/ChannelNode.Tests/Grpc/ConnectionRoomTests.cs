@@ -36,6 +36,23 @@ public sealed class ConnectionRoomTests
         Assert.Null(Enter(room, "192.0.2.1"));
     }
 
+    /// <summary>Behind one address there may be many; who holds places there without a call keeps nobody out.</summary>
+    [Fact]
+    public void AddressThatIsFull_MakesRoomForItself_FromWhoHasBeenWithoutACallForLongest()
+    {
+        ConnectionRoom room = New(100, 2);
+        ConnectionRoom.Place calls = Enter(room, "192.0.2.1")!;
+        calls.Begin();
+        Assert.NotNull(Enter(room, "192.0.2.2"));
+        Assert.NotNull(Enter(room, "192.0.2.1"));
+        Assert.Null(Enter(room, "192.0.2.1"));
+
+        _time.Advance(1_000);
+        Assert.NotNull(Enter(room, "192.0.2.1"));
+        Assert.Null(Enter(room, "192.0.2.1"));
+        Assert.Equal((1, 2, 3), (_counts.UnusedEnded, _counts.RefusedOfAddress, room.Open));
+    }
+
     [Theory]
     [InlineData("2001:db8::1", "2001:db8::ffff:1", true)]
     [InlineData("2001:db8:0:0:8000::1", "2001:db8::2", true)]

@@ -46,6 +46,7 @@ internal sealed class AccessInterceptor(ApiAccess access) : Interceptor
         (Scopes scope, string method) = MethodScopes.Of(context.Method);
         Caller caller = access.Admit(context.GetHttpContext(), scope, method);
         caller.Attach(context);
+        ConnectionRoom.Use(context.GetHttpContext());
         return caller;
     }
 

@@ -78,7 +78,7 @@ internal sealed class CallAllowance(TimeProvider time, uint perSecondMax, uint o
     private static string Text(uint number) => number.ToString(CultureInfo.InvariantCulture);
 }
 
-/// <summary>One allowance for each address; those that are idle are forgotten when there are many.</summary>
+/// <summary>One allowance for each address, of IPv6 each network of 64 bits; those that are idle are forgotten when there are many.</summary>
 internal sealed class AddressAllowances(TimeProvider time, uint perSecondMax, uint openMax, int addressesMax = 16_384)
 {
     private readonly ConcurrentDictionary<IPAddress, CallAllowance> _known = [];
@@ -88,7 +88,7 @@ internal sealed class AddressAllowances(TimeProvider time, uint perSecondMax, ui
 
     public CallAllowance Of(IPAddress address)
     {
-        if (address.IsIPv4MappedToIPv6) address = address.MapToIPv4();
+        address = ConnectionRoom.NetworkOf(address) ?? IPAddress.Loopback;
         if (_known.TryGetValue(address, out CallAllowance? allowance)) return allowance;
         if (_known.Count >= addressesMax) Forget();
         return _known.Count >= addressesMax

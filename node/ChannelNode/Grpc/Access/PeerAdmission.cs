@@ -41,7 +41,7 @@ internal sealed class PeerAdmission
     /// <summary>Throws by name what speaks against one more call.</summary>
     public Seat Enter(IPAddress? from)
     {
-        IPAddress address = from ?? IPAddress.Loopback;
+        IPAddress address = (from is null ? null : ConnectionRoom.NetworkOf(from)) ?? IPAddress.Loopback;
         _knocking.Of(address).Pass($"{address}");
         Seat seat = new(this, address);
         Seat? leaving = null;

@@ -48,20 +48,29 @@ internal sealed class ConnectionRoom(int max, int perAddressMax, TimeProvider ti
         await next(connection);
     };
 
-    /// <summary>The calls' part: a connection with one is in use.</summary>
+    /// <summary>The calls' part, before everything else that is done with one: ends what <see cref="Use"/> begins.</summary>
     public static async Task CountAsync(HttpContext http, RequestDelegate next)
     {
-        Place? place = http.Features.Get<IConnectionItemsFeature>()?.Items.TryGetValue(typeof(Place), out object? found) == true
-            ? (Place)found! : null;
-        place?.Begin();
         try
         {
             await next(http);
         }
         finally
         {
-            place?.End();
+            if (http.Items.TryGetValue(typeof(Place), out object? used)) ((Place)used!).End();
         }
+    }
+
+    /// <summary>
+    /// The call is admitted: while it lasts, its connection is in use. Whoever only knocks, is refused, or never says all of what he asks
+    /// uses none, however often.
+    /// </summary>
+    public static void Use(HttpContext http)
+    {
+        if (http.Items.ContainsKey(typeof(Place))) return;
+        if (http.Features.Get<IConnectionItemsFeature>()?.Items.TryGetValue(typeof(Place), out object? found) != true) return;
+        ((Place)found!).Begin();
+        http.Items[typeof(Place)] = found;
     }
 
     /// <summary>Null where there is no place for the connection; <paramref name="end"/> is called when its place is needed.</summary>
@@ -72,14 +81,17 @@ internal sealed class ConnectionRoom(int max, int perAddressMax, TimeProvider ti
         Place place = new(this, network, end);
         lock (_lock)
         {
-            int ofAddress = network is null ? 0 : _byAddress.GetValueOrDefault(network);
-            if (ofAddress >= perAddressMax)
+            if (network is not null && _byAddress.GetValueOrDefault(network) >= perAddressMax)
             {
-                counts.RefuseOfAddress();
-                return null;
+                leaving = TakeUnused(OldestOf(network), PatienceWhenFull);
+                if (leaving is null)
+                {
+                    counts.RefuseOfAddress();
+                    return null;
+                }
             }
 
-            if (_open >= max - max / 4) leaving = TakeUnused(_open >= max ? PatienceWhenFull : PatienceWhenShort);
+            if (_open >= max - max / 4) leaving ??= TakeUnused(_unused.First?.Value, _open >= max ? PatienceWhenFull : PatienceWhenShort);
             if (_open >= max)
             {
                 counts.RefuseOfAll();
@@ -87,7 +99,7 @@ internal sealed class ConnectionRoom(int max, int perAddressMax, TimeProvider ti
             }
 
             _open++;
-            if (network is not null) _byAddress[network] = ofAddress + 1;
+            if (network is not null) _byAddress[network] = _byAddress.GetValueOrDefault(network) + 1;
             place.Rest(_unused, time.GetTimestamp());
         }
 
@@ -96,9 +108,17 @@ internal sealed class ConnectionRoom(int max, int perAddressMax, TimeProvider ti
     }
 
     /// <summary>Under the lock.</summary>
-    private Place? TakeUnused(TimeSpan patience)
+    private Place? OldestOf(IPAddress network)
     {
-        if (_unused.First?.Value is not { } oldest || time.GetElapsedTime(oldest.Since) < patience) return null;
+        foreach (Place place in _unused)
+            if (network.Equals(place.Network)) return place;
+        return null;
+    }
+
+    /// <summary>Under the lock.</summary>
+    private Place? TakeUnused(Place? oldest, TimeSpan patience)
+    {
+        if (oldest is null || time.GetElapsedTime(oldest.Since) < patience) return null;
         Remove(oldest);
         counts.EndUnused();
         return oldest;
@@ -120,9 +140,11 @@ internal sealed class ConnectionRoom(int max, int perAddressMax, TimeProvider ti
     private static readonly ConnectionAbortedException Ended = new("there is no place for the connection");
 
     /// <summary>Whom a connection counts for; null for this machine itself.</summary>
-    public static IPAddress? NetworkOf(EndPoint? from)
+    public static IPAddress? NetworkOf(EndPoint? from) => from is IPEndPoint { Address: { } address } ? NetworkOf(address) : null;
+
+    /// <summary>The same, of an address.</summary>
+    public static IPAddress? NetworkOf(IPAddress address)
     {
-        if (from is not IPEndPoint { Address: { } address }) return null;
         if (address.IsIPv4MappedToIPv6) address = address.MapToIPv4();
         if (address.Equals(IPAddress.Loopback) || address.Equals(IPAddress.IPv6Loopback)) return null;
         if (address.AddressFamily != System.Net.Sockets.AddressFamily.InterNetworkV6) return address;

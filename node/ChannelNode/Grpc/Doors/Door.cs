@@ -22,6 +22,12 @@ internal sealed record DoorPlan(string Flag, DoorAddress Address, TlsCertificate
     /// <summary>Of one address at a time; those beyond it are closed at once.</summary>
     public int ConnectionsPerAddressMax { get; init; } = int.MaxValue;
 
+    /// <summary>What a peer's connection needs is one.</summary>
+    public const int StreamsOfPeersMax = 8;
+
+    /// <summary>Calls of one connection at a time.</summary>
+    public int StreamsPerConnectionMax { get; init; } = 128;
+
     /// <summary>What became of connections.</summary>
     public DoorCounts Counts { get; init; } = new("");
 
@@ -32,7 +38,6 @@ internal sealed record DoorPlan(string Flag, DoorAddress Address, TlsCertificate
 /// <summary>How connections are served.</summary>
 internal static class Door
 {
-    private const int StreamsPerConnectionMax = 128;
     private const int HeadersMax = 64;
     private const int HeaderBytesMax = 16 * 1024;
 
@@ -83,7 +88,7 @@ internal static class Door
         limits.MaxRequestHeaderCount = HeadersMax;
         limits.MaxRequestHeadersTotalSize = HeaderBytesMax;
         limits.Http2.MaxRequestHeaderFieldSize = HeaderBytesMax;
-        limits.Http2.MaxStreamsPerConnection = StreamsPerConnectionMax;
+        limits.Http2.MaxStreamsPerConnection = plan.StreamsPerConnectionMax;
         limits.Http2.KeepAlivePingDelay = KeepAlive;
         limits.Http2.KeepAlivePingTimeout = KeepAlive;
         limits.Http2.InitialStreamWindowSize = 1024 * 1024;

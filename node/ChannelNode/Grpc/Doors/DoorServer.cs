@@ -1,6 +1,8 @@
+using System.Globalization;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using Grpc.AspNetCore.Server;
+using Grpc.Core;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -49,6 +51,7 @@ internal sealed class DoorServer : IAsyncDisposable
 
         WebApplication app = builder.Build();
         app.Use(ConnectionRoom.CountAsync);
+        if (access is null) app.Use(RefuseToBeWatchedAsync);
         if (access is not null && !plan.IsWeb) GuardTheRest(app, access);
         map(app);
         app.MapGrpcHealthChecksService();
@@ -74,6 +77,16 @@ internal sealed class DoorServer : IAsyncDisposable
         }
     }
 
+    /// <summary>Strangers may ask once for a door's health. To watch it has no end, and proves nothing of who does.</summary>
+    private static Task RefuseToBeWatchedAsync(HttpContext http, RequestDelegate next)
+    {
+        if (http.Request.Path != "/grpc.health.v1.Health/Watch") return next(http);
+        http.Response.ContentType = "application/grpc";
+        http.Response.Headers["grpc-status"] = ((int)StatusCode.Unimplemented).ToString(CultureInfo.InvariantCulture);
+        http.Response.Headers["grpc-message"] = "here health is to be asked for by Check";
+        return Task.CompletedTask;
+    }
+
     /// <summary>Whatever else is asked of the API's door, known or not, has the same guard: it needs the scope to read.</summary>
     public static void GuardTheRest(WebApplication app, ApiAccess access) => app.Use(async (http, next) =>
     {
@@ -86,6 +99,7 @@ internal sealed class DoorServer : IAsyncDisposable
         try
         {
             using Caller caller = access.Admit(http, Scopes.Read, http.Request.Path);
+            ConnectionRoom.Use(http);
             await next(http);
         }
         catch (RefusalException refusal) when (!http.Response.HasStarted)

@@ -18,7 +18,8 @@ internal sealed class MetricsDoor(NodeOptions options, TlsCertificate? tls, Acce
     public void Configure(ListenOptions listen)
     {
         DoorCounts counts = doors.Add("metrics");
-        ConnectionRoom room = new(ConnectionsMax, options.ConnectionsPerAddressMax, TimeProvider.System, counts);
+        int perAddressMax = Math.Min(options.ConnectionsPerAddressMax, ConnectionsMax / 4);
+        ConnectionRoom room = new(ConnectionsMax, perAddressMax, TimeProvider.System, counts);
         counts.Open = () => room.Open;
         ((IConnectionBuilder)listen).Use(room.Limit);
         listen.Protocols = HttpProtocols.Http1;
@@ -29,5 +30,10 @@ internal sealed class MetricsDoor(NodeOptions options, TlsCertificate? tls, Acce
     {
         app.Use(ConnectionRoom.CountAsync);
         if (!_isLocal || options.AccessTokenRequired) DoorServer.GuardTheRest(app, _access);
+        else app.Use(async (http, next) =>
+        {
+            ConnectionRoom.Use(http);
+            await next(http);
+        });
     }
 }

@@ -1,3 +1,4 @@
+using ChannelNode.Core;
 using ChannelNode.Engine;
 using Grpc.Core;
 
@@ -17,7 +18,7 @@ internal sealed class PeerGrpcService(Node node, NodeIdentity identity, PeerAdmi
         PeerTransport transport = new(node, identity, SessionTls.OfCalled(http), requestStream, responseStream);
         try
         {
-            PeerSession session = await transport.HandshakeAsync(null, seat.BeginSession, until.Token);
+            PeerSession session = await transport.HandshakeAsync(null, Begin, until.Token);
             using CancellationTokenRegistration leaving = seat.Ended.UnsafeRegister(
                 static link => ((PeerLink)link!).End("its place was needed"), session.Link);
             await transport.RunAsync(session, until.Token);
@@ -28,5 +29,11 @@ internal sealed class PeerGrpcService(Node node, NodeIdentity identity, PeerAdmi
         }
 
         if (seat.Reason is { } reason) throw reason;
+
+        void Begin(Address signer)
+        {
+            seat.BeginSession(signer);
+            ConnectionRoom.Use(http);
+        }
     }
 }

@@ -23,6 +23,7 @@ internal sealed class WatchtowerGrpcService(Watchtower tower, NodeIdentity ident
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, tower.Stopping);
         Address signer = await ShakeHandsAsync(requestStream, responseStream, SessionTls.OfCalled(http), seat, ending.Token);
         seat.BeginSession(signer);
+        ConnectionRoom.Use(http);
         using GuardSession session = tower.Sessions.Begin(signer);
         using CancellationTokenRegistration ended = session.Ended.Register(ending.Cancel);
         try
