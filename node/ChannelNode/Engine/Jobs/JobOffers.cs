@@ -97,6 +97,7 @@ internal sealed partial class JobOffers(
         ulong nonce = job.Nonce ?? Math.Max(_look.PendingNonce, jobs.NextNonce);
         if (isGreat && job.Nonce is null && FirstSmall() is { Job: { Offer: { } offer } small } first
             && FeePolicy.Replace(offer.Fees, market, urgency, feeMax) is { } raised
+            && !lent.IsSmall(prepared.Gas * raised.MaxFee, worth)
             && prepared.Gas * raised.MaxFee <= BudgetLeft(job, lent))
         {
             await jobs.SaveAsync(
@@ -190,7 +191,8 @@ internal sealed partial class JobOffers(
             ? UInt128.Min(feeMax, BudgetLeft(job, lent) / prepared.Gas)
             : feeMax;
         TransactionFees? raised = FeePolicy.Replace(offer.Fees, market, urgency, withinBudget)
-            ?? FeePolicy.Replace(offer.Fees, market, urgency, feeMax);
+            ?? FeePolicy.Replace(offer.Fees, market, urgency, feeMax)
+            ?? (IsForgotten(offer, prepared.Call.Value) ? FeePolicy.First(market, urgency, withinBudget) : null);
         if (raised is not { } fees)
         {
             if (HoldsUpMore(job, offer, lent, market, urgency) && await CancelAsync(entry, lent.Greatest, market, cancel)) return;
@@ -203,6 +205,10 @@ internal sealed partial class JobOffers(
             throw new RefusalException(Refusal.BudgetReached, "what is left of the day's gas does not pay for a replacement");
         await OfferAsync(entry, job, prepared, kind, nonce, fees, cancel);
     }
+
+    /// <summary>No pool has it, nor can take it: the account has less by now. So it replaces nothing, and may be offered for less.</summary>
+    private bool IsForgotten(JobAttempt offer, UInt128 value) =>
+        _look.PendingNonce <= offer.Nonce && offer.GasCostMax + value + PromisedBefore(offer.Nonce) > _look.Balance;
 
     /// <summary>What would be refused by now is cancelled: it would only burn gas, and hold up those behind it.</summary>
     private async Task<(Job Job, PreparedCall Call, AttemptKind Kind)> PrepareAgainAsync(Job job, CancellationToken cancel)

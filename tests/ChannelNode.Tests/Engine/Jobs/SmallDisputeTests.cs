@@ -136,4 +136,28 @@ public sealed class SmallDisputeTests : IAsyncLifetime
 
         Assert.Equal(JobStatus.Done, large.Job.Status);
     }
+
+    /// <summary>Each time the one that is offered would be an eighth dearer, and so about less than it costs.</summary>
+    [Fact]
+    public async Task DisputesAboutALittleMoreThanTheyCost_PassNoNonceToAndFro()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { ReplaceAfterSeconds = 600 });
+        await bench.SetBaseFeeAsync(10 * Gwei);
+        await _anvil.MineAsync();
+        ulong gas = (await bench.Chain.PrepareAsync(bench.Chain.Deposit(bench.NewChannel(), Side.A, 1), default)).Gas;
+        UInt128 cost = gas * FeePolicy.First(await bench.Chain.FeesAsync(default)).MaxFee;
+        JobEntry dust = await DisputeAsync(bench, 1);
+        await JobBench.UntilAsync(dust, JobStatus.Sent);
+
+        JobEntry[] disputes = [await DisputeAsync(bench, cost * 105 / 100), await DisputeAsync(bench, cost * 105 / 100)];
+        await JobBench.UntilAsync(disputes[1], _ => disputes.All(entry => entry.Job.Status == JobStatus.Sent) || Given(bench) > 1);
+        Assert.Equal(0, Given(bench));
+        foreach (JobEntry entry in disputes.Append(dust)) await bench.MineUntilAsync(entry, JobStatus.Done);
+
+        Assert.Equal([1UL, 2, 0], disputes.Append(dust).Select(entry => entry.Job.Nonce!.Value));
+        Assert.All(disputes, entry => Assert.InRange(entry.Job.SpentWei, UInt128.One, cost));
+    }
+
+    private static int Given(JobBench bench) =>
+        bench.Events.Count(told => told.Sentence.Contains("gives its nonce", StringComparison.Ordinal));
 }

@@ -84,4 +84,25 @@ public sealed class TakenBackEtherTests : IAsyncLifetime
 
         Assert.Equal((JobStatus.Done, JobStatus.Waiting), (deposit.Job.Status, dispute.Job.Status));
     }
+
+    /// <summary>A deposit was mined in the place of its cancellation, say.</summary>
+    [Fact]
+    public async Task OfferThatTheAccountCanPayNoMore_IsMadeForLess()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        Channel urgent = bench.NewChannel();
+        await bench.SetBaseFeeAsync(10 * Gwei);
+        await _anvil.MineAsync();
+        JobEntry dispute = await bench.DepositAsync(
+            urgent, 1_000, JobKind.Dispute, await _anvil.NowSecondsAsync() + 600, stake: 3 * Ether);
+        JobAttempt offered = (await JobBench.UntilAsync(dispute, JobStatus.Sent)).Attempts[0];
+        UInt128 balance = offered.GasCostMax * 8 / 10;
+        await bench.SetBalanceAsync(balance);
+        await _anvil.RpcAsync<object?>("anvil_dropAllTransactions");
+
+        await JobBench.UntilAsync(dispute, job => job.Attempts[^1].GasCostMax < balance);
+        await bench.MineUntilAsync(dispute, JobStatus.Done);
+
+        Assert.Equal((1_000UL, 1UL), ((ulong)await bench.PotAsync(urgent), await bench.NonceAsync()));
+    }
 }
