@@ -4,7 +4,7 @@
 # it is met. Stop other work first: both cores and the disk count.
 #
 #   scripts/bench.sh                all classes, runs of 30 s: about 20 minutes
-#   scripts/bench.sh --quick        a look in about a minute, once it is compiled
+#   scripts/bench.sh --quick        a look in about a minute, once it is compiled, without classes 12 and 13
 #   scripts/bench.sh --json FILE    also every figure as JSON lines
 #   scripts/bench.sh --check        exits with 1 when a bar is missed
 #   scripts/bench.sh --only 1,4     some classes: 1 (with 2) to 13, rivals

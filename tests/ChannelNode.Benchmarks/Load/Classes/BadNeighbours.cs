@@ -39,6 +39,7 @@ internal sealed class BadNeighbours(Bench bench)
         await PayAsync(site, honest, bench.Options.WarmUpSeconds);
         Measurement alone = await PayAsync(site, honest, bench.Options.Seconds);
         Task[] neighbours = [StallAsync(site, stalled), SubscribeAndStallAsync(site), FloodAsync(site, flooding)];
+        await PayAsync(site, honest, bench.Options.WarmUpSeconds);
         await bench.Anvil.StartCloseAsync(closing.Channels[0]);
         Measurement among = await PayAsync(site, honest, bench.Options.Seconds);
         Wire.Channel disputed = await site.Node.ChannelAsync(closing.Channels[0].Id);
@@ -70,7 +71,7 @@ internal sealed class BadNeighbours(Bench bench)
     private async Task StallAsync(Site site, PayingPeer peer)
     {
         const int frame = 16;
-        long most = (long)(FramesPerSecond * frame * (bench.Options.Seconds + ClosingSecondsMax));
+        long most = (long)(FramesPerSecond * frame * (bench.Options.WarmUpSeconds + bench.Options.Seconds + ClosingSecondsMax));
         using Tape tape = new(peer.Channels, most, site.Context.Typed);
         peer.Stream.Stall();
         try

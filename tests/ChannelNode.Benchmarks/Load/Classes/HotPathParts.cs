@@ -22,7 +22,7 @@ internal static class HotPathParts
             .WithWarmupCount(1)
             .WithEvaluateOverhead(false)
             .WithIterationCount(options.Quick ? 1 : 10)
-            .WithIterationTime(TimeInterval.FromMilliseconds(500));
+            .WithIterationTime(TimeInterval.FromMilliseconds(options.Quick ? 500 : 1_000));
         string[] hotPath = [.. UpdateBenchmarks.HotPath, .. FrameBenchmarks.HotPath];
         ManualConfig config = ManualConfig.CreateEmpty()
             .AddJob(job)

@@ -27,17 +27,20 @@ internal sealed partial record Yardsticks(
         VerifyLoop loop = new();
         loop.Run(slice); // Warm-up: code and clock.
         (double rate, double cpuUs)[] slices = [.. Enumerable.Range(0, 5).Select(_ => loop.Run(slice))];
-        double all = 0;
-        Parallel.For(0, Environment.ProcessorCount, _ =>
-        {
-            double rate = new VerifyLoop().Run(2 * slice).Rate;
-            lock (slices) all += rate;
-        });
+        double all = VerifyOnAllCores(2 * slice).Rate;
         Latencies syncs = SyncRocks(Path.Combine(folder, "yardstick"), quick ? 400 : 2_000);
         return new Yardsticks(
             Median(slices.Select(it => it.rate)), Median(slices.Select(it => it.cpuUs)), all,
             syncs.PercentileMs(0.5), syncs.PercentileMs(0.99),
             SyncFile(Path.Combine(folder, "yardstick.file"), quick ? 200 : 1_000));
+    }
+
+    /// <summary>Verifications a second of all cores together, and the CPU of one of them, microseconds, while all are busy.</summary>
+    public static (double Rate, double CpuUs) VerifyOnAllCores(TimeSpan time)
+    {
+        (double Rate, double CpuUs)[] cores = new (double, double)[Environment.ProcessorCount];
+        Parallel.For(0, cores.Length, core => cores[core] = new VerifyLoop().Run(time));
+        return (cores.Sum(core => core.Rate), cores.Average(core => core.CpuUs));
     }
 
     public static double Median(IEnumerable<double> values)
