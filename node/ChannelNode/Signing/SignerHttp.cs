@@ -109,8 +109,9 @@ internal sealed class SignerHttp : IDisposable
             {
                 throw new SignerFailure($"no answer within {_timeout.TotalMilliseconds} ms", isPassing: true, error);
             }
-            catch (HttpRequestException error)
+            catch (Exception error) when (error is HttpRequestException or IOException or InvalidOperationException)
             {
+                // The last of them: it names an encoding that nobody knows.
                 throw new SignerFailure(error.GetBaseException().Message, isPassing: true, error);
             }
         }
