@@ -41,6 +41,12 @@ internal static class GasBudget
         Use use = Used(all, job.Number, nowSeconds);
         GasLeft left = Left(use, worth, options);
         if (!lent.IsProtective) return left.Ordinary;
+        UInt128 borrowed = LeftForGreatest(lent, use, left, worth, options);
+        return job.IsProtective ? borrowed : UInt128.Max(borrowed, left.Ordinary); // What it is lent takes nothing from it.
+    }
+
+    private static UInt128 LeftForGreatest(Lent lent, Use use, GasLeft left, StakeWorth worth, NodeOptions options)
+    {
         if (lent.Greatest is not { } greatest) return left.Protective;
         (UInt128 spent, _) = use.Protective.GetValueOrDefault(Closing.Of(greatest));
         UInt128 own = Amounts.Excess(worth.PaysFor(greatest.Stake), spent);

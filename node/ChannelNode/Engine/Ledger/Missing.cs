@@ -11,14 +11,8 @@ namespace ChannelNode.Engine;
 /// </summary>
 internal static class Missing
 {
-    /// <summary>
-    /// What closes that were taken back can have counted above the last payment: a unit each. More than that was paid by nobody: then an RPC
-    /// told of what no block held, and nothing is signed for it.
-    /// </summary>
-    private const uint UnpaidMax = 16;
-
     /// <param name="payments">Those above <paramref name="received"/>, in order.</param>
-    /// <returns>False where it is more than <paramref name="countMax"/>, or more than was ever paid.</returns>
+    /// <returns>False where it is more than <paramref name="countMax"/>.</returns>
     public static bool Write(
         IBufferWriter<byte> list, ChannelSlot slot, IEnumerable<OutgoingPayment> payments, UInt128 received, int countMax)
     {
@@ -32,9 +26,8 @@ internal static class Missing
             total = payment.Total;
         }
 
-        if (count == 0 && !MayFill(slot)) return true;
-        if (slot.Working.Sent > total + UnpaidMax) return false;
-        return count + Fill(list, total, slot.Working.Sent) <= countMax;
+        if (count > 0 || MayFill(slot)) count += Fill(list, total, slot.Working.Sent);
+        return count <= countMax;
     }
 
     /// <summary>Answers how many payments that makes.</summary>

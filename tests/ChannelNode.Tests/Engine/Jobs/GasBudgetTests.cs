@@ -113,6 +113,19 @@ public sealed class GasBudgetTests
         Assert.Equal((UInt128)150, GasBudget.LeftFor(dust, Lent.Of(dust, _worth).With(About(null), _worth), [dust], _worth, Options, 0) - 1);
     }
 
+    /// <summary>Else disputes about little, once their share is used up, would stop whatever stands before them.</summary>
+    [Fact]
+    public void TransactionInFrontOfSmallDisputes_KeepsWhatItHasItself()
+    {
+        Job deposit = Of(JobKind.Deposit), dust = About(4);
+        Job[] others = [.. Enumerable.Range(0, 50).Select(_ => About(1) with { SpentWei = 10 })];
+
+        UInt128 alone = LeftFor(deposit, 0, others);
+
+        Assert.Equal(alone, GasBudget.LeftFor(deposit, Lent.Of(dust, _worth).With(deposit, _worth), [deposit, dust, .. others], _worth, Options, 0));
+        Assert.True(alone > GasBudget.LeftFor(dust, Lent.Of(dust, _worth), [dust, .. others], _worth, Options, 0));
+    }
+
     [Fact]
     public void StakeInATokenWithARate_IsWorthThatManyWei()
     {
