@@ -118,7 +118,7 @@ public sealed class GasBudgetTests
     public void TransactionInFrontOfSmallDisputes_KeepsWhatItHasItself()
     {
         Job deposit = Of(JobKind.Deposit), dust = About(4);
-        Job[] others = [.. Enumerable.Range(0, 50).Select(_ => About(1) with { SpentWei = 10 })];
+        Job[] others = [About(1) with { SpentWei = Options.DisputeReserveWeiPerDay / 2 }];
 
         UInt128 alone = LeftFor(deposit, 0, others);
 
