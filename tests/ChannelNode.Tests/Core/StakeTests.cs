@@ -101,16 +101,6 @@ public sealed class StakeTests
     }
 
     [Fact]
-    public void StakeForAnother_WinsForSureOnlyInAOneWayChannel()
-    {
-        StoredChannel both = new(Sample.Channel(), Sample.Funded(0, 100) with { TheirSent = 60 });
-        StoredChannel oneWay = new(Sample.Channel(Side.B, oneWay: true), Sample.Funded(100, 0) with { TheirSent = 60 });
-
-        Assert.Equal(new Stake(both.Channel.Terms.Token, 60, 0), Stake.ForAnother(both));
-        Assert.Equal(new Stake(oneWay.Channel.Terms.Token, 60, 60), Stake.ForAnother(oneWay));
-    }
-
-    [Fact]
     public void ClaimOfMuch_SharesItsGasWithNoneOfLittle()
     {
         UInt128[] stakes = [3, 900, 5, 4_000, 1_000, 2, 999, 250];

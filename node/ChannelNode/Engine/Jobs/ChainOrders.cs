@@ -27,7 +27,7 @@ internal sealed class ChainOrders(IChain chain, ISignatureScheme scheme)
         Signature signature = scheme.Presentable(guarded.Update, guarded.Signature, channel.Theirs.Signer);
         Signature consent = scheme.PresentableConsent(guarded.Update, guarded.Consent, channel.Ours.Signer);
         ChainCall call = chain.DisputeFor(channel, guarded.Update, signature, consent);
-        return Dispute(stored, guarded.Update, call, Stake.ForAnother(stored), whose: $"/for-{channel.OurSide}");
+        return Dispute(stored, guarded.Update, call, Stake.In(stored), whose: $"/for-{channel.OurSide}");
     }
 
     private static JobOrder Dispute(StoredChannel stored, in BalanceUpdate update, ChainCall call, Stake stake, string whose)

@@ -21,13 +21,6 @@ internal readonly record struct Stake(Address Token, UInt128 Amount, UInt128 Won
         Lifecycle.AtStake(closing.Channel, closing.State),
         Lifecycle.WonAtLeast(closing.Channel, closing.State));
 
-    /// <summary>For another side, of whose own updates only that knows: what it paid back is not known here.</summary>
-    public static Stake ForAnother(StoredChannel closing)
-    {
-        Stake stake = In(closing);
-        return closing.Channel.Terms.OneWay ? stake : stake with { Won = UInt128.Zero };
-    }
-
     /// <summary>Of channels with one token.</summary>
     public static Stake In(IReadOnlyList<StoredChannel> closing)
     {
