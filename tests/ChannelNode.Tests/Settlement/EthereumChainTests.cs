@@ -45,20 +45,6 @@ public sealed class EthereumChainTests(AnvilFixture anvil)
     }
 
     [Fact]
-    public async Task Deposits_OfTokensAtOnce_DoNotTakeEachOthersAllowance()
-    {
-        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "ws");
-        await anvil.MintAsync(bench.AliceKey.Address, 6_000);
-        Channel[] channels = [.. Enumerable.Range(0, 3).Select(_ => bench.NewChannel(inToken: true))];
-
-        await Task.WhenAll(channels.Select(
-            (channel, i) => bench.Alice.DepositAsync(channel, Side.A, (UInt128)(1_000 + i), null, default)));
-
-        for (int i = 0; i < channels.Length; i++)
-            Assert.Equal((UInt128)(1_000 + i), (await bench.PotsAsync(channels[i])).PotA);
-    }
-
-    [Fact]
     public async Task Deposits_OfEtherAtOnce_EachGetTheirNonce()
     {
         await using ChainBench bench = await ChainBench.OpenAsync(anvil, "ws");
