@@ -62,6 +62,9 @@ internal sealed class JobBook
     /// <summary>The jobs under way and those remembered, newest first.</summary>
     public IReadOnlyList<JobEntry> All => [.. InOrder(_all).Reverse()];
 
+    /// <summary>The same without copies, in no order; one that is begun meanwhile may be among them or not.</summary>
+    public IEnumerable<Job> Each => _all.Select(pair => pair.Value.Job);
+
     /// <summary>Copied by the dictionary itself: to sort it directly fails where another thread adds to it meanwhile.</summary>
     private static JobEntry[] InOrder(ConcurrentDictionary<ulong, JobEntry> jobs)
     {
@@ -224,24 +227,35 @@ internal sealed class JobBook
     /// (<paramref name="isShallow"/>) that it may have to be sent again.
     /// </summary>
     /// <param name="because">Told with the write, before what the write itself tells.</param>
-    public async Task SaveAsync(JobEntry entry, Job next, bool isShallow = false, OperatorEvent? because = null)
+    public Task SaveAsync(JobEntry entry, Job next, bool isShallow = false, OperatorEvent? because = null)
     {
         next = next with
         {
             EndedAtSeconds = next.IsActive ? 0 : entry.Job.IsActive ? _clock.NowSeconds : entry.Job.EndedAtSeconds,
         };
         if (!next.IsActive && !isShallow) next = next with { Call = next.Call with { Data = default }, Raw = default };
+        return SaveTogetherAsync([(entry, next)], because);
+    }
 
+    /// <summary>Of jobs that go on, in one write: after a crash all of them have changed, or none.</summary>
+    public async Task SaveTogetherAsync(IReadOnlyList<(JobEntry Entry, Job Next)> changes, OperatorEvent? because)
+    {
         await _ledger.RunAsync(
             turn =>
             {
-                turn.Batch.PutJob(next);
+                foreach ((_, Job next) in changes) turn.Batch.PutJob(next);
                 turn.RequireDurable();
                 if (because is not null) turn.Tell(because);
-                foreach (OperatorEvent what in JobEvents.Between(entry.Job, next)) turn.Tell(what);
+                foreach ((JobEntry entry, Job next) in changes)
+                    foreach (OperatorEvent what in JobEvents.Between(entry.Job, next)) turn.Tell(what);
                 return true;
             },
             CancellationToken.None);
+        foreach ((JobEntry entry, Job next) in changes) Set(entry, next);
+    }
+
+    private void Set(JobEntry entry, Job next)
+    {
         if (next.Nonce is { } nonce) NextNonce = Math.Max(NextNonce, nonce + 1);
         if (next.IsActive) _active[next.Number] = entry;
         else _active.TryRemove(next.Number, out _);

@@ -22,8 +22,13 @@ internal sealed class JobObserver(
     public async Task ObserveAsync(JobEntry entry, AccountLook look, CancellationToken cancel)
     {
         Job job = entry.Job;
-        if (job.Attempts.Count == 0) return;
         bool isUsed = job.Nonce is { } nonce && nonce < look.MinedNonce;
+        if (job.Attempts.Count == 0)
+        {
+            if (isUsed && job.Kind == JobKind.Unblock) await jobs.SaveAsync(entry, job with { Status = JobStatus.Done });
+            return;
+        }
+
         if (!isUsed && job.Receipt is null && job.Nonce is not null) return;
 
         if (await FindMinedAsync(job, cancel) is { } found)
@@ -39,11 +44,21 @@ internal sealed class JobObserver(
             return;
         }
 
+        if (job.Nonce is null)
+        {
+            await LetGoOfAttemptsAsync(entry, look);
+            return;
+        }
+
         // It may have been given the nonce of another job, whose transaction was quicker.
         if (job.Nonce is { } given && isUsed && await IsAnothersOfOursAsync(job, given, cancel))
         {
             entry.LooksWithoutOurs = 0;
-            await jobs.SaveAsync(entry, job with { Status = JobStatus.Waiting, Nonce = null, Raw = default });
+            // What only was to fill the nonce has nothing to do any more.
+            await jobs.SaveAsync(
+                entry,
+                job.Kind == JobKind.Unblock ? job with { Status = JobStatus.Done }
+                    : job with { Status = JobStatus.Waiting, Nonce = null, Raw = default });
             return;
         }
 
@@ -52,6 +67,20 @@ internal sealed class JobObserver(
         ulong usedBelow = job.IsProtective ? look.MinedNonce : look.DeepNonce;
         if (job.Nonce is { } taken && taken < usedBelow && ++entry.LooksWithoutOurs >= LooksBeforeAStranger)
             await TakeStrangersAsync(entry, taken, isSure: taken < look.DeepNonce);
+    }
+
+    /// <summary>
+    /// Of a dispute that waits for a new nonce: its old ones are used by others, so deep that every machine would show if it was by its
+    /// own. Nobody asks for these again. Of what costs money twice all are looked for as long as it waits.
+    /// </summary>
+    private async Task LetGoOfAttemptsAsync(JobEntry entry, AccountLook look)
+    {
+        Job job = entry.Job;
+        JobAttempt[] kept = [.. job.Attempts.Where(attempt => attempt.Nonce >= look.DeepNonce)];
+        if (!job.IsProtective || kept.Length == job.Attempts.Count || _doubts.Any(doubt => doubt.Entry == entry)) return;
+        if (++entry.LooksWithoutOurs < LooksBeforeAStranger) return;
+        entry.LooksWithoutOurs = 0;
+        await jobs.SaveAsync(entry, job with { Attempts = kept });
     }
 
     /// <summary>Newest first, and among all of them: one under an earlier nonce counts too.</summary>

@@ -48,15 +48,17 @@ internal sealed partial class JobOffers
     /// What the account, and what is left of the day's gas, can offer for each unit of gas, where the next block takes that. An
     /// offer covers several times what is burnt: who has enough for one block must not give a dispute up for not having enough for six.
     /// </summary>
-    private UInt128 Affordable(Job job, Lent lent, PreparedCall prepared, ChainFees market, UInt128 feeMax, bool isGreat)
+    private UInt128 Affordable(UInt128 budget, PreparedCall prepared, ChainFees market, UInt128 feeMax, bool isGreat)
     {
-        UInt128 has = Amounts.Excess(_look.Balance, prepared.Call.Value + Promised(isGreat));
-        UInt128 perGas = UInt128.Min(has, BudgetLeft(job, lent)) / prepared.Gas;
+        UInt128 perGas = UInt128.Min(PerGas(prepared, isGreat), budget / prepared.Gas);
         return perGas > market.BaseFee ? UInt128.Min(feeMax, perGas) : feeMax;
     }
 
-    private UInt128 BudgetLeft(Job job, Lent lent) =>
-        GasBudget.LeftFor(job, lent, jobs.All.Select(entry => entry.Job), worth, options, clock.NowSeconds);
+    /// <summary>What the account alone has for each unit of gas.</summary>
+    private UInt128 PerGas(PreparedCall prepared, bool toGreat) =>
+        Amounts.Excess(_look.Balance, prepared.Call.Value + Promised(toGreat)) / prepared.Gas;
+
+    private UInt128 BudgetLeft(Job job, Lent lent) => GasBudget.LeftFor(job, lent, jobs.Each, worth, options, clock.NowSeconds);
 
     /// <summary>To what is under way. Those that are about less than they cost come after a great one, and leave enough for it.</summary>
     private UInt128 Promised(bool toGreat)
@@ -102,34 +104,57 @@ internal sealed partial class JobOffers
     }
 
     /// <summary>False where no offer that takes its place can be made.</summary>
-    private async Task<bool> CancelAsync(JobEntry deposit, Job? dispute, ChainFees market, CancellationToken cancel)
+    private Task<bool> CancelAsync(JobEntry deposit, Job? dispute, ChainFees market, CancellationToken cancel)
     {
-        PreparedCall nothing = Nothing();
-        UInt128 feeMax = UInt128.Min(FeeMax(isProtective: true), _look.Balance / nothing.Gas);
         uint urgency = dispute is null ? 0 : FeePolicy.Urgency(dispute.CreatedAtSeconds, NowSeconds, dispute.DeadlineSeconds);
-        if (deposit.Job.Offer is not { } offer || FeePolicy.Replace(offer.Fees, market, urgency, feeMax) is not { } fees) return false;
         Job job = deposit.Job with
         {
             Refusal = Refusal.InsufficientFunds,
             Message = $"its {deposit.Job.Call.Value} wei are taken back for {dispute?.Purpose ?? "what"}, which protects money: the account's "
                 + $"{_look.Balance} wei do not reach for both",
         };
-        await OfferAsync(deposit, job, nothing, AttemptKind.Cancelling, offer.Nonce, fees, cancel);
+        return CancelAsync(deposit, job, market, urgency, cancel);
+    }
+
+    private async Task<bool> CancelAsync(JobEntry entry, Job job, ChainFees market, uint urgency, CancellationToken cancel)
+    {
+        PreparedCall nothing = Nothing();
+        UInt128 feeMax = UInt128.Min(FeeMax(isProtective: true), _look.Balance / nothing.Gas);
+        if (job.Offer is not { } offer || FeePolicy.Replace(offer.Fees, market, urgency, feeMax) is not { } fees) return false;
+        await OfferAsync(entry, job, nothing, AttemptKind.Cancelling, offer.Nonce, fees, cancel);
         return true;
+    }
+
+    /// <summary>
+    /// Whether it is a dispute about less than it costs that no block takes as it is, and that nothing worth its gas waits behind. It can
+    /// offer no more: what is sent behind it, and could be mined now, is not to wait for the end of its window.
+    /// </summary>
+    private async Task<bool> IsInTheWayAsync(Job job, JobAttempt offer, Lent lent, CancellationToken cancel)
+    {
+        if (!job.IsProtective || offer.Kind == AttemptKind.Cancelling || !lent.IsSmall(offer.GasCostMax, worth)) return false;
+        ChainFees market = await MarketAsync(cancel);
+        return FeePolicy.IsBelowMarket(offer.Fees, market) && market.BaseFee < FeeMax(isProtective: false);
+    }
+
+    /// <summary>Its nonce is freed by a transfer of nothing, which costs less; it fails, and may be asked for again.</summary>
+    private async Task<bool> GiveUpAsync(JobEntry entry, RefusalException why, CancellationToken cancel)
+    {
+        Job job = entry.Job with { Refusal = why.Refusal, Message = $"{why.Message}, and others wait behind it" };
+        return await CancelAsync(entry, job, await MarketAsync(cancel), urgency: 0, cancel);
     }
 
     /// <summary>
     /// Ends the job when neither the budget nor the account has what it needs. One that is about less than it costs is not
     /// ended, for there may be very many of them: all of them wait.
     /// </summary>
-    private async Task<bool> IsShortAsync(JobEntry entry, PreparedCall prepared, TransactionFees fees, Lent lent, bool isGreat)
+    private async Task<bool> IsShortAsync(JobEntry entry, PreparedCall prepared, TransactionFees fees, UInt128 budget, bool isGreat)
     {
         Job job = entry.Job;
         UInt128 cost = prepared.Gas * fees.MaxFee, needed = prepared.Call.Value + cost, promised = Promised(isGreat);
         bool isSmall = job.IsProtective && !isGreat;
         Refusal refusal;
         string message;
-        if (cost > BudgetLeft(job, lent))
+        if (cost > budget)
         {
             refusal = Refusal.BudgetReached;
             message = $"{job.Call.Operation} may cost {cost} wei of gas, more than is left of the day's "

@@ -25,29 +25,51 @@ internal sealed partial class JobOffers(
 
     private AccountLook _look = new(0, 0, 0, 0, 0, UInt128.Zero);
     private ChainFees? _market;
+    private RefusalException? _noMarket;
     private Lent _lent;
+    private bool _ordinaryWait;
     private ulong _blockedNonce = ulong.MaxValue;
     private long _blockedSince;
 
     private ulong NowSeconds => Math.Max(_look.HeadSeconds, clock.ChainSeconds);
 
-    /// <summary>A round begins, with what was seen of the chain.</summary>
-    public void Begin(AccountLook look) => (_look, _market, _lent, _smallsWait, _smallsInFlight) = (look, null, default, null, null);
+    /// <summary>Counts from 1.</summary>
+    public ulong Round { get; private set; }
 
-    private async Task<ChainFees> MarketAsync(CancellationToken cancel) => _market ??= await chain.FeesAsync(cancel);
+    /// <summary>A round begins, with what was seen of the chain.</summary>
+    public void Begin(AccountLook look)
+    {
+        (_look, _market, _noMarket, _lent, _ordinaryWait) = (look, null, null, default, false);
+        (_smallsWait, _smallsInFlight) = (null, null);
+        Round++;
+    }
+
+    /// <summary>Asked for once in a round: there may be very many that want to know, also where there is no answer.</summary>
+    private async Task<ChainFees> MarketAsync(CancellationToken cancel)
+    {
+        if (_noMarket is { } why) throw why;
+        try
+        {
+            return _market ??= await chain.FeesAsync(cancel);
+        }
+        catch (RefusalException refusal)
+        {
+            _noMarket = refusal;
+            throw;
+        }
+    }
 
     /// <summary>
-    /// What protects money goes first: what is about most before what is about less, by <see cref="StakeWorth.Order"/>. Then what was
+    /// First what the nonces of all others wait for. Then what protects money: what is about most before what is about less, by <see cref="StakeWorth.Order"/>. Then what was
     /// asked for first.
     /// </summary>
     public async Task<IReadOnlyList<JobEntry>> InOrderAsync(IReadOnlyList<JobEntry> waiting, CancellationToken cancel)
     {
         JobEntry[] protective = [.. waiting.Where(entry => entry.Job.IsProtective)];
-        if (protective.Length == 0) return waiting;
         UInt128 cost = UInt128.Zero;
         try
         {
-            cost = await UsualCostAsync(cancel);
+            if (protective.Length > 0) cost = await UsualCostAsync(cancel);
         }
         catch (RefusalException)
         {
@@ -56,8 +78,9 @@ internal sealed partial class JobOffers(
 
         return
         [
+            .. waiting.Where(entry => entry.Job.Kind == JobKind.Unblock),
             .. worth.Order(protective, entry => entry.Job.Stake, cost),
-            .. waiting.Where(entry => !entry.Job.IsProtective),
+            .. waiting.Where(entry => !entry.Job.IsProtective && entry.Job.Kind != JobKind.Unblock),
         ];
     }
 
@@ -65,7 +88,23 @@ internal sealed partial class JobOffers(
     public async Task StartAsync(JobEntry entry, CancellationToken cancel)
     {
         Job job = entry.Job;
-        if (IsAllowanceInUse(job) || await IsHeldBackAsync(job, cancel)) return;
+        if (job is { Kind: JobKind.Unblock, Nonce: null })
+        {
+            // Killed before it was known which: where one is still empty, that is seen again.
+            await jobs.SaveAsync(entry, job with { Status = JobStatus.Done });
+            return;
+        }
+
+        // What fills a nonce holds up all that are sent: it is lent what they may offer.
+        Lent lent = job.Kind == JobKind.Unblock ? _lent : Lent.Of(job, worth);
+        if (await IsHeldBackAsync(job, cancel)) return;
+        ChainFees market = await MarketAsync(cancel);
+        UInt128 feeMax = FeeMax(lent.IsProtective);
+        // Before anything else is asked: very many may wait for a better price. After its deadline the chain says that it is too late.
+        bool isInTime = job.DeadlineSeconds == 0 || NowSeconds < job.DeadlineSeconds;
+        if (isInTime && market.BaseFee + 1 > feeMax) throw AboveLimit(market, feeMax);
+        if (IsAllowanceInUse(job)) return;
+        entry.AskedInRound = Round;
         PreparedCall prepared;
         try
         {
@@ -77,36 +116,37 @@ internal sealed partial class JobOffers(
             return;
         }
 
-        // What fills a nonce holds up all that are sent: it is lent what they may offer.
-        Lent lent = job.Kind == JobKind.Unblock ? _lent : Lent.Of(job, worth);
-        ChainFees market = await MarketAsync(cancel);
+        await BeginAsync(entry, job, prepared, lent, market, feeMax, cancel);
+    }
+
+    private static RefusalException AboveLimit(ChainFees market, UInt128 feeMax) =>
+        new(Refusal.FeeTooHigh, $"the chain asks {market.BaseFee} wei per gas, above {feeMax}");
+
+    private async Task BeginAsync(
+        JobEntry entry, Job job, PreparedCall prepared, Lent lent, ChainFees market, UInt128 feeMax, CancellationToken cancel)
+    {
         uint urgency = FeePolicy.Urgency(job.CreatedAtSeconds, NowSeconds, lent.DeadlineSeconds);
-        UInt128 feeMax = FeeMax(lent.IsProtective);
         bool isGreat = lent.IsProtective && !lent.IsSmall(prepared.Gas * FeePolicy.First(market).MaxFee, worth);
-        if (isGreat)
+        if (isGreat && PerGas(prepared, toGreat: true) <= market.BaseFee)
         {
             UInt128 usual = prepared.Gas * UInt128.Min(FeePolicy.First(market).MaxFee, feeMax);
             await TakeEtherBackAsync(job, prepared.Call.Value + usual, () => Promised(toGreat: true), market, cancel);
         }
 
-        if (lent.IsProtective) feeMax = Affordable(job, lent, prepared, market, feeMax, isGreat);
-        if (FeePolicy.First(market, urgency, feeMax) is not { } fees)
-            throw new RefusalException(Refusal.FeeTooHigh, $"the chain asks {market.BaseFee} wei per gas, above {feeMax}");
-
-        if (await IsShortAsync(entry, prepared, fees, lent, isGreat)) return;
+        UInt128 budget = BudgetLeft(job, lent);
+        if (lent.IsProtective) feeMax = Affordable(budget, prepared, market, feeMax, isGreat);
+        if (FeePolicy.First(market, urgency, feeMax) is not { } fees) throw AboveLimit(market, feeMax);
+        if (await IsShortAsync(entry, prepared, fees, budget, isGreat)) return;
+        JobEntry? giver = null;
         ulong nonce = job.Nonce ?? Math.Max(_look.PendingNonce, jobs.NextNonce);
-        if (isGreat && job.Nonce is null && FirstSmall() is { Job: { Offer: { } offer } small } first
+        if (isGreat && job.Nonce is null && FirstSmall() is { Job.Offer: { } offer } first
             && FeePolicy.Replace(offer.Fees, market, urgency, feeMax) is { } raised
             && !lent.IsSmall(prepared.Gas * raised.MaxFee, worth)
-            && prepared.Gas * raised.MaxFee <= BudgetLeft(job, lent))
-        {
-            await jobs.SaveAsync(
-                first, small with { Status = JobStatus.Waiting, Nonce = null, Raw = default }, because: JobEvents.GivesWay(small, job));
-            (nonce, fees) = (offer.Nonce, raised);
-        }
+            && prepared.Gas * raised.MaxFee <= budget)
+            (giver, nonce, fees) = (first, offer.Nonce, raised);
 
         if (job.IsProtective && !isGreat) _smallsInFlight++;
-        await OfferAsync(entry, job, prepared, prepared.Completes ? AttemptKind.Completing : AttemptKind.Preparing, nonce, fees, cancel);
+        await OfferAsync(entry, job, prepared, prepared.Completes ? AttemptKind.Completing : AttemptKind.Preparing, nonce, fees, cancel, giver);
     }
 
     /// <summary>An allowance belongs to one deposit: two at once would overwrite each other's.</summary>
@@ -128,18 +168,24 @@ internal sealed partial class JobOffers(
         jobs.SaveAsync(entry, entry.Job with { Status = JobStatus.Failed, Refusal = refusal, Message = message });
 
     /// <summary>Persist, then speak: what is signed is on disk before anybody is told of it.</summary>
+    /// <param name="giver">Whose nonce it is until that is on disk; of a signer that is away it keeps it.</param>
     private async Task OfferAsync(
-        JobEntry entry, Job job, PreparedCall prepared, AttemptKind kind, ulong nonce, TransactionFees fees, CancellationToken cancel)
+        JobEntry entry, Job job, PreparedCall prepared, AttemptKind kind, ulong nonce, TransactionFees fees, CancellationToken cancel,
+        JobEntry? giver = null)
     {
         SignedTransaction signed = await chain.SignAsync(prepared, nonce, fees, cancel);
         JobAttempt attempt = new(kind, nonce, signed.Hash, fees, prepared.Gas, clock.NowSeconds);
-        await jobs.SaveAsync(entry, job with
+        Job sent = job with { Status = JobStatus.Sent, Nonce = nonce, Attempts = [.. job.Attempts, attempt], Raw = signed.Raw };
+        if (giver is null)
         {
-            Status = JobStatus.Sent,
-            Nonce = nonce,
-            Attempts = [.. job.Attempts, attempt],
-            Raw = signed.Raw,
-        });
+            await jobs.SaveAsync(entry, sent);
+        }
+        else
+        {
+            Job without = giver.Job with { Status = JobStatus.Waiting, Nonce = null, Raw = default };
+            await jobs.SaveTogetherAsync([(giver, without), (entry, sent)], JobEvents.GivesWay(giver.Job, job));
+        }
+
         entry.Problem = Refusal.None;
         entry.OfferedAt = clock.Time.GetTimestamp();
         await TellAsync(entry, cancel);
@@ -156,6 +202,8 @@ internal sealed partial class JobOffers(
     {
         Job job = entry.Job;
         Lent lent = _lent = _lent.With(job, worth);
+        bool ordinaryWait = _ordinaryWait;
+        _ordinaryWait |= !job.IsProtective && job.Kind != JobKind.Unblock;
         if (job.Offer is not { } offer || job.Nonce < _look.MinedNonce) return;
         if (entry.OfferedAt == 0) entry.OfferedAt = clock.Time.GetTimestamp();
         TimeSpan toldFor = clock.Time.GetElapsedTime(entry.ToldAt), stoodFor = clock.Time.GetElapsedTime(entry.OfferedAt);
@@ -166,11 +214,20 @@ internal sealed partial class JobOffers(
         bool isStuck = entry.IsUnderpriced
             || stoodFor >= FeePolicy.StandsFor(options.ReplaceAfterSeconds, NowSeconds, lent.DeadlineSeconds)
             || FeePolicy.IsBelowMarket(offer.Fees, await MarketAsync(cancel));
-        if (isStuck) await ReplaceAsync(entry, offer, lent, cancel);
+        if (!isStuck) return;
+        try
+        {
+            await ReplaceAsync(entry, offer, lent, cancel);
+        }
+        catch (RefusalException refusal) when (ordinaryWait && refusal.Refusal is (Refusal.BudgetReached or Refusal.FeeTooHigh))
+        {
+            if (!await IsInTheWayAsync(entry.Job, offer, lent, cancel) || !await GiveUpAsync(entry, refusal, cancel)) throw;
+        }
     }
 
     private async Task ReplaceAsync(JobEntry entry, JobAttempt offer, Lent lent, CancellationToken cancel)
     {
+        await RequireRoomToRaiseAsync(entry.Job, offer, lent, cancel);
         (Job job, PreparedCall prepared, AttemptKind kind) = await PrepareAgainAsync(entry.Job, cancel);
         bool isPointless = kind == AttemptKind.Cancelling && entry.Job.Refusal == Refusal.None;
         entry.LooksPointless = isPointless ? entry.LooksPointless + 1 : 0;
@@ -196,15 +253,27 @@ internal sealed partial class JobOffers(
         if (raised is not { } fees)
         {
             if (HoldsUpMore(job, offer, lent, market, urgency) && await CancelAsync(entry, lent.Greatest, market, cancel)) return;
-            throw new RefusalException(
-                Refusal.FeeTooHigh,
-                $"{job.Call.Operation} offers {offer.Fees.MaxFee} wei per gas, and may not offer more than {feeMax}");
+            throw CannotRaise(job, offer, feeMax);
         }
 
         if (kind != AttemptKind.Cancelling && prepared.Gas * fees.MaxFee > BudgetLeft(job, lent))
             throw new RefusalException(Refusal.BudgetReached, "what is left of the day's gas does not pay for a replacement");
         await OfferAsync(entry, job, prepared, kind, nonce, fees, cancel);
     }
+
+    /// <summary>Before the chain is asked for it: very many may wait for a better price.</summary>
+    private async Task RequireRoomToRaiseAsync(Job job, JobAttempt offer, Lent lent, CancellationToken cancel)
+    {
+        ChainFees market = await MarketAsync(cancel);
+        UInt128 feeMax = FeeMax(lent.IsProtective);
+        uint urgency = FeePolicy.Urgency(job.CreatedAtSeconds, NowSeconds, lent.DeadlineSeconds);
+        if (FeePolicy.Replace(offer.Fees, market, urgency, feeMax) is null
+            && !IsForgotten(offer, job.Call.Value) && !HoldsUpMore(job, offer, lent, market, urgency))
+            throw CannotRaise(job, offer, feeMax);
+    }
+
+    private static RefusalException CannotRaise(Job job, JobAttempt offer, UInt128 feeMax) => new(
+        Refusal.FeeTooHigh, $"{job.Call.Operation} offers {offer.Fees.MaxFee} wei per gas, and may not offer more than {feeMax}");
 
     /// <summary>No pool has it, nor can take it: the account has less by now. So it replaces nothing, and may be offered for less.</summary>
     private bool IsForgotten(JobAttempt offer, UInt128 value) =>

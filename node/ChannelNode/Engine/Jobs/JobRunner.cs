@@ -14,8 +14,11 @@ internal sealed class JobRunner(
     private static readonly TimeSpan PauseIdle = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan PruneEvery = TimeSpan.FromMinutes(10);
 
-    /// <summary>Jobs begun in one round: then those that came meanwhile are put in their places.</summary>
-    private const int StartsMax = 16;
+    /// <summary>
+    /// Jobs of which the chain is asked in one round, whether they begin or not, and as many out of turn: then those that came meanwhile
+    /// are put in their places.
+    /// </summary>
+    private const int StartsMax = 8;
 
     private long _prunedAt = clock.Time.GetTimestamp();
 
@@ -90,13 +93,27 @@ internal sealed class JobRunner(
 
     private async Task StartAsync(CancellationToken cancel)
     {
-        int started = 0;
-        foreach (JobEntry entry in await offers.InOrderAsync([.. jobs.Active.Where(entry => entry.Job.Status == JobStatus.Waiting)], cancel))
+        IReadOnlyList<JobEntry> waiting =
+            await offers.InOrderAsync([.. jobs.Active.Where(entry => entry.Job.Status == JobStatus.Waiting)], cancel);
+        int tried = await StartSomeAsync(waiting, cancel);
+        // Those of which the chain was asked least lately: a few in front that fail again and again keep no others from it.
+        JobEntry[] others =
+            [.. waiting.Skip(tried).OrderByDescending(entry => entry.Job.IsProtective).ThenBy(entry => entry.AskedInRound)];
+        await StartSomeAsync(others, cancel);
+    }
+
+    /// <summary>How many it came to.</summary>
+    private async Task<int> StartSomeAsync(IReadOnlyList<JobEntry> waiting, CancellationToken cancel)
+    {
+        int asked = 0, tried = 0;
+        while (tried < waiting.Count && asked < StartsMax)
         {
-            Job before = entry.Job;
+            JobEntry entry = waiting[tried++];
             await TryAsync(entry, () => offers.StartAsync(entry, cancel));
-            if (!ReferenceEquals(before, entry.Job) && ++started == StartsMax) return;
+            if (entry.AskedInRound == offers.Round) asked++;
         }
+
+        return tried;
     }
 
     private async Task TryAsync(JobEntry entry, Func<Task> work)

@@ -35,6 +35,13 @@ internal sealed class JobBench : IAsyncDisposable
 
     public PrivateKey Key { get; }
 
+    /// <summary>Whether the key is elsewhere and out of reach.</summary>
+    public bool IsSignerAway { get; set; }
+
+    private ValueTask<Signature> SignAsync(ReadOnlyMemory<byte> message, CancellationToken cancel) => IsSignerAway
+        ? throw new RefusalException(Refusal.SignerUnavailable, "away")
+        : Key.SignAsync(message, cancel);
+
     public EthereumChain Chain { get; private set; } = null!;
 
     public JobBook Jobs { get; private set; } = null!;
@@ -92,7 +99,7 @@ internal sealed class JobBench : IAsyncDisposable
     }
 
     private Task<EthereumChain> ChainBenchOf(NodeOptions options) => EthereumChain.ConnectAsync(
-        options, Key.Address, Key.SignAsync, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
+        options, Key.Address, SignAsync, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
 
     public async Task StopAsync()
     {

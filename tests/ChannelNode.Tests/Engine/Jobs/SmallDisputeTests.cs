@@ -160,4 +160,68 @@ public sealed class SmallDisputeTests : IAsyncLifetime
 
     private static int Given(JobBench bench) =>
         bench.Events.Count(told => told.Sentence.Contains("gives its nonce", StringComparison.Ordinal));
+
+    [Fact]
+    public async Task NonceOfADisputeAboutLittle_StaysWithIt_WhileTheSignerIsAway()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        JobEntry dust = await DisputeAsync(bench, 1);
+        await JobBench.UntilAsync(dust, JobStatus.Sent);
+
+        bench.IsSignerAway = true;
+        JobEntry large = await DisputeAsync(bench, Ether);
+        await JobBench.UntilAsync(large, _ => large.Problem == Refusal.SignerUnavailable);
+        Assert.Equal((JobStatus.Sent, 0UL), (dust.Job.Status, dust.Job.Nonce));
+        bench.IsSignerAway = false;
+
+        await JobBench.UntilAsync(large, job => job.Nonce == 0);
+        foreach (JobEntry entry in (JobEntry[])[large, dust]) await bench.MineUntilAsync(entry, JobStatus.Done);
+        Assert.Equal(2UL, await bench.NonceAsync());
+    }
+
+    /// <summary>Else every one of them would be asked for with every look, as long as the window is open.</summary>
+    [Fact]
+    public async Task TransactionsThatGaveTheirNonce_AreLetGoOf_WhereItIsUsedDeepDown()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        await bench.SetBaseFeeAsync(10 * Gwei);
+        await _anvil.MineAsync();
+        JobEntry dust = await DisputeAsync(bench, 1);
+        JobAttempt offered = (await JobBench.UntilAsync(dust, JobStatus.Sent)).Attempts[0];
+        await bench.SetBalanceAsync(offered.GasCostMax * 22 / 10); // Too little for it to be sent again.
+        JobEntry large = await DisputeAsync(bench, Ether);
+        await JobBench.UntilAsync(large, job => job.Nonce == 0);
+        Assert.NotEmpty(dust.Job.Attempts);
+
+        await bench.MineUntilAsync(large, JobStatus.Done);
+        await bench.MineUntilAsync(dust, job => job.Attempts.Count == 0);
+
+        Assert.Equal((JobStatus.Waiting, null), (dust.Job.Status, dust.Job.Nonce));
+        Assert.DoesNotContain(bench.Events, told => told.Kind == EventKind.KeyShared);
+    }
+
+    /// <summary>Its part of the reserve is used up: it would stand in the way until its window ends.</summary>
+    [Fact]
+    public async Task DisputeAboutLittle_ThatCanOfferNoMore_GivesItsPlaceToWhatWaitsBehindIt()
+    {
+        await using JobBench bench = await JobBench.StartAsync(
+            _anvil, options => options with { DisputeReserveWeiPerDay = 1_200_000 * Gwei });
+        await bench.SetBaseFeeAsync(Gwei);
+        await _anvil.MineAsync();
+        JobEntry dust = await DisputeAsync(bench, 1);
+        await JobBench.UntilAsync(dust, JobStatus.Sent);
+        Channel channel = bench.NewChannel();
+        JobEntry deposit = await bench.DepositAsync(channel, 1_000);
+        await JobBench.UntilAsync(deposit, JobStatus.Sent);
+
+        await bench.SetBaseFeeAsync(30 * Gwei);
+        await _anvil.RpcAsync<object?>("anvil_dropAllTransactions"); // Else that block takes them.
+        await _anvil.MineAsync();
+        await JobBench.UntilAsync(dust, job => job.Offer?.Kind == AttemptKind.Cancelling);
+        await bench.MineUntilAsync(deposit, JobStatus.Done);
+
+        Job ended = await bench.MineUntilAsync(dust, job => !job.IsActive);
+        Assert.Equal((JobStatus.Failed, Refusal.BudgetReached), (ended.Status, ended.Refusal));
+        Assert.Equal((1_000UL, 2UL), ((ulong)await bench.PotAsync(channel), await bench.NonceAsync()));
+    }
 }

@@ -85,6 +85,28 @@ public sealed class TakenBackEtherTests : IAsyncLifetime
         Assert.Equal((JobStatus.Done, JobStatus.Waiting), (deposit.Job.Status, dispute.Job.Status));
     }
 
+    /// <summary>An offer covers six blocks; for one there is enough besides the deposit.</summary>
+    [Fact]
+    public async Task EtherOfADeposit_IsNotTakenBack_WhereTheDisputeCanOfferWhatTheNextBlockTakes()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { ReplaceAfterSeconds = 600 });
+        Channel rich = bench.NewChannel(), urgent = bench.NewChannel();
+        await bench.SetBaseFeeAsync(10 * Gwei);
+        await _anvil.MineAsync();
+        JobEntry deposit = await bench.DepositAsync(rich, Ether);
+        JobAttempt offered = (await JobBench.UntilAsync(deposit, JobStatus.Sent)).Attempts[0];
+        await bench.SetBalanceAsync(Ether + offered.GasCostMax * 17 / 10);
+
+        JobEntry dispute = await bench.DepositAsync(
+            urgent, 1_000, JobKind.Dispute, await _anvil.NowSecondsAsync() + 600, stake: 3 * Ether);
+        await JobBench.UntilAsync(dispute, JobStatus.Sent);
+        Assert.Equal(AttemptKind.Completing, deposit.Job.Attempts[^1].Kind);
+        await bench.MineUntilAsync(deposit, JobStatus.Done);
+        await bench.MineUntilAsync(dispute, JobStatus.Done);
+
+        Assert.Equal((Ether, 1_000UL), (await bench.PotAsync(rich), (ulong)await bench.PotAsync(urgent)));
+    }
+
     /// <summary>A deposit was mined in the place of its cancellation, say.</summary>
     [Fact]
     public async Task OfferThatTheAccountCanPayNoMore_IsMadeForLess()
