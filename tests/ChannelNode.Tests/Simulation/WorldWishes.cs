@@ -139,8 +139,12 @@ internal sealed class WorldWishes(ChannelWorld world)
         }
 
         return isBusy || world.Homes.Any(
-            home => home is not WorldPlace { IsHonest: false } && (!home.IsUp || home.Process!.Jobs.HasActive));
+            home => home is not WorldPlace { IsHonest: false } && (!home.IsUp || home.Process!.Jobs.Active.Any(entry => !MayWait(entry))));
     }
+
+    /// <summary>For the next day's gas, as long as its channel is not settled: these nobody settles.</summary>
+    private bool MayWait(JobEntry entry) => world.Dust.IsThere
+        && entry is { Job: { Status: JobStatus.Waiting, IsProtective: true }, Problem: Refusal.BudgetReached };
 
     private void CheckOperations()
     {

@@ -14,6 +14,10 @@ internal sealed class EarlySettles(ChainView view, NodeClock clock)
     private static readonly TimeSpan WaitMax = TimeSpan.FromMinutes(10);
 
     private readonly ConcurrentDictionary<(ChannelId Channel, ulong ClosesAtSeconds), int> _refused = new();
+    private int _waiting;
+
+    /// <summary>How many wait now.</summary>
+    public int Waiting => Volatile.Read(ref _waiting);
 
     /// <summary>Returns when it is worth another try.</summary>
     public async Task WaitAsync(ChannelId channel, ulong closesAtSeconds, CancellationToken cancel)
@@ -23,7 +27,9 @@ internal sealed class EarlySettles(ChainView view, NodeClock clock)
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         Task due = view.WhenAsync(() => clock.ChainSeconds >= closesAtSeconds, either.Token);
         Task late = Task.Delay(most < WaitMax ? most : WaitMax, clock.Time, either.Token);
+        Interlocked.Increment(ref _waiting);
         await Task.WhenAny(due, late);
+        Interlocked.Decrement(ref _waiting);
         either.Cancel(); // Here, not on a thread of the pool: simulations have only their own.
         cancel.ThrowIfCancellationRequested();
     }

@@ -37,9 +37,19 @@ internal sealed class Guardian(
     /// </summary>
     private const int ProtectedMax = 256;
 
+    /// <summary>Settles under way at a time; of very many that are due the others wait, and lose nothing by it.</summary>
+    private const int SettlesMax = 64;
+
     private readonly ConcurrentDictionary<(ChannelId Channel, Side Side), Stake?> _duties = new();
     private readonly EarlySettles _early = new(view, clock);
     private volatile bool _hasCaughtUp;
+
+    /// <summary>
+    /// Since the last one that was mined a settle was refused for what all of them lack, gas or ether: one at a time finds out when that
+    /// has changed.
+    /// </summary>
+    private volatile bool _isSettlingRefused;
+    private uint _settleLooks;
 
     public async Task RunAsync(CancellationToken stopping)
     {
@@ -124,7 +134,16 @@ internal sealed class Guardian(
 
         return worth.ThatMayBegin(
             due.Where(it => it.Stake is not null), it => it.Stake!.Value, [.. _duties.Values.OfType<Stake>()], ProtectedMax)
-            .Concat(due.Where(it => it.Stake is null));
+            .Concat(SettlesThatMayBegin([.. due.Where(it => it.Stake is null)]));
+    }
+
+    /// <summary>Each time from another on: one that is refused for ever keeps no other back.</summary>
+    private IEnumerable<T> SettlesThatMayBegin<T>(IReadOnlyList<T> due)
+    {
+        int more = (_isSettlingRefused ? 1 : SettlesMax) - (_duties.Values.Count(stake => stake is null) - _early.Waiting);
+        if (due.Count == 0 || more <= 0) return [];
+        int first = due.Count <= more ? 0 : (int)(_settleLooks++ % (uint)due.Count);
+        return due.Skip(first).Concat(due.Take(first)).Take(more);
     }
 
     private void BeginClaims(List<StoredChannel> claims, CancellationToken stopping)
@@ -158,6 +177,7 @@ internal sealed class Guardian(
         try
         {
             TransactionReceipt receipt = await run();
+            if (duty == ChannelDuty.Settle) _isSettlingRefused = false;
             foreach (Channel channel in channels) log.DutyDone(channel.Id, duty, receipt.BlockNumber);
             await view.WhenFollowedAsync(receipt.BlockNumber, stopping);
         }
@@ -174,6 +194,7 @@ internal sealed class Guardian(
         catch (RefusalException refusal)
         {
             // The next look decides on what the chain says then.
+            if (duty == ChannelDuty.Settle) _isSettlingRefused |= IsLasting(refusal.Refusal);
             foreach (Channel channel in channels) log.DutyRefused(channel.Id, duty, refusal.Refusal, refusal.Message);
             await Task.Delay(IsLasting(refusal.Refusal) ? RetryLater : LookEvery, clock.Time, CancellationToken.None);
         }

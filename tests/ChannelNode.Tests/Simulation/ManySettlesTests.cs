@@ -1,0 +1,98 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Xunit;
+
+namespace ChannelNode.Tests.Simulation;
+
+public sealed class ManySettlesTests
+{
+    private const int Channels = 200;
+
+    private static readonly Party Us = new(new Address(0, 0, 0xA0), new Address(0, 0, 0xA1));
+    private static readonly Party Them = new(new Address(0, 0, 0xB0), new Address(0, 0, 0xB1));
+
+    private readonly SimulatedTime _time = new();
+    private readonly SimulatedNetwork _network;
+    private readonly SimulatedDisk _disk = new();
+    private readonly Channel[] _channels = [.. Enumerable.Range(1, Channels).Select(NewChannel)];
+    private readonly SimulatedLife _life;
+
+    public ManySettlesTests()
+    {
+        _network = new(new Random(1), _time, [Us.Owner, Us.Signer, Them.Owner]);
+        SimulatedStore store = new(_disk);
+        IStoreBatch batch = store.NewBatch();
+        foreach (Channel channel in _channels)
+        {
+            batch.PutChannel(channel);
+            batch.PutState(channel.Id, default);
+            batch.PutPending(channel.Id, Pending.Deposit);
+        }
+
+        store.Commit(batch, durable: true);
+        NodeOptions options = new()
+        {
+            DataDirectory = "",
+            KeyFile = "",
+            RpcUrl = "",
+            Contract = new Address(1, 1, 1),
+            PollMs = 2_000,
+            GasBudgetWeiPerDay = ulong.MaxValue,
+        };
+        _life = new(
+            Us, _disk, new MachineTime(_time, TimeSpan.Zero), _network, new RpcWeather(), new Random(1), options,
+            new SimulatedLog(_time, isVerbose: false));
+    }
+
+    private static Channel NewChannel(int number)
+    {
+        ChannelId id = new(new Bytes32(0, 0, 0, (ulong)number));
+        return new(id, new ChannelTerms(Us, Them, Address.Zero, 60, OneWay: false, id.Value), Side.A);
+    }
+
+    [Fact]
+    public void MoreThanTheAccountCanPay_AreAskedForOneAtATime_AndAllAreDoneOnceItCan()
+    {
+        foreach (Channel channel in _channels)
+        {
+            _network.Send(Us.Owner, 100, new ContractCall.Deposit(channel.Id, channel.Terms, Side.A, 100));
+            _network.Send(Us.Owner, 0, new ContractCall.StartClose(channel.Id, channel.Terms, null, default));
+        }
+
+        while (!_channels.All(channel => PotsOf(channel).IsClosing)) _network.Mine();
+        Give(wei: 0);
+        _life.Start();
+        Pass(15 * 60);
+
+        ulong asked = _life.Node.Jobs.All.Max(entry => entry.Job.Number);
+        Assert.InRange(asked, 64UL + 10, 64UL + 70);
+        Assert.All(_life.Node.Jobs.All, entry => Assert.True(entry.Job.Refusal is Refusal.InsufficientFunds or Refusal.WindowOpen));
+
+        Give(wei: (UInt128)SimulatedNetwork.Gwei * SimulatedNetwork.Gwei * 1_000);
+        Pass(15 * 60);
+
+        Assert.All(_channels, channel => Assert.True(PotsOf(channel).IsEmpty));
+        Assert.InRange(_life.Node.Jobs.All.Max(entry => entry.Job.Number), asked + Channels, asked + Channels + 10);
+    }
+
+    private Pots PotsOf(Channel channel) => _network.Head.Contract.PotsOf(channel.Id);
+
+    private void Give(UInt128 wei) => _network.Head.Accounts[Us.Signer] = (_network.Head.NonceOf(Us.Signer), wei);
+
+    /// <summary>With a block every 12 seconds.</summary>
+    private void Pass(int seconds)
+    {
+        for (int passed = 0; passed < seconds; passed += 12)
+        {
+            _network.Mine();
+            long until = _time.NowMs + 12_000;
+            for (_life.Run(diskIsSlow: false); _time.NextDueMs <= until; _life.Run(diskIsSlow: false))
+            {
+                _time.MoveTo(Math.Max(_time.NowMs, _time.NextDueMs));
+                _time.GoOff();
+            }
+
+            _time.MoveTo(until);
+        }
+    }
+}
