@@ -184,6 +184,9 @@ internal sealed partial class JobOffers
     /// </summary>
     private bool HoldsUpMore(Job job, JobAttempt offer, Lent lent, ChainFees market, uint urgency) =>
         lent.IsProtective && !job.IsProtective && offer.Kind != AttemptKind.Cancelling && job.Call.Value != UInt128.Zero
-        && !lent.IsSmall(offer.GasCostMax, worth)
-        && (FeePolicy.IsBelowMarket(offer.Fees, market) || urgency >= FeePolicy.UrgencyMax / 2);
+        && !lent.IsSmall(offer.GasCostMax, worth) && CannotWait(offer, market, urgency);
+
+    /// <summary>No block takes it as it is, or half of its time is over.</summary>
+    private static bool CannotWait(JobAttempt offer, ChainFees market, uint urgency) =>
+        FeePolicy.IsBelowMarket(offer.Fees, market) || urgency >= FeePolicy.UrgencyMax / 2;
 }

@@ -27,6 +27,7 @@ internal sealed partial class JobOffers(
     private ChainFees? _market;
     private RefusalException? _noMarket;
     private Lent _lent;
+    private readonly Dictionary<Address, ulong> _allowances = [];
     private bool _ordinaryWait;
     private ulong _blockedNonce = ulong.MaxValue;
     private long _blockedSince;
@@ -41,6 +42,7 @@ internal sealed partial class JobOffers(
     {
         (_look, _market, _noMarket, _lent, _ordinaryWait) = (look, null, null, default, false);
         (_smallsWait, _smallsInFlight) = (null, null);
+        _allowances.Clear();
         Round++;
     }
 
@@ -149,11 +151,24 @@ internal sealed partial class JobOffers(
         await OfferAsync(entry, job, prepared, prepared.Completes ? AttemptKind.Completing : AttemptKind.Preparing, nonce, fees, cancel, giver);
     }
 
-    /// <summary>An allowance belongs to one deposit: two at once would overwrite each other's.</summary>
-    private bool IsAllowanceInUse(Job job) => job.Call.Spends != UInt128.Zero && jobs.Active.Any(other =>
-        other.Job.Number != job.Number && other.Job.Call.Spends != UInt128.Zero && other.Job.Call.Token == job.Call.Token
-        && (other.Job.Status is JobStatus.Sent or JobStatus.Mined
-            || (other.Job.Number < job.Number && other.Job.SpentWei != UInt128.Zero)));
+    /// <summary>
+    /// An allowance belongs to one deposit: two at once would overwrite each other's. Who has it in a round is looked for once, however
+    /// many wait.
+    /// </summary>
+    private bool IsAllowanceInUse(Job job)
+    {
+        if (job.Call.Spends == UInt128.Zero) return false;
+        Address token = job.Call.Token;
+        if (_allowances.TryGetValue(token, out ulong owner)) return owner != job.Number;
+        owner = jobs.Active.Select(other => other.Job)
+            .Where(other => other.Call.Spends != UInt128.Zero && other.Call.Token == token
+                && (other.Status is JobStatus.Sent or JobStatus.Mined || other.SpentWei != UInt128.Zero))
+            .OrderByDescending(other => other.Status is JobStatus.Sent or JobStatus.Mined).ThenBy(other => other.Number)
+            .FirstOrDefault()?.Number ?? 0;
+        if (owner == 0) return false;
+        _allowances[token] = owner;
+        return owner != job.Number;
+    }
 
     private async Task<PreparedCall> PrepareAsync(Job job, CancellationToken cancel) => job.Kind == JobKind.Unblock
         ? Nothing()
@@ -237,7 +252,8 @@ internal sealed partial class JobOffers(
         ulong nonce = job.Nonce!.Value;
         UInt128 feeMax = FeeMax(lent.IsProtective);
         bool isGreat = job.IsProtective && !Lent.Of(job, worth).IsSmall(offer.GasCostMax, worth);
-        if (isGreat && kind != AttemptKind.Cancelling && FeePolicy.Replace(offer.Fees, market, urgency, feeMax) is { } wanted)
+        if (isGreat && kind != AttemptKind.Cancelling && CannotWait(offer, market, urgency)
+            && FeePolicy.Replace(offer.Fees, market, urgency, feeMax) is { } wanted)
             await TakeEtherBackAsync(job, prepared.Call.Value + prepared.Gas * wanted.MaxFee, () => PromisedBefore(nonce), market, cancel);
 
         // No pool takes an offer that the account cannot pay, and the one before it would not be told again.

@@ -107,6 +107,25 @@ public sealed class TakenBackEtherTests : IAsyncLifetime
         Assert.Equal((Ether, 1_000UL), (await bench.PotAsync(rich), (ulong)await bench.PotAsync(urgent)));
     }
 
+    /// <summary>The next block takes what it offers, and its window has just begun: no reason to take anything from anybody.</summary>
+    [Fact]
+    public async Task EtherOfADeposit_IsNotTakenBack_ForADearerOfferThatCanWait()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { ReplaceAfterSeconds = 1 });
+        Channel rich = bench.NewChannel(), urgent = bench.NewChannel();
+        await bench.SetBaseFeeAsync(10 * Gwei);
+        await _anvil.MineAsync();
+        JobEntry deposit = await bench.DepositAsync(rich, Ether);
+        JobAttempt offered = (await JobBench.UntilAsync(deposit, JobStatus.Sent)).Attempts[0];
+        await bench.SetBalanceAsync(Ether + offered.GasCostMax * 17 / 10);
+
+        JobEntry dispute = await bench.DepositAsync(
+            urgent, 1_000, JobKind.Dispute, await _anvil.NowSecondsAsync() + 6_000, stake: 3 * Ether);
+        await JobBench.UntilAsync(dispute, _ => dispute.Problem == Refusal.FeeTooHigh);
+
+        Assert.Equal((JobStatus.Sent, AttemptKind.Completing), (deposit.Job.Status, deposit.Job.Attempts[^1].Kind));
+    }
+
     /// <summary>A deposit was mined in the place of its cancellation, say.</summary>
     [Fact]
     public async Task OfferThatTheAccountCanPayNoMore_IsMadeForLess()
