@@ -7,6 +7,7 @@ namespace ChannelNode.Tests.Simulation;
 public sealed class ManySettlesTests
 {
     private const int Channels = 200;
+    private const int SettlesAtOnce = 64;
 
     private static readonly Party Us = new(new Address(0, 0, 0xA0), new Address(0, 0, 0xA1));
     private static readonly Party Them = new(new Address(0, 0, 0xB0), new Address(0, 0, 0xB1));
@@ -53,19 +54,13 @@ public sealed class ManySettlesTests
     [Fact]
     public void MoreThanTheAccountCanPay_AreAskedForOneAtATime_AndAllAreDoneOnceItCan()
     {
-        foreach (Channel channel in _channels)
-        {
-            _network.Send(Us.Owner, 100, new ContractCall.Deposit(channel.Id, channel.Terms, Side.A, 100));
-            _network.Send(Us.Owner, 0, new ContractCall.StartClose(channel.Id, channel.Terms, null, default));
-        }
-
-        while (!_channels.All(channel => PotsOf(channel).IsClosing)) _network.Mine();
+        Close(_ => 100);
         Give(wei: 0);
         _life.Start();
         Pass(15 * 60);
 
         ulong asked = _life.Node.Jobs.All.Max(entry => entry.Job.Number);
-        Assert.InRange(asked, 64UL + 10, 64UL + 70);
+        Assert.InRange(asked, SettlesAtOnce + 10UL, SettlesAtOnce + 70UL);
         Assert.All(_life.Node.Jobs.All, entry => Assert.True(entry.Job.Refusal is Refusal.InsufficientFunds or Refusal.WindowOpen));
 
         Give(wei: (UInt128)SimulatedNetwork.Gwei * SimulatedNetwork.Gwei * 1_000);
@@ -73,6 +68,33 @@ public sealed class ManySettlesTests
 
         Assert.All(_channels, channel => Assert.True(PotsOf(channel).IsEmpty));
         Assert.InRange(_life.Node.Jobs.All.Max(entry => entry.Job.Number), asked + Channels, asked + Channels + 10);
+    }
+
+    [Fact]
+    public void ThoseThatPayMost_AreDoneFirst()
+    {
+        Close(index => (UInt128)(1_000 - Math.Abs(index - 77)));
+        _time.MoveTo(_time.NowMs + 600_000); // All windows are over.
+        Give(wei: 2_000_000 * (UInt128)SimulatedNetwork.Gwei);
+        _life.Start();
+        for (int blocks = 0; blocks < 20 && Done().Length == 0; blocks++) Pass(12);
+
+        Assert.InRange(Done().Length, 2, SettlesAtOnce - 1);
+        Assert.All(Done(), index => Assert.InRange(Math.Abs(index - 77), 0, (Done().Length + 1) / 2));
+    }
+
+    private int[] Done() => [.. Enumerable.Range(0, Channels).Where(index => PotsOf(_channels[index]).IsEmpty)];
+
+    private void Close(Func<int, UInt128> amount)
+    {
+        for (int index = 0; index < Channels; index++)
+        {
+            (ChannelId id, ChannelTerms terms) = (_channels[index].Id, _channels[index].Terms);
+            _network.Send(Us.Owner, amount(index), new ContractCall.Deposit(id, terms, Side.A, amount(index)));
+            _network.Send(Us.Owner, 0, new ContractCall.StartClose(id, terms, null, default));
+        }
+
+        while (!_channels.All(channel => PotsOf(channel).IsClosing)) _network.Mine();
     }
 
     private Pots PotsOf(Channel channel) => _network.Head.Contract.PotsOf(channel.Id);

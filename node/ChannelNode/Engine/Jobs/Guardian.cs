@@ -44,12 +44,14 @@ internal sealed class Guardian(
     private readonly EarlySettles _early = new(view, clock);
     private volatile bool _hasCaughtUp;
 
+    private readonly ConcurrentDictionary<ChannelId, uint> _settlesTried = new();
+
     /// <summary>
-    /// Since the last one that was mined a settle was refused for what all of them lack, gas or ether: one at a time finds out when that
-    /// has changed.
+    /// Settles at a time. Where one was refused for what all of them lack, gas or ether, it is one, that finds out when this has changed;
+    /// each that is mined doubles it.
     /// </summary>
-    private volatile bool _isSettlingRefused;
-    private uint _settleLooks;
+    private volatile int _settlesAtOnce = SettlesMax;
+    private uint _settlesRefused;
 
     public async Task RunAsync(CancellationToken stopping)
     {
@@ -134,16 +136,35 @@ internal sealed class Guardian(
 
         return worth.ThatMayBegin(
             due.Where(it => it.Stake is not null), it => it.Stake!.Value, [.. _duties.Values.OfType<Stake>()], ProtectedMax)
-            .Concat(SettlesThatMayBegin([.. due.Where(it => it.Stake is null)]));
+            .Concat(SettlesThatMayBegin(due.Where(it => it.Stake is null)));
     }
 
-    /// <summary>Each time from another on: one that is refused for ever keeps no other back.</summary>
-    private IEnumerable<T> SettlesThatMayBegin<T>(IReadOnlyList<T> due)
+    /// <summary>
+    /// What pays this side most, first: a peer can leave very many behind that pay it nothing. Those that were refused come after the
+    /// others, the longest ago first: none keeps another back for ever.
+    /// </summary>
+    private IEnumerable<(StoredChannel Closing, ChannelDuty Duty, Stake? Stake)> SettlesThatMayBegin(
+        IEnumerable<(StoredChannel Closing, ChannelDuty Duty, Stake? Stake)> due)
     {
-        int more = (_isSettlingRefused ? 1 : SettlesMax) - (_duties.Values.Count(stake => stake is null) - _early.Waiting);
-        if (due.Count == 0 || more <= 0) return [];
-        int first = due.Count <= more ? 0 : (int)(_settleLooks++ % (uint)due.Count);
-        return due.Skip(first).Concat(due.Take(first)).Take(more);
+        int more = _settlesAtOnce - (_duties.Values.Count(stake => stake is null) - _early.Waiting);
+        if (more <= 0) return [];
+        return worth.Order(due, it => PaidBy(it.Closing), UInt128.Zero)
+            .OrderBy(it => _settlesTried.GetValueOrDefault(it.Closing.Channel.Id)).Take(more);
+
+        static Stake? PaidBy(StoredChannel closing) =>
+            new(closing.Channel.Terms.Token, closing.State.OnChain.PotOf(closing.Channel.OurSide));
+    }
+
+    private void SettleMined()
+    {
+        _settlesTried.Clear();
+        _settlesAtOnce = Math.Min(_settlesAtOnce * 2, SettlesMax);
+    }
+
+    private void SettleRefused(IReadOnlyList<Channel> channels)
+    {
+        foreach (Channel channel in channels) _settlesTried[channel.Id] = Interlocked.Increment(ref _settlesRefused);
+        _settlesAtOnce = 1;
     }
 
     private void BeginClaims(List<StoredChannel> claims, CancellationToken stopping)
@@ -177,7 +198,7 @@ internal sealed class Guardian(
         try
         {
             TransactionReceipt receipt = await run();
-            if (duty == ChannelDuty.Settle) _isSettlingRefused = false;
+            if (duty == ChannelDuty.Settle) SettleMined();
             foreach (Channel channel in channels) log.DutyDone(channel.Id, duty, receipt.BlockNumber);
             await view.WhenFollowedAsync(receipt.BlockNumber, stopping);
         }
@@ -194,7 +215,7 @@ internal sealed class Guardian(
         catch (RefusalException refusal)
         {
             // The next look decides on what the chain says then.
-            if (duty == ChannelDuty.Settle) _isSettlingRefused |= IsLasting(refusal.Refusal);
+            if (duty == ChannelDuty.Settle && IsLasting(refusal.Refusal)) SettleRefused(channels);
             foreach (Channel channel in channels) log.DutyRefused(channel.Id, duty, refusal.Refusal, refusal.Message);
             await Task.Delay(IsLasting(refusal.Refusal) ? RetryLater : LookEvery, clock.Time, CancellationToken.None);
         }

@@ -148,6 +148,9 @@ internal sealed class JobEntry(Job job)
     /// <summary>What keeps it from going on, for the operator; None while nothing does.</summary>
     public Refusal Problem { get; set; }
 
+    /// <summary>The last problem that operators were told of; None once it has gone on.</summary>
+    public Refusal ToldProblem { get; set; }
+
     public bool IsUnderpriced { get; set; }
 
     public long ToldAt { get; set; }

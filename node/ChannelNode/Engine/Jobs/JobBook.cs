@@ -165,15 +165,23 @@ internal sealed class JobBook
         return _ledger.TellAsync(alarm, CancellationToken.None);
     }
 
-    /// <summary>What keeps the job from going on. Told once as long as it is the same; of a chain that gives no answer, logged.</summary>
+    /// <summary>
+    /// What keeps the job from going on. Told once as long as it is the same; of a chain that gives no answer, which may be now and then,
+    /// logged.
+    /// </summary>
     public async Task NoticeProblemAsync(JobEntry entry, RefusalException refusal)
     {
         if (entry.Problem == refusal.Refusal) return;
         entry.Problem = refusal.Refusal;
         if (refusal.Refusal == Refusal.ChainUnavailable)
+        {
             _log.JobWaits(entry.Job.Number, entry.Job.Purpose, refusal.Refusal, refusal.Message);
-        else
-            await _ledger.TellAsync(JobEvents.Waits(entry.Job, refusal.Refusal, refusal.Message), CancellationToken.None);
+            return;
+        }
+
+        if (entry.ToldProblem == refusal.Refusal) return;
+        entry.ToldProblem = refusal.Refusal;
+        await _ledger.TellAsync(JobEvents.Waits(entry.Job, refusal.Refusal, refusal.Message), CancellationToken.None);
     }
 
     /// <summary>

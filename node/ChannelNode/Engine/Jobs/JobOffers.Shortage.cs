@@ -24,12 +24,11 @@ internal sealed partial class JobOffers
         UsualGas * FeePolicy.First(await MarketAsync(cancel)).MaxFee;
 
     /// <summary>
-    /// Whether it is about less than it costs, and waits for others like it. Without asking the chain: there may be very many. After its
-    /// deadline the chain is to say that it is too late.
+    /// Whether it is about less than it costs, and waits for others like it. Without asking the chain: there may be very many.
     /// </summary>
     private async Task<bool> IsHeldBackAsync(Job job, CancellationToken cancel)
     {
-        if (!job.IsProtective || NowSeconds >= job.DeadlineSeconds) return false;
+        if (!job.IsProtective || IsTooLate(job)) return false;
         if (!worth.IsSmall(job.Stake, await UsualCostAsync(cancel))) return false;
         if (_smallsWait is { } why) throw why;
         _smallsInFlight ??= Smalls().Count();
@@ -57,6 +56,9 @@ internal sealed partial class JobOffers
     /// <summary>What the account alone has for each unit of gas.</summary>
     private UInt128 PerGas(PreparedCall prepared, bool toGreat) =>
         Amounts.Excess(_look.Balance, prepared.Call.Value + Promised(toGreat)) / prepared.Gas;
+
+    /// <summary>What is to be mined after it cannot be mined before, and may be made for less.</summary>
+    private UInt128 PromisedBeside(Job job, bool toGreat) => job.Nonce is { } nonce ? PromisedBefore(nonce) : Promised(toGreat);
 
     private UInt128 BudgetLeft(Job job, Lent lent) => GasBudget.LeftFor(job, lent, jobs.Each, worth, options, clock.NowSeconds);
 
@@ -144,13 +146,13 @@ internal sealed partial class JobOffers
     }
 
     /// <summary>
-    /// Ends the job when neither the budget nor the account has what it needs. One that is about less than it costs is not
-    /// ended, for there may be very many of them: all of them wait.
+    /// Ends the job when neither the budget nor the account has what it needs. What protects money waits instead, told once: it is due until
+    /// its window is over, and there may be very many. So does what fills a nonce that others wait for.
     /// </summary>
     private async Task<bool> IsShortAsync(JobEntry entry, PreparedCall prepared, TransactionFees fees, UInt128 budget, bool isGreat)
     {
         Job job = entry.Job;
-        UInt128 cost = prepared.Gas * fees.MaxFee, needed = prepared.Call.Value + cost, promised = Promised(isGreat);
+        UInt128 cost = prepared.Gas * fees.MaxFee, needed = prepared.Call.Value + cost, promised = PromisedBeside(job, isGreat);
         bool isSmall = job.IsProtective && !isGreat;
         Refusal refusal;
         string message;
@@ -174,6 +176,7 @@ internal sealed partial class JobOffers
         }
 
         if (isSmall) throw _smallsWait = new RefusalException(refusal, message);
+        if (job.IsProtective || job.Kind == JobKind.Unblock) throw new RefusalException(refusal, message);
         await FailAsync(entry, refusal, message);
         return true;
     }

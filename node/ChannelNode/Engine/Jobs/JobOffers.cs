@@ -7,8 +7,10 @@ namespace ChannelNode.Engine;
 /// Signs the jobs' transactions, tells the network of them, and replaces those that are stuck: at once when the next block
 /// would not take them, else when they have waited long enough, sooner as a deadline nears. Used by the runner, in rounds.
 /// </summary>
+/// <param name="isClosing">Whether a channel is, by what was followed of the chain.</param>
 internal sealed partial class JobOffers(
-    JobBook jobs, IChain chain, StakeWorth worth, NodeClock clock, NodeOptions options, ILogger<JobOffers> log)
+    JobBook jobs, IChain chain, StakeWorth worth, Func<ChannelId, bool> isClosing, NodeClock clock, NodeOptions options,
+    ILogger<JobOffers> log)
 {
     /// <summary>Gas of a transaction that moves nothing, and a little for chains that count more.</summary>
     private const ulong NothingGas = 30_000;
@@ -17,6 +19,9 @@ internal sealed partial class JobOffers(
     private const ulong UnblockedMax = 64;
 
     private static readonly TimeSpan TellAgainAfter = TimeSpan.FromSeconds(10);
+    /// <summary>Transactions told again or replaced in one round, the first nonces first: those that begin meanwhile wait for its end.</summary>
+    private const int TendsMax = 32;
+
     private static readonly TimeSpan TellDroppedAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan OfferStandsMin = TimeSpan.FromSeconds(1);
 
@@ -28,7 +33,8 @@ internal sealed partial class JobOffers(
     private RefusalException? _noMarket;
     private Lent _lent;
     private readonly Dictionary<Address, ulong> _allowances = [];
-    private bool _ordinaryWait;
+    private readonly Dictionary<ulong, (Lent Lent, bool OrdinaryWait)> _lends = [];
+    private int _tends;
     private ulong _blockedNonce = ulong.MaxValue;
     private long _blockedSince;
 
@@ -40,7 +46,7 @@ internal sealed partial class JobOffers(
     /// <summary>A round begins, with what was seen of the chain.</summary>
     public void Begin(AccountLook look)
     {
-        (_look, _market, _noMarket, _lent, _ordinaryWait) = (look, null, null, default, false);
+        (_look, _market, _noMarket, _lent, _tends) = (look, null, null, default, 0);
         (_smallsWait, _smallsInFlight) = (null, null);
         _allowances.Clear();
         Round++;
@@ -98,13 +104,18 @@ internal sealed partial class JobOffers(
         }
 
         // What fills a nonce holds up all that are sent: it is lent what they may offer.
-        Lent lent = job.Kind == JobKind.Unblock ? _lent : Lent.Of(job, worth);
+        Lent lent = job.Kind == JobKind.Unblock ? _lent : Lent.Of(job, worth, NowSeconds);
+        if (IsMoot(job))
+        {
+            await FailAsync(entry, Refusal.NothingNew, Moot);
+            return;
+        }
+
         if (await IsHeldBackAsync(job, cancel)) return;
         ChainFees market = await MarketAsync(cancel);
         UInt128 feeMax = FeeMax(lent.IsProtective);
-        // Before anything else is asked: very many may wait for a better price. After its deadline the chain says that it is too late.
-        bool isInTime = job.DeadlineSeconds == 0 || NowSeconds < job.DeadlineSeconds;
-        if (isInTime && market.BaseFee + 1 > feeMax) throw AboveLimit(market, feeMax);
+        // Before anything else is asked: very many may wait for a better price.
+        if (!IsTooLate(job) && market.BaseFee + 1 > feeMax) throw AboveLimit(market, feeMax);
         if (IsAllowanceInUse(job)) return;
         entry.AskedInRound = Round;
         PreparedCall prepared;
@@ -112,7 +123,8 @@ internal sealed partial class JobOffers(
         {
             prepared = await PrepareAsync(job, cancel);
         }
-        catch (RefusalException refusal) when (refusal.Refusal is not (Refusal.ChainUnavailable or Refusal.SignerUnavailable))
+        catch (RefusalException refusal) when (refusal.Refusal is not (Refusal.ChainUnavailable or Refusal.SignerUnavailable)
+            && !(job.IsProtective && refusal.Refusal == Refusal.InsufficientFunds))
         {
             await FailAsync(entry, refusal.Refusal, refusal.Message);
             return;
@@ -120,6 +132,14 @@ internal sealed partial class JobOffers(
 
         await BeginAsync(entry, job, prepared, lent, market, feeMax, cancel);
     }
+
+    /// <summary>To be said by the chain. Of a claim it never is: it can be mined until the channel is settled.</summary>
+    private bool IsTooLate(Job job) => job.Kind == JobKind.Dispute && NowSeconds >= job.DeadlineSeconds;
+
+    /// <summary>The contract passes over the rows of a claim that have nothing to claim, so the chain does not say it.</summary>
+    private bool IsMoot(Job job) => job.Kind == JobKind.Claim && job.IsProtective && !job.Channels.Any(isClosing);
+
+    private const string Moot = "none of its channels is closing any more";
 
     private static RefusalException AboveLimit(ChainFees market, UInt128 feeMax) =>
         new(Refusal.FeeTooHigh, $"the chain asks {market.BaseFee} wei per gas, above {feeMax}");
@@ -201,7 +221,8 @@ internal sealed partial class JobOffers(
             await jobs.SaveTogetherAsync([(giver, without), (entry, sent)], JobEvents.GivesWay(giver.Job, job));
         }
 
-        entry.Problem = Refusal.None;
+        (entry.Problem, entry.ToldProblem) = (Refusal.None, Refusal.None);
+        if (job.Nonce != nonce) entry.LooksWithoutOurs = 0;
         entry.OfferedAt = clock.Time.GetTimestamp();
         await TellAsync(entry, cancel);
     }
@@ -212,24 +233,47 @@ internal sealed partial class JobOffers(
         entry.IsUnderpriced = await chain.BroadcastAsync(entry.Job.Raw, cancel) == BroadcastAnswer.Underpriced;
     }
 
+    /// <summary>Each lends its urgency, and what it may spend, to those that must be mined before it.</summary>
+    /// <param name="sent">By nonce.</param>
+    public void Lend(IReadOnlyList<JobEntry> sent)
+    {
+        _lends.Clear();
+        bool ordinaryWait = false;
+        foreach (Job job in sent.Reverse().Select(entry => entry.Job))
+        {
+            _lent = _lent.With(job, worth, NowSeconds);
+            _lends[job.Number] = (_lent, ordinaryWait);
+            ordinaryWait |= !job.IsProtective && job.Kind != JobKind.Unblock;
+        }
+    }
+
     /// <summary>Tells the network again of what it has forgotten, and replaces what is stuck.</summary>
     public async Task TendAsync(JobEntry entry, CancellationToken cancel)
     {
         Job job = entry.Job;
-        Lent lent = _lent = _lent.With(job, worth);
-        bool ordinaryWait = _ordinaryWait;
-        _ordinaryWait |= !job.IsProtective && job.Kind != JobKind.Unblock;
-        if (job.Offer is not { } offer || job.Nonce < _look.MinedNonce) return;
+        (Lent lent, bool ordinaryWait) = _lends[job.Number];
+        if (job.Offer is not { } offer || job.Nonce < _look.MinedNonce || _tends >= TendsMax) return;
+        if (job.Raw.IsEmpty)
+        {
+            await FillAsync(entry, offer, lent, cancel);
+            return;
+        }
+
         if (entry.OfferedAt == 0) entry.OfferedAt = clock.Time.GetTimestamp();
         TimeSpan toldFor = clock.Time.GetElapsedTime(entry.ToldAt), stoodFor = clock.Time.GetElapsedTime(entry.OfferedAt);
         bool isDropped = _look.PendingNonce <= job.Nonce;
-        if (entry.ToldAt == 0 || toldFor > (isDropped ? TellDroppedAfter : TellAgainAfter)) await TellAsync(entry, cancel);
+        if (entry.ToldAt == 0 || toldFor > (isDropped ? TellDroppedAfter : TellAgainAfter))
+        {
+            _tends++;
+            await TellAsync(entry, cancel);
+        }
 
         if (stoodFor < OfferStandsMin) return;
         bool isStuck = entry.IsUnderpriced
             || stoodFor >= FeePolicy.StandsFor(options.ReplaceAfterSeconds, NowSeconds, lent.DeadlineSeconds)
             || FeePolicy.IsBelowMarket(offer.Fees, await MarketAsync(cancel));
         if (!isStuck) return;
+        _tends++;
         try
         {
             await ReplaceAsync(entry, offer, lent, cancel);
@@ -237,6 +281,24 @@ internal sealed partial class JobOffers(
         catch (RefusalException refusal) when (ordinaryWait && refusal.Refusal is (Refusal.BudgetReached or Refusal.FeeTooHigh))
         {
             if (!await IsInTheWayAsync(entry.Job, offer, lent, cancel) || !await GiveUpAsync(entry, refusal, cancel)) throw;
+        }
+    }
+
+    /// <summary>
+    /// Its nonce was given to another, and came back by a reorganisation: there is no transaction to tell of. Where none can be made now,
+    /// the nonce is let go of, and filled if others wait behind it.
+    /// </summary>
+    private async Task FillAsync(JobEntry entry, JobAttempt offer, Lent lent, CancellationToken cancel)
+    {
+        _tends++;
+        try
+        {
+            await ReplaceAsync(entry, offer, lent, cancel);
+        }
+        catch (RefusalException refusal) when (refusal.Refusal is Refusal.BudgetReached or Refusal.FeeTooHigh)
+        {
+            await jobs.SaveAsync(entry, entry.Job with { Status = JobStatus.Waiting, Nonce = null });
+            throw;
         }
     }
 
@@ -251,7 +313,7 @@ internal sealed partial class JobOffers(
         uint urgency = FeePolicy.Urgency(job.CreatedAtSeconds, NowSeconds, lent.DeadlineSeconds);
         ulong nonce = job.Nonce!.Value;
         UInt128 feeMax = FeeMax(lent.IsProtective);
-        bool isGreat = job.IsProtective && !Lent.Of(job, worth).IsSmall(offer.GasCostMax, worth);
+        bool isGreat = job.IsProtective && !Lent.Of(job, worth, NowSeconds).IsSmall(offer.GasCostMax, worth);
         if (isGreat && kind != AttemptKind.Cancelling && CannotWait(offer, market, urgency)
             && FeePolicy.Replace(offer.Fees, market, urgency, feeMax) is { } wanted)
             await TakeEtherBackAsync(job, prepared.Call.Value + prepared.Gas * wanted.MaxFee, () => PromisedBefore(nonce), market, cancel);
@@ -299,6 +361,7 @@ internal sealed partial class JobOffers(
     private async Task<(Job Job, PreparedCall Call, AttemptKind Kind)> PrepareAgainAsync(Job job, CancellationToken cancel)
     {
         if (job.Refusal != Refusal.None) return (job, Nothing(), AttemptKind.Cancelling);
+        if (IsMoot(job)) return (job with { Refusal = Refusal.NothingNew, Message = Moot }, Nothing(), AttemptKind.Cancelling);
         try
         {
             PreparedCall prepared = await PrepareAsync(job, cancel);

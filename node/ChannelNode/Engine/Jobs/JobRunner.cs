@@ -81,10 +81,10 @@ internal sealed class JobRunner(
             look = await chain.LookAsync(Math.Max(options.Confirmations, options.ConfirmationsLarger), cancel);
         offers.Begin(look);
 
-        // By nonce, from the last: each lends its urgency to those that must be mined before it.
-        foreach (JobEntry entry in active.Where(entry => entry.Job.Status == JobStatus.Sent)
-            .OrderByDescending(entry => entry.Job.Nonce))
-            await TryAsync(entry, () => offers.TendAsync(entry, cancel));
+        // By nonce: what must be mined first, first.
+        JobEntry[] sent = [.. active.Where(entry => entry.Job.Status == JobStatus.Sent).OrderBy(entry => entry.Job.Nonce)];
+        offers.Lend(sent);
+        foreach (JobEntry entry in sent) await TryAsync(entry, () => offers.TendAsync(entry, cancel));
 
         await StartAsync(cancel);
         await offers.UnblockAsync(cancel);
@@ -98,7 +98,7 @@ internal sealed class JobRunner(
         int tried = await StartSomeAsync(waiting, cancel);
         // Those of which the chain was asked least lately: a few in front that fail again and again keep no others from it.
         JobEntry[] others =
-            [.. waiting.Skip(tried).OrderByDescending(entry => entry.Job.IsProtective).ThenBy(entry => entry.AskedInRound)];
+            [.. waiting.Skip(tried).OrderBy(entry => entry.AskedInRound).ThenByDescending(entry => entry.Job.IsProtective)];
         await StartSomeAsync(others, cancel);
     }
 

@@ -6,17 +6,17 @@ namespace ChannelNode.Engine;
 /// For whom a transaction is sent: its own job, and those with later nonces, which cannot be mined before it. It is lent what
 /// they may spend, and their urgency.
 /// </summary>
-/// <param name="DeadlineSeconds">The nearest; 0 for none.</param>
+/// <param name="DeadlineSeconds">The nearest that is not over: what is too late, or has no end any more, makes nothing dearer. 0 for none.</param>
 /// <param name="Greatest">The one that is known to be about most; null where no such is.</param>
 /// <param name="HasUnknown">Whether one is about something of which nobody knows what it is worth.</param>
 internal readonly record struct Lent(bool IsProtective, ulong DeadlineSeconds, Job? Greatest, bool HasUnknown)
 {
-    public static Lent Of(Job job, StakeWorth worth) => default(Lent).With(job, worth);
+    public static Lent Of(Job job, StakeWorth worth, ulong nowSeconds) => default(Lent).With(job, worth, nowSeconds);
 
-    public Lent With(Job job, StakeWorth worth)
+    public Lent With(Job job, StakeWorth worth, ulong nowSeconds)
     {
-        ulong deadline = DeadlineSeconds == 0 || job.DeadlineSeconds == 0
-            ? Math.Max(DeadlineSeconds, job.DeadlineSeconds) : Math.Min(DeadlineSeconds, job.DeadlineSeconds);
+        ulong its = job.DeadlineSeconds > nowSeconds ? job.DeadlineSeconds : 0;
+        ulong deadline = DeadlineSeconds == 0 || its == 0 ? Math.Max(DeadlineSeconds, its) : Math.Min(DeadlineSeconds, its);
         if (!job.IsProtective) return this with { DeadlineSeconds = deadline };
         UInt128? itsWorth = worth.InWei(job.Stake);
         bool isGreater = itsWorth is not null && (Greatest is null || itsWorth > worth.InWei(Greatest.Stake));

@@ -26,7 +26,7 @@ public sealed class GasBudgetTests
     private bool Allows(Job job, int cost, ulong now, params Job[] others) => (UInt128)cost <= LeftFor(job, now, others);
 
     private UInt128 LeftFor(Job job, ulong now, params Job[] others) =>
-        GasBudget.LeftFor(job, Lent.Of(job, _worth), [job, .. others], _worth, Options, now);
+        GasBudget.LeftFor(job, Lent.Of(job, _worth, 0), [job, .. others], _worth, Options, now);
 
     [Fact]
     public void Budget_CountsWhatIsPromisedAndWhatWasBurntToday_AndNothingTakesTheReserve()
@@ -42,7 +42,7 @@ public sealed class GasBudgetTests
         Assert.True(Allows(claim, 60, 10 + 86_400, promised, burnt));
         Assert.True(Allows(dispute, 50, 11, promised, burnt));
         Assert.False(Allows(dispute, 51, 11, promised, burnt));
-        Assert.Equal((UInt128)50, GasBudget.LeftFor(claim, Lent.Of(dispute, _worth), [claim, promised, burnt], _worth, Options, 11));
+        Assert.Equal((UInt128)50, GasBudget.LeftFor(claim, Lent.Of(dispute, _worth, 0), [claim, promised, burnt], _worth, Options, 11));
         Assert.True(Allows(claim, 90, 11, dispute with { SpentWei = 60 }));
         Assert.False(Allows(claim, 91, 11, dispute with { SpentWei = 60 }));
 
@@ -106,11 +106,21 @@ public sealed class GasBudgetTests
         Job[] others = [Of(JobKind.Settle) with { SpentWei = 100 }, Of(JobKind.Dispute) with { SpentWei = 50 }];
         Job large = About(4_000), dust = About(4), deposit = Of(JobKind.Deposit);
 
-        Lent lent = Lent.Of(dust, _worth).With(large, _worth);
+        Lent lent = Lent.Of(dust, _worth, 0).With(large, _worth, 0);
 
         Assert.Equal((UInt128)1_000, GasBudget.LeftFor(dust, lent, [dust, large, .. others], _worth, Options, 0));
-        Assert.Equal((UInt128)1_000, GasBudget.LeftFor(deposit, lent.With(deposit, _worth), [deposit, .. others], _worth, Options, 0));
-        Assert.Equal((UInt128)150, GasBudget.LeftFor(dust, Lent.Of(dust, _worth).With(About(null), _worth), [dust], _worth, Options, 0) - 1);
+        Assert.Equal((UInt128)1_000, GasBudget.LeftFor(deposit, lent.With(deposit, _worth, 0), [deposit, .. others], _worth, Options, 0));
+        Assert.Equal((UInt128)150, GasBudget.LeftFor(dust, Lent.Of(dust, _worth, 0).With(About(null), _worth, 0), [dust], _worth, Options, 0) - 1);
+    }
+
+    [Fact]
+    public void DeadlineThatIsOver_IsLentToNobody()
+    {
+        Job early = About(4) with { DeadlineSeconds = 100 }, late = About(4) with { DeadlineSeconds = 200 };
+
+        Assert.Equal(100UL, Lent.Of(late, _worth, 99).With(early, _worth, 99).DeadlineSeconds);
+        Assert.Equal(200UL, Lent.Of(early, _worth, 100).With(late, _worth, 100).DeadlineSeconds);
+        Assert.Equal((0UL, true), (Lent.Of(late, _worth, 200).DeadlineSeconds, Lent.Of(late, _worth, 200).IsProtective));
     }
 
     /// <summary>Else disputes about little, once their share is used up, would stop whatever stands before them.</summary>
@@ -122,8 +132,8 @@ public sealed class GasBudgetTests
 
         UInt128 alone = LeftFor(deposit, 0, others);
 
-        Assert.Equal(alone, GasBudget.LeftFor(deposit, Lent.Of(dust, _worth).With(deposit, _worth), [deposit, dust, .. others], _worth, Options, 0));
-        Assert.True(alone > GasBudget.LeftFor(dust, Lent.Of(dust, _worth), [dust, .. others], _worth, Options, 0));
+        Assert.Equal(alone, GasBudget.LeftFor(deposit, Lent.Of(dust, _worth, 0).With(deposit, _worth, 0), [deposit, dust, .. others], _worth, Options, 0));
+        Assert.True(alone > GasBudget.LeftFor(dust, Lent.Of(dust, _worth, 0), [dust, .. others], _worth, Options, 0));
     }
 
     [Fact]

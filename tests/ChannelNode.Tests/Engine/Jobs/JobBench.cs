@@ -64,6 +64,9 @@ internal sealed class JobBench : IAsyncDisposable
         return bench;
     }
 
+    /// <summary>Channels that are closing no more.</summary>
+    public HashSet<ChannelId> Settled { get; } = [];
+
     public async Task StartAsync(Func<NodeOptions, NodeOptions>? change = null)
     {
         NodeOptions options = new()
@@ -89,7 +92,7 @@ internal sealed class JobBench : IAsyncDisposable
         JobRunner runner = new(
             Jobs,
             new JobObserver(Jobs, Chain, options),
-            new JobOffers(Jobs, Chain, worth, clock, options, NullLogger<JobOffers>.Instance),
+            new JobOffers(Jobs, Chain, worth, id => !Settled.Contains(id), clock, options, NullLogger<JobOffers>.Instance),
             Chain,
             clock,
             options,

@@ -100,6 +100,29 @@ public sealed class JobRoundTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task TransactionsThatThePoolForgot_AreToldAgain_NotAllOfThemInOneRound()
+    {
+        int told = 0, most = 0;
+        using RpcProxy proxy = new(_anvil.HttpUrl, (method, _) =>
+        {
+            if (method == "eth_getTransactionCount") told = 0; // A round begins with a look.
+            if (method == "eth_sendRawTransaction") most = Math.Max(most, Interlocked.Increment(ref told));
+            return null;
+        });
+        await using JobBench bench = await JobBench.StartAsync(
+            _anvil, options => options with { RpcUrl = proxy.Url, ReplaceAfterSeconds = 600 });
+        JobEntry[] sent = await DepositsAsync(bench, 50);
+        foreach (JobEntry entry in sent) await JobBench.UntilAsync(entry, JobStatus.Sent);
+        most = 0;
+
+        await _anvil.RpcAsync<object?>("anvil_dropAllTransactions");
+        await JobBench.UntilAsync(sent[0], _ => most > 0);
+        await bench.MineUntilAsync(sent.MaxBy(entry => entry.Job.Nonce)!, JobStatus.Done);
+
+        Assert.InRange(most, 2, 32);
+    }
+
+    [Fact]
     public async Task TransferThatWasToFillANonce_IsDone_WhereItIsNotKnownWhich()
     {
         await using JobBench bench = await JobBench.StartAsync(_anvil);

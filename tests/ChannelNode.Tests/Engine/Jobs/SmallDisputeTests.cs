@@ -96,6 +96,31 @@ public sealed class SmallDisputeTests : IAsyncLifetime
         Assert.DoesNotContain(bench.Events, told => told.Kind == EventKind.KeyShared);
     }
 
+    /// <summary>A reorganisation takes the transaction that was mined after all, and of which nothing is left but that it was.</summary>
+    [Fact]
+    public async Task NonceThatWasGivenAway_AndComesBackByAReorganisation_IsFilled()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        string before = await _anvil.RpcAsync<string>("evm_snapshot");
+        JobEntry dust = await DisputeAsync(bench, 1);
+        ReadOnlyMemory<byte> old = (await JobBench.UntilAsync(dust, JobStatus.Sent)).Raw;
+        JobEntry large = await DisputeAsync(bench, Ether);
+        await JobBench.UntilAsync(large, job => job.Nonce == 0);
+        await bench.StopAsync();
+        await _anvil.RpcAsync<object?>("anvil_dropAllTransactions");
+        await bench.Anvil.RpcAsync<string>("eth_sendRawTransaction", Hex.Format(old.Span));
+        await _anvil.MineAsync();
+        await bench.StartAsync(options => options with { ReplaceAfterSeconds = 6_000, Confirmations = 8 });
+        (dust, large) = (bench.Jobs.All.Single(it => it.Job.Number == dust.Job.Number), bench.Jobs.All.Single(it => it.Job.Number == large.Job.Number));
+        await JobBench.UntilAsync(dust, JobStatus.Mined);
+
+        Assert.True(await _anvil.RpcAsync<bool>("evm_revert", before));
+        await _anvil.RpcAsync<object?>("anvil_dropAllTransactions");
+        await bench.MineUntilAsync(dust, job => job.Attempts.Count == 2);
+        await bench.MineUntilAsync(dust, JobStatus.Done);
+        await bench.MineUntilAsync(large, JobStatus.Done);
+    }
+
     [Fact]
     public async Task DisputesThatWait_AreSentByWhatTheyAreAbout()
     {
