@@ -275,7 +275,7 @@ internal sealed class NodeHost : Host
 
     private async Task StartPartsAsync(NodeOptions options, ILoggerFactory logs, CancellationToken cancel)
     {
-        DoorAddress.RequireSafe(options);
+        SettingFaults.Refuse(SettingFaults.Of(options));
         (ISigner key, EthereumChain chain, SignatureScheme scheme) = await ConnectAsync(options, logs, cancel);
         Party us = new(options.Owner.IsZero ? key.Address : options.Owner, key.Address);
         RocksChannelStore store = Own(RocksChannelStore.Open(

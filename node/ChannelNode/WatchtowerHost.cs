@@ -24,7 +24,7 @@ internal sealed class WatchtowerHost : Host
 
     private async Task StartPartsAsync(WatchtowerOptions options, ILoggerFactory logs, CancellationToken cancel)
     {
-        DoorAddress.RequireSafe(options);
+        SettingFaults.Refuse(SettingFaults.Of(options));
         NodeOptions node = options.Node;
         (ISigner key, EthereumChain chain, SignatureScheme scheme) = await ConnectAsync(node, logs, cancel);
         Signer = key.Address;

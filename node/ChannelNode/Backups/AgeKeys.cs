@@ -5,29 +5,10 @@ using Org.BouncyCastle.Math.EC.Rfc7748;
 
 namespace ChannelNode.Backups;
 
-/// <summary>Whom a backup is encrypted to: an X25519 public key of 32 bytes, written age1...</summary>
-internal sealed record AgeRecipient(string Text)
-{
-    private const string Prefix = "age";
-
-    public required byte[] PublicKey { get; init; }
-
-    public static AgeRecipient Of(byte[] publicKey) => new(Bech32.Encode(Prefix, publicKey)) { PublicKey = publicKey };
-
-    /// <summary>Throws <see cref="RefusalException"/> with InvalidArgument for what is none.</summary>
-    public static AgeRecipient Parse(string text) => Bech32.Decode(Prefix, text) is { Length: AgeIdentity.KeyBytes } key
-        ? new AgeRecipient(text.ToLowerInvariant()) { PublicKey = key }
-        : throw new RefusalException(
-            Refusal.InvalidArgument, $"recipient is '{text}', expected age1 and 58 letters, as 'backup key new' prints them")
-        {
-            Field = "recipient",
-        };
-}
-
 /// <summary>The secret that opens a backup. Its file is one of age's own: comments, then AGE-SECRET-KEY-1...</summary>
 internal sealed class AgeIdentity : IDisposable
 {
-    public const int KeyBytes = X25519.PointSize;
+    public const int KeyBytes = AgeRecipient.KeyBytes;
 
     private const string Prefix = "age-secret-key-";
     private const long FileBytesMax = 64 * 1024;

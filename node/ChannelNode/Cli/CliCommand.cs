@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using ChannelNode.Engine;
 
 namespace ChannelNode.Cli;
 
@@ -14,11 +15,14 @@ internal sealed class CliCommand(string name, string description, string example
 
     public string Example { get; } = example;
 
-    /// <summary>Throws what is wrong with settings that are each right; null where flags come from the command line only.</summary>
-    public Action<ParseResult>? CheckSettings { get; private set; }
+    /// <summary>
+    /// All that is wrong with settings beside each other, where those that cannot be read count as not given; null where flags come
+    /// from the command line only.
+    /// </summary>
+    public Func<ParseResult, IEnumerable<SettingFault>>? CheckSettings { get; private set; }
 
     /// <summary>Flags also come from a file and the environment; <paramref name="check"/> looks at them together.</summary>
-    public CliCommand TakesSettings(Action<ParseResult> check)
+    public CliCommand TakesSettings(Func<ParseResult, IEnumerable<SettingFault>> check)
     {
         CheckSettings = check;
         return this;

@@ -49,7 +49,33 @@ internal static class CommandLine
         SettingSources sources = SettingSources.Read(
             typed, shell, root.Subcommands.Where(command => command is CliCommand { CheckSettings: not null }));
         ParseResult all = root.Parse([.. args, .. sources.Arguments], configuration);
-        return (all, sources, [.. sources.Wrong, .. Wrong(all).Select(failure => WithSource(failure, sources))]);
+        List<Failure> alone = [.. Wrong(all)];
+        HashSet<string> unread = [.. sources.Wrong.Concat(alone).Select(failure => failure.Field).OfType<string>()];
+        IEnumerable<Failure> together = WrongTogether(shell, all, configuration, unread);
+        return (all, sources, [.. sources.Wrong, .. alone.Concat(together).Select(failure => WithSource(failure, sources))]);
+    }
+
+    /// <summary>
+    /// What is wrong with settings beside each other, as far as they can be read: <paramref name="unread"/> are those that cannot,
+    /// or are missing.
+    /// </summary>
+    private static IEnumerable<Failure> WrongTogether(
+        CommandShell shell, ParseResult all, ParserConfiguration configuration, HashSet<string> unread)
+    {
+        CliCommand command = (CliCommand)all.CommandResult.Command;
+        if (unread.Count == 0) return command.CheckSettings!(all).Select(Failure.Of);
+        IEnumerable<string> typed = command.Options.Where(option => !unread.Contains(option.Name)).SelectMany(Typed);
+        RootCommand root = Root(shell);
+        CliCommand lenient = (CliCommand)root.Subcommands.Single(other => other.Name == command.Name);
+        foreach (Option option in lenient.Options) option.Required = false; // Else what is missing could not even be asked for.
+        return lenient.CheckSettings!(root.Parse([command.Name, .. typed], configuration))
+            .Where(fault => !unread.Contains(fault.Field) && !fault.Beside.Any(unread.Contains))
+            .Select(Failure.Of);
+
+        IEnumerable<string> Typed(Option option) =>
+            all.GetResult(option) is not { Implicit: false } result ? []
+            : result.Tokens.Count == 0 ? [option.Name]
+            : result.Tokens.Select(token => $"{option.Name}={token.Value}");
     }
 
     private static Failure WithSource(Failure failure, SettingSources sources)
@@ -99,12 +125,32 @@ internal static class CommandLine
             : parsed.Errors.Where(error => !error.Message.StartsWith("Required command", StringComparison.Ordinal));
         foreach (ParseError error in errors)
         {
+            if (SwitchOf(parsed, error) is { } found)
+            {
+                yield return new Failure(
+                    ExitCode.WrongUsage, Failure.InvalidArgument, $"{found.Switch.Name}: '{found.Text}' is not {found.Switch.Limit}", found.Switch.Name);
+                continue;
+            }
+
             string? field = FieldOf(error);
             string message = field is not null && error.Message.StartsWith(field + ":", StringComparison.Ordinal)
                 ? error.Message
                 : $"{error.Message.TrimEnd('.')}; see 'channelnode {PathOf(parsed)}--help'";
             yield return new Failure(ExitCode.WrongUsage, Failure.InvalidArgument, message, field);
         }
+    }
+
+    /// <summary>The parser leaves what is no truth value behind a switch for an argument, which then none is.</summary>
+    private static (Setting<bool> Switch, string Text)? SwitchOf(ParseResult parsed, ParseError error)
+    {
+        for (int i = 1; i < parsed.Tokens.Count; i++)
+        {
+            string text = parsed.Tokens[i].Value, name = parsed.Tokens[i - 1].Value;
+            if (!parsed.UnmatchedTokens.Contains(text) || !error.Message.Contains($"'{text}'", StringComparison.Ordinal)) continue;
+            if (parsed.CommandResult.Command.Options.FirstOrDefault(option => option.Name == name) is Setting<bool> found) return (found, text);
+        }
+
+        return null;
     }
 
     /// <summary>A missing option is an error of its command, so that only the message names it.</summary>

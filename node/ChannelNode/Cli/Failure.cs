@@ -23,6 +23,9 @@ internal sealed record Failure(int ExitCode, string Reason, string Message, stri
         _ => null,
     };
 
+    /// <summary>Of settings that cannot be had together.</summary>
+    public static Failure Of(SettingFault fault) => new(Cli.ExitCode.WrongUsage, InvalidArgument, fault.Message, fault.Field);
+
     /// <summary>CamelCase to the UPPER_SNAKE_CASE that reasons are written in.</summary>
     public static string ReasonOf<T>(T refusal) where T : struct, Enum
     {

@@ -178,6 +178,14 @@ internal static class Fields
     public static bool IsUrl(string text, params string[] schemes) =>
         Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && schemes.Contains(uri.Scheme) && uri.Host != "";
 
+    /// <summary>A setting that is on when it is named; in a file or a variable, and behind =, true or false.</summary>
+    public static Option<bool> Switch(string name, string description) => new Setting<bool>(name, "true or false", "false")
+    {
+        Description = description,
+        Arity = ArgumentArity.ZeroOrOne,
+        CustomParser = result => result.Tokens.Count == 0 || Read<bool>(result, bool.TryParse, "true or false"),
+    };
+
     /// <summary>A whole number with a range.</summary>
     public static Option<T> Number<T>(string name, string description, T min, T max, T? byDefault)
         where T : struct, IBinaryInteger<T>

@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using System.Net;
 using System.Reflection;
 using ChannelNode.Core;
 using ChannelNode.Engine;
@@ -110,7 +109,7 @@ internal sealed class Exports : IAsyncDisposable
         string listen, Action<ListenOptions> configure, Action<WebApplication> guard, MeterProvider provider, ILoggerFactory logs)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPEndPoint.Parse(listen), configure));
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(DoorAddress.Parse(listen).EndPoint, configure));
         builder.Services.AddSingleton(logs);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(1));
         _door = builder.Build();

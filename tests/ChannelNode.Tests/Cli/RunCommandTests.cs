@@ -40,8 +40,6 @@ public sealed class RunCommandTests
     [InlineData("--api-listen", "[::1]:0", nameof(NodeOptions.ApiListen))]
     [InlineData("--peer-listen", "0.0.0.0:9000", nameof(NodeOptions.PeerListen))]
     [InlineData("--api-listen", "unix:/run/channelnode/api.sock", nameof(NodeOptions.ApiListen))]
-    [InlineData("--tls-cert", "node.cert", nameof(NodeOptions.TlsCertificate))]
-    [InlineData("--tls-key", "node.key", nameof(NodeOptions.TlsKey))]
     [InlineData("--api-requests-per-second-max", "11", nameof(NodeOptions.ApiRequestsPerSecondMax))]
     [InlineData("--api-streams-max", "12", nameof(NodeOptions.ApiStreamsMax))]
     [InlineData("--api-connections-max", "13", nameof(NodeOptions.ApiConnectionsMax))]
@@ -115,6 +113,14 @@ public sealed class RunCommandTests
         (_, NodeOptions? options) = await CliRun.RunNodeAsync([.. Required, flag, value]);
 
         Assert.Equal(value, typeof(NodeOptions).GetProperty(property)!.GetValue(options)!.ToString());
+    }
+
+    [Fact]
+    public async Task Certificate_IsGivenWithItsKey()
+    {
+        (_, NodeOptions? options) = await CliRun.RunNodeAsync([.. Required, "--tls-cert", "node.cert", "--tls-key", "node.key", "--peer-tls"]);
+
+        Assert.Equal(("node.cert", "node.key", true), (options!.TlsCertificate, options.TlsKey, options.PeerTls));
     }
 
     [Fact]
@@ -197,7 +203,7 @@ public sealed class RunCommandTests
         Assert.Equal([new WebhookOptions("https://a.example/x", "a"), new WebhookOptions("https://b.example", "b")], options!.Applications.Webhooks);
         Assert.Equal(60u, options.Applications.WebhookAlarmSeconds);
         Assert.Equal(
-            "error: INVALID_ARGUMENT: --webhook-secret-file: 0 were given for 1 --webhook-url, expected one for each, and each URL once\n",
+            "error: INVALID_ARGUMENT: --webhook-secret-file: 0 were given for 1 --webhook-url, expected one for each\n",
             run.Error);
     }
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.RegularExpressions;
 using ChannelNode.Backups;
 using ChannelNode.Cli;
+using ChannelNode.Engine;
 using ChannelNode.Signing;
 using ChannelNode.Tests.Cli;
 using ChannelNode.Tests.Signing;

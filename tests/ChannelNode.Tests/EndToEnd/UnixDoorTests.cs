@@ -69,7 +69,7 @@ public sealed class UnixDoorTests(AnvilFixture anvil) : IAsyncLifetime
     [Fact]
     public void NameOfASocket_IsNeverThereWithAnotherMode()
     {
-        using System.Net.Sockets.Socket bound = DoorAddress.Bind(new UnixDomainSocketEndPoint(Socket));
+        using System.Net.Sockets.Socket bound = DoorSocket.Bind(new UnixDomainSocketEndPoint(Socket));
 
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Socket));
     }
@@ -80,7 +80,7 @@ public sealed class UnixDoorTests(AnvilFixture anvil) : IAsyncLifetime
         File.WriteAllText(Socket, "somebody's work");
 
         RefusalException refusal = Assert.Throws<RefusalException>(
-            () => DoorAddress.Parse($"unix:{Socket}").TakeStaleSocketAway("--api-listen"));
+            () => DoorSocket.TakeStaleAway(DoorAddress.Parse($"unix:{Socket}"), "--api-listen"));
 
         Assert.Equal(Refusal.InvalidArgument, refusal.Refusal);
         Assert.Equal("somebody's work", File.ReadAllText(Socket));

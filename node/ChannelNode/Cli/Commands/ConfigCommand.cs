@@ -24,10 +24,10 @@ internal static class ConfigCommand
             "Reads all settings as 'run' (or the command that is named) would and tells every wrong one at once, with its "
             + "value, its limit and where it came from. Takes the same flags. Exit code 2 where something is wrong.",
             "channelnode config check --config appsettings.json\nchannelnode config check watchtower --data-dir tower");
-        Argument<string[]> rest = Rest(command);
+        TakeTheRest(command);
         return shell.Does(command, (parsed, terminal, _) =>
         {
-            Settings settings = Read(shell, parsed.GetValue(rest)!);
+            Settings settings = Read(shell, Given(parsed, shell));
             if (settings.Wrong.Count > 0) return Fail(terminal, settings);
             if (terminal.Json) terminal.Document(new { command = settings.Command, file = settings.Sources.File, wrong = 0 });
             else terminal.Line($"the settings of '{settings.Command}' are right ({settings.Sources.File ?? "no file"})");
@@ -42,10 +42,10 @@ internal static class ConfigCommand
             "Prints every setting of 'run' (or the command that is named): its value, where that came from, its unit, default "
             + "and range. Takes the same flags. Keys and passwords are no settings: only where their files are.",
             "channelnode config show --network base\nchannelnode config show watchtower --json");
-        Argument<string[]> rest = Rest(command);
+        TakeTheRest(command);
         return shell.Does(command, (parsed, terminal, _) =>
         {
-            Settings settings = Read(shell, parsed.GetValue(rest)!);
+            Settings settings = Read(shell, Given(parsed, shell));
             List<Failure> wrong = [.. settings.Wrong.Where(failure => !IsMissing(failure))];
             if (wrong.Count > 0) return Fail(terminal, settings with { Wrong = wrong });
             if (terminal.Json) terminal.Document(Document(settings));
@@ -66,7 +66,7 @@ internal static class ConfigCommand
     private sealed record Settings(string Command, ParseResult Parsed, SettingSources Sources, IReadOnlyList<Failure> Wrong);
 
     /// <summary>Everything behind the command is what "run" would be given.</summary>
-    private static Argument<string[]> Rest(CliCommand command)
+    private static void TakeTheRest(CliCommand command)
     {
         Argument<string[]> rest = new("flags")
         {
@@ -75,8 +75,14 @@ internal static class ConfigCommand
         };
         command.Arguments.Add(rest);
         command.TreatUnmatchedTokensAsErrors = false;
-        return rest;
     }
+
+    /// <summary>As it was typed: some flags of 'run' are also called as those of commands that ask a node, which would take them.</summary>
+    private static string[] Given(ParseResult parsed, CommandShell shell) =>
+    [
+        .. parsed.Tokens.SkipWhile(token => token != parsed.CommandResult.IdentifierToken).Skip(1)
+            .Where(token => token.Value != shell.Json.Name).Select(token => token.Value),
+    ];
 
     private static Settings Read(CommandShell shell, string[] given)
     {
@@ -84,18 +90,6 @@ internal static class ConfigCommand
         (ParseResult parsed, SettingSources? sources, IReadOnlyList<Failure> wrong) = CommandLine.Parse(args, shell);
         if (sources is null)
             throw new CommandException(new(ExitCode.WrongUsage, Failure.InvalidArgument, "no settings are known for that"));
-        if (wrong.Count == 0)
-        {
-            try
-            {
-                ((CliCommand)parsed.CommandResult.Command).CheckSettings!(parsed);
-            }
-            catch (CommandException together)
-            {
-                wrong = [together.Failure];
-            }
-        }
-
         return new Settings(args[0], parsed, sources, wrong);
     }
 

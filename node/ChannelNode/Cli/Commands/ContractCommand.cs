@@ -21,6 +21,7 @@ internal static class ContractCommand
         foreach (Option flag in key.All()) command.Options.Add(flag);
         return shell.Does(command.MayExitWith(ExitCode.ChainTrouble), async (parsed, terminal, cancel) =>
         {
+            if (key.Wrong(parsed).FirstOrDefault() is { } fault) throw new CommandException(Failure.Of(fault));
             var (contract, transactionHash, gasUsed) =
                 await shell.Actions.DeployContract(parsed.GetValue(rpcUrl)!, key.Read(parsed), cancel);
             if (terminal.Json)

@@ -19,33 +19,10 @@ internal static class RunCommand
             "channelnode run --data-dir alice --key-file alice.key --rpc-url ws://127.0.0.1:8545 \\\n"
             + "  --contract 0x5FbDB2315678afecb367f032d93F642f64180aa3");
         foreach (Option flag in flags.All()) command.Options.Add(flag);
-        command.TakesSettings(parsed => Check(flags.Read(parsed)));
-        return shell.Does(command.MayExitWith(ExitCode.ChainTrouble, ExitCode.Failed), (parsed, _, cancel) =>
-        {
-            NodeOptions options = flags.Read(parsed);
-            Check(options);
-            return shell.Actions.RunNode(options, cancel);
-        });
-    }
-
-    /// <summary>
-    /// Backups have a reader, and two nodes of the same settings can open a channel to each other.
-    /// </summary>
-    private static void Check(NodeOptions options)
-    {
-        if (options.BackupTo.Length > 0 && options.BackupRecipients.Count == 0)
-        {
-            throw new CommandException(new(
-                ExitCode.WrongUsage, Failure.InvalidArgument,
-                "--backup-recipient: needed with --backup-to: whose key opens the backups?", "--backup-recipient"));
-        }
-
-        if (options.DisputeWindowSeconds >= options.DisputeWindowSecondsMin) return;
-        throw new CommandException(new(
-            ExitCode.WrongUsage, Failure.InvalidArgument,
-            $"--dispute-window: {options.DisputeWindowSeconds} is less than --dispute-window-min, "
-            + $"{options.DisputeWindowSecondsMin}: the node would offer what it refuses itself",
-            "--dispute-window"));
+        command.TakesSettings(parsed => [.. flags.Wrong(parsed), .. SettingFaults.Of(flags.Read(parsed))]);
+        return shell.Does(
+            command.MayExitWith(ExitCode.ChainTrouble, ExitCode.Failed),
+            (parsed, _, cancel) => shell.Actions.RunNode(flags.Read(parsed), cancel));
     }
 
     public static Option<string> RpcUrl()
@@ -182,11 +159,8 @@ internal static class RunCommand
         };
         private readonly Option<uint> _backupEvery = Fields.Number(
             "--backup-every-hours", "Hours between two of them", 1u, 8_760u, CommonFlags.Defaults.BackupEveryHours);
-        private readonly Option<string[]> _backupRecipients = new("--backup-recipient")
-        {
-            Description = "Whose key opens them, as 'backup key new' prints it; may be given several times, up to 16",
-            HelpName = "age1...",
-        };
+        private readonly Option<string[]> _backupRecipients = Fields.Texts(
+            "--backup-recipient", "Whose key opens them; may be given several times, up to 16", 16, AgeRecipient.Form, "age1...", AgeRecipient.IsOne);
         private readonly Option<int> _backupKeep = Fields.Number(
             "--backup-keep", "How many of them stay; the oldest go", 1, 10_000, CommonFlags.Defaults.BackupKeep);
 
@@ -202,6 +176,9 @@ internal static class RunCommand
             _inFlightMax, _updatesInFlightMax, _paymentsPerStreamMax,
             _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax, _peerQueueMax, .. _applications.All(),
         ];
+
+        /// <summary>What can only be seen from how settings were given.</summary>
+        public IEnumerable<SettingFault> Wrong(ParseResult parsed) => [.. _common.Wrong(parsed), .. _applications.Wrong(parsed)];
 
         private static UInt128? Given(ParseResult parsed, Option<UInt128> option) =>
             parsed.GetResult(option) is null ? null : parsed.GetValue(option);

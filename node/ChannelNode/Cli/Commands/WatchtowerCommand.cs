@@ -20,7 +20,7 @@ internal static class WatchtowerCommand
             "channelnode watchtower --data-dir tower --key-file tower.key --rpc-url ws://127.0.0.1:8545 \\\n"
             + "  --contract 0x5FbDB2315678afecb367f032d93F642f64180aa3 --listen 0.0.0.0:9803");
         foreach (Option flag in flags.All()) command.Options.Add(flag);
-        command.TakesSettings(parsed => flags.Read(parsed));
+        command.TakesSettings(parsed => [.. flags.Wrong(parsed), .. SettingFaults.Of(flags.Read(parsed))]);
         return shell.Does(
             command.MayExitWith(ExitCode.ChainTrouble, ExitCode.Failed),
             (parsed, _, cancel) => shell.Actions.RunWatchtower(flags.Read(parsed), cancel));
@@ -30,7 +30,7 @@ internal static class WatchtowerCommand
     {
         private readonly CommonFlags _common = new();
         private readonly TlsFlags _tlsFiles = new();
-        private readonly Option<bool> _tls = new("--tls") { Description = "Serve over TLS 1.3: nodes dial https://" };
+        private readonly Option<bool> _tls = Fields.Switch("--tls", "Serve over TLS 1.3: nodes dial https://");
         private readonly Option<string> _listen = Fields.Listen(
             "--listen", "Where nodes call; port 0 takes a free one", Defaults.Listen);
         private readonly Option<Address[]> _accept = Fields.Addresses(
@@ -48,16 +48,16 @@ internal static class WatchtowerCommand
         private readonly Option<uint> _emptyKeptHours = Fields.Number(
             "--empty-kept-hours", "Hours for which a channel is kept in which nothing is left on chain", 1u, HoursMax,
             (uint)Defaults.EmptyKeptFor.Hours + (uint)Defaults.EmptyKeptFor.Days * 24);
-        private readonly Option<bool> _settle = new("--settle")
-        {
-            Description = "Settle too when the window is over, at this watchtower's gas; the node that is paid does that itself",
-        };
+        private readonly Option<bool> _settle = Fields.Switch(
+            "--settle", "Settle too when the window is over, at this watchtower's gas; the node that is paid does that itself");
 
         public IEnumerable<Option> All() =>
         [
             .. _common.All(), _listen, _tls, .. _tlsFiles.All(), _accept, _channelsPerSignerMax, _channelsMax, _sessionsMax,
             _handshakesMax, _handshakesPerSecondMax, _emptyKeptHours, _settle,
         ];
+
+        public IEnumerable<SettingFault> Wrong(ParseResult parsed) => _common.Wrong(parsed);
 
         public WatchtowerOptions Read(ParseResult parsed) => new()
         {

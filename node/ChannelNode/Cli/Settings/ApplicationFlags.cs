@@ -37,17 +37,24 @@ internal sealed class ApplicationFlags
         CorsOrigins = parsed.GetValue(_corsOrigins) is { Length: > 0 } origins ? origins : [],
     };
 
+    /// <summary>Each URL once, with a file of its own.</summary>
+    public IEnumerable<SettingFault> Wrong(ParseResult parsed)
+    {
+        string[] urls = parsed.GetValue(_webhookUrls) ?? [], files = parsed.GetValue(_webhookSecretFiles) ?? [];
+        if (urls.Length != files.Length)
+        {
+            yield return new SettingFault(
+                "--webhook-secret-file",
+                $"--webhook-secret-file: {files.Length} were given for {urls.Length} --webhook-url, expected one for each", "--webhook-url");
+        }
+
+        foreach (IGrouping<string, string> url in urls.GroupBy(url => url).Where(url => url.Count() > 1))
+            yield return new SettingFault("--webhook-url", $"--webhook-url: {url.Key} was given {url.Count()} times, expected each once");
+    }
+
     private IReadOnlyList<WebhookOptions> ReadWebhooks(ParseResult parsed)
     {
         string[] urls = parsed.GetValue(_webhookUrls) ?? [], files = parsed.GetValue(_webhookSecretFiles) ?? [];
-        if (urls.Length != files.Length || urls.Distinct().Count() != urls.Length)
-        {
-            throw new CommandException(new(
-                ExitCode.WrongUsage, Failure.InvalidArgument,
-                $"--webhook-secret-file: {files.Length} were given for {urls.Length} --webhook-url, expected one for each, and each URL once",
-                "--webhook-secret-file"));
-        }
-
         return urls.Length == 0 ? [] : [.. urls.Zip(files, (url, file) => new WebhookOptions(url, file))];
     }
 

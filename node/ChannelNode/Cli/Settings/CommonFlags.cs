@@ -98,13 +98,15 @@ internal sealed class CommonFlags
 
     private bool IsTrial(ParseResult parsed) => parsed.GetValue(_network)?.Name == Network.Trial;
 
+    public IEnumerable<SettingFault> Wrong(ParseResult parsed) => _key.Wrong(parsed);
+
     public NodeOptions Read(ParseResult parsed) => Read(parsed, _key.Read(parsed));
 
     private NodeOptions Read(ParseResult parsed, KeySource key) => _seeing.Read(parsed, new()
     {
-        DataDirectory = parsed.GetValue(_dataDirectory)!,
+        DataDirectory = parsed.GetValue(_dataDirectory) ?? "",
         KeyFile = IsTrial(parsed) && !_key.IsGiven(parsed)
-            ? Path.Combine(parsed.GetValue(_dataDirectory)!, Network.TrialKeyFile)
+            ? Path.Combine(parsed.GetValue(_dataDirectory) ?? "", Network.TrialKeyFile)
             : key.File,
         IsTrial = IsTrial(parsed),
         PasswordFile = key.PasswordFile,

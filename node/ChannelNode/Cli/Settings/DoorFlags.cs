@@ -52,12 +52,10 @@ internal sealed class DoorFlags
         CommonFlags.Defaults.ApiListen);
     private readonly Option<string> _peerListen = Fields.Listen(
         "--peer-listen", "Where peers call; port 0 takes a free one", CommonFlags.Defaults.PeerListen);
-    private readonly Option<bool> _apiTls = new("--api-tls") { Description = "Serve the API over TLS 1.3" };
-    private readonly Option<bool> _peerTls = new("--peer-tls") { Description = "Serve peers over TLS 1.3: they dial https://" };
-    private readonly Option<bool> _tokenRequired = new("--access-token-required")
-    {
-        Description = "Let nobody call the API without a token; always so beyond this machine",
-    };
+    private readonly Option<bool> _apiTls = Fields.Switch("--api-tls", "Serve the API over TLS 1.3");
+    private readonly Option<bool> _peerTls = Fields.Switch("--peer-tls", "Serve peers over TLS 1.3: they dial https://");
+    private readonly Option<bool> _tokenRequired = Fields.Switch(
+        "--access-token-required", "Let nobody call the API without a token; always so beyond this machine");
     private readonly Option<int> _requestsMax = Fields.Number(
         "--api-requests-per-second-max", "Calls of the API in a second by one token, or by one address without", 1, 1_000_000,
         CommonFlags.Defaults.ApiRequestsPerSecondMax);

@@ -34,22 +34,18 @@ internal sealed class KeyFlags
         parsed.GetResult(_keyFile) is { Implicit: false } || parsed.GetResult(_signerUrl) is { Implicit: false };
 
     /// <summary>One key only: a wrong guess which one is meant would sign with a key that nobody wanted.</summary>
-    public KeySource Read(ParseResult parsed)
+    public IEnumerable<SettingFault> Wrong(ParseResult parsed)
     {
-        string url = parsed.GetValue(_signerUrl) ?? "";
-        if (url.Length > 0 && parsed.GetResult(_keyFile) is { Implicit: false })
-        {
-            throw new CommandException(new(
-                ExitCode.WrongUsage, Failure.InvalidArgument, "--signer-url: goes without --key-file: the signer has the key",
-                "--signer-url"));
-        }
-
-        return new KeySource(parsed.GetValue(_keyFile)!, parsed.GetValue(_passwordFile) ?? "")
-        {
-            SignerUrl = url,
-            SignerAddress = parsed.GetValue(_signerAddress),
-            SignerTimeoutMs = parsed.GetValue(_signerTimeoutMs),
-            SignerRequestsMax = parsed.GetValue(_signerRequestsMax),
-        };
+        if (parsed.GetValue(_signerUrl) is not { Length: > 0 } url || parsed.GetResult(_keyFile) is not { Implicit: false }) yield break;
+        yield return new SettingFault(
+            "--signer-url", $"--signer-url: {url} goes without --key-file {parsed.GetValue(_keyFile)}: the signer has the key", "--key-file");
     }
+
+    public KeySource Read(ParseResult parsed) => new(parsed.GetValue(_keyFile)!, parsed.GetValue(_passwordFile) ?? "")
+    {
+        SignerUrl = parsed.GetValue(_signerUrl) ?? "",
+        SignerAddress = parsed.GetValue(_signerAddress),
+        SignerTimeoutMs = parsed.GetValue(_signerTimeoutMs),
+        SignerRequestsMax = parsed.GetValue(_signerRequestsMax),
+    };
 }

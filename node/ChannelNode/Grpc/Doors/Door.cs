@@ -60,7 +60,7 @@ internal static class Door
             sockets.WaitForDataBeforeAllocatingBuffer = false;
             sockets.UnsafePreferInlineScheduling = true;
             sockets.CreateBoundListenSocket = endPoint => endPoint is UnixDomainSocketEndPoint
-                ? DoorAddress.Bind(endPoint)
+                ? DoorSocket.Bind(endPoint)
                 : SocketTransportOptions.CreateDefaultBoundListenSocket(endPoint);
         });
         builder.WebHost.ConfigureKestrel(kestrel =>

@@ -28,7 +28,7 @@ internal sealed class DoorServer : IAsyncDisposable
         DoorPlan plan, NodeOptions options, ChainView view, Drain drain, ILoggerFactory logs, ApiAccess? access,
         Action<IServiceCollection> add, Action<WebApplication> map)
     {
-        plan.Address.TakeStaleSocketAway(plan.Flag);
+        DoorSocket.TakeStaleAway(plan.Address, plan.Flag);
         ConnectionRoom room = new(plan.ConnectionsMax, plan.ConnectionsPerAddressMax, TimeProvider.System, plan.Counts);
         plan.Counts.Open = () => room.Open;
         WebApplicationBuilder builder = Door.NewBuilder(plan, room);

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.RegularExpressions;
+using ChannelNode.Engine;
 using ChannelNode.Grpc;
 using Grpc.AspNetCore.Server.Model;
 using Grpc.Core;

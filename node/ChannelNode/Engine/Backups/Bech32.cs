@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace ChannelNode.Backups;
+namespace ChannelNode.Engine;
 
 /// <summary>BIP 173's text form of bytes, which age gives its keys: a prefix, '1', five bits a letter, a checksum.</summary>
 internal static class Bech32

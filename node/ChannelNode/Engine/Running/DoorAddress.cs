@@ -1,0 +1,30 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace ChannelNode.Engine;
+
+/// <summary>Where a door is: host:port, or unix:/path for a socket that only this user can open.</summary>
+internal sealed record DoorAddress(string Text, EndPoint EndPoint)
+{
+    public const string UnixPrefix = "unix:";
+
+    /// <summary>Text that the command line has checked.</summary>
+    public static DoorAddress Parse(string text)
+    {
+        if (text.StartsWith(UnixPrefix, StringComparison.Ordinal))
+            return new DoorAddress(text, new UnixDomainSocketEndPoint(text[UnixPrefix.Length..]));
+        const string Localhost = "localhost:";
+        string numbers = text.StartsWith(Localhost, StringComparison.Ordinal) ? "127.0.0.1:" + text[Localhost.Length..] : text;
+        return new DoorAddress(text, IPEndPoint.Parse(numbers));
+    }
+
+    /// <summary>Where a node is called, all of it.</summary>
+    public static IEnumerable<DoorAddress> OfNode(NodeOptions options) =>
+        ((string[])[options.ApiListen, options.PeerListen, options.Applications.JsonListen, options.MetricsListen])
+            .Where(listen => listen.Length > 0).Select(Parse);
+
+    public string? SocketPath => EndPoint is UnixDomainSocketEndPoint ? Text[UnixPrefix.Length..] : null;
+
+    /// <summary>Whether only this machine reaches it.</summary>
+    public bool IsLocal => EndPoint is UnixDomainSocketEndPoint || IPAddress.IsLoopback(((IPEndPoint)EndPoint).Address);
+}

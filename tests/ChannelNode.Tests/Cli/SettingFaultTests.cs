@@ -1,0 +1,150 @@
+using System.Text.Json;
+using ChannelNode.Cli;
+using Xunit;
+
+namespace ChannelNode.Tests.Cli;
+
+/// <summary>Settings that can each be read, and not be had together or not be served safely: all of them are told, and none twice.</summary>
+public sealed class SettingFaultTests : IDisposable
+{
+    private const string Contract = "0x00000000000000000000000000000000000000cc";
+
+    private static readonly string[] Required = ["--data-dir", "d", "--rpc-url", "ws://h", "--contract", Contract];
+
+    private readonly string _file = Path.Combine(Directory.CreateTempSubdirectory("channelnode-faults-").FullName, "settings.json");
+
+    public void Dispose() => Directory.Delete(Path.GetDirectoryName(_file)!, recursive: true);
+
+    [Fact]
+    public async Task FaultsOfAllKinds_AreAllToldAtOnce_ByCheckAndByRun()
+    {
+        await File.WriteAllTextAsync(
+            _file,
+            $$"""
+            {
+              "data-dir": "d", "contract": "{{Contract}}", "poll-sm": 5, "poll-ms": 10, "api-listen": "0.0.0.0:9801", "json-listen": "0.0.0.0:9806",
+              "metrics-listen": "[::]:9801", "peer-listen": "127.0.0.1:9806", "tls-cert": "node.cert", "key-file": "k", "signer-url": "http://signer:9000",
+              "backup-to": "backups", "dispute-window": 100, "webhook-url": ["https://a.example", "https://a.example"], "webhook-secret-file": ["s"]
+            }
+            """);
+
+        CliRun check = await CliRun.AsyncOf("config", "check", "--config", _file);
+        (CliRun run, var options) = await CliRun.RunNodeAsync("--config", _file);
+        CliRun json = await CliRun.AsyncOf("config", "check", "--json", "--config", _file);
+
+        const string Tokens = "is reached from other machines, and without TLS whoever is on the way reads the tokens that spend this node's money";
+        const string Made = "(a certificate is made where none is given by --tls-cert and --tls-key)";
+        string[] expected =
+        [
+            $"{_file}: poll-sm is no setting; the nearest is poll-ms",
+            "Option '--rpc-url' is required; see 'channelnode run --help'",
+            $"{_file}: --poll-ms: '10' is not a whole number from 50 to 60000",
+            $"{_file}: --signer-url: http://signer:9000 goes without --key-file k: the signer has the key",
+            $"{_file}: --webhook-secret-file: 1 were given for 2 --webhook-url, expected one for each",
+            $"{_file}: --webhook-url: https://a.example was given 2 times, expected each once",
+            $"{_file}: --api-listen: 0.0.0.0:9801 {Tokens}: add --api-tls {Made}, or listen on 127.0.0.1 or unix:/path",
+            $"{_file}: --json-listen: 0.0.0.0:9806 {Tokens}: add --api-tls, which is for this port too {Made}, or listen on 127.0.0.1",
+            $"{_file}: --metrics-listen: [::]:9801 is reached from other machines, and without TLS whoever is on the way reads what this node "
+                + $"counts, and the token that is shown for it: add --api-tls, which is for metrics too {Made}, or listen on 127.0.0.1",
+            $"--tls-key: is missing beside --tls-cert node.cert: a certificate is given with its key, or neither",
+            $"{_file}: --tls-cert: node.cert is given, and nothing is served over TLS: add --api-tls or --peer-tls",
+            $"{_file}: --json-listen: 0.0.0.0:9806 is taken by --peer-listen 127.0.0.1:9806: each needs a port of its own (0 takes a free one)",
+            $"{_file}: --metrics-listen: [::]:9801 is taken by --api-listen 0.0.0.0:9801: each needs a port of its own (0 takes a free one)",
+            $"--backup-recipient: needed with --backup-to backups: whose key opens the backups?",
+            $"{_file}: --dispute-window: 100 is less than --dispute-window-min, 3600: the node would offer what it refuses itself",
+        ];
+        Assert.Equal(ExitCode.WrongUsage, check.ExitCode);
+        Assert.Equal(expected.Order().Select(line => "error: INVALID_ARGUMENT: " + line), check.ErrorLines.Order());
+        Assert.Equal((ExitCode.WrongUsage, check.Error, true), (run.ExitCode, run.Error, options is null));
+        JsonElement errors = JsonDocument.Parse(json.Error).RootElement.GetProperty("errors");
+        Assert.Equal(expected.Length, errors.GetArrayLength());
+        Assert.Contains(errors.EnumerateArray(), error => error.GetProperty("field").GetString() == "--metrics-listen");
+    }
+
+    /// <summary>What cannot be read may be anything: nothing is made up of it.</summary>
+    [Theory]
+    [InlineData("--dispute-window-min", "none", "--dispute-window", "100")]
+    [InlineData("--api-listen", "here", "--peer-listen", "127.0.0.1:9801")]
+    [InlineData("--backup-recipient", "me", "--backup-to", "backups")]
+    [InlineData("--signer-url", "signer", "--signer-address", Contract)]
+    public async Task SettingThatCannotBeRead_IsTheOnlyFault(string wrong, string value, string beside, string right)
+    {
+        (CliRun run, _) = await CliRun.RunNodeAsync([.. Required, wrong, value, beside, right]);
+
+        Assert.StartsWith($"error: INVALID_ARGUMENT: {wrong}: '{value}' is not ", Assert.Single(run.ErrorLines));
+    }
+
+    [Theory]
+    [InlineData("maybe", "--api-tls: 'maybe' is not true or false")]
+    [InlineData("1", "--api-tls: '1' is not true or false")]
+    public async Task SwitchThatIsNoTruthValue_NamesFieldValueAndLimit(string value, string message)
+    {
+        await File.WriteAllTextAsync(_file, $$"""{"api-tls": "{{value}}"}""");
+
+        (CliRun byFile, _) = await CliRun.RunNodeAsync([.. Required, "--config", _file]);
+        (CliRun typed, _) = await CliRun.RunNodeAsync([.. Required, $"--api-tls={value}"]);
+
+        Assert.Equal($"error: INVALID_ARGUMENT: {_file}: {message}\n", byFile.Error);
+        Assert.Equal($"error: INVALID_ARGUMENT: {message}\n", typed.Error);
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1:9900", "127.0.0.1:9900", false)]
+    [InlineData("localhost:9900", "127.0.0.1:9900", false)]
+    [InlineData("127.0.0.1:9900", "0.0.0.0:9900", false)]
+    [InlineData("127.0.0.1:9900", "[::]:9900", false)]
+    [InlineData("127.0.0.1:9900", "[::1]:9900", true)]
+    [InlineData("[::1]:9900", "0.0.0.0:9900", true)]
+    [InlineData("127.0.0.1:9900", "127.0.0.2:9900", true)]
+    [InlineData("127.0.0.1:0", "127.0.0.1:0", true)]
+    [InlineData("unix:/run/cn.sock", "127.0.0.1:9900", true)]
+    public async Task OnePortForTwoDoors_IsAFault(string api, string peers, bool isRight)
+    {
+        (CliRun run, _) = await CliRun.RunNodeAsync([.. Required, "--api-listen", api, "--peer-listen", peers]);
+
+        Assert.Equal(
+            isRight ? "" : $"error: INVALID_ARGUMENT: --peer-listen: {peers} is taken by --api-listen {api}: each needs a port of its own (0 takes a free one)\n",
+            run.Error);
+    }
+
+    [Theory]
+    [InlineData("--api-tls --api-listen 0.0.0.0:1 --json-listen 0.0.0.0:2 --metrics-listen 0.0.0.0:3", "")]
+    [InlineData("--api-tls --tls-cert a --tls-key b", "")]
+    [InlineData("--peer-tls --tls-key b", "--tls-cert: is missing beside --tls-key b: a certificate is given with its key, or neither")]
+    [InlineData("--tls-cert a --tls-key b", "--tls-cert: a is given, and nothing is served over TLS: add --api-tls or --peer-tls")]
+    [InlineData("--signer-address " + Contract, "--signer-address: " + Contract + " is one of a signer's keys, and no --signer-url names a signer")]
+    [InlineData("--backup-recipient age1", "--backup-recipient: 'age1' is not age1 and 58 letters, as 'backup key new' prints them")]
+    [InlineData("--peer-listen 0.0.0.0:9802", "")] // Peers prove who they are.
+    public async Task FaultsOfANode_AreThese(string flags, string message)
+    {
+        (CliRun run, _) = await CliRun.RunNodeAsync([.. Required, .. flags.Split(' ')]);
+
+        Assert.Equal(message.Length == 0 ? "" : $"error: INVALID_ARGUMENT: {message}\n", run.Error);
+    }
+
+    [Fact]
+    public async Task FaultsOfAWatchtower_AreAllTold()
+    {
+        (CliRun run, _) = await CliRun.RunWatchtowerAsync(
+            [.. Required, "--listen", "0.0.0.0:9803", "--metrics-listen", "0.0.0.0:9803", "--tls-cert", "a", "--signer-url", "http://s", "--key-file", "k"]);
+        CliRun check = await CliRun.AsyncOf("config", "check", "watchtower", "--tls", "--tls-cert", "a", "--data-dir", "d");
+
+        Assert.Equal(
+            [
+                "error: INVALID_ARGUMENT: --signer-url: http://s goes without --key-file k: the signer has the key",
+                "error: INVALID_ARGUMENT: --metrics-listen: 0.0.0.0:9803 is reached from other machines, and a watchtower has no access tokens to ask "
+                    + "for: listen on 127.0.0.1, and let a proxy that asks who comes stand before it",
+                "error: INVALID_ARGUMENT: --tls-key: is missing beside --tls-cert a: a certificate is given with its key, or neither",
+                "error: INVALID_ARGUMENT: --tls-cert: a is given, and nothing is served over TLS: add --tls",
+                "error: INVALID_ARGUMENT: --metrics-listen: 0.0.0.0:9803 is taken by --listen 0.0.0.0:9803: each needs a port of its own (0 takes a free one)",
+            ],
+            run.ErrorLines);
+        Assert.Equal(
+            [
+                "error: INVALID_ARGUMENT: Option '--rpc-url' is required; see 'channelnode watchtower --help'",
+                "error: INVALID_ARGUMENT: Option '--contract' is required; see 'channelnode watchtower --help'",
+                "error: INVALID_ARGUMENT: --tls-key: is missing beside --tls-cert a: a certificate is given with its key, or neither",
+            ],
+            check.ErrorLines);
+    }
+}
