@@ -28,6 +28,9 @@ internal sealed class CliCommand(string name, string description, string example
         return this;
     }
 
+    /// <summary>Whether it reads the settings of another command, variables among them.</summary>
+    public bool ReadsSettings { get; init; }
+
     /// <summary>Names exit codes beside those of every command, for its help.</summary>
     public CliCommand MayExitWith(params ReadOnlySpan<int> codes)
     {

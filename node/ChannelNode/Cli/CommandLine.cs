@@ -44,15 +44,16 @@ internal static class CommandLine
         RootCommand root = Root(shell);
         ParserConfiguration configuration = new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null };
         ParseResult typed = root.Parse(args, configuration);
-        if (typed.CommandResult.Command is not CliCommand { CheckSettings: not null } || typed.Action is HelpWithExample)
-            return (typed, null, [.. Wrong(typed)]);
-        SettingSources sources = SettingSources.Read(
-            typed, shell, root.Subcommands.Where(command => command is CliCommand { CheckSettings: not null }));
+        if (typed.CommandResult.Command is not CliCommand command || typed.Action is HelpWithExample) return (typed, null, [.. Wrong(typed)]);
+        List<Command> withSettings = [.. root.Subcommands.Where(other => other is CliCommand { CheckSettings: not null })];
+        List<Failure> variables = [.. Spelling.WrongVariables(shell.Variables, withSettings)];
+        if (command.CheckSettings is null) return (typed, null, command.ReadsSettings ? [.. Wrong(typed)] : [.. Wrong(typed), .. variables]);
+        SettingSources sources = SettingSources.Read(typed, shell, withSettings);
         ParseResult all = root.Parse([.. args, .. sources.Arguments], configuration);
         List<Failure> alone = [.. Wrong(all)];
         HashSet<string> unread = [.. sources.Wrong.Concat(alone).Select(failure => failure.Field).OfType<string>()];
         IEnumerable<Failure> together = WrongTogether(shell, all, configuration, unread);
-        return (all, sources, [.. sources.Wrong, .. alone.Concat(together).Select(failure => WithSource(failure, sources))]);
+        return (all, sources, [.. variables, .. sources.Wrong, .. alone.Concat(together).Select(failure => WithSource(failure, sources))]);
     }
 
     /// <summary>

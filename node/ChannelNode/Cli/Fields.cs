@@ -22,14 +22,26 @@ internal static class Fields
 
     private delegate bool TryRead<T>(string text, out T value);
 
-    public static Option<AskedAmount> Amount(string name, string description) => Option<AskedAmount>(
-        name, $"{description} ({AskedAmount.Limit})", AskedAmount.TryParse, AskedAmount.Limit, "amount");
+    public static Option<AskedAmount> Amount(string name, string description) => new Setting<AskedAmount>(name, AskedAmount.Limit, null)
+    {
+        Description = $"{description} ({AskedAmount.Limit})",
+        HelpName = "amount",
+        CustomParser = ReadAmount,
+    };
 
     public static Argument<AskedAmount> AmountArgument(string description) => new("amount")
     {
         Description = $"{description} ({AskedAmount.Limit})",
-        CustomParser = result => Read<AskedAmount>(result, AskedAmount.TryParse, AskedAmount.Limit),
+        CustomParser = ReadAmount,
     };
+
+    private static AskedAmount ReadAmount(ArgumentResult result)
+    {
+        if (result.Tokens.Count == 0) return default;
+        if (!AskedAmount.TryParse(result.Tokens[0].Value, out AskedAmount amount))
+            result.AddError($"{NameOf(result)}: {AskedAmount.WhyNot(result.Tokens[0].Value)}");
+        return amount;
+    }
 
     /// <summary>A limit to set, or to take away.</summary>
     public static Option<LimitToSet?> LimitOrNone(string name, string description)

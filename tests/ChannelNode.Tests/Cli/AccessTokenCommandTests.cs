@@ -32,6 +32,13 @@ public sealed class AccessTokenCommandTests(AnvilFixture anvil) : IDisposable
         string secret = (await File.ReadAllTextAsync(file)).Trim();
         Assert.StartsWith("cn_2_", secret);
         Assert.Contains("exists", (await CliRun.AsyncOf(order)).Error);
+        string nowhere = Path.Combine(_folder, "no", "such", "folder");
+        CliRun lost = await CliRun.AsyncOf([.. order[..^1], nowhere]);
+        Assert.Equal(ExitCode.WrongUsage, lost.ExitCode);
+        Assert.StartsWith($"error: INVALID_ARGUMENT: --to: {nowhere} cannot be written: ", lost.Error);
+        string never = Path.Combine(_folder, "never.token");
+        Assert.Contains("from_ips", (await CliRun.AsyncOf([.. order[..^3], "--from-ip", "nowhere", "--to", never])).Error);
+        Assert.False(File.Exists(never));
 
         CliRun pays = await CliRun.AsyncOf("info", "--json", "--node", url, "--access-token-file", file);
         Assert.Equal((0, ""), (pays.ExitCode, pays.Error));
@@ -81,6 +88,20 @@ public sealed class AccessTokenCommandTests(AnvilFixture anvil) : IDisposable
         CliRun run = await CliRun.AsyncOf("info", "--access-token-file", file);
 
         Assert.Equal((ExitCode.WrongUsage, $"error: INVALID_ARGUMENT: {file} holds no access token: expected one line, cn_...\n"), (run.ExitCode, run.Error));
+    }
+
+    [Fact]
+    public async Task TokenThatMayPay_SaysHowMuch()
+    {
+        CliRun neither = await CliRun.AsyncOf("token", "create", "--name", "shop", "--scope", "pay");
+        CliRun both = await CliRun.AsyncOf("token", "create", "--name", "shop", "--scope", "pay", "--cap", "ether:per-day=1", "--uncapped");
+
+        Assert.Equal(
+            "error: INVALID_ARGUMENT: --cap: needed with --scope pay: how much may it spend? For example --cap ether:per-day=1000000000000000000 "
+            + "(one ether a day); --uncapped makes one that may spend all that there is\n",
+            neither.Error);
+        Assert.Equal("error: INVALID_ARGUMENT: --uncapped: goes without --cap: it has caps, or none\n", both.Error);
+        Assert.Equal((ExitCode.WrongUsage, ExitCode.WrongUsage), (neither.ExitCode, both.ExitCode));
     }
 
     [Theory]

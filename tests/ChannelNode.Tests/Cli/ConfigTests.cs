@@ -158,6 +158,42 @@ public sealed class ConfigTests : IDisposable
             "error: INVALID_ARGUMENT: CHANNELNODE_POL_MS is no setting; the nearest is CHANNELNODE_POLL_MS\n", wrong.Error);
     }
 
+    /// <summary>A client that talks to another node than was meant, or without its token, would be hard to understand.</summary>
+    [Theory]
+    [InlineData("CHANNELNODE_NOD", "CHANNELNODE_NODE")]
+    [InlineData("CHANNELNODE_ACCES_TOKN", "CHANNELNODE_ACCESS_TOKEN")]
+    [InlineData("CHANNELNODE_TLS_FINGER_PRINTS", "CHANNELNODE_TLS_FINGERPRINT")]
+    [InlineData("CHANNELNODE_PASWORD", "CHANNELNODE_PASSWORD")]
+    [InlineData("CHANNELNODE_POL_MS", "CHANNELNODE_POLL_MS")]
+    public async Task VariableThatIsNearlyOne_IsAnErrorOfEveryCommandOnce(string variable, string nearest)
+    {
+        _variables[variable] = "x";
+
+        foreach (string[] args in (string[][])[["info"], ["run", "--network", "anvil"], ["config", "check", "--network", "anvil"]])
+        {
+            (CliRun run, NodeOptions? options, _) = await RunAsync(args);
+
+            Assert.Equal((ExitCode.WrongUsage, $"error: INVALID_ARGUMENT: {variable} is no setting; the nearest is {nearest}\n"), (run.ExitCode, run.Error));
+            Assert.Null(options);
+        }
+    }
+
+    [Theory]
+    [InlineData("CHANNELNODE_HOME")]
+    [InlineData("CHANNELNODE_PORT")]
+    [InlineData("CHANNELNODE_SERVICE_PORT")]
+    [InlineData("CHANNELNODE_TESTS")]
+    [InlineData("channelnode_nod")]
+    public async Task VariableOfSomebodyElse_IsLeftAlone(string variable)
+    {
+        _variables[variable] = "x";
+
+        (CliRun run, NodeOptions? options, _) = await RunAsync("run", "--network", "anvil");
+
+        Assert.Equal((ExitCode.Done, ""), (run.ExitCode, run.Error));
+        Assert.NotNull(options);
+    }
+
     [Fact]
     public async Task Check_NamesEveryWrongFieldAtOnceWithValueLimitAndPlace()
     {

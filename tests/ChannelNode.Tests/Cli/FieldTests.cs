@@ -9,10 +9,10 @@ public sealed class FieldTests
         "is not an amount such as 1000000 (smallest units), '0.5 ETH', '3 gwei', '1.25 USDC', up to 2^112 - 1 smallest units";
 
     [Theory]
-    [InlineData("0")]
     [InlineData("-1")]
     [InlineData("+1")]
-    [InlineData("1.5")]
+    [InlineData("1.5.0")]
+    [InlineData(".5")]
     [InlineData("1e18")]
     [InlineData("1,000")]
     [InlineData("0x10")]
@@ -28,6 +28,20 @@ public sealed class FieldTests
         Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
         Assert.Equal($"error: INVALID_ARGUMENT: --amount: '{amount}' {AmountLimit}\n", run.Error);
         Assert.Empty(run.Output);
+    }
+
+    [Theory]
+    [InlineData("0", "is nothing: expected one smallest unit at least (of ether: 1 wei), such as 1000000, '0.5 ETH', '1.25 USDC'")]
+    [InlineData("0.00", "is nothing: expected one smallest unit at least (of ether: 1 wei), such as 1000000, '0.5 ETH', '1.25 USDC'")]
+    [InlineData(
+        "1.5", "has no unit, and so would be a part of the smallest one: expected '1.5 ETH', '1.5 USDC', or whole smallest units (of ether: wei), such as 1000000")]
+    public async Task AmountThatIsNearlyOne_SaysWhatOneLooksLike(string amount, string why)
+    {
+        CliRun option = await CliRun.AsyncOf("channel", "deposit", FakeNode.IdA, "--amount", amount);
+        CliRun argument = await CliRun.AsyncOf("pay", FakeNode.IdA, amount);
+
+        Assert.Equal($"error: INVALID_ARGUMENT: --amount: '{amount}' {why}\n", option.Error);
+        Assert.Equal($"error: INVALID_ARGUMENT: amount: '{amount}' {why}\n", argument.Error);
     }
 
     [Theory]

@@ -1,4 +1,5 @@
 using ChannelNode.Backups;
+using ChannelNode.Engine;
 using ChannelNode.Storage;
 using Grpc.Core;
 using Xunit;
@@ -34,6 +35,7 @@ public sealed class RestoredPayeeTests
         await bob.UntilAsync(id, channel => !channel.RestoredUnconfirmed);
         Wire.Channel refused = await alice.UntilAsync(id, channel => channel.PeerRefusal == Wire.Refusal.RestoredHeld);
         Assert.Equal((await bob.ChannelAsync(id)).RestoredHeldUntilSeconds, refused.PeerRefusalUntilSeconds);
+        await CheckNoIsExplainedAsync(alice, bob, id, $"when the chain is past {RestoredHold.Words(refused.PeerRefusalUntilSeconds)}");
         await bob.StopAsync(); // Also where it was away when that time was over.
         await chain.PassTimeAsync(HeldSeconds);
         await anvil.MineAsync(6);
@@ -48,6 +50,23 @@ public sealed class RestoredPayeeTests
         using (var call = bob.Api.CloseChannel(new Wire.CloseChannelRequest { ChannelId = id }))
             while (await call.ResponseStream.MoveNext(TestChain.Limit)) { }
         Assert.Equal(("0", "0"), ((await bob.ChannelAsync(id)).OurPot, (await bob.ChannelAsync(id)).TheirPot));
+    }
+
+    private static async Task CheckNoIsExplainedAsync(TestNode payer, TestNode restored, string id, string until)
+    {
+        RpcException payment = await Assert.ThrowsAsync<RpcException>(() => payer.PayAsync(id, "1"));
+        Assert.Contains($"(RESTORED_HELD: its database was restored from a backup, and takes payments again {until}). This payment was not made", payment.Status.Detail);
+        foreach ((TestNode asked, string whose) in ((TestNode, string)[])[(payer, "the peer's database"), (restored, "this database")])
+        {
+            using var call = asked.Api.CloseChannel(new Wire.CloseChannelRequest { ChannelId = id });
+            RpcException close = await Assert.ThrowsAsync<RpcException>(async () =>
+            {
+                while (await call.ResponseStream.MoveNext(TestChain.Limit)) { }
+            });
+            Assert.Equal("PAYMENTS_IN_FLIGHT", close.GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason);
+            Assert.Contains($"{whose} was restored from a backup", close.Status.Detail);
+            Assert.Contains(until, close.Status.Detail);
+        }
     }
 
     /// <summary>More than the longest deadline of a close, and what clocks may differ.</summary>

@@ -66,29 +66,32 @@ internal static class AccessTokenCommand
             request.Methods.AddRange(parsed.GetValue(methods) ?? []);
             request.FromIps.AddRange(parsed.GetValue(from) ?? []);
             request.Caps.AddRange((parsed.GetValue(caps) ?? []).Select(ReadCap));
+            RequireCaps(request);
             string? path = parsed.GetValue(to);
-            if (path is not null && File.Exists(path)) throw NodeFlags.Wrong("--to", $"--to: {path} exists");
+            using SecretTarget? file = path is null ? null : SecretTarget.Open(path);
             CreateAccessTokenResponse answer = await node.Client.CreateAccessTokenAsync(request, cancellationToken: cancel);
-            if (path is not null)
-            {
-                Write(path, answer.Secret);
-                answer.Secret = string.Empty;
-            }
-
+            Failure? unwritten = file?.Write(answer.Secret);
+            if (file is not null && unwritten is null) answer.Secret = string.Empty;
             if (terminal.Json) terminal.Document(answer);
-            else terminal.Line(path is null
+            else terminal.Line(answer.Secret.Length > 0
                 ? $"{answer.Secret}  access token {answer.AccessToken.Number}; it is shown here and never again"
                 : $"access token {answer.AccessToken.Number} written to {path}; keep it secret");
-            return ExitCode.Done;
+            return unwritten is null ? ExitCode.Done : throw new CommandException(unwritten);
         });
     }
 
-    private static void Write(string path, string secret)
+    /// <summary>As the node does, in the words of the flags.</summary>
+    private static void RequireCaps(CreateAccessTokenRequest request)
     {
-        FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        using StreamWriter writer = new(path, options);
-        writer.WriteLine(secret);
+        bool pays = request.Scopes.Contains(Scope.Pay) && !request.Scopes.Contains(Scope.Admin), hasCaps = request.Caps.Count > 0;
+        if (pays && !hasCaps && !request.Uncapped)
+        {
+            throw NodeFlags.Wrong(
+                "--cap", "--cap: needed with --scope pay: how much may it spend? For example --cap ether:per-day=1000000000000000000 (one ether a "
+                + "day); --uncapped makes one that may spend all that there is");
+        }
+
+        if (hasCaps && request.Uncapped) throw NodeFlags.Wrong("--uncapped", "--uncapped: goes without --cap: it has caps, or none");
     }
 
     private static CliCommand List(CommandShell shell)

@@ -62,7 +62,7 @@ internal static class InfoCommand
         {
             tower.Url, tower.Connected ? "yes" : "no", $"{tower.ChannelsGuarded}",
             tower.ChannelsLagging == 0 ? "0" : $"{tower.ChannelsLagging}, for {tower.LaggingMs / 1_000} s",
-            tower.ChannelsRefused == 0 ? "0" : $"{tower.ChannelsRefused}, {tower.NewestRefusal}",
+            tower.ChannelsRefused == 0 ? "0" : $"{tower.ChannelsRefused}, {Failure.ReasonOf(tower.NewestRefusal)}",
         }).ToList();
         string[] heads = ["watchtower", "connected", "guards", "lags behind", "refuses"];
         terminal.Show(Views.Fitting(terminal.Width, heads, rows).Table);

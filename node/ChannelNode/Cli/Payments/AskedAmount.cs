@@ -41,6 +41,21 @@ internal readonly record struct AskedAmount(string Whole, string Fraction, strin
         return amount.HasUnit || (TryUnits(amount.Whole, out UInt128 units) && units != UInt128.Zero);
     }
 
+    /// <summary>Why a text is none, for who typed it.</summary>
+    public static string WhyNot(string text)
+    {
+        string number = text.Trim();
+        if (number.Length > 0 && number.All(letter => letter is '0' or '.'))
+            return $"'{text}' is nothing: expected one smallest unit at least (of ether: 1 wei), such as 1000000, '0.5 ETH', '1.25 USDC'";
+        if (number.Count(letter => letter == '.') == 1 && char.IsAsciiDigit(number[0]) && number.All(letter => letter == '.' || char.IsAsciiDigit(letter)))
+        {
+            return $"'{text}' has no unit, and so would be a part of the smallest one: expected '{text} ETH', '{text} USDC', or whole smallest units "
+                + "(of ether: wei), such as 1000000";
+        }
+
+        return $"'{text}' is not {Limit}";
+    }
+
     private static bool IsLetters(ReadOnlySpan<char> text)
     {
         foreach (char letter in text)

@@ -22,12 +22,6 @@ internal sealed class SettingSources
     public const string ConfigFlag = "--config";
     public const string NetworkFlag = "--network";
 
-    /// <summary>Variables that are no settings.</summary>
-    private static readonly string[] OtherVariables = ["NODE", "PASSWORD", "NEWPASSWORD", "ACCESSTOKEN", "TLSFINGERPRINT"];
-
-    /// <summary>Letters by which a variable may miss a setting's name and still be meant as one.</summary>
-    private const int TypoMax = 2;
-
     private readonly Command _command;
     private readonly Dictionary<string, Flag> _flags;
     private readonly Dictionary<Flag, SettingSource> _values = [];
@@ -67,7 +61,7 @@ internal sealed class SettingSources
 
     private void ReadAll(ParseResult parsed, CommandShell shell, IReadOnlyList<Command> others)
     {
-        Dictionary<Flag, SettingSource> variables = ReadVariables(shell.Variables, others);
+        Dictionary<Flag, SettingSource> variables = ReadVariables(shell.Variables);
         Dictionary<Flag, SettingSource> file = [];
         if (FindFile(parsed, shell, variables) is { } path) file = ReadFile(path, others);
         foreach (Flag flag in All)
@@ -117,8 +111,7 @@ internal sealed class SettingSources
         return folder is not null && System.IO.File.Exists(beside) ? beside : null;
     }
 
-    private Dictionary<Flag, SettingSource> ReadVariables(
-        IReadOnlyDictionary<string, string> variables, IReadOnlyList<Command> others)
+    private Dictionary<Flag, SettingSource> ReadVariables(IReadOnlyDictionary<string, string> variables)
     {
         Dictionary<Flag, SettingSource> found = [];
         IConfiguration configuration = new ConfigurationBuilder()
@@ -127,10 +120,8 @@ internal sealed class SettingSources
             .Build();
         foreach (IConfigurationSection entry in configuration.GetChildren())
         {
-            string name = Flag.Normal(entry.Key);
-            if (_flags.TryGetValue(name, out Flag? flag))
+            if (_flags.TryGetValue(Flag.Normal(entry.Key), out Flag? flag))
                 found[flag] = new SettingSource(Prefix + entry.Key, Split(flag, entry.Value ?? ""));
-            else if (name != "CONFIG" && !OtherVariables.Contains(name) && !IsOf(others, name)) CheckTypo(entry.Key, name);
         }
 
         return found;
@@ -139,14 +130,6 @@ internal sealed class SettingSources
     private static string[] Split(Flag flag, string value) => flag.TakesMany
         ? value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
         : [value];
-
-    /// <summary>Machines set many variables, also with this prefix; only what looks like a setting's name is one that was meant.</summary>
-    private void CheckTypo(string variable, string name)
-    {
-        Flag nearest = Nearest(name);
-        if (Distance(name, Flag.Normal(nearest.Key)) > TypoMax) return;
-        _wrong.Add(Unknown(Prefix + variable, $"{Prefix}{variable} is no setting; the nearest is {nearest.Variable}"));
-    }
 
     private Dictionary<Flag, SettingSource> ReadFile(string path, IReadOnlyList<Command> others)
     {
@@ -196,31 +179,8 @@ internal sealed class SettingSources
         return $"{path}: {key} is no setting; the nearest is {Nearest(name).Key}{grouped}";
     }
 
-    private static bool IsOf(IReadOnlyList<Command> commands, string name) =>
-        commands.SelectMany(Flags).Any(flag => Flag.Normal(flag.Key) == name);
-
     private static Failure Unknown(string field, string message) =>
         new(ExitCode.WrongUsage, Failure.InvalidArgument, message, field);
 
-    private Flag Nearest(string name) => All.MinBy(flag => Distance(name, Flag.Normal(flag.Key)))!;
-
-    /// <summary>Letters to be added, left out or changed to make one of the other (Levenshtein).</summary>
-    private static int Distance(string one, string other)
-    {
-        int[] before = [.. Enumerable.Range(0, other.Length + 1)];
-        for (int i = 1; i <= one.Length; i++)
-        {
-            int[] now = new int[other.Length + 1];
-            now[0] = i;
-            for (int j = 1; j <= other.Length; j++)
-            {
-                int change = before[j - 1] + (one[i - 1] == other[j - 1] ? 0 : 1);
-                now[j] = Math.Min(change, 1 + Math.Min(before[j], now[j - 1]));
-            }
-
-            before = now;
-        }
-
-        return before[other.Length];
-    }
+    private Flag Nearest(string name) => All.MinBy(flag => Spelling.Distance(name, Flag.Normal(flag.Key)))!;
 }

@@ -172,7 +172,7 @@ internal sealed class ChannelAgreements(
         {
             PeerMessage.CloseReply reply = await AskAsync<PeerMessage.CloseReply>(
                 link, slot.Channel.Id, new PeerMessage.CloseProposal(close), cancel);
-            ThrowIf(reply.Refusal, "the peer refused to close now");
+            ThrowIf(reply.Refusal, WhyNoClose(slot, reply.Refusal, "the peer refused to close now"));
             if (!scheme.Verify(close, reply.Signature, slot.Channel.Theirs.Signer))
                 throw new RefusalException(Refusal.WrongSigner, "the peer's signature under the close is not its signer's");
             await ledger.RunAsync(turn => Agree(turn, slot, close), cancel);
@@ -206,11 +206,26 @@ internal sealed class ChannelAgreements(
         ThrowIf(scheme.CanSign ? Refusal.None : Refusal.SignerUnavailable, "this node's signer cannot be reached");
         ThrowIf(
             slot.CloseProposed ? Refusal.CloseAgreed : Refusal.None, "a close of this channel is being agreed already");
-        ThrowIf(
-            Lifecycle.CloseTotals(slot.Channel, slot.Working, out UInt128 sentA, out UInt128 sentB),
-            "the channel cannot be closed cooperatively now");
+        Refusal refusal = Lifecycle.CloseTotals(slot.Channel, slot.Working, out UInt128 sentA, out UInt128 sentB);
+        ThrowIf(refusal, WhyNoClose(slot, refusal, "the channel cannot be closed cooperatively now"));
         slot.CloseProposed = true;
         return new CooperativeClose(slot.Channel.Id, sentA, sentB, clock.NowSeconds + options.CloseDeadlineSeconds);
+    }
+
+    /// <summary>What one side pays and the other does not take yet stands between both totals: of a restored one for an hour.</summary>
+    private string WhyNoClose(ChannelSlot slot, Refusal refusal, string message)
+    {
+        if (refusal != Refusal.PaymentsInFlight) return message;
+        if (slot is { PeerRefusal: Refusal.RestoredHeld, PeerRefusalUntilSeconds: > 0 and var theirs })
+        {
+            return $"{message}: the peer's database was restored from a backup, and takes what this node has paid only when the chain is past "
+                + $"{RestoredHold.Words(theirs)} (RESTORED_HELD); until then both do not agree on the totals";
+        }
+
+        return slot.IsHeld && book.Hold is { IsOn: true, UntilSeconds: > 0 and var ours }
+            ? $"{message}: this database was restored from a backup, and takes what the peer has paid since only when the chain is past "
+                + $"{RestoredHold.Words(ours)} (RESTORED_HELD); until then both do not agree on the totals"
+            : message;
     }
 
     /// <summary>When both ask at once, the lower signer's question is the one that counts.</summary>

@@ -88,7 +88,9 @@ internal static class AccessTokenWire
         if (asked.Count > 0 && (scopes & (Scopes.Pay | Scopes.Admin)) != Scopes.Pay)
             throw Fields.Invalid("caps", scopes.ToString(), "the scope pay, and not admin, whose bearer could make a token without caps");
         if (asked.Count > 0 == uncapped && (scopes & (Scopes.Pay | Scopes.Admin)) == Scopes.Pay)
-            throw Fields.Invalid("uncapped", uncapped ? "true" : "false", "caps, or true: the token may pay");
+            throw Fields.Invalid(
+                "uncapped", uncapped ? "true" : "false",
+                uncapped ? "false, for caps were given" : "caps, or true: it may pay, so it says how much, or that nothing limits it");
         List<SpendingCap> caps = [];
         foreach (Wire.SpendingCap cap in asked)
         {

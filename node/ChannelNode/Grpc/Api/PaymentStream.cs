@@ -188,13 +188,9 @@ internal sealed class PaymentStream
             },
             Refusal.PolicyRefused when no is not null => PolicyWords.Refuse(no, "amount"),
             Refusal.PeerRefusing => new RefusalException(
-                refusal, $"the peer refused the newest update of {payment.ChannelId}: {slot?.PeerRefusal}"
-                + (slot?.PeerRefusal == Refusal.DepositUncredited
-                    ? "; what counts there of young deposits, into this channel or all channels (--credit-small, --credit-small-total and "
-                        + "the larger pair), is used up: it is offered again until the deposit is older"
-                    : slot is { PeerRefusal: Refusal.RestoredHeld, PeerRefusalUntilSeconds: > 0 and var until }
-                        ? $" until {RestoredHold.Words(until)}: its database was restored from a backup; it is offered again by itself"
-                        : "")),
+                refusal, $"channel {payment.ChannelId}: the peer does not take what was paid before"
+                + (slot?.PeerRefusal is null or Refusal.None ? "" : $" ({RefusalStatus.NameOf(slot.PeerRefusal)}{WhyPeerRefuses(slot)})")
+                + ". This payment was not made; those before are offered to the peer again by this node"),
             Refusal.DepositUncredited => new RefusalException(
                 refusal,
                 $"channel {payment.ChannelId}: {slot?.State.UncreditedOf(slot.Channel.OurSide)} of its deposit do not count yet: of what has "
@@ -208,6 +204,16 @@ internal sealed class PaymentStream
             },
         };
 
+    private static string WhyPeerRefuses(ChannelSlot slot) => slot switch
+    {
+        { PeerRefusal: Refusal.DepositUncredited } =>
+            ": what counts there of young deposits, into this channel or all channels (--credit-small, --credit-small-total and the larger "
+            + "pair), is used up until the deposit is older",
+        { PeerRefusal: Refusal.RestoredHeld, PeerRefusalUntilSeconds: > 0 and var until } =>
+            $": its database was restored from a backup, and takes payments again when the chain is past {RestoredHold.Words(until)}",
+        _ => "",
+    };
+
     private static string Reason(Refusal refusal) => refusal switch
     {
         Refusal.OneWayChannel => "only the peer pays in this one-way channel",
@@ -220,7 +226,7 @@ internal sealed class PaymentStream
         Refusal.StateLost => "the peer can prove more payments than this node's database knows: it is older than the truth",
         Refusal.TooManyInFlight => "too many payments wait for the peer's acknowledgement",
         Refusal.ChainUnavailable => "the chain was not seen for too long to take or give money",
-        _ => refusal.ToString(),
+        _ => RefusalStatus.NameOf(refusal),
     };
 
     private sealed class StreamedPayment(
