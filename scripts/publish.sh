@@ -41,9 +41,10 @@ chain=""
 trap '[ -z "$chain" ] || kill "$chain" 2>/dev/null || true; rm -rf "$work"' EXIT
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 UseSharedCompilation=false MSBUILDDISABLENODEREUSE=1
 
-# Anvil, to try the program on, comes meanwhile; a machine without Node.js publishes without it.
+# Anvil, to try the program on, comes meanwhile; a machine without Node.js publishes without it. What is installed, and what it
+# replaces, is said at once.
 if command -v npm >/dev/null; then
-  "$root/scripts/setup.sh" --to-run >"$work/chain" 2>&1 &
+  "$root/scripts/setup.sh" --to-run >&2 2>"$work/chain" &
   chain=$!
 fi
 

@@ -124,10 +124,15 @@ is_linked() {
   say "$1/node_modules is a link, and stays as it is"
 }
 
+# 'npm ci' empties the folder first, whatever is in it and whoever has put it there.
+what_becomes_of() {
+  if [ -d "$1" ] && [ -n "$(ls -A "$1")" ]; then echo "$1 is emptied and made anew: installing"; else echo installing; fi
+}
+
 # The packages of a folder. The lock file that they came from is kept beside them.
 install_node_packages() {
   if cmp -s "$1/package-lock.json" "$1/node_modules/.installed-lock.json" || is_linked "$1"; then return; fi
-  say "installing the packages of $1 (npm ci)"
+  say "$(what_becomes_of "$1/node_modules") the packages of $1 (npm ci)"
   (cd "$1" && npm ci --no-progress)
   cp "$1/package-lock.json" "$1/node_modules/.installed-lock.json"
 }
@@ -136,7 +141,7 @@ install_node_packages() {
 install_chain() {
   local installed=contracts/node_modules lock=contracts/package-lock.json
   if cmp -s "$lock" "$installed/.installed-lock.json" || cmp -s "$lock" "$installed/.installed-chain-lock.json" || is_linked contracts; then return; fi
-  say "installing Anvil (npm ci)"
+  say "$(what_becomes_of "$installed") Anvil (npm ci --omit=dev); for the contract's other tools run scripts/setup.sh"
   (cd contracts && quietly npm ci --omit=dev --no-progress --no-audit --no-fund --prefer-offline)
   cp "$lock" "$installed/.installed-chain-lock.json"
 }

@@ -297,7 +297,7 @@ internal sealed class NodeHost : Host
             ? TlsCertificate.Open(options, DoorAddress.OfNode(options), TimeProvider.System, logs.CreateLogger<TlsCertificate>())
             : null;
         TlsFingerprint = tls?.Fingerprint;
-        MetricsDoor metrics = new(options, tls, tokens, Node.Overview.Doors);
+        MetricsDoor metrics = new(options, tls, tokens, Node.Overview.Doors, logs);
         Exports = Own(await Exports.StartAsync(Node, logs, metrics.Configure, metrics.Guard));
         Own(dialling);
 

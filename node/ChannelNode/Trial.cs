@@ -15,6 +15,7 @@ internal static class Trial
         Address account = default;
         if (options.SignerUrl.Length == 0)
         {
+            if (isKnown) RequireKey(options);
             MakeKey(options, logs);
             account = KeyDesk.AddressOf(options.KeyFile, prove: false, options.PasswordFile).Address;
         }
@@ -29,6 +30,20 @@ internal static class Trial
             throw new RefusalException(
                 Refusal.WrongChain, $"{unknown.Message}; remove {options.DataDirectory}, or name another folder by --data-dir");
         }
+    }
+
+    /// <summary>A key is in no backup, and a new one could not use what is there.</summary>
+    private static void RequireKey(NodeOptions options)
+    {
+        if (File.Exists(options.KeyFile)) return;
+        throw new RefusalException(
+            Refusal.InvalidArgument,
+            $"--key-file: {options.KeyFile} is not there, and the database in {options.DataDirectory} is of the key of "
+            + $"{RocksChannelStore.ReadIdentity(options.DataDirectory).Signer}, which is in no backup: copy that key's file to {options.KeyFile}, or "
+            + "name it by --key-file; for a new node name an empty folder by --data-dir")
+        {
+            Field = "--key-file",
+        };
     }
 
     private static void MakeKey(NodeOptions options, ILoggerFactory logs)

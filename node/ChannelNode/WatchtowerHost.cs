@@ -34,7 +34,8 @@ internal sealed class WatchtowerHost : Host
             chain.ChainId, node.Contract, new Party(Signer, Signer), scheme.SignHelloAsync, scheme.VerifyHello);
         Tower = Own(new Watchtower(options, Signer, store, chain, scheme, TimeProvider.System, logs));
         Tower.Overview.Signer = key.Health;
-        Own(await Exports.StartAsync(Tower, Signer, logs));
+        MetricsDoor metrics = new(node, null, null, Tower.Overview.Doors, logs);
+        Own(await Exports.StartAsync(Tower, Signer, logs, metrics.Configure, metrics.Guard));
 
         await Tower.CatchUpAsync(cancel);
         DoorAddress door = DoorAddress.Parse(options.Listen);

@@ -141,6 +141,14 @@ internal static partial class Log
         "The drain is cut short with {Calls} calls unanswered; what is signed is offered again at the next start")]
     public static partial void DrainCutShort(this ILogger log, int calls);
 
+    [LoggerMessage(196, LogLevel.Error,
+        "The channels of each peer could not be counted: until the next start a peer may have more than --channels-per-peer-max")]
+    public static partial void OpenChannelsUncounted(this ILogger log, Exception error);
+
+    [LoggerMessage(197, LogLevel.Error,
+        "Who has funded a channel could not be looked up: until the next start some peers count as strangers where places are short")]
+    public static partial void FundedPeersUnknown(this ILogger log, Exception error);
+
     [LoggerMessage(194, LogLevel.Information, "Backed up to {Path}: {Channels} channels, up to block {Block}")]
     public static partial void BackedUp(this ILogger log, string path, ulong channels, ulong block);
 }

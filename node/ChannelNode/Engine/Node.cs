@@ -39,7 +39,7 @@ internal sealed class Node : IAsyncDisposable
         Store = store;
         Clock = new NodeClock(time);
         PeerLinks links = new();
-        Book = new ChannelBook(store, links, options.ChannelsInMemoryMax);
+        Book = new ChannelBook(store, links, options.ChannelsInMemoryMax, logs.CreateLogger<ChannelBook>());
         View = new ChainView(store.ReadBlocks().LastOrDefault(), time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
         Watchtowers = new Watchtowers(
             Book, store, scheme, Clock, options, watchtower, logs.CreateLogger<Watchtowers>());

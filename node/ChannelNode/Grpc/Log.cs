@@ -11,4 +11,9 @@ internal static partial class Log
 
     [LoggerMessage(222, LogLevel.Information, "No token could make others: one that can is written to {Path}, for its owner alone")]
     public static partial void AdminTokenWritten(this ILogger log, string path);
+
+    [LoggerMessage(223, LogLevel.Warning,
+        "Door {Door}: {Count} connections were closed for want of a place, {OfAddress} because their address had as many as "
+        + "--connections-per-address-max lets one have, {OfAll} because all of the door's were taken")]
+    public static partial void ConnectionsRefused(this ILogger log, string door, long count, long ofAddress, long ofAll);
 }

@@ -39,8 +39,10 @@ internal sealed class Exports : IAsyncDisposable
             NodeInstruments.Add(meter, node);
         });
 
-    public static Task<Exports> StartAsync(Watchtower tower, Address signer, ILoggerFactory logs) => StartAsync(
-        tower.Options, signer, logs, _ => { }, _ => { },
+    /// <summary>The same of a watchtower.</summary>
+    public static Task<Exports> StartAsync(
+        Watchtower tower, Address signer, ILoggerFactory logs, Action<ListenOptions> configure, Action<WebApplication> guard) => StartAsync(
+        tower.Options, signer, logs, configure, guard,
         meter =>
         {
             AddCommon(meter, tower.Overview);

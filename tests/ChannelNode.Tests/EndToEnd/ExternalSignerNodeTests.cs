@@ -1,6 +1,7 @@
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Tests.Signing;
+using ChannelNode.Tests.Telemetry;
 using Grpc.Core;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
@@ -108,6 +109,10 @@ public sealed class ExternalSignerNodeTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Equal((true, false, ""), (there.Reachable, there.HasAwayMs, there.Problem));
         await UntilAsync(async () => await SampleAsync("channelnode_signer_up") == 1);
         await UntilAsync(async () => await SampleAsync("channelnode_signer_request_duration_seconds_count") >= 3);
+        using HttpClient http = new(new SocketsHttpHandler { UseProxy = false });
+        string told = await http.GetStringAsync(_alice.Host.Exports.MetricsUrl!);
+        Assert.NotEmpty(WatchedNames.OfASigner());
+        Assert.All(WatchedNames.OfASigner(), name => Assert.Contains($"\n{name}", told));
     }
 
     private async Task<Wire.OperatorEvent> UntilToldAsync(Wire.EventKind kind)

@@ -22,7 +22,8 @@ public sealed class MetricsAccessTests(AnvilFixture anvil) : IAsyncLifetime
     private static string SecretOf(TestNode node) => File.ReadAllText(Path.Combine(node.DataDirectory, "admin.token")).Trim();
 
     /// <summary>As Prometheus asks: with the node's certificate as the authority, and a bearer's token.</summary>
-    private static async Task<(HttpStatusCode Code, string Body)> AskAsync(string url, string? secret, X509Certificate2? authority = null)
+    private static async Task<(HttpStatusCode Code, string Body)> AskAsync(
+        string url, string? secret, X509Certificate2? authority = null, string? host = null)
     {
         using SocketsHttpHandler handler = new() { UseProxy = false };
         handler.SslOptions.EnabledSslProtocols = SslProtocols.None;
@@ -38,6 +39,7 @@ public sealed class MetricsAccessTests(AnvilFixture anvil) : IAsyncLifetime
 
         using HttpClient http = new(handler);
         using HttpRequestMessage request = new(HttpMethod.Get, url);
+        if (host is not null) request.Headers.Host = host;
         if (secret is not null) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", secret);
         using HttpResponseMessage response = await http.SendAsync(request, TestChain.Limit);
         return (response.StatusCode, await response.Content.ReadAsStringAsync(TestChain.Limit));
@@ -90,6 +92,21 @@ public sealed class MetricsAccessTests(AnvilFixture anvil) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task MetricsOfAWatchtower_AreNotForThePagesOfABrowser()
+    {
+        int port = Ports.Free();
+        await using TestTower tower = await TestTower.StartAsync(
+            _chain, options => options with { Node = options.Node with { MetricsListen = $"localhost:{port}" } });
+        string url = $"http://127.0.0.1:{port}/metrics";
+
+        Assert.Equal(HttpStatusCode.Forbidden, (await AskAsync(url, null, host: "attacker.example")).Code);
+        (HttpStatusCode code, string body) = await AskAsync(url, null);
+        Assert.Equal(HttpStatusCode.OK, code);
+        Assert.Contains("channelnode_connections{", body);
+        Assert.Contains("door=\"metrics\"", body);
+    }
+
+    [Fact]
     public async Task MetricsOnThisMachine_AreToldToWhoeverAsks_UnlessTokensAreRequired()
     {
         await using TestNode open = await TestNode.StartAsync(
@@ -98,6 +115,16 @@ public sealed class MetricsAccessTests(AnvilFixture anvil) : IAsyncLifetime
             _chain, options => options with { MetricsListen = "127.0.0.1:0", AccessTokenRequired = true });
 
         Assert.Equal(HttpStatusCode.OK, (await AskAsync(open.Host.Exports.MetricsUrl!, null)).Code);
+        foreach (string name in (string[])["attacker.example", "localhost.attacker.example", "127.0.0.1.attacker.example"])
+        {
+            // A page's own name, bound anew to this machine: what the browser asks there, the page may read.
+            (HttpStatusCode code, string body) = await AskAsync(open.Host.Exports.MetricsUrl!, null, host: name);
+            Assert.Equal(HttpStatusCode.Forbidden, code);
+            Assert.Equal($"HOST_NOT_ALLOWED: host is \"{name}\", expected localhost or an IP address\n", body);
+        }
+
+        foreach (string name in (string[])["localhost:9805", "127.0.0.1", "[::1]:9805", "LOCALHOST"])
+            Assert.Equal(HttpStatusCode.OK, (await AskAsync(open.Host.Exports.MetricsUrl!, null, host: name)).Code);
         Assert.Equal(HttpStatusCode.Unauthorized, (await AskAsync(guarded.Host.Exports.MetricsUrl!, null)).Code);
         Assert.Equal(HttpStatusCode.OK, (await AskAsync(guarded.Host.Exports.MetricsUrl!, SecretOf(guarded))).Code);
     }

@@ -1,6 +1,7 @@
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Tests.Core;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace ChannelNode.Tests.Engine;
@@ -21,7 +22,7 @@ public sealed class OpenChannelsTests
     private static OpenChannels New(params Page[] pages)
     {
         OpenChannels? open = null;
-        open = new OpenChannels(_ => Read());
+        open = new OpenChannels(_ => Read(), NullLogger.Instance);
         return open;
 
         IEnumerable<IReadOnlyList<StoredChannel>> Read()
@@ -79,10 +80,25 @@ public sealed class OpenChannelsTests
         }
     }
 
+    /// <summary>Then the limit does not hold, which somebody must know.</summary>
+    [Fact]
+    public async Task LookThatFails_IsLoggedOnce_AndEndsWhatWaitsForIt()
+    {
+        LoggedLines lines = new();
+        OpenChannels open = new(_ => throw new IOException("the disk"), lines);
+
+        Assert.True(open.HasFewerThan(1, Peer, 1));
+        await Assert.ThrowsAsync<IOException>(open.WhenLookedAsync);
+        Assert.True(open.HasFewerThan(1, Peer, 1));
+
+        Assert.Equal(
+            ["The channels of each peer could not be counted: until the next start a peer may have more than --channels-per-peer-max"], lines.All);
+    }
+
     [Fact]
     public void WhileThereAreFewerChannelsThanOneMayHave_NothingIsRead()
     {
-        OpenChannels open = new(_ => throw new InvalidOperationException("read"));
+        OpenChannels open = new(_ => throw new InvalidOperationException("read"), NullLogger.Instance);
 
         Assert.True(open.HasFewerThan(10, Peer, 9));
         Assert.True(open.WhenLookedAsync().IsCompletedSuccessfully);

@@ -2,6 +2,7 @@ using System.Net;
 using ChannelNode.Engine;
 using ChannelNode.Grpc;
 using ChannelNode.Tests.Simulation;
+using Microsoft.AspNetCore.Connections;
 using Xunit;
 
 namespace ChannelNode.Tests.Grpc;
@@ -109,6 +110,40 @@ public sealed class ConnectionRoomTests
         calls.End();
         called.Dispose(); // It was ended before.
         Assert.Equal(4, room.Open);
+    }
+
+    [Fact]
+    public async Task ThoseWithoutAPlace_AreToldInTheLog_TheFirstAtOnce_TheOthersOnceAMinute()
+    {
+        LoggedLines lines = new();
+        ConnectionRoom room = new(2, 1, _time, _counts) { Refused = new RefusedConnections(_counts, _time, lines) };
+        TaskCompletionSource over = new();
+        ConnectionDelegate serve = room.Limit(_ => over.Task);
+        Task served = Task.WhenAll(serve(From("192.0.2.1")), serve(From("192.0.2.2")));
+        Assert.Empty(lines.All);
+
+        await serve(From("192.0.2.1"));
+        Assert.Equal([Said(1, 1, 0)], lines.All);
+        await serve(From("192.0.2.1"));
+        await serve(From("192.0.2.3"));
+        await serve(From("192.0.2.4"));
+        _time.Advance(59_999);
+        Assert.Single(lines.All);
+        _time.Advance(1);
+        Assert.Equal([Said(1, 1, 0), Said(3, 1, 2)], lines.All);
+
+        _time.Advance(600_000);
+        Assert.Equal(2, lines.All.Count);
+        Assert.Equal(long.MaxValue, _time.NextDueMs);
+        over.SetResult();
+        await served;
+
+        static ConnectionContext From(string address) =>
+            new DefaultConnectionContext { RemoteEndPoint = new IPEndPoint(IPAddress.Parse(address), 1_234) };
+
+        static string Said(int count, int ofAddress, int ofAll) =>
+            $"Door test: {count} connections were closed for want of a place, {ofAddress} because their address had as many as "
+            + $"--connections-per-address-max lets one have, {ofAll} because all of the door's were taken";
     }
 
     [Fact]

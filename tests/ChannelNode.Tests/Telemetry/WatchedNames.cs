@@ -13,6 +13,10 @@ internal static partial class WatchedNames
             .Distinct(),
     ];
 
+    /// <summary>Of them those that only a node has whose signer is another program.</summary>
+    public static IReadOnlyList<string> OfASigner() =>
+        [.. All().Where(name => name.StartsWith("channelnode_signer_", StringComparison.Ordinal) && name != "channelnode_signer_up")];
+
     [GeneratedRegex(@"\b(channelnode|dotnet)_[a-z_]+[a-z]\b(?!:)")]
     private static partial Regex Name();
 }

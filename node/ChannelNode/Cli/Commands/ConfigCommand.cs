@@ -23,7 +23,10 @@ internal static class ConfigCommand
             "check",
             "Reads all settings as 'run' (or the command that is named) would and tells every wrong one at once, with its "
             + "value, its limit and where it came from. Takes the same flags. Exit code 2 where something is wrong.",
-            "channelnode config check --config appsettings.json\nchannelnode config check watchtower --data-dir tower") { ReadsSettings = true };
+            "channelnode config check --config appsettings.json\nchannelnode config check watchtower --data-dir tower")
+        {
+            ReadsSettings = true,
+        };
         TakeTheRest(command);
         return shell.Does(command, (parsed, terminal, _) =>
         {
@@ -41,7 +44,10 @@ internal static class ConfigCommand
             "show",
             "Prints every setting of 'run' (or the command that is named): its value, where that came from, its unit, default "
             + "and range. Takes the same flags. Keys and passwords are no settings: only where their files are.",
-            "channelnode config show --network base\nchannelnode config show watchtower --json") { ReadsSettings = true };
+            "channelnode config show --network base\nchannelnode config show watchtower --json")
+        {
+            ReadsSettings = true,
+        };
         TakeTheRest(command);
         return shell.Does(command, (parsed, terminal, _) =>
         {

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace ChannelNode.Engine;
 
@@ -19,14 +21,14 @@ internal sealed class ChannelBook
     private readonly Dictionary<Address, HashSet<ChannelSlot>> _unacknowledged = [];
 
     /// <summary>Loads only the channels in which something is pending, and puts that index right where it says too much.</summary>
-    public ChannelBook(IChannelStore store, PeerLinks links, int keptMax)
+    public ChannelBook(IChannelStore store, PeerLinks links, int keptMax, ILogger? log = null)
     {
         _store = store;
         _links = links;
         _cache = new SlotCache(keptMax);
         Hold = new RestoredHold(store);
-        Funded = new FundedPeers(Pages);
-        Open = new OpenChannels(Pages);
+        Funded = new FundedPeers(Pages, log ?? NullLogger.Instance);
+        Open = new OpenChannels(Pages, log ?? NullLogger.Instance);
         IStoreBatch corrections = store.NewBatch();
         foreach ((ChannelId id, Pending pending) in store.ReadPending())
         {

@@ -1,4 +1,5 @@
 using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
 
 namespace ChannelNode.Engine;
 
@@ -7,7 +8,7 @@ namespace ChannelNode.Engine;
 /// as one peer may have: then all are looked through, once, in the background, two seconds for a million. Until that is done
 /// nobody has too many. For any thread.
 /// </summary>
-internal sealed class OpenChannels(Func<int, IEnumerable<IReadOnlyList<StoredChannel>>> pages)
+internal sealed class OpenChannels(Func<int, IEnumerable<IReadOnlyList<StoredChannel>>> pages, ILogger log)
 {
     private const int ChannelsPerLook = 4_096;
 
@@ -38,8 +39,21 @@ internal sealed class OpenChannels(Func<int, IEnumerable<IReadOnlyList<StoredCha
         if (all < (ulong)max) return true;
         lock (_lock)
         {
-            if (_looking is null && !_stopping.IsCancellationRequested) _looking = Task.Run(LookThrough);
+            if (_looking is null && !_stopping.IsCancellationRequested) _looking = Task.Run(LookAll);
             return !_isWhole || _byPeer.GetValueOrDefault(peer) < max;
+        }
+    }
+
+    private void LookAll()
+    {
+        try
+        {
+            LookThrough();
+        }
+        catch (Exception error)
+        {
+            log.OpenChannelsUncounted(error);
+            throw;
         }
     }
 

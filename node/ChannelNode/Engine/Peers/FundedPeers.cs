@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
 
 namespace ChannelNode.Engine;
 
@@ -8,7 +9,7 @@ namespace ChannelNode.Engine;
 /// nothing. What the chain tells is noted as it comes; who was funded before that is known once all channels were looked
 /// through, which is done when it begins to matter, once. For any thread.
 /// </summary>
-internal sealed class FundedPeers(Func<int, IEnumerable<IReadOnlyList<StoredChannel>>> pages)
+internal sealed class FundedPeers(Func<int, IEnumerable<IReadOnlyList<StoredChannel>>> pages, ILogger log)
 {
     private const int ChannelsPerLook = 4_096;
 
@@ -29,7 +30,20 @@ internal sealed class FundedPeers(Func<int, IEnumerable<IReadOnlyList<StoredChan
     {
         lock (_lock)
         {
-            if (_looking is null && !_stopping.IsCancellationRequested) _looking = Task.Run(LookThrough);
+            if (_looking is null && !_stopping.IsCancellationRequested) _looking = Task.Run(LookAll);
+        }
+    }
+
+    private void LookAll()
+    {
+        try
+        {
+            LookThrough();
+        }
+        catch (Exception error)
+        {
+            log.FundedPeersUnknown(error);
+            throw;
         }
     }
 

@@ -28,7 +28,7 @@ internal sealed class Watchtower : IAsyncDisposable
         NodeOptions node = options.Node;
         _options = options;
         _clock = new NodeClock(time);
-        ChannelBook book = Book = new ChannelBook(store, new PeerLinks(), node.ChannelsInMemoryMax);
+        ChannelBook book = Book = new ChannelBook(store, new PeerLinks(), node.ChannelsInMemoryMax, logs.CreateLogger<ChannelBook>());
         View = new ChainView(store.ReadBlocks().LastOrDefault(), time, TimeSpan.FromSeconds(node.ChainSilenceSecondsMax));
         Ledger = new Ledger(book, store, View, _clock, node, logs.CreateLogger<Ledger>());
         Jobs = new JobBook(store, Ledger, _clock, node, logs.CreateLogger<JobBook>());

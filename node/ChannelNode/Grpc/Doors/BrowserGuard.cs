@@ -12,7 +12,7 @@ namespace ChannelNode.Grpc;
 /// </summary>
 internal sealed class BrowserGuard(RequestDelegate next, ApplicationOptions options, int bodyBytesMax)
 {
-    private readonly HashSet<string> _hosts = new(["localhost", .. options.JsonHosts], StringComparer.OrdinalIgnoreCase);
+    private readonly HashSet<string> _hosts = new(options.JsonHosts, StringComparer.OrdinalIgnoreCase);
     private readonly HashSet<string> _origins = new(options.CorsOrigins, StringComparer.Ordinal);
 
     public async Task InvokeAsync(HttpContext context)
@@ -52,7 +52,11 @@ internal sealed class BrowserGuard(RequestDelegate next, ApplicationOptions opti
             : null;
     }
 
-    private bool IsOurs(string host) => _hosts.Contains(host) || IPAddress.TryParse(host.Trim('[', ']'), out _);
+    private bool IsOurs(string host) => _hosts.Contains(host) || IsOfThisMachine(host);
+
+    /// <summary>No name that somebody else could have bound to this machine's address.</summary>
+    public static bool IsOfThisMachine(string host) =>
+        host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || IPAddress.TryParse(host.Trim('[', ']'), out _);
 
     private static bool IsOurs(string contentType, out string media)
     {
@@ -63,6 +67,6 @@ internal sealed class BrowserGuard(RequestDelegate next, ApplicationOptions opti
             || name.StartsWith("application/grpc-web", StringComparison.OrdinalIgnoreCase);
     }
 
-    private static RefusalException Refuse(Refusal refusal, string field, string value, string expected) =>
+    public static RefusalException Refuse(Refusal refusal, string field, string value, string expected) =>
         new(refusal, $"{field} is \"{(value.Length <= 80 ? value : value[..80] + "...")}\", expected {expected}") { Field = field };
 }

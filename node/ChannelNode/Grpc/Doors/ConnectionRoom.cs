@@ -26,6 +26,9 @@ internal sealed class ConnectionRoom(int max, int perAddressMax, TimeProvider ti
     private readonly LinkedList<Place> _unused = [];
     private int _open;
 
+    /// <summary>Who tells the log of connections that were sent away; nobody where null.</summary>
+    public RefusedConnections? Refused { get; init; }
+
     public int Open
     {
         get
@@ -40,6 +43,7 @@ internal sealed class ConnectionRoom(int max, int perAddressMax, TimeProvider ti
         using Place? place = Enter(connection.RemoteEndPoint, () => connection.Abort(Ended));
         if (place is null)
         {
+            Refused?.Note();
             connection.Abort(Ended);
             return;
         }

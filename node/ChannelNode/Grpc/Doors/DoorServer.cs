@@ -29,7 +29,10 @@ internal sealed class DoorServer : IAsyncDisposable
         Action<IServiceCollection> add, Action<WebApplication> map)
     {
         DoorSocket.TakeStaleAway(plan.Address, plan.Flag);
-        ConnectionRoom room = new(plan.ConnectionsMax, plan.ConnectionsPerAddressMax, TimeProvider.System, plan.Counts);
+        ConnectionRoom room = new(plan.ConnectionsMax, plan.ConnectionsPerAddressMax, TimeProvider.System, plan.Counts)
+        {
+            Refused = new RefusedConnections(plan.Counts, TimeProvider.System, logs.CreateLogger<DoorServer>()),
+        };
         plan.Counts.Open = () => room.Open;
         WebApplicationBuilder builder = Door.NewBuilder(plan, room);
         builder.Services.AddSingleton(logs);
