@@ -34,7 +34,10 @@ internal sealed class LedgerRig : IAsyncDisposable
         {
             Dial = (_, _, _) => throw new InvalidOperationException("nobody is dialled here"),
         };
-        Session = new PeerSession(Link, book, Ledger, Scheme, clock, null!, options, NullLogger.Instance);
+        SessionOf = (signer, commons) => new PeerSession(
+            signer == Link.Signer ? Link : new PeerLink(signer, Sample.PartyA.Owner, options.PeerQueueMax), book, Ledger, Scheme, clock, null!, options,
+            NullLogger.Instance, commons);
+        Session = SessionOf(Link.Signer, null);
     }
 
     public RocksChannelStore Store { get; }
@@ -48,6 +51,9 @@ internal sealed class LedgerRig : IAsyncDisposable
     public PeerLink Link { get; }
 
     public PeerSession Session { get; }
+
+    /// <summary>One more of a signer's, with what all sessions share.</summary>
+    public Func<Address, PeerCommons?, PeerSession> SessionOf { get; }
 
     /// <summary>For sessions beside the first one.</summary>
     public Peers Peers { get; }

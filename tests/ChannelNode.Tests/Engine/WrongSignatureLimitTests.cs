@@ -1,5 +1,6 @@
 using ChannelNode.Core;
 using ChannelNode.Engine;
+using ChannelNode.Tests.Core;
 using ChannelNode.Tests.Simulation;
 using Google.Protobuf;
 using Xunit;
@@ -68,7 +69,54 @@ public sealed class WrongSignatureLimitTests
         WrongSignatureLimit limit = New();
 
         Assert.Equal(TimeSpan.FromMilliseconds(10), limit.After(1));
+        _time.Advance(10);
         Assert.Equal(TimeSpan.FromSeconds(3), limit.After(300));
+        Assert.Equal(TimeSpan.FromMilliseconds(3_010), limit.After(1)); // Who does not wait in between waits for both.
+    }
+
+    /// <summary>Each session that is given up leaves its wait to the next: no more is looked at than if there were one.</summary>
+    [Fact]
+    public async Task PeerThatIsSentAwayAndComesBackAtOnce_GoesOnWhereItStood()
+    {
+        NodeOptions? set = null;
+        await using LedgerRig rig = new(options => set = options with { WrongSignaturesPerSecondMax = 1 }, _time);
+        PeerCommons commons = new(_time, set!);
+        PeerFrame flood = Of([.. Enumerable.Range(1, 6).Select(count => Update(Side.B, (UInt128)(10 * count), 0, 3).WronglySigned())]);
+        await Assert.ThrowsAsync<RefusalException>(() => rig.SessionOf(rig.Link.Signer, commons).HearAsync(flood).WaitAsync(TimeSpan.FromSeconds(30)));
+
+        Task back = rig.SessionOf(rig.Link.Signer, commons).HearAsync(Of(Update(Side.B, 10, 0, 10)));
+        Assert.False(back.IsCompleted); // Nothing of it is looked at, right or wrong.
+        Assert.True(rig.SessionOf(Sample.PartyA.Signer, commons).RentBatchAsync(CancellationToken.None).IsCompletedSuccessfully);
+        await rig.Ledger.RunAsync(turn => true, CancellationToken.None);
+        Assert.Equal((UInt128)0, rig.Slot.State.TheirSent);
+        _time.Advance(4_999);
+        Assert.False(back.IsCompleted);
+        _time.Advance(1);
+        await back.WaitAsync(TimeSpan.FromSeconds(30));
+        await rig.Ledger.RunAsync(turn => true, CancellationToken.None);
+        Assert.Equal((UInt128)10, rig.Slot.State.TheirSent);
+    }
+
+    [Fact]
+    public void PeersThatHaveWaited_AreForgottenWhenThereAreMany_AndTheOthersShareOneLimit()
+    {
+        WrongSignatureLimits limits = new(_time, 100, peersMax: 2);
+        Address one = new(0, 0, 1), two = new(0, 0, 2), three = new(0, 0, 3), four = new(0, 0, 4);
+        Assert.Null(limits.Find(one));
+        limits.Of(one).After(1);
+        _time.Advance(5_000);
+        limits.Of(two).After(1);
+
+        WrongSignatureLimit others = limits.Of(three);
+        others.After(1);
+        Assert.Same(others, limits.Of(four));
+        Assert.Null(limits.Find(three));
+        Assert.NotNull(limits.Find(one));
+
+        _time.Advance(10_000);
+        limits.Of(three).After(1);
+        Assert.NotSame(others, limits.Of(three));
+        Assert.Null(limits.Find(one));
     }
 
     [Fact]

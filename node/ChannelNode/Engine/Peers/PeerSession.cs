@@ -30,9 +30,12 @@ internal sealed class PeerSession
     private readonly ILogger _log;
     private readonly SemaphoreSlim _batchesLeft;
     private readonly Stack<PeerBatch> _batches = [];
-    private readonly WrongSignatureLimit _wrongSignatures;
+    private readonly WrongSignatureLimits _limits;
     private readonly BatchTraces _traces;
     private long _answeredAt;
+
+    /// <summary>Null while this peer has sent no wrong signatures, as no honest one does.</summary>
+    private WrongSignatureLimit? _wrongSignatures;
 
     public PeerSession(
         PeerLink link,
@@ -55,7 +58,8 @@ internal sealed class PeerSession
         _batchesLeft = new SemaphoreSlim(options.PeerBatchesMax);
         commons ??= new PeerCommons(clock.Time, options);
         _traces = new BatchTraces(clock.Time, commons.Traces);
-        _wrongSignatures = new WrongSignatureLimit(clock.Time, options.WrongSignaturesPerSecondMax, commons.WrongSignatures);
+        _limits = commons.WrongSignatures;
+        _wrongSignatures = _limits.Find(link.Signer);
         for (int count = 0; count < options.PeerBatchesMax; count++)
             _batches.Push(new PeerBatch(scheme, options.PaymentsPerUpdateMax));
     }
@@ -65,9 +69,13 @@ internal sealed class PeerSession
     /// <summary>Told when the peer says that it goes away, and within how many seconds it expects to be back.</summary>
     public Func<uint, ValueTask> GoesAway { private get; init; } = _ => ValueTask.CompletedTask;
 
-    /// <summary>An empty batch; waits while all of this session's wait for the ledger.</summary>
+    /// <summary>
+    /// An empty batch; waits while all of this session's wait for the ledger, and while the peer's wrong signatures in a session before
+    /// are to be waited for.
+    /// </summary>
     public async ValueTask<PeerBatch> RentBatchAsync(CancellationToken cancel)
     {
+        if (_wrongSignatures is { } known) await known.WaitAsync(cancel);
         await _batchesLeft.WaitAsync(cancel);
         lock (_batches) return _batches.Pop();
     }
@@ -102,7 +110,7 @@ internal sealed class PeerSession
         int runs = batch.Runs.Length, from = 0;
         do
         {
-            int count = Math.Min(_wrongSignatures.IsWary ? RunsPerWaryPart : RunsPerPart, runs - from);
+            int count = Math.Min(_wrongSignatures is { IsWary: true } ? RunsPerWaryPart : RunsPerPart, runs - from);
             while (!batch.Verify(from, count))
             {
                 await WaitForWrongSignaturesAsync(batch, cancel);
@@ -123,8 +131,9 @@ internal sealed class PeerSession
 
     private async ValueTask WaitForWrongSignaturesAsync(PeerBatch batch, CancellationToken cancel)
     {
-        if (batch.TakeWrongSignatures() is var found and > 0)
-            await Task.Delay(_wrongSignatures.After(found), _clock.Time, cancel);
+        if (batch.TakeWrongSignatures() is not (var found and > 0)) return;
+        _wrongSignatures = _limits.Of(Link.Signer);
+        await Task.Delay(_wrongSignatures.After(found), _clock.Time, cancel);
     }
 
     /// <summary>All of the batch is committed: tells what was refused, and the batch can be used again.</summary>

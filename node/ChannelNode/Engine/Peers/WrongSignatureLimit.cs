@@ -6,10 +6,10 @@ namespace ChannelNode.Engine;
 /// <summary>
 /// How many wrong signatures of a peer are looked at in a second. One costs as much to check as a right one, and an honest
 /// node never sends any: so its sender waits for each, and is looked at in small portions for a while, that nobody else
-/// has to wait for a large one. Up to <see cref="WaitMax"/> nothing is lost: every update is judged and answered. Not for
-/// several threads.
+/// has to wait for a large one. Up to <see cref="WaitMax"/> nothing is lost: every update is judged and answered. For any thread,
+/// and for one session of the peer after the other.
 /// </summary>
-/// <param name="ofAll">Shared with the sessions of all other peers.</param>
+/// <param name="ofAll">Shared with all other peers.</param>
 internal sealed class WrongSignatureLimit(TimeProvider time, int perSecond, WrongSignaturePace ofAll)
 {
     /// <summary>
@@ -20,19 +20,46 @@ internal sealed class WrongSignatureLimit(TimeProvider time, int perSecond, Wron
 
     private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(10);
 
-    private long? _newest;
+    private readonly Lock _lock = new();
+    private readonly long _start = time.GetTimestamp();
+    private TimeSpan? _newest;
+    private TimeSpan _freeAt;
+
+    private TimeSpan Now => time.GetElapsedTime(_start);
 
     /// <summary>Wrong ones came lately, and more are to be expected.</summary>
-    public bool IsWary => _newest is { } newest && time.GetElapsedTime(newest) < Remembered;
+    public bool IsWary
+    {
+        get
+        {
+            lock (_lock) return _newest is { } newest && Now - newest < Remembered;
+        }
+    }
+
+    /// <summary>
+    /// Returns when what came before is waited for, in whatever session: nobody is done with it by coming back. After that only the
+    /// peer's own wrong ones count.
+    /// </summary>
+    public async ValueTask WaitAsync(CancellationToken cancel)
+    {
+        while (Owed is { Ticks: > 0 } owed) await Task.Delay(owed, time, cancel);
+    }
+
+    private TimeSpan Owed
+    {
+        get
+        {
+            lock (_lock) return _freeAt - Now;
+        }
+    }
 
     /// <summary>
     /// How long to wait after <paramref name="count"/> more. Throws RateLimited where that is more than
-    /// <see cref="WaitMax"/>.
+    /// <see cref="WaitMax"/>; so much of it is remembered.
     /// </summary>
     public TimeSpan After(int count)
     {
-        _newest = time.GetTimestamp();
-        TimeSpan own = new(TimeSpan.TicksPerSecond / perSecond * count), others = ofAll.After(count);
+        TimeSpan others = ofAll.After(count), own = Charge(new TimeSpan(TimeSpan.TicksPerSecond / perSecond * count));
         TimeSpan wait = own > others ? own : others;
         if (wait <= WaitMax) return wait;
         string milliseconds = wait.TotalMilliseconds.ToString("0", CultureInfo.InvariantCulture);
@@ -46,6 +73,16 @@ internal sealed class WrongSignatureLimit(TimeProvider time, int perSecond, Wron
             Limit = $"{WaitMax.TotalMilliseconds} ms",
             RetryAfter = wait,
         };
+    }
+
+    private TimeSpan Charge(TimeSpan cost)
+    {
+        lock (_lock)
+        {
+            TimeSpan now = Now, freeAt = (_freeAt > now ? _freeAt : now) + cost;
+            (_newest, _freeAt) = (now, freeAt < now + WaitMax ? freeAt : now + WaitMax);
+            return freeAt - now;
+        }
     }
 }
 
