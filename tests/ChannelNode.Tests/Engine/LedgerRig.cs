@@ -34,10 +34,7 @@ internal sealed class LedgerRig : IAsyncDisposable
         {
             Dial = (_, _, _) => throw new InvalidOperationException("nobody is dialled here"),
         };
-        SessionOf = (signer, commons) => new PeerSession(
-            signer == Link.Signer ? Link : new PeerLink(signer, Sample.PartyA.Owner, options.PeerQueueMax), book, Ledger, Scheme, clock, null!, options,
-            NullLogger.Instance, commons);
-        Session = SessionOf(Link.Signer, null);
+        Session = new PeerSession(Link, book, Ledger, Scheme, clock, null!, options, NullLogger.Instance);
     }
 
     public RocksChannelStore Store { get; }
@@ -52,8 +49,9 @@ internal sealed class LedgerRig : IAsyncDisposable
 
     public PeerSession Session { get; }
 
-    /// <summary>One more of a signer's, with what all sessions share.</summary>
-    public Func<Address, PeerCommons?, PeerSession> SessionOf { get; }
+    /// <summary>A session of a peer that has just shown who it is, as the node's doors begin it.</summary>
+    public Task<PeerSession> ComeAsync(Address signer) =>
+        Peers.AttachAsync(new PeerLink(signer, Sample.PartyA.Owner, 4_096), CancellationToken.None);
 
     /// <summary>For sessions beside the first one.</summary>
     public Peers Peers { get; }

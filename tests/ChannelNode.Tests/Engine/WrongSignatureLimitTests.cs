@@ -78,15 +78,14 @@ public sealed class WrongSignatureLimitTests
     [Fact]
     public async Task PeerThatIsSentAwayAndComesBackAtOnce_GoesOnWhereItStood()
     {
-        NodeOptions? set = null;
-        await using LedgerRig rig = new(options => set = options with { WrongSignaturesPerSecondMax = 1 }, _time);
-        PeerCommons commons = new(_time, set!);
+        await using LedgerRig rig = new(options => options with { WrongSignaturesPerSecondMax = 1 }, _time);
         PeerFrame flood = Of([.. Enumerable.Range(1, 6).Select(count => Update(Side.B, (UInt128)(10 * count), 0, 3).WronglySigned())]);
-        await Assert.ThrowsAsync<RefusalException>(() => rig.SessionOf(rig.Link.Signer, commons).HearAsync(flood).WaitAsync(TimeSpan.FromSeconds(30)));
+        PeerSession sentAway = await rig.ComeAsync(rig.Link.Signer);
+        await Assert.ThrowsAsync<RefusalException>(() => sentAway.HearAsync(flood).WaitAsync(TimeSpan.FromSeconds(30)));
 
-        Task back = rig.SessionOf(rig.Link.Signer, commons).HearAsync(Of(Update(Side.B, 10, 0, 10)));
+        Task back = (await rig.ComeAsync(rig.Link.Signer)).HearAsync(Of(Update(Side.B, 10, 0, 10)));
         Assert.False(back.IsCompleted); // Nothing of it is looked at, right or wrong.
-        Assert.True(rig.SessionOf(Sample.PartyA.Signer, commons).RentBatchAsync(CancellationToken.None).IsCompletedSuccessfully);
+        Assert.True((await rig.ComeAsync(Sample.PartyA.Signer)).RentBatchAsync(CancellationToken.None).IsCompletedSuccessfully);
         await rig.Ledger.RunAsync(turn => true, CancellationToken.None);
         Assert.Equal((UInt128)0, rig.Slot.State.TheirSent);
         _time.Advance(4_999);
