@@ -74,7 +74,7 @@ public sealed class WatchtowerReserveTests : IAsyncLifetime
         await CheatAsync(known);
         await CheatAsync(strange);
         await UntilAsync(friend, async () => (await _chain.SidesAsync(known.Id)).SentA == Much);
-        await UntilAsync(anybody, () => anybody.Tower.Jobs.All.Any(entry => entry.Job.Refusal == Refusal.BudgetReached));
+        await UntilAsync(anybody, () => anybody.Tower.Jobs.All.Any(entry => entry.Problem == Refusal.BudgetReached));
 
         Assert.Equal(UInt128.Zero, (await _chain.SidesAsync(strange.Id)).SentA);
     }

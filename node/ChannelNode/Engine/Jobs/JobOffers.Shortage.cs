@@ -17,6 +17,7 @@ internal sealed partial class JobOffers
     /// <summary>What they leave in the account, as a multiple of what one of them offers: enough when fees rise tenfold.</summary>
     private const uint SmallLeaves = 16;
 
+    private readonly Dictionary<Address, ulong> _allowances = [];
     private RefusalException? _smallsWait;
     private int? _smallsInFlight;
 
@@ -192,4 +193,23 @@ internal sealed partial class JobOffers
     /// <summary>No block takes it as it is, or half of its time is over.</summary>
     private static bool CannotWait(JobAttempt offer, ChainFees market, uint urgency) =>
         FeePolicy.IsBelowMarket(offer.Fees, market) || urgency >= FeePolicy.UrgencyMax / 2;
+
+    /// <summary>
+    /// An allowance belongs to one deposit: two at once would overwrite each other's. Who has it in a round is looked for once, however
+    /// many wait.
+    /// </summary>
+    private bool IsAllowanceInUse(Job job)
+    {
+        if (job.Call.Spends == UInt128.Zero) return false;
+        Address token = job.Call.Token;
+        if (_allowances.TryGetValue(token, out ulong owner)) return owner != job.Number;
+        owner = jobs.Active.Select(other => other.Job)
+            .Where(other => other.Call.Spends != UInt128.Zero && other.Call.Token == token
+                && (other.Status is JobStatus.Sent or JobStatus.Mined || other.SpentWei != UInt128.Zero))
+            .OrderByDescending(other => other.Status is JobStatus.Sent or JobStatus.Mined).ThenBy(other => other.Number)
+            .FirstOrDefault()?.Number ?? 0;
+        if (owner == 0) return false;
+        _allowances[token] = owner;
+        return owner != job.Number;
+    }
 }

@@ -32,7 +32,6 @@ internal sealed partial class JobOffers(
     private ChainFees? _market;
     private RefusalException? _noMarket;
     private Lent _lent;
-    private readonly Dictionary<Address, ulong> _allowances = [];
     private readonly Dictionary<ulong, (Lent Lent, bool OrdinaryWait)> _lends = [];
     private int _tends;
     private ulong _blockedNonce = ulong.MaxValue;
@@ -169,25 +168,6 @@ internal sealed partial class JobOffers(
 
         if (job.IsProtective && !isGreat) _smallsInFlight++;
         await OfferAsync(entry, job, prepared, prepared.Completes ? AttemptKind.Completing : AttemptKind.Preparing, nonce, fees, cancel, giver);
-    }
-
-    /// <summary>
-    /// An allowance belongs to one deposit: two at once would overwrite each other's. Who has it in a round is looked for once, however
-    /// many wait.
-    /// </summary>
-    private bool IsAllowanceInUse(Job job)
-    {
-        if (job.Call.Spends == UInt128.Zero) return false;
-        Address token = job.Call.Token;
-        if (_allowances.TryGetValue(token, out ulong owner)) return owner != job.Number;
-        owner = jobs.Active.Select(other => other.Job)
-            .Where(other => other.Call.Spends != UInt128.Zero && other.Call.Token == token
-                && (other.Status is JobStatus.Sent or JobStatus.Mined || other.SpentWei != UInt128.Zero))
-            .OrderByDescending(other => other.Status is JobStatus.Sent or JobStatus.Mined).ThenBy(other => other.Number)
-            .FirstOrDefault()?.Number ?? 0;
-        if (owner == 0) return false;
-        _allowances[token] = owner;
-        return owner != job.Number;
     }
 
     private async Task<PreparedCall> PrepareAsync(Job job, CancellationToken cancel) => job.Kind == JobKind.Unblock
