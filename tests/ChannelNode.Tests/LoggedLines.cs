@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace ChannelNode.Tests;
 
 /// <summary>Keeps the lines that are logged, without their level. For any thread.</summary>
-internal sealed class LoggedLines : ILogger
+internal sealed class LoggedLines : ILogger, ILoggerFactory
 {
     private readonly List<string> _lines = [];
 
@@ -14,6 +14,12 @@ internal sealed class LoggedLines : ILogger
             lock (_lines) return [.. _lines];
         }
     }
+
+    public void AddProvider(ILoggerProvider provider) { }
+
+    public ILogger CreateLogger(string categoryName) => this;
+
+    public void Dispose() { }
 
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull => null;

@@ -66,7 +66,8 @@ public sealed class ConnectionLimitTests(AnvilFixture anvil) : IAsyncLifetime
     [Fact]
     public async Task OneAddress_TakesItsShareOfConnections_AndOthersAndThisMachineStillGetIn()
     {
-        _node = await TestNode.StartAsync(_chain, options => options with { ConnectionsPerAddressMax = 3 });
+        LoggedLines lines = new();
+        _node = await TestNode.StartAsync(_chain, options => options with { ConnectionsPerAddressMax = 3 }, logs: lines);
         List<Socket> taken = [];
         for (int place = 0; place < 3; place++)
         {
@@ -75,7 +76,9 @@ public sealed class ConnectionLimitTests(AnvilFixture anvil) : IAsyncLifetime
             taken.Add(socket);
         }
 
+        Assert.DoesNotContain(lines.All, line => line.StartsWith("Door "));
         Assert.False((await ConnectAsync("127.0.0.2")).HasPlace);
+        Assert.StartsWith("Door peers: 1 connections were closed for want of a place", Assert.Single(lines.All, line => line.StartsWith("Door ")));
         Assert.True((await ConnectAsync("127.0.0.3")).HasPlace);
         List<RawPeer> peers = [.. Enumerable.Range(0, 5).Select(_ => NewPeer())]; // By 127.0.0.1, as through a proxy.
         foreach (RawPeer peer in peers) await peer.ConnectAsync();

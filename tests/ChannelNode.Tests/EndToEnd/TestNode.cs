@@ -14,7 +14,9 @@ internal sealed class TestNode : IAsyncDisposable
     private readonly NodeOptions _options;
     private ApiCaller? _caller;
 
-    private TestNode(NodeOptions options) => _options = options;
+    private readonly ILoggerFactory _logs;
+
+    private TestNode(NodeOptions options, ILoggerFactory? logs) => (_options, _logs) = (options, logs ?? NullLoggerFactory.Instance);
 
     public NodeHost Host { get; private set; } = null!;
 
@@ -28,7 +30,7 @@ internal sealed class TestNode : IAsyncDisposable
 
     /// <summary>A node with a fresh key, funded unless it is to do without ether, and an empty database.</summary>
     public static async Task<TestNode> StartAsync(
-        TestChain chain, Func<NodeOptions, NodeOptions>? change = null, bool funded = true)
+        TestChain chain, Func<NodeOptions, NodeOptions>? change = null, bool funded = true, ILoggerFactory? logs = null)
     {
         string folder = Directory.CreateTempSubdirectory("channelnode-").FullName;
         string keyFile = Path.Combine(folder, "key");
@@ -46,14 +48,14 @@ internal sealed class TestNode : IAsyncDisposable
             DisputeWindowSeconds = 600,
             DisputeWindowSecondsMin = 10,
         };
-        TestNode node = new(change is null ? options : change(options));
+        TestNode node = new(change is null ? options : change(options), logs);
         await node.StartAsync();
         return node;
     }
 
     public async Task StartAsync()
     {
-        Host = await NodeHost.StartAsync(_options, NullLoggerFactory.Instance, CancellationToken.None);
+        Host = await NodeHost.StartAsync(_options, _logs, CancellationToken.None);
         _caller = new ApiCaller(Host.ApiUrl);
         Api = _caller.Api;
     }
