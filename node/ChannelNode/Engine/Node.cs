@@ -61,7 +61,7 @@ internal sealed class Node : IAsyncDisposable
         _runner = new JobRunner(
             Jobs,
             new JobObserver(Jobs, chain, options),
-            new JobOffers(Jobs, chain, worth, IsClosing, Clock, options, logs.CreateLogger<JobOffers>()),
+            new JobOffers(Jobs, chain, worth, new JobGrounds(Book.IsClosing, IsNewest: _ => true), Clock, options, logs.CreateLogger<JobOffers>()),
             chain,
             Clock,
             options,
@@ -83,8 +83,6 @@ internal sealed class Node : IAsyncDisposable
         Overview = new Overview(Ledger, Jobs, View, worth, Clock, options, store, Closing);
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }
-
-    private bool IsClosing(ChannelId id) => Book.Find(id)?.State.OnChain.IsClosing == true;
 
     private IEnumerable<StoredChannel> Closing() => Book.Watched.Select(slot => new StoredChannel(slot.Channel, slot.State));
 

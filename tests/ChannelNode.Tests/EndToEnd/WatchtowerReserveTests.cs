@@ -79,6 +79,23 @@ public sealed class WatchtowerReserveTests : IAsyncLifetime
         Assert.Equal(UInt128.Zero, (await _chain.SidesAsync(strange.Id)).SentA);
     }
 
+    /// <summary>The peer closes just after its last payment: the watchtower hears of that when the dispute with the one before waits for gas.</summary>
+    [Fact]
+    public async Task DisputeThatWaits_GivesWayToANewerUpdate()
+    {
+        await using RawChannel channel = await RawChannel.OpenAsync(_chain, deposit: 2 * Much);
+        await using TestTower tower = await StartTowerAsync(0);
+        await GuardAsync(tower, channel, Much);
+        await CheatAsync(channel);
+        await UntilAsync(tower, () => tower.Tower.Jobs.All.Any(entry => entry.Problem == Refusal.BudgetReached));
+
+        await GuardAsync(tower, channel, Much + 1);
+        await UntilAsync(tower, () => tower.Tower.Jobs.Active.Any(
+            entry => entry.Job.Purpose.Contains($"/{Much + 1}/", StringComparison.Ordinal) && entry.Problem == Refusal.BudgetReached));
+
+        Assert.Single(tower.Tower.Jobs.Active);
+    }
+
     private async Task GuardAsync(TestTower tower, RawChannel channel, UInt128 sent)
     {
         await using RawGuard guard = await RawGuard.ConnectAsync(tower, _chain, channel.Payee);

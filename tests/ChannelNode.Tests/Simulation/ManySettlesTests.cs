@@ -8,6 +8,7 @@ public sealed class ManySettlesTests
 {
     private const int Channels = 200;
     private const int SettlesAtOnce = 64;
+    private const int InAToken = 150;
 
     private static readonly Party Us = new(new Address(0, 0, 0xA0), new Address(0, 0, 0xA1));
     private static readonly Party Them = new(new Address(0, 0, 0xB0), new Address(0, 0, 0xB1));
@@ -48,7 +49,8 @@ public sealed class ManySettlesTests
     private static Channel NewChannel(int number)
     {
         ChannelId id = new(new Bytes32(0, 0, 0, (ulong)number));
-        return new(id, new ChannelTerms(Us, Them, Address.Zero, 60, OneWay: false, id.Value), Side.A);
+        Address token = number == InAToken + 1 ? new Address(0, 0, 0x70) : Address.Zero;
+        return new(id, new ChannelTerms(Us, Them, token, 60, OneWay: false, id.Value), Side.A);
     }
 
     [Fact]
@@ -73,14 +75,29 @@ public sealed class ManySettlesTests
     [Fact]
     public void ThoseThatPayMost_AreDoneFirst()
     {
-        Close(index => (UInt128)(1_000 - Math.Abs(index - 77)));
+        Close(index => (UInt128)(1_000 - Math.Abs(index - 77)) * 100_000 * SimulatedNetwork.Gwei);
+        BeginWithLittle();
+
+        Assert.InRange(Done().Length, 2, SettlesAtOnce - 1);
+        Assert.All(Done(), index => Assert.InRange(Math.Abs(index - 77), 0, (Done().Length + 1) / 2));
+    }
+
+    /// <summary>Nobody knows what that is worth; but the others pay less than their gas.</summary>
+    [Fact]
+    public void OneThatPaysInAToken_IsDoneBeforeThoseThatPayNextToNothing()
+    {
+        Close(index => (UInt128)(1_000 - index));
+        BeginWithLittle();
+
+        Assert.Contains(InAToken, Done());
+    }
+
+    private void BeginWithLittle()
+    {
         _time.MoveTo(_time.NowMs + 600_000); // All windows are over.
         Give(wei: 2_000_000 * (UInt128)SimulatedNetwork.Gwei);
         _life.Start();
         for (int blocks = 0; blocks < 20 && Done().Length == 0; blocks++) Pass(12);
-
-        Assert.InRange(Done().Length, 2, SettlesAtOnce - 1);
-        Assert.All(Done(), index => Assert.InRange(Math.Abs(index - 77), 0, (Done().Length + 1) / 2));
     }
 
     private int[] Done() => [.. Enumerable.Range(0, Channels).Where(index => PotsOf(_channels[index]).IsEmpty)];

@@ -64,6 +64,9 @@ internal sealed class ChannelBook
     /// <summary>Channels that are closing or about to: the guardian's.</summary>
     public IEnumerable<ChannelSlot> Watched => _closing.Values;
 
+    /// <summary>By what was followed of the chain.</summary>
+    public bool IsClosing(ChannelId id) => Find(id)?.State.OnChain.IsClosing == true;
+
     /// <summary>The channel's one slot; null when the node does not know it. May read the disk.</summary>
     public ChannelSlot? Find(ChannelId id)
     {

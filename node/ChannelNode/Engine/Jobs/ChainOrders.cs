@@ -33,10 +33,15 @@ internal sealed class ChainOrders(IChain chain, ISignatureScheme scheme)
     private static JobOrder Dispute(StoredChannel stored, in BalanceUpdate update, ChainCall call, Stake stake, string whose)
     {
         ulong closesAt = stored.State.OnChain.ClosesAtSeconds;
-        return new JobOrder(
-            JobKind.Dispute, $"dispute/{update.Channel}/{closesAt}/{update.Sent}/{update.Received}{whose}",
-            [update.Channel], call, closesAt, Stake: stake);
+        return new JobOrder(JobKind.Dispute, DisputePurpose(update, closesAt, whose), [update.Channel], call, closesAt, Stake: stake);
     }
+
+    private static string DisputePurpose(in BalanceUpdate update, ulong closesAtSeconds, string whose) =>
+        $"dispute/{update.Channel}/{closesAtSeconds}/{update.Sent}/{update.Received}{whose}";
+
+    /// <summary>Whether a job presents just that for the side that is guarded.</summary>
+    public static bool IsDisputeFor(Job job, GuardedUpdate guarded, Side side) =>
+        job.Purpose == DisputePurpose(guarded.Update, job.DeadlineSeconds, $"/for-{side}");
 
     public JobOrder Settle(Channel channel, in ChannelState state) => new(
         JobKind.Settle, $"settle/{channel.Id}/{state.OnChain.ClosesAtSeconds}", [channel.Id], chain.Settle(channel));

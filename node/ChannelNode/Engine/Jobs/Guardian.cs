@@ -11,6 +11,11 @@ namespace ChannelNode.Engine;
 internal sealed record Guarding(
     Func<IEnumerable<StoredChannel>> Closing, Func<StoredChannel, JobOrder> Dispute, bool Settles);
 
+/// <summary>What is known of a job's channels, and decides whether it is still to be done.</summary>
+/// <param name="IsClosing">Whether a channel is, by what was followed of the chain.</param>
+/// <param name="IsNewest">Whether a dispute presents the newest update that there is.</param>
+internal sealed record JobGrounds(Func<ChannelId, bool> IsClosing, Func<Job, bool> IsNewest);
+
 /// <summary>
 /// Follows the chain into the channels and does for each what is due: disputes an old state, claims before it is too
 /// late, settles when the window is over. A duty that fails stays due and is tried again with the next look.
@@ -39,6 +44,9 @@ internal sealed class Guardian(
 
     /// <summary>Settles under way at a time; of very many that are due the others wait, and lose nothing by it.</summary>
     private const int SettlesMax = 64;
+
+    /// <summary>A settle that pays less comes after those in tokens of which nobody knows what they are worth. Gas, where it is cheap.</summary>
+    private const ulong LittleWei = 100_000_000_000_000;
 
     private readonly ConcurrentDictionary<(ChannelId Channel, Side Side), Stake?> _duties = new();
     private readonly EarlySettles _early = new(view, clock);
@@ -148,7 +156,7 @@ internal sealed class Guardian(
     {
         int more = _settlesAtOnce - (_duties.Values.Count(stake => stake is null) - _early.Waiting);
         if (more <= 0) return [];
-        return worth.Order(due, it => PaidBy(it.Closing), UInt128.Zero)
+        return worth.Order(due, it => PaidBy(it.Closing), LittleWei)
             .OrderBy(it => _settlesTried.GetValueOrDefault(it.Closing.Channel.Id)).Take(more);
 
         static Stake? PaidBy(StoredChannel closing) =>

@@ -148,8 +148,15 @@ internal sealed class JobEntry(Job job)
     /// <summary>What keeps it from going on, for the operator; None while nothing does.</summary>
     public Refusal Problem { get; set; }
 
-    /// <summary>The last problem that operators were told of; None once it has gone on.</summary>
-    public Refusal ToldProblem { get; set; }
+    /// <summary>The problems that operators were told of since it last went on.</summary>
+    public HashSet<Refusal> ToldProblems { get; } = [];
+
+    /// <summary>It goes on.</summary>
+    public void ForgetProblem()
+    {
+        Problem = Refusal.None;
+        ToldProblems.Clear();
+    }
 
     public bool IsUnderpriced { get; set; }
 

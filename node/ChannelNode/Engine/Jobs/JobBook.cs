@@ -179,8 +179,7 @@ internal sealed class JobBook
             return;
         }
 
-        if (entry.ToldProblem == refusal.Refusal) return;
-        entry.ToldProblem = refusal.Refusal;
+        if (!entry.ToldProblems.Add(refusal.Refusal)) return;
         await _ledger.TellAsync(JobEvents.Waits(entry.Job, refusal.Refusal, refusal.Message), CancellationToken.None);
     }
 

@@ -136,7 +136,7 @@ internal sealed class JobObserver(
             if (mined.Succeeded && attempt.Kind != AttemptKind.Cancelling) job = job with { Refusal = Refusal.None, Message = "" };
         }
 
-        (entry.Problem, entry.ToldProblem) = (Refusal.None, Refusal.None);
+        entry.ForgetProblem();
         if (IsDeep(mined.Receipt, look, options.Confirmations)) job = await EndAsync(job, attempt, mined, cancel);
         if (ReferenceEquals(job, entry.Job)) return;
         bool mayReturn = job.Status == JobStatus.Done || (job.Status == JobStatus.Failed && job.PutsMoneyIn);

@@ -61,6 +61,20 @@ internal sealed partial class JobOffers
     /// <summary>What is to be mined after it cannot be mined before, and may be made for less.</summary>
     private UInt128 PromisedBeside(Job job, bool toGreat) => job.Nonce is { } nonce ? PromisedBefore(nonce) : Promised(toGreat);
 
+    /// <summary>
+    /// Without asking the chain: many that have nothing left of the day's gas keep no other from its turn. Half of the usual gas is less than
+    /// any dispute takes.
+    /// </summary>
+    private void RequireSomeGas(Job job, Lent lent, ChainFees market)
+    {
+        UInt128 left = BudgetLeft(job, lent), least = UsualGas / 2 * (market.BaseFee + 1);
+        if (left < least)
+        {
+            throw new RefusalException(
+                Refusal.BudgetReached, $"{job.Call.Operation} costs more than {least} wei of gas, and {left} wei are left of the day's for it");
+        }
+    }
+
     private UInt128 BudgetLeft(Job job, Lent lent) => GasBudget.LeftFor(job, lent, jobs.Each, worth, options, clock.NowSeconds);
 
     /// <summary>To what is under way. Those that are about less than they cost come after a great one, and leave enough for it.</summary>
@@ -86,10 +100,11 @@ internal sealed partial class JobOffers
     /// The ether of deposits that are not mined yet is taken back where a dispute needs it: a deposit can be made again, a window that
     /// is over never comes again.
     /// </summary>
+    /// <param name="least">Wei. Where not even these would be there then, nothing is taken.</param>
     /// <param name="needed">Wei.</param>
     /// <param name="promised">What of the account's is not the dispute's, while all deposits are as they are.</param>
     private async Task TakeEtherBackAsync(
-        Job dispute, UInt128 needed, Func<UInt128> promised, ChainFees market, CancellationToken cancel)
+        Job dispute, UInt128 least, UInt128 needed, Func<UInt128> promised, ChainFees market, CancellationToken cancel)
     {
         if (promised() + needed <= _look.Balance) return;
         UInt128 itself = NothingGas * FeePolicy.First(market).MaxFee;
@@ -99,6 +114,9 @@ internal sealed partial class JobOffers
                 && other.Job.Call.Value > itself && other.Job.Nonce >= _look.MinedNonce && !(other.Job.Nonce > dispute.Nonce))
                 .OrderByDescending(other => other.Job.Promised),
         ];
+        UInt128 stays = promised();
+        foreach (JobEntry deposit in deposits) stays = Amounts.Excess(stays, Amounts.Excess(deposit.Job.Promised, itself));
+        if (stays + least > _look.Balance) return;
         foreach (JobEntry deposit in deposits)
         {
             await CancelAsync(deposit, dispute, market, cancel);

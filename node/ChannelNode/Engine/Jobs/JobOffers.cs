@@ -7,9 +7,8 @@ namespace ChannelNode.Engine;
 /// Signs the jobs' transactions, tells the network of them, and replaces those that are stuck: at once when the next block
 /// would not take them, else when they have waited long enough, sooner as a deadline nears. Used by the runner, in rounds.
 /// </summary>
-/// <param name="isClosing">Whether a channel is, by what was followed of the chain.</param>
 internal sealed partial class JobOffers(
-    JobBook jobs, IChain chain, StakeWorth worth, Func<ChannelId, bool> isClosing, NodeClock clock, NodeOptions options,
+    JobBook jobs, IChain chain, StakeWorth worth, JobGrounds grounds, NodeClock clock, NodeOptions options,
     ILogger<JobOffers> log)
 {
     /// <summary>Gas of a transaction that moves nothing, and a little for chains that count more.</summary>
@@ -23,6 +22,7 @@ internal sealed partial class JobOffers(
     private const int TendsMax = 32;
 
     private static readonly TimeSpan TellDroppedAfter = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan RacingOfferStands = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan OfferStandsMin = TimeSpan.FromSeconds(1);
 
     /// <summary>Of several RPC servers behind one address one may know an older state, in which a dispute has nothing to do.</summary>
@@ -104,9 +104,9 @@ internal sealed partial class JobOffers(
 
         // What fills a nonce holds up all that are sent: it is lent what they may offer.
         Lent lent = job.Kind == JobKind.Unblock ? _lent : Lent.Of(job, worth, NowSeconds);
-        if (IsMoot(job))
+        if (Moot(job) is { } why)
         {
-            await FailAsync(entry, Refusal.NothingNew, Moot);
+            await FailAsync(entry, Refusal.NothingNew, why);
             return;
         }
 
@@ -116,6 +116,7 @@ internal sealed partial class JobOffers(
         // Before anything else is asked: very many may wait for a better price.
         if (!IsTooLate(job) && market.BaseFee + 1 > feeMax) throw AboveLimit(market, feeMax);
         if (IsAllowanceInUse(job)) return;
+        if (job.IsProtective && !IsTooLate(job)) RequireSomeGas(job, lent, market);
         entry.AskedInRound = Round;
         PreparedCall prepared;
         try
@@ -123,7 +124,7 @@ internal sealed partial class JobOffers(
             prepared = await PrepareAsync(job, cancel);
         }
         catch (RefusalException refusal) when (refusal.Refusal is not (Refusal.ChainUnavailable or Refusal.SignerUnavailable)
-            && !(job.IsProtective && refusal.Refusal == Refusal.InsufficientFunds))
+            && !(job.IsProtective && !IsTooLate(job) && refusal.Refusal == Refusal.InsufficientFunds))
         {
             await FailAsync(entry, refusal.Refusal, refusal.Message);
             return;
@@ -135,10 +136,16 @@ internal sealed partial class JobOffers(
     /// <summary>To be said by the chain. Of a claim it never is: it can be mined until the channel is settled.</summary>
     private bool IsTooLate(Job job) => job.Kind == JobKind.Dispute && NowSeconds >= job.DeadlineSeconds;
 
-    /// <summary>The contract passes over the rows of a claim that have nothing to claim, so the chain does not say it.</summary>
-    private bool IsMoot(Job job) => job.Kind == JobKind.Claim && job.IsProtective && !job.Channels.Any(isClosing);
-
-    private const string Moot = "none of its channels is closing any more";
+    /// <summary>
+    /// Why it need not be done, where the chain does not say it: the contract passes over the rows of a claim that have nothing to
+    /// claim, and takes an older update too.
+    /// </summary>
+    private string? Moot(Job job) => job.Kind switch
+    {
+        JobKind.Claim when job.IsProtective && !job.Channels.Any(grounds.IsClosing) => "none of its channels is closing any more",
+        JobKind.Dispute when job.Attempts.Count == 0 && !grounds.IsNewest(job) => "a newer update takes its place",
+        _ => null,
+    };
 
     private static RefusalException AboveLimit(ChainFees market, UInt128 feeMax) =>
         new(Refusal.FeeTooHigh, $"the chain asks {market.BaseFee} wei per gas, above {feeMax}");
@@ -146,15 +153,17 @@ internal sealed partial class JobOffers(
     private async Task BeginAsync(
         JobEntry entry, Job job, PreparedCall prepared, Lent lent, ChainFees market, UInt128 feeMax, CancellationToken cancel)
     {
-        uint urgency = FeePolicy.Urgency(job.CreatedAtSeconds, NowSeconds, lent.DeadlineSeconds);
-        bool isGreat = lent.IsProtective && !lent.IsSmall(prepared.Gas * FeePolicy.First(market).MaxFee, worth);
-        if (isGreat && PerGas(prepared, toGreat: true) <= market.BaseFee)
+        UInt128 usualCost = prepared.Gas * FeePolicy.First(market).MaxFee, least = prepared.Gas * (market.BaseFee + 1);
+        uint urgency = Urgency(job, lent, usualCost);
+        bool isGreat = lent.IsProtective && !lent.IsSmall(usualCost, worth);
+        UInt128 budget = BudgetLeft(job, lent);
+        if (isGreat && budget >= least && PerGas(prepared, toGreat: true) <= market.BaseFee)
         {
-            UInt128 usual = prepared.Gas * UInt128.Min(FeePolicy.First(market).MaxFee, feeMax);
-            await TakeEtherBackAsync(job, prepared.Call.Value + usual, () => Promised(toGreat: true), market, cancel);
+            UInt128 usual = UInt128.Min(usualCost, prepared.Gas * feeMax);
+            await TakeEtherBackAsync(
+                job, prepared.Call.Value + least, prepared.Call.Value + usual, () => Promised(toGreat: true), market, cancel);
         }
 
-        UInt128 budget = BudgetLeft(job, lent);
         if (lent.IsProtective) feeMax = Affordable(budget, prepared, market, feeMax, isGreat);
         if (FeePolicy.First(market, urgency, feeMax) is not { } fees) throw AboveLimit(market, feeMax);
         if (await IsShortAsync(entry, prepared, fees, budget, isGreat)) return;
@@ -201,7 +210,7 @@ internal sealed partial class JobOffers(
             await jobs.SaveTogetherAsync([(giver, without), (entry, sent)], JobEvents.GivesWay(giver.Job, job));
         }
 
-        (entry.Problem, entry.ToldProblem) = (Refusal.None, Refusal.None);
+        entry.ForgetProblem();
         if (job.Nonce != nonce) entry.LooksWithoutOurs = 0;
         entry.OfferedAt = clock.Time.GetTimestamp();
         await TellAsync(entry, cancel);
@@ -211,146 +220,6 @@ internal sealed partial class JobOffers(
     {
         entry.ToldAt = clock.Time.GetTimestamp();
         entry.IsUnderpriced = await chain.BroadcastAsync(entry.Job.Raw, cancel) == BroadcastAnswer.Underpriced;
-    }
-
-    /// <summary>Each lends its urgency, and what it may spend, to those that must be mined before it.</summary>
-    /// <param name="sent">By nonce.</param>
-    public void Lend(IReadOnlyList<JobEntry> sent)
-    {
-        _lends.Clear();
-        bool ordinaryWait = false;
-        foreach (Job job in sent.Reverse().Select(entry => entry.Job))
-        {
-            _lent = _lent.With(job, worth, NowSeconds);
-            _lends[job.Number] = (_lent, ordinaryWait);
-            ordinaryWait |= !job.IsProtective && job.Kind != JobKind.Unblock;
-        }
-    }
-
-    /// <summary>Tells the network again of what it has forgotten, and replaces what is stuck.</summary>
-    public async Task TendAsync(JobEntry entry, CancellationToken cancel)
-    {
-        Job job = entry.Job;
-        (Lent lent, bool ordinaryWait) = _lends[job.Number];
-        if (job.Offer is not { } offer || job.Nonce < _look.MinedNonce || _tends >= TendsMax) return;
-        if (job.Raw.IsEmpty)
-        {
-            await FillAsync(entry, offer, lent, cancel);
-            return;
-        }
-
-        if (entry.OfferedAt == 0) entry.OfferedAt = clock.Time.GetTimestamp();
-        TimeSpan toldFor = clock.Time.GetElapsedTime(entry.ToldAt), stoodFor = clock.Time.GetElapsedTime(entry.OfferedAt);
-        bool isDropped = _look.PendingNonce <= job.Nonce;
-        if (entry.ToldAt == 0 || toldFor > (isDropped ? TellDroppedAfter : TellAgainAfter))
-        {
-            _tends++;
-            await TellAsync(entry, cancel);
-        }
-
-        if (stoodFor < OfferStandsMin) return;
-        bool isStuck = entry.IsUnderpriced
-            || stoodFor >= FeePolicy.StandsFor(options.ReplaceAfterSeconds, NowSeconds, lent.DeadlineSeconds)
-            || FeePolicy.IsBelowMarket(offer.Fees, await MarketAsync(cancel));
-        if (!isStuck) return;
-        _tends++;
-        try
-        {
-            await ReplaceAsync(entry, offer, lent, cancel);
-        }
-        catch (RefusalException refusal) when (ordinaryWait && refusal.Refusal is (Refusal.BudgetReached or Refusal.FeeTooHigh))
-        {
-            if (!await IsInTheWayAsync(entry.Job, offer, lent, cancel) || !await GiveUpAsync(entry, refusal, cancel)) throw;
-        }
-    }
-
-    /// <summary>
-    /// Its nonce was given to another, and came back by a reorganisation: there is no transaction to tell of. Where none can be made now,
-    /// the nonce is let go of, and filled if others wait behind it.
-    /// </summary>
-    private async Task FillAsync(JobEntry entry, JobAttempt offer, Lent lent, CancellationToken cancel)
-    {
-        _tends++;
-        try
-        {
-            await ReplaceAsync(entry, offer, lent, cancel);
-        }
-        catch (RefusalException refusal) when (refusal.Refusal is Refusal.BudgetReached or Refusal.FeeTooHigh)
-        {
-            await jobs.SaveAsync(entry, entry.Job with { Status = JobStatus.Waiting, Nonce = null });
-            throw;
-        }
-    }
-
-    private async Task ReplaceAsync(JobEntry entry, JobAttempt offer, Lent lent, CancellationToken cancel)
-    {
-        await RequireRoomToRaiseAsync(entry.Job, offer, lent, cancel);
-        (Job job, PreparedCall prepared, AttemptKind kind) = await PrepareAgainAsync(entry.Job, cancel);
-        bool isPointless = kind == AttemptKind.Cancelling && entry.Job.Refusal == Refusal.None;
-        entry.LooksPointless = isPointless ? entry.LooksPointless + 1 : 0;
-        if (isPointless && entry.LooksPointless < LooksBeforePointless) return;
-        ChainFees market = await MarketAsync(cancel);
-        uint urgency = FeePolicy.Urgency(job.CreatedAtSeconds, NowSeconds, lent.DeadlineSeconds);
-        ulong nonce = job.Nonce!.Value;
-        UInt128 feeMax = FeeMax(lent.IsProtective);
-        bool isGreat = job.IsProtective && !Lent.Of(job, worth, NowSeconds).IsSmall(offer.GasCostMax, worth);
-        if (isGreat && kind != AttemptKind.Cancelling && CannotWait(offer, market, urgency)
-            && FeePolicy.Replace(offer.Fees, market, urgency, feeMax) is { } wanted)
-            await TakeEtherBackAsync(job, prepared.Call.Value + prepared.Gas * wanted.MaxFee, () => PromisedBefore(nonce), market, cancel);
-
-        // No pool takes an offer that the account cannot pay, and the one before it would not be told again.
-        feeMax = UInt128.Min(
-            feeMax, Amounts.Excess(_look.Balance, prepared.Call.Value + PromisedBefore(nonce)) / prepared.Gas);
-        // What is left of the day's gas limits a dispute's offer before it stops it.
-        UInt128 withinBudget = lent.IsProtective && kind != AttemptKind.Cancelling
-            ? UInt128.Min(feeMax, BudgetLeft(job, lent) / prepared.Gas)
-            : feeMax;
-        TransactionFees? raised = FeePolicy.Replace(offer.Fees, market, urgency, withinBudget)
-            ?? FeePolicy.Replace(offer.Fees, market, urgency, feeMax)
-            ?? (IsForgotten(offer, prepared.Call.Value) ? FeePolicy.First(market, urgency, withinBudget) : null);
-        if (raised is not { } fees)
-        {
-            if (HoldsUpMore(job, offer, lent, market, urgency) && await CancelAsync(entry, lent.Greatest, market, cancel)) return;
-            throw CannotRaise(job, offer, feeMax);
-        }
-
-        if (kind != AttemptKind.Cancelling && prepared.Gas * fees.MaxFee > BudgetLeft(job, lent))
-            throw new RefusalException(Refusal.BudgetReached, "what is left of the day's gas does not pay for a replacement");
-        await OfferAsync(entry, job, prepared, kind, nonce, fees, cancel);
-    }
-
-    /// <summary>Before the chain is asked for it: very many may wait for a better price.</summary>
-    private async Task RequireRoomToRaiseAsync(Job job, JobAttempt offer, Lent lent, CancellationToken cancel)
-    {
-        ChainFees market = await MarketAsync(cancel);
-        UInt128 feeMax = FeeMax(lent.IsProtective);
-        uint urgency = FeePolicy.Urgency(job.CreatedAtSeconds, NowSeconds, lent.DeadlineSeconds);
-        if (FeePolicy.Replace(offer.Fees, market, urgency, feeMax) is null
-            && !IsForgotten(offer, job.Call.Value) && !HoldsUpMore(job, offer, lent, market, urgency))
-            throw CannotRaise(job, offer, feeMax);
-    }
-
-    private static RefusalException CannotRaise(Job job, JobAttempt offer, UInt128 feeMax) => new(
-        Refusal.FeeTooHigh, $"{job.Call.Operation} offers {offer.Fees.MaxFee} wei per gas, and may not offer more than {feeMax}");
-
-    /// <summary>No pool has it, nor can take it: the account has less by now. So it replaces nothing, and may be offered for less.</summary>
-    private bool IsForgotten(JobAttempt offer, UInt128 value) =>
-        _look.PendingNonce <= offer.Nonce && offer.GasCostMax + value + PromisedBefore(offer.Nonce) > _look.Balance;
-
-    /// <summary>What would be refused by now is cancelled: it would only burn gas, and hold up those behind it.</summary>
-    private async Task<(Job Job, PreparedCall Call, AttemptKind Kind)> PrepareAgainAsync(Job job, CancellationToken cancel)
-    {
-        if (job.Refusal != Refusal.None) return (job, Nothing(), AttemptKind.Cancelling);
-        if (IsMoot(job)) return (job with { Refusal = Refusal.NothingNew, Message = Moot }, Nothing(), AttemptKind.Cancelling);
-        try
-        {
-            PreparedCall prepared = await PrepareAsync(job, cancel);
-            return (job, prepared, prepared.Completes ? AttemptKind.Completing : AttemptKind.Preparing);
-        }
-        catch (RefusalException refusal) when (refusal.Refusal is not (Refusal.ChainUnavailable or Refusal.SignerUnavailable or Refusal.InsufficientFunds))
-        {
-            return (job with { Refusal = refusal.Refusal, Message = refusal.Message }, Nothing(), AttemptKind.Cancelling);
-        }
     }
 
     /// <summary>
@@ -368,7 +237,7 @@ internal sealed partial class JobOffers(
         }
 
         if (_blockedNonce != next) (_blockedNonce, _blockedSince) = (next, clock.Time.GetTimestamp());
-        TimeSpan limit = FeePolicy.StandsFor(options.ReplaceAfterSeconds, NowSeconds, _lent.DeadlineSeconds);
+        TimeSpan limit = StandsFor(_lent, UInt128.Zero);
         if (clock.Time.GetElapsedTime(_blockedSince) < limit) return;
         _blockedSince = clock.Time.GetTimestamp(); // Where it cannot be filled now, not with each round again.
         log.NonceBlocked(next, ours.Min());

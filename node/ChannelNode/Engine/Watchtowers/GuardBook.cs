@@ -137,6 +137,10 @@ internal sealed class GuardBook
         _store.FindGuarded(closing.Channel.Id, closing.Channel.OurSide)
         ?? throw new RefusalException(Refusal.UnknownChannel, $"{closing.Channel.Id} is not guarded any more");
 
+    /// <summary>Whether a dispute presents what is newest of the side for which it is: more may come while a channel is closing.</summary>
+    public bool IsNewest(Job dispute) => ((Side[])[Side.A, Side.B]).Any(side =>
+        _store.FindGuarded(dispute.Channels[0], side) is { } guarded && ChainOrders.IsDisputeFor(dispute, guarded, side));
+
     private IEnumerable<StoredChannel> GuardedSides(StoredChannel stored)
     {
         foreach (Side side in (Side[])[Side.A, Side.B])

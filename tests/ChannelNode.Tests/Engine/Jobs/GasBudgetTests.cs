@@ -120,7 +120,11 @@ public sealed class GasBudgetTests
 
         Assert.Equal(100UL, Lent.Of(late, _worth, 99).With(early, _worth, 99).DeadlineSeconds);
         Assert.Equal(200UL, Lent.Of(early, _worth, 100).With(late, _worth, 100).DeadlineSeconds);
-        Assert.Equal((0UL, true), (Lent.Of(late, _worth, 200).DeadlineSeconds, Lent.Of(late, _worth, 200).IsProtective));
+        Lent over = Lent.Of(late, _worth, 200);
+        Assert.Equal((0UL, true, false), (over.DeadlineSeconds, over.IsProtective, over.IsRacing));
+        // A claim can be mined until the channel is settled, which from then on can be at any time.
+        Job claim = late with { Kind = JobKind.Claim };
+        Assert.Equal((false, true), (Lent.Of(claim, _worth, 199).IsRacing, Lent.Of(claim, _worth, 200).With(early, _worth, 200).IsRacing));
     }
 
     /// <summary>Else disputes about little, once their share is used up, would stop whatever stands before them.</summary>

@@ -92,7 +92,7 @@ internal sealed class JobBench : IAsyncDisposable
         JobRunner runner = new(
             Jobs,
             new JobObserver(Jobs, Chain, options),
-            new JobOffers(Jobs, Chain, worth, id => !Settled.Contains(id), clock, options, NullLogger<JobOffers>.Instance),
+            new JobOffers(Jobs, Chain, worth, new JobGrounds(id => !Settled.Contains(id), IsNewest: _ => true), clock, options, NullLogger<JobOffers>.Instance),
             Chain,
             clock,
             options,
