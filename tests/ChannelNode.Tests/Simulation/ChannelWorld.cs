@@ -166,6 +166,7 @@ internal sealed class ChannelWorld
             foreach (Channel channel in _channels) Truth.CheckPaid(place, channel);
         _wishes.CheckTheEnd();
         Tower.CheckTheEnd();
+        Dust.CheckTheEnd();
         Tally.Accepted = Truth.Accepted;
     }
 

@@ -1,6 +1,7 @@
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Tests.Core;
+using Xunit;
 
 namespace ChannelNode.Tests.Simulation;
 
@@ -12,6 +13,9 @@ internal sealed class WorldDust(ChannelWorld world, bool isThere)
 {
     private const int ChannelsMax = 24;
     private const int AtOnceMax = 8;
+
+    /// <summary>Wei, by the second side to the first, in each.</summary>
+    private const uint Paid = 20;
 
     private readonly List<Channel> _open = [];
 
@@ -43,11 +47,11 @@ internal sealed class WorldDust(ChannelWorld world, bool isThere)
         {
             Side ours = WorldTruth.SidesOf(place, channel).Ours;
             ChannelState paid = ours == Side.A
-                ? new ChannelState { Sent = 20, Acknowledged = 20 }
+                ? new ChannelState { Sent = Paid, Acknowledged = Paid }
                 : new ChannelState
                 {
-                    TheirSent = 20,
-                    TheirSignature = new TestScheme(channel.Terms.A.Signer).Sign(new BalanceUpdate(channel.Id, 20, 0)),
+                    TheirSent = Paid,
+                    TheirSignature = new TestScheme(channel.Terms.A.Signer).Sign(new BalanceUpdate(channel.Id, Paid, 0)),
                 };
             batch.PutChannel(channel with { OurSide = ours });
             batch.PutState(channel.Id, paid);
@@ -71,6 +75,35 @@ internal sealed class WorldDust(ChannelWorld world, bool isThere)
 
         world.Log.Trace("b closes small channels");
     }
+
+    /// <summary>
+    /// What the first side burnt for them, by the blocks themselves: half of the reserve, and a little more where no machine had shown a
+    /// receipt yet and it did not count. What is left is for what is worth it.
+    /// </summary>
+    public void CheckTheEnd()
+    {
+        if (!isThere) return;
+        WorldPlace place = world.Places[0];
+        UInt128 burnt = UInt128.Zero;
+        for (NetworkBlock? block = world.Network.Head; block is not null; block = block.Parent)
+        {
+            foreach ((NetworkTransaction sent, MinedTransaction mined) in block.Mined)
+                if (sent.From == place.Account && IsAboutSmall(sent.Call)) burnt += mined.Receipt.GasUsed * mined.FeePerGas;
+        }
+
+        UInt128 most = place.Options.DisputeReserveWeiPerDay * 3 / 4;
+        Assert.True(burnt <= most, $"{place.Name} burnt {burnt} wei for small channels, expected at most {most}");
+        world.Tally.SmallGwei += (long)(burnt / SimulatedNetwork.Gwei);
+    }
+
+    private bool IsAboutSmall(ContractCall call) => call switch
+    {
+        ContractCall.Dispute dispute => IsSmall(dispute.Channel),
+        ContractCall.Claim claim => claim.Rows.All(row => IsSmall(row.Channel.Id)),
+        _ => false,
+    };
+
+    private bool IsSmall(ChannelId id) => world.Channels.All(channel => channel.Id != id);
 
     /// <summary>The first side's owner closes or settles by itself: its node has no gas for that.</summary>
     public void CloseFor(Channel channel, Pots pots)

@@ -14,6 +14,9 @@ internal sealed class WorldTally
     /// <summary>Of small channels, to use up what is for large ones.</summary>
     public int SmallCloses { get; set; }
 
+    /// <summary>Burnt for these.</summary>
+    public long SmallGwei { get; set; }
+
     /// <summary>Disputes and claims in large channels, of nodes that had next to no gas for them.</summary>
     public int AmidSmall { get; set; }
 
@@ -44,6 +47,7 @@ internal sealed class WorldTally
         Reorganizations = a.Reorganizations + b.Reorganizations,
         Attacks = a.Attacks + b.Attacks,
         SmallCloses = a.SmallCloses + b.SmallCloses,
+        SmallGwei = a.SmallGwei + b.SmallGwei,
         AmidSmall = a.AmidSmall + b.AmidSmall,
         Disputes = a.Disputes + b.Disputes,
         Closings = a.Closings + b.Closings,
@@ -58,6 +62,6 @@ internal sealed class WorldTally
     public override string ToString() =>
         $"{Accepted} acceptances, {Delivered} payments delivered, {PowerCuts} power cuts, {Reorganizations} reorganisations, "
         + $"{Attacks} attacks, {Malformed} malformed messages, {Disputes} disputes, "
-        + $"{Rescues} of them or claims by towers, {Closings} closings, {SmallCloses} of small channels besides, {AmidSmall} large disputes and claims amid them, "
+        + $"{Rescues} of them or claims by towers, {Closings} closings, {SmallCloses} of small channels besides, {SmallGwei} gwei burnt for these, {AmidSmall} large disputes and claims amid them, "
         + $"{Deposits} deposits by nodes, {Opened} channels agreed and paid in on the way, {Rules} changes of rules";
 }
