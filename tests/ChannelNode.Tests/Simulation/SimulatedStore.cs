@@ -11,6 +11,9 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
     /// <summary>The next commit ends the node there.</summary>
     public CutPoint? CutAtNextCommit { get; set; }
 
+    /// <summary>So many commits that one goes by.</summary>
+    public int CommitsBeforeCut { get; set; }
+
     /// <summary>The newest block that was followed.</summary>
     public ChainBlock? Cursor => _rows.Cursor;
 
@@ -106,11 +109,12 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
     public void Commit(IStoreBatch batch, bool durable)
     {
         List<Action<SimulatedRows>> writes = ((Batch)batch).Writes;
-        if (CutAtNextCommit == CutPoint.BeforeWriting) throw new PowerCutException();
+        CutPoint? cut = CutAtNextCommit is not null && CommitsBeforeCut-- > 0 ? null : CutAtNextCommit;
+        if (cut == CutPoint.BeforeWriting) throw new PowerCutException();
         disk.Write(writes);
-        if (CutAtNextCommit == CutPoint.BeforeSyncing) throw new PowerCutException();
+        if (cut == CutPoint.BeforeSyncing) throw new PowerCutException();
         if (durable) disk.Sync();
-        if (CutAtNextCommit == CutPoint.BeforeSpeaking) throw new PowerCutException();
+        if (cut == CutPoint.BeforeSpeaking) throw new PowerCutException();
         foreach (Action<SimulatedRows> write in writes) write(_rows);
     }
 
