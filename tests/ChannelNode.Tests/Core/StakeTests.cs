@@ -28,6 +28,18 @@ public sealed class StakeTests
         Assert.Equal((UInt128)100, Lifecycle.AtStake(Sample.Channel(Side.B, oneWay: true), state with { TheirSent = 900 }));
     }
 
+    [Fact]
+    public void WhatTheContractHasRecorded_IsAtStakeNoMore()
+    {
+        ChannelState both = Sample.Funded(0, 0) with { OnChain = new Pots(200, 0, 50, 100, 0), TheirSent = 130 };
+        ChannelState oneWay = Sample.Funded(0, 0) with { OnChain = new Pots(40, 60, 0, 0, 0), TheirSent = 80 };
+
+        Assert.Equal((UInt128)30, Lifecycle.AtStake(Sample.Channel(), both));
+        Assert.Equal((UInt128)30, Lifecycle.WonAtLeast(Sample.Channel(), both));
+        Assert.Equal((UInt128)20, Lifecycle.AtStake(Sample.Channel(Side.B, oneWay: true), oneWay));
+        Assert.Equal((UInt128)20, Lifecycle.WonAtLeast(Sample.Channel(Side.B, oneWay: true), oneWay));
+    }
+
     /// <summary>All small cases: whatever update of ours the peer presents, with whatever it says of theirs.</summary>
     [Fact]
     public void WhateverThePeerPresents_NoMoreThanTheStakeIsLostWithoutTheDispute()
@@ -98,6 +110,17 @@ public sealed class StakeTests
         }
 
         Assert.InRange(cases, 500, int.MaxValue);
+    }
+
+    /// <summary>What may have been paid back pays for no gas, of one channel and of several.</summary>
+    [Fact]
+    public void Stake_TellsWhatIsWonApart_AndOfSeveralIsTheSum()
+    {
+        ChannelState paid = Sample.Funded(0, 100) with { TheirSent = 100 };
+        StoredChannel[] closing = [new(Sample.Channel(), paid with { Sent = 70 }), new(Sample.Channel(), paid with { TheirSent = 60 })];
+
+        Assert.Equal(new Stake(Address.Zero, 100, Won: 30), Stake.In(closing[0]));
+        Assert.Equal(new Stake(Address.Zero, 160, Won: 90), Stake.In(closing));
     }
 
     [Fact]

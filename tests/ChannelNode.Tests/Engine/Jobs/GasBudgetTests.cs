@@ -74,6 +74,26 @@ public sealed class GasBudgetTests
         Assert.Equal(new GasLeft(80, 80), GasBudget.Left([failed with { SpentWei = 1_070 }], _worth, Options, 0));
     }
 
+    /// <summary>It may have been about less at first: what counts is the most that it was about.</summary>
+    [Fact]
+    public void QuarterOfAStake_IsOfTheGreatestOfOneClosing()
+    {
+        Job little = About(400) with { SpentWei = 900 }, much = little with { Number = ++_jobs, Stake = new Stake(Address.Zero, 4_000), SpentWei = 50 };
+
+        Assert.Equal(new GasLeft(100, 150), GasBudget.Left([little, much], _worth, Options, 0));
+        Assert.Equal(new GasLeft(100, 150), GasBudget.Left([much, little], _worth, Options, 0));
+    }
+
+    [Fact]
+    public void ClaimInATokenWithoutARate_CountsInFull()
+    {
+        Job claim = Of(JobKind.Claim) with { DeadlineSeconds = 900, Stake = new Stake(Token, Amounts.Max), SpentWei = 60 };
+
+        Assert.Equal(new GasLeft(90, 90), GasBudget.Left([claim], _worth, Options, 0));
+        Assert.Equal((UInt128)90, LeftFor(claim with { Number = ++_jobs, SpentWei = 0 }, 0, claim));
+        Assert.Equal(new GasLeft(100, 150), GasBudget.Left([claim], new StakeWorth([new TokenRate(Token, 1)], areOurs: true), Options, 0));
+    }
+
     [Fact]
     public void WhatAStakePaysFor_IsNotCounted()
     {
@@ -202,6 +222,8 @@ public sealed class GasBudgetTests
 
         Assert.Equal([new(Address.Zero, 200), new(Token, 3)], begun);
         Assert.Equal([new Stake(Address.Zero, 6)], _worth.ThatMayBegin<Stake>([new(Address.Zero, 5), new(Address.Zero, 6)], it => it, [underWay[1]], max: 2));
+        // However many are about the same.
+        Assert.Equal(2, _worth.ThatMayBegin(Enumerable.Repeat(underWay[0], 9), it => it, [], max: 2).Count());
     }
 
     private Job About(int? stake) => Of(JobKind.Dispute) with { Stake = stake is { } wei ? new Stake(Address.Zero, (UInt128)wei) : null };
