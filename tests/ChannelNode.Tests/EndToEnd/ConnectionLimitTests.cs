@@ -27,7 +27,9 @@ public sealed class ConnectionLimitTests(AnvilFixture anvil) : IAsyncLifetime
 
     private RawPeer NewPeer() => new(_node.PeerUrl, _chain.ChainId, _chain.Contract, PrivateKey.Generate());
 
-    private DoorCounts Counts => _node.Host.Node.Overview.Doors.All.Single(door => door.Door == "peers");
+    private DoorCounts Counts => CountsOf("peers");
+
+    private DoorCounts CountsOf(string name) => _node.Host.Node.Overview.Doors.All.Single(door => door.Door == name);
 
     /// <summary>Connected from an address of this machine; whether the door speaks, as it does to whoever has a place.</summary>
     private async Task<(Socket Socket, bool HasPlace)> ConnectAsync(string from)
@@ -105,6 +107,36 @@ public sealed class ConnectionLimitTests(AnvilFixture anvil) : IAsyncLifetime
         await late.ConnectAsync();
 
         Assert.Equal((1, 2), (Counts.UnusedEnded, Counts.Open()));
+    }
+
+    /// <summary>Of the API too: whose calls are over, however often he then calls without a token.</summary>
+    [Theory]
+    [InlineData("/channelnode.v1.NodeService/GetInfo")]
+    [InlineData("/elsewhere")]
+    public async Task WhereEveryPlaceIsTaken_WhoIsRefusedMakesRoom(string path)
+    {
+        _node = await TestNode.StartAsync(_chain, options => options with { AccessTokenRequired = true, ApiConnectionsMax = 2 });
+        string token = (await File.ReadAllTextAsync(Path.Combine(_node.DataDirectory, "admin.token"))).Trim();
+        using HttpClient one = new(), other = new(), late = new();
+        foreach (HttpClient client in (HttpClient[])[one, other]) await CallAsync(client, token);
+        await Task.Delay(1_200);
+        foreach (HttpClient client in (HttpClient[])[one, other]) await CallAsync(client, null);
+
+        await CallAsync(late, null);
+
+        Assert.Equal((1, 0, 2), (CountsOf("api").UnusedEnded, CountsOf("api").RefusedOfAll, CountsOf("api").Open()));
+
+        async Task CallAsync(HttpClient client, string? shown)
+        {
+            using HttpRequestMessage request = new(HttpMethod.Post, _node.Host.ApiUrl + path)
+            {
+                Version = HttpVersion.Version20,
+                VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+                Content = new ByteArrayContent([0, 0, 0, 0, 0]) { Headers = { ContentType = new("application/grpc") } },
+            };
+            if (shown is not null) request.Headers.Authorization = new("Bearer", shown);
+            using HttpResponseMessage response = await client.SendAsync(request).WaitAsync(TestChain.Limit);
+        }
     }
 
     [Fact]

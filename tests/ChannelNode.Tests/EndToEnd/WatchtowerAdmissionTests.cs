@@ -1,3 +1,4 @@
+using ChannelNode.Engine;
 using ChannelNode.Signing;
 using Grpc.Core;
 using Xunit;
@@ -38,6 +39,22 @@ public sealed class WatchtowerAdmissionTests(AnvilFixture anvil) : IAsyncLifetim
 
         await Refusals.AssertRefusedAsync(
             () => oldest.HearAsync(), StatusCode.ResourceExhausted, "TOO_MANY_SESSIONS", "handshakes");
+    }
+
+    /// <summary>A call that nobody has admitted is none, however long it lasts.</summary>
+    [Fact]
+    public async Task WhereEveryPlaceIsTaken_WhoNeverProvesHimselfMakesRoom()
+    {
+        await using TestTower tower = await TestTower.StartAsync(
+            _chain, options => options with { Node = options.Node with { PeerConnectionsMax = 2 } });
+        await Caller(tower).GreetAsync();
+        await Caller(tower).HearAsync();
+        await Task.Delay(1_200); // A caller has a second to begin.
+
+        Assert.Empty(await Caller(tower).GreetAsync());
+
+        DoorCounts counts = tower.Tower.Overview.Doors.All.Single(door => door.Door == "nodes");
+        Assert.Equal((1, 2), (counts.UnusedEnded, counts.Open()));
     }
 
     [Fact]
