@@ -35,11 +35,20 @@ esac
 
 "$root/scripts/setup.sh" --to-publish
 
-# Build outputs of its own: publishing for one runtime must not disturb what is built for any.
+# Build outputs of its own: publishing for one runtime must not disturb what is built for any. So it has a compiler of its own, which is
+# warm for the second project, and goes when this ends.
 work="$(mktemp -d)"
 chain=""
-trap '[ -z "$chain" ] || kill "$chain" 2>/dev/null || true; rm -rf "$work"' EXIT
-export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 UseSharedCompilation=false MSBUILDDISABLENODEREUSE=1
+compiler="channelnode$$"
+stop_compiler() {
+  local process
+  for process in $(grep -ls "pipename:[c]hannelnode$$" /proc/[0-9]*/cmdline); do
+    process="${process#/proc/}"
+    kill "${process%/cmdline}" 2>/dev/null || true
+  done
+}
+trap 'stop_compiler; [ -z "$chain" ] || kill "$chain" 2>/dev/null || true; rm -rf "$work"' EXIT
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 UseSharedCompilation=true MSBUILDDISABLENODEREUSE=1
 
 # Anvil, to try the program on, comes meanwhile; a machine without Node.js publishes without it. What is installed, and what it
 # replaces, is said at once.
@@ -54,15 +63,20 @@ build() { DOTNET_TieredPGO=0 DOTNET_TC_CallCounting=0 DOTNET_gcServer=0 dotnet "
 # All of it is unpacked at the first start: RocksDB's loader looks for its library beside the program only.
 build publish "$root/node/ChannelNode" -c Release -r "$runtime" --self-contained "$contained" -o "$out" -v quiet \
   --artifacts-path "$work" -p:RunAnalyzers=false -p:PublishReadyToRun="$precompiled" -p:PublishSingleFile=true \
-  -p:IncludeAllContentForSelfExtract=true -p:DebugType=none
+  -p:IncludeAllContentForSelfExtract=true -p:DebugType=none -p:ProduceReferenceAssembly=false \
+  -p:SharedCompilationId="$compiler"
+stop_compiler
 
-# It starts here, with the library that it finds (it makes a key) and the one that it brings (it says what is no database).
-export DOTNET_BUNDLE_EXTRACT_BASE_DIR="$work/unpacked"
-"$out/channelnode" key new --plain --file "$work/key" >/dev/null
+# It starts here, with the library that it finds (it makes a key) and the one that it brings (it says what is no database): side by
+# side, each unpacked for itself.
+DOTNET_BUNDLE_EXTRACT_BASE_DIR="$work/unpacked-1" "$out/channelnode" key new --plain --file "$work/key" >/dev/null &
+key=$!
 mkdir "$work/none"
 echo none >"$work/none/CURRENT"
-said="$("$out/channelnode" chain verify --data-dir "$work/none" --rpc-url http://127.0.0.1:1 2>&1)" || true
+said="$(DOTNET_BUNDLE_EXTRACT_BASE_DIR="$work/unpacked-2" \
+  "$out/channelnode" chain verify --data-dir "$work/none" --rpc-url http://127.0.0.1:1 2>&1)" || true
 [[ "$said" == *"The database in $work/none cannot be opened"* ]] || { printf '%s\n' "$said" >&2; exit 1; }
+wait "$key"
 
 if [ -n "$chain" ] && ! wait "$chain"; then
   cat "$work/chain" >&2
