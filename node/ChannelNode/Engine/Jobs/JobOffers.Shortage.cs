@@ -11,6 +11,9 @@ internal sealed partial class JobOffers
     /// <summary>Gas of a dispute, or of a claim of one row, and a little more.</summary>
     private const ulong UsualGas = 100_000;
 
+    /// <summary>No transaction takes less.</summary>
+    private const ulong LeastGas = 21_000;
+
     /// <summary>Transactions at a time that are about less than they cost: a tenth of a block of 36 million gas.</summary>
     private const int SmallInFlightMax = 32;
 
@@ -62,12 +65,11 @@ internal sealed partial class JobOffers
     private UInt128 PromisedBeside(Job job, bool toGreat) => job.Nonce is { } nonce ? PromisedBefore(nonce) : Promised(toGreat);
 
     /// <summary>
-    /// Without asking the chain: many that have nothing left of the day's gas keep no other from its turn. Half of the usual gas is less than
-    /// any dispute takes.
+    /// Without asking the chain: many that have nothing left of the day's gas keep no other from its turn.
     /// </summary>
     private void RequireSomeGas(Job job, Lent lent, ChainFees market)
     {
-        UInt128 left = BudgetLeft(job, lent), least = UsualGas / 2 * (market.BaseFee + 1);
+        UInt128 left = BudgetLeft(job, lent), least = LeastGas * (market.BaseFee + 1);
         if (left < least)
         {
             throw new RefusalException(

@@ -100,6 +100,23 @@ public sealed class JobRoundTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task DisputesForWhichTheDayHasNoGas_AskTheChainNothing()
+    {
+        using RpcProxy proxy = Proxy();
+        await using JobBench bench = await JobBench.StartAsync(
+            _anvil, options => options with { RpcUrl = proxy.Url, GasBudgetWeiPerDay = 0, DisputeReserveWeiPerDay = 0 });
+        int before = _estimates;
+
+        for (int count = 0; count < 3; count++)
+        {
+            JobEntry dispute = await bench.DepositAsync(bench.NewChannel(), 1, JobKind.Dispute, await _anvil.NowSecondsAsync() + 600);
+            await JobBench.UntilAsync(dispute, _ => dispute.Problem == Refusal.BudgetReached);
+        }
+
+        Assert.Equal(before, _estimates);
+    }
+
+    [Fact]
     public async Task TransactionsThatThePoolForgot_AreToldAgain_NotAllOfThemInOneRound()
     {
         int told = 0, most = 0;
