@@ -1,3 +1,4 @@
+using System.Text.Json;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Settlement;
@@ -138,8 +139,14 @@ public sealed class DepositTests(AnvilFixture anvil)
     private async Task<UInt128> AskAsync(Address token, byte[] data) => TokenCalls.ReadAmount(Hex.Parse(
         await anvil.RpcAsync<string>("eth_call", new { to = token.ToString(), data = Hex.Format(data) }, "latest")));
 
-    private async Task SendAsync(PrivateKey from, Address to, byte[] data) => await anvil.RpcAsync<string>(
-        "eth_sendTransaction", new { from = from.Address.ToString(), to = to.ToString(), data = Hex.Format(data) });
+    /// <summary>Anvil answers with the hash before it mines.</summary>
+    private async Task SendAsync(PrivateKey from, Address to, byte[] data)
+    {
+        string hash = await anvil.RpcAsync<string>(
+            "eth_sendTransaction", new { from = from.Address.ToString(), to = to.ToString(), data = Hex.Format(data) });
+        while ((await anvil.RpcAsync<JsonElement>("eth_getTransactionReceipt", hash)).ValueKind == JsonValueKind.Null)
+            await Task.Delay(20);
+    }
 
     private static async Task RefusedAsync(Refusal expected, Func<Task> operation) =>
         Assert.Equal(expected, (await Assert.ThrowsAsync<RefusalException>(operation)).Refusal);
