@@ -55,10 +55,13 @@ public readonly record struct PeerLimits
         SumPerMinuteMax != UInt128.MaxValue || SumPerDayMax != UInt128.MaxValue
         || CountPerMinuteMax != uint.MaxValue || CountPerDayMax != uint.MaxValue;
 
+    /// <summary>Whether what a peer has paid before decides how much more is taken of it.</summary>
+    public bool LimitsRoom => LimitsVelocity || ExposureMax != UInt128.MaxValue;
+
     /// <summary>Whether a payment can be refused at all.</summary>
     public bool LimitsPayments =>
         IsDenied || !TakesToken || DepositMax != UInt128.MaxValue || PaymentMin != UInt128.Zero
-        || ExposureMax != UInt128.MaxValue || LimitsVelocity;
+        || LimitsRoom;
 }
 
 /// <summary>What a peer has used of its limits in one token and one direction.</summary>
@@ -67,6 +70,23 @@ public readonly record struct PeerUse(
 
 /// <summary>Payments that are decided together: how many, how much, and the smallest of them.</summary>
 public readonly record struct PaymentsTogether(ulong Count, UInt128 Sum, UInt128 Smallest);
+
+/// <summary>
+/// What a limit leaves of itself, as a sum in the token's smallest units or as a number of payments;
+/// <see cref="PolicyRule.None"/> where there is no limit.
+/// </summary>
+public readonly record struct PolicyRoom(PolicyRule Rule, UInt128 Left, UInt128 Limit)
+{
+    public static readonly PolicyRoom Endless = new(PolicyRule.None, UInt128.MaxValue, UInt128.MaxValue);
+
+    /// <summary>Of two limits the one that leaves less; of equals the first.</summary>
+    internal PolicyRoom Or(PolicyRule rule, UInt128 used, UInt128 limit)
+    {
+        if (limit == UInt128.MaxValue) return this;
+        UInt128 left = Amounts.Excess(limit, used);
+        return left < Left ? new PolicyRoom(rule, left, limit) : this;
+    }
+}
 
 /// <summary>An operator's rules as pure functions: the first rule that says no, in the order of <see cref="PolicyRule"/>.</summary>
 public static class Policy
@@ -111,6 +131,17 @@ public static class Policy
         no = Above(PolicyRule.Exposure, use.Exposure + payments.Sum, limits.ExposureMax);
         return no.IsAllowed ? Velocity(limits, use, payments) : no;
     }
+
+    /// <summary>How much more <see cref="Receive"/> would take of the peer in one token.</summary>
+    public static PolicyRoom SumRoom(in PeerLimits limits, in PeerUse use) => PolicyRoom.Endless
+        .Or(PolicyRule.Exposure, use.Exposure, limits.ExposureMax)
+        .Or(PolicyRule.SumPerMinute, use.MinuteSum, limits.SumPerMinuteMax)
+        .Or(PolicyRule.SumPerDay, use.DaySum, limits.SumPerDayMax);
+
+    /// <summary>How many payments more.</summary>
+    public static PolicyRoom CountRoom(in PeerLimits limits, in PeerUse use) => PolicyRoom.Endless
+        .Or(PolicyRule.CountPerMinute, use.MinuteCount, NoneOr(limits.CountPerMinuteMax))
+        .Or(PolicyRule.CountPerDay, use.DayCount, NoneOr(limits.CountPerDayMax));
 
     /// <summary>A payment of this node to the peer.</summary>
     public static PolicyDecision Send(in PeerLimits limits, in PeerUse use, in PaymentsTogether payments)

@@ -43,7 +43,7 @@ internal sealed class Node : IAsyncDisposable
         View = new ChainView(store.ReadBlocks().LastOrDefault(), time, TimeSpan.FromSeconds(options.ChainSilenceSecondsMax));
         Watchtowers = new Watchtowers(
             Book, store, scheme, Clock, options, watchtower, logs.CreateLogger<Watchtowers>());
-        PolicyGate gate = new(new PolicyBook(store), links, Clock);
+        PolicyGate gate = new(new PolicyBook(store), links, Clock, options.AcceptedTokens);
         Ledger = new Ledger(Book, store, View, Clock, options, logs.CreateLogger<Ledger>(), Watchtowers.Marks, gate)
         {
             Signing = scheme,

@@ -37,6 +37,35 @@ public sealed class PayCommandTests
         Assert.Equal("""{"totalSent":"77","repeated":true,"idempotencyKey":"k1"}""" + "\n", json.Output);
     }
 
+    /// <summary>What is signed is offered until it is taken, however long that is.</summary>
+    [Fact]
+    public async Task PayThatThePeerRefusesForNow_SaysWhyItWaits_AndWhatElseThereIs()
+    {
+        using ManualResetEventSlim taken = new();
+        await using FakeNode node = await FakeNode.StartAsync(answers =>
+        {
+            answers.Get = id =>
+            {
+                Channel channel = FakeNode.Channel(id);
+                channel.PeerRefusal = Refusal.PolicyRefused;
+                taken.Set();
+                return channel;
+            };
+            answers.Pay = _ =>
+            {
+                taken.Wait(TimeSpan.FromSeconds(30));
+                return new PayResponse { TotalSent = "77" };
+            };
+        });
+
+        CliRun run = await CliRun.AskAsync(node, "pay", FakeNode.IdA, "7", "--key", "k1");
+
+        Assert.Equal(("7 wei paid; total sent 77 wei (key k1)\n", ExitCode.Done), (run.Output, run.ExitCode));
+        Assert.Contains("POLICY_REFUSED", run.Error);
+        Assert.Contains("channelnode channel start-close 0xaaaaaa1", run.Error);
+        Assert.Contains("--key k1", run.Error);
+    }
+
     [Fact]
     public async Task PayWithoutAKey_TakesANewOneEachTime()
     {

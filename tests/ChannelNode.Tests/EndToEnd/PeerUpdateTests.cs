@@ -55,6 +55,35 @@ public sealed class PeerUpdateTests(AnvilFixture anvil) : PeerFixture(anvil)
     }
 
     [Fact]
+    public async Task CloseByConsent_WhileThePeerRefusesAPayment_SaysWhyNotAndWhatElse()
+    {
+        ChannelId id = await OpenAsync();
+        await Peer.ExchangeAsync(Peer.Update(id, 50, 0, 50));
+        _ = Node.PayAsync(id.ToString(), "20");
+        while ((await Peer.HearAsync()).Frame?.Updates.Count is null or 0)
+        {
+            // Until the node's update is here.
+        }
+
+        Wire.UpdateRefusal refused = new() { ChannelId = Bytes(id), Sent = RawPeer.Bytes(20), Reason = Wire.Refusal.PolicyRefused };
+        await Peer.SayAsync(new Wire.PeerMessage { Frame = new Wire.Frame { Refusals = { refused } } });
+        await Node.UntilAsync(id.ToString(), it => it.PeerRefusal == Wire.Refusal.PolicyRefused);
+
+        using var closing = Node.Api.CloseChannel(new Wire.CloseChannelRequest { ChannelId = id.ToString() });
+        RpcException error = await Assert.ThrowsAsync<RpcException>(async () =>
+        {
+            while (await closing.ResponseStream.MoveNext(TestChain.Limit))
+            {
+                // Only its end matters.
+            }
+        });
+
+        Refusals.AssertIs(error, StatusCode.FailedPrecondition, "PAYMENTS_IN_FLIGHT");
+        Assert.Contains("the peer refuses 20 wei", error.Status.Detail);
+        Assert.Contains("start-close", error.Status.Detail);
+    }
+
+    [Fact]
     public async Task GoodUpdate_IsAcknowledgedAndJournalled()
     {
         ChannelId id = await OpenAsync();

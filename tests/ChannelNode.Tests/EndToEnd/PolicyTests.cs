@@ -44,6 +44,13 @@ public sealed class PolicyTests(AnvilFixture anvil) : IAsyncLifetime
         return entries;
     }
 
+    /// <summary>Alice has heard of Bob's rules.</summary>
+    private async Task UntilToldAsync(bool allowed, string amount)
+    {
+        Wire.ExplainPolicyRequest question = new() { Peer = _bob.Signer.ToString(), Send = amount };
+        while ((await _alice.Api.ExplainPolicyAsync(question, cancellationToken: TestChain.Limit)).Allowed != allowed) await Task.Delay(20);
+    }
+
     private static string RuleOf(RpcException error) => error.GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Metadata["rule"];
 
     [Fact]
@@ -90,27 +97,24 @@ public sealed class PolicyTests(AnvilFixture anvil) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task RefusedPayment_StaysWithThePayer_AndGoesThroughWhenTheRuleIsLifted()
+    public async Task PaymentAboveThePeersLimit_IsRefusedAtOnceByName_AndHoldsNothingUp()
     {
         string channel = await _alice.OpenAsync(_bob, "1000");
-        await SetAsync(_bob, Tier("unverified", amounts: new() { ExposureMax = "50" }));
-        await _alice.PayAsync(channel, "50");
+        await SetAsync(_bob, Tier("unverified", amounts: new() { SumPerDayMax = "50" }));
+        await _alice.PayAsync(channel, "20");
 
-        Task<Wire.PayResponse> paying = _alice.PayAsync(channel, "30", key: "k");
-        Wire.Channel refused = await _alice.UntilAsync(channel, it => it.PeerRefusal == Wire.Refusal.PolicyRefused);
-        Assert.Equal(("80", "50"), (refused.Sent, refused.Acknowledged));
-        await Refusals.AssertRefusedAsync(() => _alice.PayAsync(channel, "1"), StatusCode.FailedPrecondition, "PEER_REFUSING");
-        Assert.Equal("50", (await _bob.ChannelAsync(channel)).Received);
-        Wire.ExplainPolicyResponse why = await _bob.Api.ExplainPolicyAsync(
-            new Wire.ExplainPolicyRequest { Peer = Alice, Receive = "30" });
-        Assert.Equal(("exposure", "80", "50", "50"), (why.Rule, why.Value, why.Limit, why.Exposure));
-        Assert.Contains(why.Refusals, it => it is { Rule: "exposure", Value: "80", Limit: "50" });
+        RpcException above = await Assert.ThrowsAsync<RpcException>(() => _alice.PayAsync(channel, "31", key: "k"));
+        Refusals.AssertIs(above, StatusCode.PermissionDenied, "POLICY_REFUSED", "amount");
+        Assert.Equal("sum-per-day", RuleOf(above));
+        Wire.ExplainPolicyResponse why = await _alice.Api.ExplainPolicyAsync(
+            new Wire.ExplainPolicyRequest { Peer = _bob.Signer.ToString(), Send = "31" });
+        Assert.Equal((true, "sum-per-day", "51", "50"), (why.ByPeer, why.Rule, why.Value, why.Limit));
+        await _alice.PayAsync(channel, "30");
+        Assert.Equal(("50", Wire.Refusal.Unspecified), ((await _alice.ChannelAsync(channel)).Sent, (await _alice.ChannelAsync(channel)).PeerRefusal));
 
-        await SetAsync(_bob, Tier("unverified", amounts: new() { ExposureMax = "none" }));
-
-        Assert.Equal("80", (await paying).TotalSent);
-        await _alice.PayAsync(channel, "1");
-        Assert.Equal("81", (await _bob.ChannelAsync(channel)).Received);
+        await SetAsync(_bob, Tier("unverified", amounts: new() { SumPerDayMax = "81" }));
+        await UntilToldAsync(allowed: true, "31");
+        Assert.Equal("81", (await _alice.PayAsync(channel, "31", key: "k")).TotalSent);
     }
 
     [Fact]
@@ -118,10 +122,10 @@ public sealed class PolicyTests(AnvilFixture anvil) : IAsyncLifetime
     {
         string channel = await _alice.OpenAsync(_bob, "1000");
         await _alice.PayAsync(channel, "100");
-        await SetAsync(_bob, Tier("unverified", amounts: new() { ExposureMax = "100" }));
-        Task<Wire.PayResponse> paying = _alice.PayAsync(channel, "30");
-        await _alice.UntilAsync(channel, it => it.PeerRefusal == Wire.Refusal.PolicyRefused);
         await _bob.Api.ChangePeerListAsync(new Wire.ChangePeerListRequest { List = Wire.PeerList.Deny, Peer = Alice });
+        await UntilToldAsync(allowed: false, "30");
+        RpcException denied = await Assert.ThrowsAsync<RpcException>(() => _alice.PayAsync(channel, "30"));
+        Assert.Equal("denied", RuleOf(denied));
 
         using (var close = _alice.Api.StartClose(new Wire.StartCloseRequest { ChannelId = channel }))
         {
@@ -132,10 +136,32 @@ public sealed class PolicyTests(AnvilFixture anvil) : IAsyncLifetime
         }
 
         Assert.True(ChannelId.TryParse(channel, out ChannelId id));
-        await _chain.UntilAsync(id, it => it.SentA == 100); // Bob disputes with what he took, and not with what he refused.
+        await _chain.UntilAsync(id, it => it.SentA == 100);
         await anvil.PassTimeAsync(601);
         Assert.Equal((UInt128)100, (await _chain.UntilAsync(id, it => it.IsEmpty)).SentA);
-        await Assert.ThrowsAnyAsync<Exception>(() => paying);
+    }
+
+    [Fact]
+    public async Task DepositAboveThePeersLimit_IsRefusedBeforeAnythingIsSent()
+    {
+        await SetAsync(_bob, Tier("unverified", amounts: new() { DepositMax = "1500" }));
+        string channel = await _alice.OpenAsync(_bob, "1000");
+
+        using var call = _alice.Api.DepositChannel(new Wire.DepositChannelRequest { ChannelId = channel, Amount = "501" });
+        RpcException more = await Assert.ThrowsAsync<RpcException>(() => call.ResponseStream.MoveNext(TestChain.Limit));
+        RpcException whole = await Assert.ThrowsAsync<RpcException>(() => _alice.OpenAsync(_bob.PeerUrl, "1501"));
+
+        foreach (RpcException error in (RpcException[])[more, whole])
+        {
+            Refusals.AssertIs(error, StatusCode.PermissionDenied, "POLICY_REFUSED", "amount");
+            Assert.Equal("deposit", RuleOf(error));
+            Assert.Contains($"peer {_bob.Signer} has told that it refuses", error.Status.Detail);
+        }
+
+        Wire.ExplainPolicyResponse why = await _alice.Api.ExplainPolicyAsync(
+            new Wire.ExplainPolicyRequest { Peer = _bob.Signer.ToString(), Deposit = "1501" });
+        Assert.Equal((true, "deposit", "1501", "1500"), (why.ByPeer, why.Rule, why.Value, why.Limit));
+        Assert.Equal("1000", (await _alice.ChannelAsync(channel)).OurBalance);
     }
 
     [Fact]

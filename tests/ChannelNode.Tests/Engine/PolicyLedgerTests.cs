@@ -219,37 +219,6 @@ public sealed class PolicyLedgerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Payer_SignsNothingThatThePeerSaidItRefuses()
-    {
-        _rig.Link.Told = new PeerTold(false, uint.MaxValue, new Dictionary<Address, TokenTold> { [Ether] = new(5, 100) });
-
-        Assert.Equal(new PolicyDecision(PolicyRule.SmallestPayment, 4, 5), (await PayAsync(4)).No!.Decision);
-        Assert.Equal(new PolicyDecision(PolicyRule.SumPerMinute, 101, 100), (await PayAsync(101)).No!.Decision);
-        Assert.Equal(UInt128.Zero, _rig.Slot.State.Sent);
-    }
-
-    /// <summary>A refused update is offered again whole: what is under way must fit one.</summary>
-    [Fact]
-    public async Task PayerWhosePeerLimitsAnUpdate_NeverHasMoreUnderWay()
-    {
-        _rig.Link.Told = new PeerTold(false, uint.MaxValue, new Dictionary<Address, TokenTold> { [Ether] = new(1, 100) });
-        List<PaymentOutcome> outcomes = [];
-        for (int payment = 0; payment < 12; payment++)
-            await _rig.Ledger.EnqueueAsync(new NotedPayment(_rig.Slot, 30, "", outcomes.Add), CancellationToken.None);
-
-        for (uint acknowledged = 0; acknowledged < 360;)
-        {
-            await _rig.SaidAsync();
-            uint sent = (uint)_rig.Slot.State.Sent;
-            Assert.InRange(sent - acknowledged, 30u, 100u);
-            acknowledged = sent;
-            await _rig.AnswerAsync(Acknowledged(acknowledged));
-        }
-
-        Assert.Equal(12, outcomes.Count(it => it.Refusal == Refusal.None));
-    }
-
-    [Fact]
     public async Task OwnLimitOfPaymentsToAPeer_RefusesWithRuleValueAndLimit_AndSignsNothing()
     {
         await SetAsync(In(new AmountRules { SumPerDayMax = 100 }) with { CountPerMinuteMax = 2 });
@@ -272,15 +241,5 @@ public sealed class PolicyLedgerTests : IAsyncLifetime
         TaskCompletionSource<PaymentOutcome> done = new();
         await _rig.Ledger.EnqueueAsync(new NotedPayment(_rig.Slot, amount, "", done.SetResult), CancellationToken.None);
         return await done.Task;
-    }
-
-    /// <summary>Stands still but for what the test lets pass.</summary>
-    private sealed class SteppedTime : TimeProvider
-    {
-        private DateTimeOffset _now = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000);
-
-        public override DateTimeOffset GetUtcNow() => _now;
-
-        public void Advance(TimeSpan by) => _now += by;
     }
 }

@@ -27,30 +27,6 @@ public sealed class WaitingPaymentTests : IAsyncLifetime
     private static ChannelId[] Asked(OutgoingFrame said) =>
         [.. said.Messages.OfType<PeerMessage.Reestablish>().Select(question => question.Channel)];
 
-    /// <summary>The payment that waits is applied in the turn that takes the acknowledgement, before what that answers is answered.</summary>
-    [Theory]
-    [InlineData(1u)]
-    [InlineData(3u)]
-    public async Task PeerThatTakesFewPaymentsAtATime_IsToldTheNextWithItsAcknowledgement(uint countMax)
-    {
-        _rig.Link.Told = new PeerTold(false, countMax, new Dictionary<Address, TokenTold>());
-        for (int payment = 0; payment < 7; payment++) await PayAsync(1);
-
-        List<int> told = [];
-        for (UInt128 acknowledged = 0; acknowledged < 7;)
-        {
-            await _rig.SaidAsync();
-            UInt128 sent = _rig.Slot.State.Sent;
-            Assert.True(sent > acknowledged, $"{acknowledged} are acknowledged, and nobody goes on");
-            told.Add((int)(sent - acknowledged));
-            acknowledged = sent;
-            await _rig.AnswerAsync(Acknowledged(acknowledged));
-        }
-
-        Assert.All(told, count => Assert.InRange(count, 1, (int)countMax));
-        Assert.Equal(7, _outcomes.Count(it => it.Refusal == Refusal.None));
-    }
-
     /// <summary>When the new session asks for what is under way, the payment is not known to be.</summary>
     [Fact]
     public async Task SessionThatBeginsInTheTurnOfTheFirstPayment_IsToldOfIt()

@@ -12,6 +12,8 @@ internal static class PayCommand
     private const int InFlightDefault = 4_096;
     private const int PatienceSecondsDefault = 60;
 
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(3);
+
     public static CliCommand Create(CommandShell shell)
     {
         Argument<string> channel = Fields.Channel();
@@ -41,7 +43,7 @@ internal static class PayCommand
             var plan = new PaymentPlan(
                 id, await units.ReadAsync(parsed.GetValue(amount), id, "amount", cancel),
                 parsed.GetValue(item) ?? "", parsed.GetValue(key) ?? RandomKey(), parsed.GetValue(count));
-            if (plan.Count == 0) return await PayOneAsync(node, units, plan, terminal, cancel);
+            if (plan.Count == 0) return await PayOneAsync(shell, node, units, plan, terminal, cancel);
 
             plan = plan with { Item = plan.Item.Length == 0 ? "item" : plan.Item };
             var patience = TimeSpan.FromSeconds(parsed.GetValue(timeout));
@@ -50,7 +52,7 @@ internal static class PayCommand
     }
 
     private static async Task<int> PayOneAsync(
-        NodeConnection node, TokenUnits units, PaymentPlan plan, Terminal terminal, CancellationToken cancel)
+        CommandShell shell, NodeConnection node, TokenUnits units, PaymentPlan plan, Terminal terminal, CancellationToken cancel)
     {
         var payment = new Payment
         {
@@ -61,7 +63,9 @@ internal static class PayCommand
         };
         try
         {
-            PayResponse paid = await node.Client.PayAsync(new PayRequest { Payment = payment }, cancellationToken: cancel);
+            using AsyncUnaryCall<PayResponse> call = node.Client.PayAsync(new PayRequest { Payment = payment }, cancellationToken: cancel);
+            await SayWhyItWaitsAsync(call.ResponseAsync, node, plan, terminal, shell.Time, cancel);
+            PayResponse paid = await call;
             TokenUnit unit = terminal.Json ? TokenUnit.Ether : await units.TryOfChannelAsync(plan.ChannelId, cancel);
             Show(paid, plan, unit, terminal);
             return ExitCode.Done;
@@ -73,6 +77,25 @@ internal static class PayCommand
             {
                 Message = $"{failure.Message}; it may have been paid: ask again with --key {plan.Key}",
             });
+        }
+    }
+
+    /// <summary>A payment that was signed and that the peer refuses is offered again: it can be long until it is paid, and never be unsaid.</summary>
+    private static async Task SayWhyItWaitsAsync(
+        Task paying, NodeConnection node, PaymentPlan plan, Terminal terminal, TimeProvider time, CancellationToken cancel)
+    {
+        while (!paying.IsCompleted)
+        {
+            await Task.WhenAny(paying, Task.Delay(BetweenLooks, time, cancel));
+            if (paying.IsCompleted) return;
+            GetChannelResponse answer = await node.Client.GetChannelAsync(
+                new GetChannelRequest { ChannelId = plan.ChannelId }, cancellationToken: cancel);
+            if (answer.Channel.PeerRefusal == Refusal.Unspecified) continue;
+            terminal.Note(
+                $"this payment is signed, and the peer refuses it for now: {Failure.ReasonOf(answer.Channel.PeerRefusal)}. The node offers it "
+                + $"again until it is taken; to stop waiting is safe, and --key {plan.Key} asks for the same payment again. If the peer "
+                + $"never takes it: 'channelnode channel start-close {Views.Short(plan.ChannelId)}'");
+            return;
         }
     }
 

@@ -31,7 +31,8 @@ internal sealed record Network(
         Of(Trial, 31_337, "finalized", pollMs: 100, confirmations: 1, windowMin: 10, token: null,
             ("rpc-url", "ws://127.0.0.1:8545"), ("data-dir", TrialFolder), ("contract", TrialContract),
             // It mines when something is sent, and is not reorganised: deposits count at once.
-            ("credit-small", "1000000000000000000000"), ("token-credit-small", "1000000000000")),
+            ("credit-small", "1000000000000000000000"), ("credit-larger", "1000000000000000000000"),
+            ("token-credit-small", "1000000000000"), ("token-credit-larger", "1000000000000")),
         Of("sepolia", 11_155_111, "finalized", pollMs: 4_000, confirmations: 2, windowMin: 3_600,
             token: "0x1c7D4B196Cb0C7B01d743Fbc6116a902379C7238"),
         Of("mainnet", 1, "finalized", pollMs: 4_000, confirmations: 3, windowMin: 14_400,

@@ -222,6 +222,13 @@ internal sealed class ChannelAgreements(
                 + $"{RestoredHold.Words(theirs)} (RESTORED_HELD); until then both do not agree on the totals";
         }
 
+        if (slot.PeerRefusal != Refusal.None)
+        {
+            return $"{message}: the peer refuses {AmountWords.Of(slot.Working.Sent - slot.PeerHas, slot.Channel.Terms.Token)} that this node has "
+                + $"signed ({slot.PeerRefusal}), and so both do not agree on the totals. Start the close alone ('channel start-close'), "
+                + "or ask the peer's operator to let them pass: they are offered again until then";
+        }
+
         return slot.IsHeld && book.Hold is { IsOn: true, UntilSeconds: > 0 and var ours }
             ? $"{message}: this database was restored from a backup, and takes what the peer has paid since only when the chain is past "
                 + $"{RestoredHold.Words(ours)} (RESTORED_HELD); until then both do not agree on the totals"

@@ -166,9 +166,10 @@ internal sealed class ChannelBook
 
     /// <summary>The channels with a peer in which it may not have acknowledged all that this node signed.</summary>
     public IEnumerable<ChannelSlot> UnacknowledgedBy(Address peer) =>
-        _unacknowledged.TryGetValue(peer, out HashSet<ChannelSlot>? slots)
-            ? slots.Where(slot => slot.Working.Sent > slot.Working.Acknowledged)
-            : [];
+        PerhapsUnacknowledgedBy(peer).Where(slot => slot.Working.Sent > slot.Working.Acknowledged);
+
+    /// <summary>Those too that it has acknowledged meanwhile, as long as they stay in memory.</summary>
+    public IReadOnlyCollection<ChannelSlot> PerhapsUnacknowledgedBy(Address peer) => _unacknowledged.GetValueOrDefault(peer, []);
 
     /// <summary>All channels in which a peer may not have acknowledged all that this node signed.</summary>
     public IEnumerable<ChannelSlot> Unacknowledged => _unacknowledged.Keys.SelectMany(UnacknowledgedBy);

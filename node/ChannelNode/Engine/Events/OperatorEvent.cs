@@ -64,6 +64,9 @@ internal enum EventKind : byte
     /// <summary>The window ended first.</summary>
     DisputeLost = 23,
 
+    /// <summary>For some seconds the peer has refused what this node has signed; it is offered again and again.</summary>
+    PaymentStuck = 24,
+
     /// <summary>The database is a restored backup: what was done since the backup is not in it.</summary>
     DatabaseRestored = 40,
 

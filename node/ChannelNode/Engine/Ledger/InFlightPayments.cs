@@ -48,22 +48,24 @@ internal sealed class InFlightPayments
     private const int RepeatsBeforeSweepMin = 64;
 
     private readonly Queue<Entry> _entries = new();
-    private readonly Queue<Entry> _acknowledged = new();
     private readonly List<Entry> _repeats = [];
     private int _sweepAt = RepeatsBeforeSweepMin;
 
     public int Count => _entries.Count;
 
-    public bool IsEmpty => _entries.Count == 0 && _acknowledged.Count == 0 && _repeats.Count == 0;
+    public bool IsEmpty => _entries.Count == 0 && _repeats.Count == 0;
 
-    /// <summary>
-    /// Payments above what is <paramref name="acknowledged"/>, also where that is of the turn in progress: the others are answered
-    /// when it is on disk.
-    /// </summary>
-    public int CountAbove(UInt128 acknowledged)
+    /// <summary>Payments that <paramref name="total"/> covers, and that are not answered yet.</summary>
+    public int CountUpTo(UInt128 total)
     {
-        while (_entries.TryPeek(out Entry entry) && entry.Total <= acknowledged) _acknowledged.Enqueue(_entries.Dequeue());
-        return _entries.Count;
+        int count = 0;
+        foreach (Entry entry in _entries)
+        {
+            if (entry.Total > total) break;
+            count++;
+        }
+
+        return count;
     }
 
     /// <summary>A new payment; a null waiter stands for one whose caller is gone, since before a restart.</summary>
@@ -89,7 +91,6 @@ internal sealed class InFlightPayments
     public int Acknowledge(UInt128 total, SignedReceipt? receipt = null)
     {
         int paid = 0;
-        for (; _acknowledged.TryDequeue(out Entry counted); paid++) Answer(counted, receipt, repeated: false);
         while (_entries.TryPeek(out Entry entry) && entry.Total <= total)
         {
             _entries.Dequeue();

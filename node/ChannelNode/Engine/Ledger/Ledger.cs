@@ -201,6 +201,7 @@ internal sealed class Ledger : IAsyncDisposable
         // then speak.
         foreach (ChannelSlot slot in turn.TouchedSlots) Speak(slot);
         turn.NotifyCommitted();
+        turn.Policies?.SayLimits(_spokenTo);
         foreach (PeerLink link in _spokenTo)
             if (link != wakesItself) link.Wake();
         _spokenTo.Clear();
@@ -213,9 +214,13 @@ internal sealed class Ledger : IAsyncDisposable
 
     private void Speak(ChannelSlot slot)
     {
+        PeerRoom? room = slot.Link?.Room;
+        room?.Commit(slot);
         slot.Publish();
         _marks?.Mark(slot);
-        Counts.PaymentsPaid += slot.InFlight.Acknowledge(slot.Working.Acknowledged, slot.NewestReceipt);
+        int paid = slot.InFlight.Acknowledge(slot.Working.Acknowledged, slot.NewestReceipt);
+        Counts.PaymentsPaid += paid;
+        room?.Commit(slot, slot.New.Count, paid);
         if (slot.UnderWay.TakeAcknowledged(slot.Working.Acknowledged, out long toldAt) is var updates and > 0)
             _turn.Acknowledged(updates, toldAt);
         if (slot.InFlight.Count == 0) slot.WantsReceipt = false;

@@ -181,6 +181,13 @@ internal sealed class LedgerTurn(
         foreach (EstablishedCommand command in slot.TakeWaiting()) command.Apply(this);
     }
 
+    /// <summary>How much more the peer takes, counted from here on.</summary>
+    public void TakeRoom(PeerLink link, PeerTold told)
+    {
+        link.Room ??= new PeerRoom(book.PerhapsUnacknowledgedBy(link.Signer));
+        link.Room.Take(told, _touched.Where(slot => slot.Channel.Theirs.Signer == link.Signer));
+    }
+
     /// <summary>The machine's time, the same for all of a turn from when it was first asked for.</summary>
     public long NowMs => _nowMs == 0 ? _nowMs = clock.NowMs : _nowMs;
 

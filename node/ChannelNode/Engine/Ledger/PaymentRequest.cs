@@ -89,13 +89,6 @@ internal abstract class PaymentRequest(
             return;
         }
 
-        if (Slot.Link!.Told is { } told && told.MustWait(Slot, amount))
-        {
-            // Until what is under way is acknowledged: all that was signed must fit what the peer takes at once.
-            turn.WaitForRoom(Slot, this);
-            return;
-        }
-
         // Both are asked before either counts it: what one of them refuses has used nothing of the other.
         if (Budget?.Check(turn, Slot.Channel, amount) is { } breach)
         {
@@ -110,6 +103,7 @@ internal abstract class PaymentRequest(
         }
 
         Budget?.Charge(turn, Slot.Channel, amount);
+        Slot.Link!.Room?.Use(Slot, amount);
         Slot.Working = next;
         Slot.WantsReceipt |= WantsReceipt;
         Slot.New.Add(next.Sent, amount, itemId.Span, idempotencyKey);
@@ -121,9 +115,17 @@ internal abstract class PaymentRequest(
     }
 
     /// <summary>Before anything is signed: what the peer said that it refuses, and what this node's own rules say.</summary>
-    private PolicyNo? AskPolicies(LedgerTurn turn) =>
-        Slot.Link!.Told?.Refuse(Slot, amount)
-        ?? (turn.Policies is { LimitsPayments: true } policies ? policies.Send(turn, Slot, amount) : null);
+    private PolicyNo? AskPolicies(LedgerTurn turn)
+    {
+        UInt128 pot = Slot.Working.OnChain.PotOf(Slot.Channel.OurSide);
+        if (Slot.Link!.RefusesPayment(Slot.Channel.Terms.Token, pot, amount) is { } no)
+        {
+            turn.Policies?.NotePeerRefuses(turn, Slot, no.Decision);
+            return no;
+        }
+
+        return turn.Policies is { LimitsPayments: true } policies ? policies.Send(turn, Slot, amount) : null;
+    }
 
     /// <summary>The key was used: the same payment is answered as it stands, another one is refused.</summary>
     private void Repeat(OutgoingPayment earlier, LedgerTurn turn)

@@ -13,6 +13,9 @@ internal sealed class TakeRefusal(
     private const int DelayMsMin = 50;
     private const int DelayMsMax = 10_000;
 
+    /// <summary>Some 13 seconds after the first: what passes by itself has passed by then.</summary>
+    private const int RefusalsBeforeTold = 8;
+
     /// <summary>Where the peer takes nothing before a time that it has told; when that has come it asks by itself.</summary>
     private const int HeldDelayMsMax = 60_000;
 
@@ -31,6 +34,8 @@ internal sealed class TakeRefusal(
         turn.ApplyWaiting(slot); // Refused now: nothing of them was signed.
         if (slot.OfferAgainScheduled) return;
         slot.OfferAgainScheduled = true;
+        if (slot.RefusalsInARow == RefusalsBeforeTold)
+            turn.Tell(ChannelEvents.PaymentStuck(slot.Channel, slot.Working.Sent - slot.PeerHas, reason));
         int delayMsMax = reason == Refusal.RestoredHeld ? HeldDelayMsMax : DelayMsMax;
         offerAgainIn(Math.Min(DelayMsMin << Math.Min(slot.RefusalsInARow++, 11), delayMsMax));
     }
@@ -100,6 +105,20 @@ internal sealed class TakeReestablish(
         int inARow = slot.PeerRefusal == Refusal.PaymentsMismatch ? slot.RefusalsInARow : 0;
         slot.ClearRefusal();
         slot.RefusalsInARow = inARow;
+    }
+
+    internal override void Abandon(Exception error) { }
+}
+
+/// <summary>The peer has told how much more it takes, behind the acknowledgements of what it has taken.</summary>
+internal sealed class TakeLimits(PeerTold told, PeerLink link) : LedgerCommand
+{
+    internal override int Weight => 1 + told.Tokens.Count;
+
+    internal override void Apply(LedgerTurn turn)
+    {
+        if (!link.IsCurrent) return;
+        turn.TakeRoom(link, told);
     }
 
     internal override void Abandon(Exception error) { }

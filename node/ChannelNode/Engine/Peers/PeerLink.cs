@@ -44,8 +44,18 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     private Reestablishing? _reestablishing;
     private volatile PeerTold? _told;
 
-    /// <summary>The peer was told of this node's limits, and so must hear when they end. The ledger's writer owns it.</summary>
-    public bool HasToldLimits { get; set; }
+    /// <summary>What the peer was told of this node's limits; null while there were none. The ledger's writer owns it.</summary>
+    public PeerTold? LimitsTold { get; set; }
+
+    /// <summary>How much more the peer takes; null where it told no limits. The ledger's writer owns it.</summary>
+    public PeerRoom? Room { get; set; }
+
+    /// <summary>
+    /// By which of the peer's rules, as it has told them, it would refuse a payment in a channel in which this node holds
+    /// <paramref name="pot"/> on chain; null when it would not. For the ledger's writer.
+    /// </summary>
+    public PolicyNo? RefusesPayment(Address token, UInt128 pot, UInt128 amount) =>
+        Told is null ? null : Told.Refuse(Signer, token, pot, amount) ?? Room?.Refuse(Signer, token, amount);
 
     /// <summary>What the peer has told of its limits; null where it told none.</summary>
     public PeerTold? Told
@@ -161,6 +171,14 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
         }
 
         EndAbove(waiting);
+    }
+
+    /// <summary>Says this node's limits, behind all acknowledgements that wait; an older word of them is not said any more.</summary>
+    public void SendLimits(PeerTold told)
+    {
+        lock (_saying) _waiting.Messages.RemoveAll(static message => message is PeerMessage.Limits);
+        LimitsTold = told;
+        Send(new PeerMessage.Limits(told));
     }
 
     /// <summary>Says what does not travel in frames.</summary>

@@ -189,14 +189,15 @@ internal sealed class PeerSession
         PeerMessage.DepositAuthorizationReply reply => _agreements.TakeReply(Link, reply),
         PeerMessage.CloseProposal proposal => _agreements.AnswerCloseAsync(Link, proposal.Close, cancel),
         PeerMessage.CloseReply reply => _agreements.TakeReply(Link, reply),
-        PeerMessage.Limits limits => TakeLimits(limits.Told),
+        PeerMessage.Limits limits => TakeLimitsAsync(limits.Told, cancel),
         _ => throw new ArgumentOutOfRangeException(nameof(message), message, "not a message of a peer"),
     };
 
-    private ValueTask TakeLimits(PeerTold told)
+    /// <summary>What holds whatever was paid is known at once, for who asks next; the rest in its place among acknowledgements.</summary>
+    private ValueTask TakeLimitsAsync(PeerTold told, CancellationToken cancel)
     {
         Link.Told = told;
-        return ValueTask.CompletedTask;
+        return _ledger.EnqueueAsync(new TakeLimits(told, Link), cancel);
     }
 
     private ValueTask ReestablishAsync(PeerMessage.Reestablish said, CancellationToken cancel)

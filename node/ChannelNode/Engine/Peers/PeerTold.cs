@@ -2,41 +2,55 @@ using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
 
-/// <summary>What a node takes in one token: no payment below one limit, and no more than the other in one update.</summary>
-internal readonly record struct TokenTold(UInt128 PaymentMin, UInt128 SumMax);
+/// <summary>What a node takes of a peer in one token.</summary>
+/// <param name="Sum">How much more, with all that is under way.</param>
+/// <param name="Count">How many payments more.</param>
+internal readonly record struct TokenTold(UInt128 PaymentMin, UInt128 DepositMax, PolicyRoom Sum, PolicyRoom Count, bool IsRefused)
+{
+    public static readonly TokenTold Nothing = new(UInt128.Zero, UInt128.MaxValue, PolicyRoom.Endless, PolicyRoom.Endless, false);
+}
 
 /// <summary>
-/// What a node tells a peer of its limits, so that nothing is signed that would be refused for good. What is signed stays
-/// signed, and what was refused is offered again as one update: so all that is under way must fit the limits of one.
+/// What a node tells a peer of its limits, so that nothing is signed or deposited that would be refused for good: what is signed
+/// stays signed.
 /// </summary>
 /// <param name="RefusesAll">Nothing of this peer is taken.</param>
-/// <param name="CountMax">Payments in one update.</param>
-internal sealed record PeerTold(bool RefusesAll, uint CountMax, IReadOnlyDictionary<Address, TokenTold> Tokens)
+/// <param name="Tokens">Those with limits.</param>
+internal sealed record PeerTold(bool RefusesAll, IReadOnlyDictionary<Address, TokenTold> Tokens)
 {
+    public const int TokensMax = 256;
+
     /// <summary>Where nothing needs to be told.</summary>
-    public static readonly PeerTold Nothing = new(false, uint.MaxValue, new Dictionary<Address, TokenTold>());
+    public static readonly PeerTold Nothing = new(false, new Dictionary<Address, TokenTold>());
 
-    public bool IsNothing => !RefusesAll && CountMax == uint.MaxValue && Tokens.Count == 0;
+    public bool IsNothing => !RefusesAll && Tokens.Count == 0;
 
-    /// <summary>Whether the payment fits an update of its own, but not with what is under way already.</summary>
-    public bool MustWait(ChannelSlot slot, UInt128 amount)
+    public bool Equals(PeerTold? other) =>
+        other is not null && RefusesAll == other.RefusesAll && Tokens.Count == other.Tokens.Count
+        && Tokens.All(it => other.Tokens.TryGetValue(it.Key, out TokenTold told) && told == it.Value);
+
+    public override int GetHashCode() => HashCode.Combine(RefusesAll, Tokens.Count);
+
+    /// <summary>
+    /// Why the peer would take no such payment in a channel in which this node holds <paramref name="pot"/> on chain, whatever it
+    /// has taken before; null when it would.
+    /// </summary>
+    public PolicyNo? Refuse(Address peer, Address token, UInt128 pot, UInt128 amount)
     {
-        if (Refuse(slot, amount) is not null) return false;
-        if (CountMax != uint.MaxValue && slot.InFlight.CountAbove(slot.Working.Acknowledged) + 1L > CountMax) return true;
-        UInt128 underWay = slot.Working.Sent - slot.Working.Acknowledged;
-        return Tokens.TryGetValue(slot.Channel.Terms.Token, out TokenTold told) && underWay + amount > told.SumMax;
+        PolicyNo? no = RefuseDeposit(peer, token, pot);
+        if (no is not null || !Tokens.TryGetValue(token, out TokenTold told) || amount >= told.PaymentMin) return no;
+        return Of(peer, new PolicyDecision(PolicyRule.SmallestPayment, amount, told.PaymentMin));
     }
 
-    /// <summary>Why the peer would never take the payment; null when it would.</summary>
-    public PolicyNo? Refuse(ChannelSlot slot, UInt128 amount)
+    /// <summary>Why the peer would take no payment in a channel in which this node held so much on chain; null when it would.</summary>
+    public PolicyNo? RefuseDeposit(Address peer, Address token, UInt128 pot)
     {
-        Address peer = slot.Channel.Theirs.Signer;
-        if (RefusesAll || CountMax == 0) return new PolicyNo(PolicyDecision.No(PolicyRule.Denied), peer, string.Empty);
-        if (!Tokens.TryGetValue(slot.Channel.Terms.Token, out TokenTold told)) return null;
-        if (amount < told.PaymentMin)
-            return new PolicyNo(new PolicyDecision(PolicyRule.SmallestPayment, amount, told.PaymentMin), peer, string.Empty);
-        return amount > told.SumMax
-            ? new PolicyNo(new PolicyDecision(PolicyRule.SumPerMinute, amount, told.SumMax), peer, string.Empty)
-            : null;
+        if (RefusesAll) return Of(peer, PolicyDecision.No(PolicyRule.Denied));
+        if (!Tokens.TryGetValue(token, out TokenTold told)) return null;
+        if (told.IsRefused) return Of(peer, PolicyDecision.No(PolicyRule.Token));
+        return pot > told.DepositMax ? Of(peer, new PolicyDecision(PolicyRule.Deposit, pot, told.DepositMax)) : null;
     }
+
+    /// <summary>A rule of the peer's, which this node knows no tier of.</summary>
+    public static PolicyNo Of(Address peer, in PolicyDecision decision) => new(decision, peer, string.Empty);
 }

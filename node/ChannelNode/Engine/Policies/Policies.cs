@@ -12,8 +12,9 @@ internal enum PolicyQuestion
 }
 
 /// <summary>The answer, with all that it was made of.</summary>
+/// <param name="IsByPeer">The rule is the peer's, which is connected and has told it; this node's have no objection.</param>
 internal sealed record PolicyExplanation(
-    PolicyDecision Decision, string Tier, PolicyFact.Standing? Standing, PeerLimits Limits, PeerUse Received, PeerUse Sent,
+    PolicyDecision Decision, bool IsByPeer, string Tier, PolicyFact.Standing? Standing, PeerLimits Limits, PeerUse Received, PeerUse Sent,
     uint Channels, IReadOnlyList<PolicyAuditEntry> Refusals);
 
 /// <summary>A whole policy, its lists aside.</summary>
@@ -233,10 +234,14 @@ internal sealed class Policies(
         },
         cancel);
 
-    /// <summary>Before this node puts money into a channel: throws when its own rules say no.</summary>
+    /// <summary>
+    /// Before this node puts money into a channel: throws when its own rules say no, or when the peer has told in this session
+    /// that it would take no payments from a side that holds so much.
+    /// </summary>
     public async Task RequireDepositAsync(Address peer, Address token, ChannelId channel, UInt128 pot, CancellationToken cancel)
     {
-        if (await DepositAsync(peer, token, channel, pot, cancel) is { } no) throw PolicyWords.Refuse(no, "amount");
+        PolicyNo? no = await DepositAsync(peer, token, channel, pot, cancel) ?? links.Find(peer)?.Told?.RefuseDeposit(peer, token, pot);
+        if (no is not null) throw PolicyWords.Refuse(no, "amount");
     }
 
     public Task<PolicyNo?> DepositAsync(Address peer, Address token, ChannelId channel, UInt128 pot, CancellationToken cancel) =>
@@ -270,8 +275,14 @@ internal sealed class Policies(
                     PolicyQuestion.Receive => Policy.Receive(meter.Limits, received, UInt128.Zero, payment),
                     _ => Policy.Send(meter.Limits, sent, payment),
                 };
+                PolicyNo? told = !decision.IsAllowed || links.Find(peer) is not { } link ? null : question switch
+                {
+                    PolicyQuestion.Deposit => link.Told?.RefuseDeposit(peer, token, amount),
+                    PolicyQuestion.Send => link.RefusesPayment(token, UInt128.Zero, amount),
+                    _ => null,
+                };
                 return new PolicyExplanation(
-                    decision, meter.Tier, _book.Standings.GetValueOrDefault(peer), meter.Limits, received, sent, channels,
+                    told?.Decision ?? decision, told is not null, meter.Tier, _book.Standings.GetValueOrDefault(peer), meter.Limits, received, sent, channels,
                     [.. refusals.TakeLast(RefusalsTold)]);
             },
             cancel);

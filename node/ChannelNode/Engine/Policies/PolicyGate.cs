@@ -10,10 +10,12 @@ internal sealed record PolicyNo(PolicyDecision Decision, Address Peer, string Ti
 /// Where the operator's rules stand in the way of money: decides with <see cref="Policy"/>, counts what passes, and samples
 /// what does not. One decision for all payments that came together; nothing of it is allocated. The ledger's writer owns it.
 /// </summary>
-internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clock)
+/// <param name="tokens">Those that the node takes at all, beside ether.</param>
+internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clock, IReadOnlyList<Address> tokens)
 {
     private readonly RefusalSampler _sampler = new();
     private readonly List<PeerMeter> _changed = [];
+    private readonly HashSet<PeerLink> _toTell = [];
 
     public PolicyBook Book => book;
 
@@ -42,6 +44,7 @@ internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clo
         if (!decision.IsAllowed) return false;
         if (meter.Limits.LimitsVelocity) Count(meter, isSent: false, nowMs, payments);
         if (book.Counts) Recount(slot, next);
+        if (meter.Limits.LimitsRoom && slot.Link is { } link) _toTell.Add(link);
         return true;
     }
 
@@ -97,6 +100,7 @@ internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clo
         long nowMs = clock.NowMs;
         PeerMeter meter = book.Meter(slot, nowMs);
         _sampler.Note(turn, PolicyAuditKind.ReceivingRefused, meter, slot.Channel.Id, meter.Refused, nowMs);
+        if (slot.Link is { } link) _toTell.Add(link);
     }
 
     /// <summary>A payment of this node that is about to be signed for; counted when it passes.</summary>
@@ -115,6 +119,13 @@ internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clo
 
         if (meter.Limits.LimitsVelocity) Count(meter, isSent: true, nowMs, payments);
         return null;
+    }
+
+    /// <summary>A payment of this node that the peer has told it would not take: nothing of it is signed.</summary>
+    public void NotePeerRefuses(LedgerTurn turn, ChannelSlot slot, in PolicyDecision decision)
+    {
+        long nowMs = clock.NowMs;
+        _sampler.Note(turn, PolicyAuditKind.SendingRefused, book.Meter(slot, nowMs), slot.Channel.Id, decision, nowMs, isThePeers: true);
     }
 
     /// <summary>Terms that a peer offers, or that this node offers to it. What is decided is in the audit log.</summary>
@@ -205,29 +216,41 @@ internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clo
     }
 
     /// <summary>
-    /// Tells a connected peer what this node takes of it, so that it signs nothing in vain. Nothing is told while nothing is
-    /// limited.
+    /// Tells a connected peer what this node takes of it, so that it signs nothing in vain: when the turn is on disk, behind its
+    /// acknowledgements. Nothing is told while nothing is limited.
     /// </summary>
-    public void Tell(PeerLink link)
+    public void Tell(PeerLink link) => _toTell.Add(link);
+
+    /// <summary>After a turn's acknowledgements. Whoever is told something is to be woken.</summary>
+    public void SayLimits(ISet<PeerLink> spokenTo)
     {
-        PeerTold told = ToldOf(link.Signer, clock.NowMs);
-        if (told.IsNothing && !link.HasToldLimits) return;
-        link.HasToldLimits = true;
-        link.Send(new PeerMessage.Limits(told));
+        if (_toTell.Count == 0) return;
+        foreach (PeerLink link in _toTell)
+        {
+            PeerTold told = ToldOf(link.Signer, clock.NowMs);
+            if (!link.IsCurrent || (told.IsNothing && link.LimitsTold is null)) continue;
+            link.SendLimits(told);
+            spokenTo.Add(link);
+        }
+
+        _toTell.Clear();
     }
 
     private PeerTold ToldOf(Address peer, long nowMs)
     {
-        PeerLimits any = book.Meter(peer, Address.Zero, nowMs).Limits;
-        Dictionary<Address, TokenTold> tokens = [];
-        foreach (Address token in book.TokensOf(peer, nowMs))
+        if (!book.LimitsPayments) return PeerTold.Nothing;
+        Dictionary<Address, TokenTold> said = [];
+        foreach (Address token in book.TokensOf(peer, nowMs).Union(tokens).Append(Address.Zero))
         {
-            PeerLimits limits = book.Meter(peer, token, nowMs).Limits;
-            UInt128 sumMax = UInt128.Min(UInt128.Min(limits.SumPerMinuteMax, limits.SumPerDayMax), Amounts.Max);
-            if (sumMax != Amounts.Max || limits.PaymentMin != UInt128.Zero) tokens[token] = new TokenTold(limits.PaymentMin, sumMax);
+            PeerMeter meter = book.Meter(peer, token, nowMs);
+            PeerLimits limits = meter.Limits;
+            PeerUse use = meter.Use(isSent: false, nowMs);
+            TokenTold told = new(
+                limits.PaymentMin, limits.DepositMax, Policy.SumRoom(limits, use), Policy.CountRoom(limits, use), !limits.TakesToken);
+            if (told != TokenTold.Nothing && said.Count < PeerTold.TokensMax) said[token] = told;
         }
 
-        return new PeerTold(any.IsDenied, Math.Min(any.CountPerMinuteMax, any.CountPerDayMax), tokens);
+        return new PeerTold(book.Meter(peer, Address.Zero, nowMs).Limits.IsDenied, said);
     }
 
     /// <summary>Every few seconds: what is over ends, and what was counted is told.</summary>
@@ -244,5 +267,8 @@ internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clo
         }
 
         book.Sweep(nowMs);
+        if (!book.LimitsPayments) return;
+        foreach (PeerLink link in links.All)
+            if (link.LimitsTold is { } told && told != ToldOf(link.Signer, nowMs)) Tell(link);
     }
 }

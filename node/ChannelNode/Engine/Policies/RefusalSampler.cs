@@ -15,7 +15,7 @@ internal sealed class RefusalSampler
     private const int KeysMax = 1_024;
     private const long MinuteMs = 60_000;
 
-    private readonly record struct Key(PolicyAuditKind Kind, Address Peer, PolicyRule Rule);
+    private readonly record struct Key(PolicyAuditKind Kind, Address Peer, PolicyRule Rule, bool IsThePeers);
 
     private sealed class Sample
     {
@@ -32,10 +32,12 @@ internal sealed class RefusalSampler
     private ulong _unnamed;
 
     /// <summary>Allocates only for the first of its kind in a minute.</summary>
+    /// <param name="isThePeers">By a rule that the peer has told: no tier of this node's.</param>
     public void Note(
-        LedgerTurn turn, PolicyAuditKind kind, PeerMeter meter, ChannelId channel, in PolicyDecision decision, long nowMs)
+        LedgerTurn turn, PolicyAuditKind kind, PeerMeter meter, ChannelId channel, in PolicyDecision decision, long nowMs,
+        bool isThePeers = false)
     {
-        Key key = new(kind, meter.Peer, decision.Rule);
+        Key key = new(kind, meter.Peer, decision.Rule, isThePeers);
         if (_samples.TryGetValue(key, out Sample? sample))
         {
             sample.Count++;
@@ -48,12 +50,12 @@ internal sealed class RefusalSampler
             return;
         }
 
-        PolicyAuditEntry entry = new(kind, string.Empty)
+        PolicyAuditEntry entry = new(kind, isThePeers ? "the peer has told this limit" : string.Empty)
         {
             Peer = meter.Peer,
             Channel = channel,
             Token = meter.Token,
-            Tier = meter.Tier,
+            Tier = isThePeers ? string.Empty : meter.Tier,
             Decision = decision,
         };
         _samples.Add(key, new Sample { EndsMs = nowMs + MinuteMs, Newest = entry });

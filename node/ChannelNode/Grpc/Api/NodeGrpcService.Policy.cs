@@ -63,6 +63,7 @@ internal sealed partial class NodeGrpcService
         Wire.ExplainPolicyResponse response = new()
         {
             Allowed = isAllowed,
+            ByPeer = answer.IsByPeer,
             Rule = isAllowed ? string.Empty : PolicyWords.NameOf(answer.Decision.Rule),
             Value = isAllowed ? string.Empty : answer.Decision.Value.ToString(),
             Limit = isAllowed ? string.Empty : answer.Decision.Limit.ToString(),

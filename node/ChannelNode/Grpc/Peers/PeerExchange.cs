@@ -32,6 +32,9 @@ internal static class PeerExchange
     /// <summary>Anything but a frame: a hello, terms, a close.</summary>
     private const int PlainBytesMax = 1_024;
 
+    /// <summary>As many tokens as may be named, each with all that can be said of it.</summary>
+    private const int LimitsBytesMax = 64 * 1_024;
+
     private static readonly MessageParser<Wire.ExchangeRequest> Plain =
         Wire.ExchangeRequest.Parser.WithDiscardUnknownFields(true);
 
@@ -59,12 +62,29 @@ internal static class PeerExchange
     {
         ReadOnlySequence<byte> payload = context.PayloadAsReadOnlySequence();
         if (PeerFrameReader.TryRead(payload) is { } frame) return new PeerEnvelope { Frame = frame };
-        if (payload.Length > PlainBytesMax)
-            throw PeerWire.Malformed("kind", $"{payload.Length} bytes", $"at most {PlainBytesMax}");
+        int bytesMax = SaysLimits(payload) ? LimitsBytesMax : PlainBytesMax;
+        if (payload.Length > bytesMax) throw PeerWire.Malformed("kind", $"{payload.Length} bytes", $"at most {bytesMax}");
         Wire.PeerMessage message = Parse(payload).Message ?? new Wire.PeerMessage();
         return message.KindCase == Wire.PeerMessage.KindOneofCase.Frame
             ? throw PeerWire.Malformed("kind", "a frame among other things", "a frame alone")
             : new PeerEnvelope { Message = message };
+    }
+
+    /// <summary>By its first tags, before anything is made of it.</summary>
+    private static bool SaysLimits(in ReadOnlySequence<byte> payload)
+    {
+        CodedInputStream begin = new(payload.Slice(0, Math.Min(payload.Length, 16)).ToArray());
+        try
+        {
+            if (begin.ReadTag() != WireFormat.MakeTag(Wire.ExchangeRequest.MessageFieldNumber, WireFormat.WireType.LengthDelimited))
+                return false;
+            begin.ReadLength();
+            return begin.ReadTag() == WireFormat.MakeTag(Wire.PeerMessage.LimitsFieldNumber, WireFormat.WireType.LengthDelimited);
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            return false; // It is refused when it is read as a whole.
+        }
     }
 
     private static Wire.ExchangeRequest Parse(ReadOnlySequence<byte> payload)

@@ -1,5 +1,6 @@
 using ChannelNode.Core;
 using ChannelNode.Engine;
+using Google.Protobuf;
 using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Grpc;
@@ -7,39 +8,56 @@ namespace ChannelNode.Grpc;
 /// <summary>The limits that peers tell each other, in the wire's form.</summary>
 internal static class PeerLimitsWire
 {
-    private const int TokensMax = 1_024;
-
     public static PeerMessage.Limits Read(Wire.Limits said)
     {
-        if (said.Tokens.Count > TokensMax) throw PeerWire.Malformed("tokens", $"{said.Tokens.Count} entries", $"at most {TokensMax}");
+        if (said.Tokens.Count > PeerTold.TokensMax)
+            throw PeerWire.Malformed("tokens", $"{said.Tokens.Count} entries", $"at most {PeerTold.TokensMax}");
         Dictionary<Address, TokenTold> tokens = [];
         foreach (Wire.TokenLimits token in said.Tokens)
         {
             tokens[PeerWire.ReadAddress(token.Token, "token")] = new TokenTold(
-                PeerWire.ReadAmount(token.PaymentMin, "payment_min"), PeerWire.ReadAmount(token.SumMax, "sum_max"));
+                PeerWire.ReadAmount(token.PaymentMin, "payment_min"),
+                token.DepositMax.IsEmpty ? UInt128.MaxValue : PeerWire.ReadAmount(token.DepositMax, "deposit_max"),
+                Read(token.Sum),
+                Read(token.Count),
+                token.Refused);
         }
 
-        return new PeerMessage.Limits(new PeerTold(
-            said.RefusesAll, said.CountMax == 0 ? uint.MaxValue : said.CountMax, tokens));
+        return new PeerMessage.Limits(new PeerTold(said.RefusesAll, tokens));
+    }
+
+    private static PolicyRoom Read(Wire.Room? room)
+    {
+        if (room is null) return PolicyRoom.Endless;
+        if (room.Rule == Wire.LimitRule.Unspecified || !Enum.IsDefined(room.Rule))
+            throw PeerWire.Malformed("rule", $"{room.Rule}", "a limit's rule");
+        (UInt128 left, UInt128 limit) = (PeerWire.ReadAmount(room.Left, "left"), PeerWire.ReadAmount(room.Limit, "limit"));
+        if (limit > Amounts.Max) throw PeerWire.Malformed("limit", $"{limit}", $"at most {Amounts.Max}");
+        return left <= limit
+            ? new PolicyRoom((PolicyRule)room.Rule, left, limit)
+            : throw PeerWire.Malformed("left", $"{left}", $"at most {limit}, the limit");
     }
 
     public static Wire.Limits Write(PeerTold told)
     {
-        Wire.Limits said = new()
-        {
-            RefusesAll = told.RefusesAll || told.CountMax == 0,
-            CountMax = told.CountMax == uint.MaxValue ? 0 : told.CountMax,
-        };
-        foreach ((Address token, TokenTold limits) in told.Tokens.Take(TokensMax))
+        Wire.Limits said = new() { RefusesAll = told.RefusesAll };
+        foreach ((Address token, TokenTold limits) in told.Tokens)
         {
             said.Tokens.Add(new Wire.TokenLimits
             {
                 Token = PeerWire.Write(token),
                 PaymentMin = PeerWire.Write(limits.PaymentMin),
-                SumMax = PeerWire.Write(limits.SumMax),
+                DepositMax = limits.DepositMax == UInt128.MaxValue ? ByteString.Empty : PeerWire.Write(limits.DepositMax),
+                Sum = Write(limits.Sum),
+                Count = Write(limits.Count),
+                Refused = limits.IsRefused,
             });
         }
 
         return said;
     }
+
+    private static Wire.Room? Write(in PolicyRoom room) => room.Rule == PolicyRule.None
+        ? null
+        : new Wire.Room { Left = PeerWire.Write(room.Left), Limit = PeerWire.Write(room.Limit), Rule = (Wire.LimitRule)room.Rule };
 }
