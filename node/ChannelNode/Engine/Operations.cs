@@ -182,7 +182,15 @@ internal sealed class Operations(
         JobEntry job = await jobs.SubmitAsync(order, cancel);
         TransactionReceipt receipt = await JobBook.WhenDoneAsync(job, Progress(channel, watch), cancel);
         await view.WhenFollowedAsync(receipt.BlockNumber, cancel);
-        watch(new OperationStep(OperationStage.Confirmed, channel, receipt.Hash, receipt, note));
+        string counts = order.Kind == JobKind.Deposit && channel is { } id ? WhatCounts(book.Get(id)) : "";
+        watch(new OperationStep(OperationStage.Confirmed, channel, receipt.Hash, receipt, note + counts));
+    }
+
+    /// <summary>Where not all that this node has deposited can be paid yet.</summary>
+    public static string WhatCounts(ChannelSlot slot)
+    {
+        UInt128 waits = slot.State.UncreditedOf(slot.Channel.OurSide);
+        return waits == UInt128.Zero ? "" : $"; {AmountWords.Of(waits, slot.Channel.Terms.Token)} of it can be paid only after more confirmations";
     }
 
     private static IProgress<TransactionStep> Progress(ChannelId? channel, OperationWatcher watch) =>

@@ -63,6 +63,8 @@ internal sealed class FakeNode : IAsyncDisposable
         Salt = "0x" + new string('5', 64),
         OurBalance = "900",
         TheirBalance = "100",
+        OurUncredited = "600",
+        TheirUncredited = "0",
         Sent = "100",
         Acknowledged = "100",
         Received = "0",

@@ -31,6 +31,27 @@ public sealed class PaymentTests(AnvilFixture anvil) : IAsyncLifetime
         await _chain.DisposeAsync();
     }
 
+    /// <summary>Not of what is there, but of what counts: the chain could still take the rest back.</summary>
+    [Fact]
+    public async Task DepositOfWhichPartCountsLater_SaysSo_WhenItIsMade_WhenItIsShown_AndWhenItIsPaid()
+    {
+        await using TestNode careful = await TestNode.StartAsync(
+            _chain, options => options with { CreditSmallMax = 400, ConfirmationsLarger = 1_000 });
+        List<Wire.Progress> steps = [];
+        using var opening = careful.Api.OpenChannel(new Wire.OpenChannelRequest { PeerUrl = _bob.PeerUrl, Amount = "1000" });
+        while (await opening.ResponseStream.MoveNext(TestChain.Limit)) steps.Add(opening.ResponseStream.Current.Progress);
+        string id = steps[^1].ChannelId;
+
+        Assert.Contains("600 wei of it can be paid only after more confirmations", steps[^1].Note);
+        Wire.Channel shown = await careful.ChannelAsync(id);
+        Assert.Equal(("1000", "600", "0"), (shown.OurBalance, shown.OurUncredited, shown.TheirUncredited));
+        await careful.PayAsync(id, "150");
+        RpcException above = await Assert.ThrowsAsync<RpcException>(() => careful.PayAsync(id, "251"));
+        Refusals.AssertIs(above, StatusCode.FailedPrecondition, "DEPOSIT_UNCREDITED", "amount");
+        Assert.Contains("amount is 251 wei, expected at most 250 wei for now: 600 wei of this channel's deposits are too new", above.Status.Detail);
+        await careful.PayAsync(id, "250");
+    }
+
     private static Wire.Payment Payment(string channel, int number, string key) => new()
     {
         ChannelId = channel,

@@ -84,8 +84,8 @@ internal static class ChannelViewCommands
             ("status", Status(channel) + Left(channel, now)),
             ("kind", Kind(channel)),
             ("token", unit.IsEther ? "ether" : unit.IsKnown ? $"{channel.Token} ({unit.Symbol})" : channel.Token),
-            ("we can send", unit.Show(channel.OurBalance)),
-            ("they can send", unit.Show(channel.TheirBalance)),
+            ("we can send", Balance(channel.OurBalance, channel.OurUncredited, unit)),
+            ("they can send", Balance(channel.TheirBalance, channel.TheirUncredited, unit)),
             ("sent", $"{unit.Show(channel.Sent)}, acknowledged {unit.Show(channel.Acknowledged)}, "
                 + $"recorded on chain {unit.Show(channel.OurRecordedSent)}"),
             ("received", $"{unit.Show(channel.Received)}, recorded on chain {unit.Show(channel.TheirRecordedSent)}"),
@@ -121,6 +121,11 @@ internal static class ChannelViewCommands
                 + "and nothing is paid here");
         }
     }
+
+    /// <summary>An older node says nothing of what counts.</summary>
+    private static string Balance(string balance, string uncredited, TokenUnit unit) => uncredited is "" or "0"
+        ? unit.Show(balance)
+        : $"{unit.Show(balance)}, of it {unit.Show(uncredited)} only when the deposit has more confirmations";
 
     private static string Time(ulong unixSeconds) => $"{DateTimeOffset.FromUnixTimeSeconds((long)unixSeconds):yyyy-MM-dd HH:mm:ss} UTC";
 

@@ -55,7 +55,7 @@ internal sealed class ChannelAgreements(
     private async Task RequireOwnPolicyAsync(Channel channel, CancellationToken cancel)
     {
         PolicyDecision decision = await ledger.RunAsync(turn => turn.Policies?.Propose(turn, channel, isOurs: true) ?? default, cancel);
-        if (!decision.IsAllowed) throw PolicyWords.Refuse(new PolicyNo(decision, channel.Theirs.Signer, "its own"), "peer");
+        if (!decision.IsAllowed) throw PolicyWords.Refuse(new PolicyNo(decision, channel.Theirs.Signer, channel.Terms.Token, "its own"), "peer");
     }
 
     private static string ExplainTerms(Refusal refusal, ChannelTerms terms) => refusal switch

@@ -157,7 +157,7 @@ internal sealed class Funding(
         ulong block = await chain.WhenAuthorizationUsedAsync(channel, channel.OurSide, authorization, cancel);
         await view.WhenFollowedAsync(block, cancel);
         watch(new OperationStep(
-            OperationStage.Confirmed, channel.Id, null, null, "confirmed, and this node shows it"));
+            OperationStage.Confirmed, channel.Id, null, null, "confirmed, and this node shows it" + Operations.WhatCounts(slot)));
     }
 
     private static void RequireOpen(ChannelSlot slot, UInt128 amount, string field)

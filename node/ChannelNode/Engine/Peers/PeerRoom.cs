@@ -58,7 +58,7 @@ internal sealed class PeerRoom
         UInt128 asked = amount > left.Sum.Left ? amount : UInt128.One;
         return asked <= tight.Left
             ? null
-            : PeerTold.Of(peer, new PolicyDecision(tight.Rule, tight.Limit - tight.Left + asked, tight.Limit));
+            : PeerTold.Of(peer, token, new PolicyDecision(tight.Rule, tight.Limit - tight.Left + asked, tight.Limit));
     }
 
     /// <summary>A payment is signed.</summary>

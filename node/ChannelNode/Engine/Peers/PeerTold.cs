@@ -39,18 +39,18 @@ internal sealed record PeerTold(bool RefusesAll, IReadOnlyDictionary<Address, To
     {
         PolicyNo? no = RefuseDeposit(peer, token, pot);
         if (no is not null || !Tokens.TryGetValue(token, out TokenTold told) || amount >= told.PaymentMin) return no;
-        return Of(peer, new PolicyDecision(PolicyRule.SmallestPayment, amount, told.PaymentMin));
+        return Of(peer, token, new PolicyDecision(PolicyRule.SmallestPayment, amount, told.PaymentMin));
     }
 
     /// <summary>Why the peer would take no payment in a channel in which this node held so much on chain; null when it would.</summary>
     public PolicyNo? RefuseDeposit(Address peer, Address token, UInt128 pot)
     {
-        if (RefusesAll) return Of(peer, PolicyDecision.No(PolicyRule.Denied));
+        if (RefusesAll) return Of(peer, token, PolicyDecision.No(PolicyRule.Denied));
         if (!Tokens.TryGetValue(token, out TokenTold told)) return null;
-        if (told.IsRefused) return Of(peer, PolicyDecision.No(PolicyRule.Token));
-        return pot > told.DepositMax ? Of(peer, new PolicyDecision(PolicyRule.Deposit, pot, told.DepositMax)) : null;
+        if (told.IsRefused) return Of(peer, token, PolicyDecision.No(PolicyRule.Token));
+        return pot > told.DepositMax ? Of(peer, token, new PolicyDecision(PolicyRule.Deposit, pot, told.DepositMax)) : null;
     }
 
     /// <summary>A rule of the peer's, which this node knows no tier of.</summary>
-    public static PolicyNo Of(Address peer, in PolicyDecision decision) => new(decision, peer, string.Empty);
+    public static PolicyNo Of(Address peer, Address token, in PolicyDecision decision) => new(decision, peer, token, string.Empty);
 }

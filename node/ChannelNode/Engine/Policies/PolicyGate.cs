@@ -3,8 +3,9 @@ using ChannelNode.Core;
 namespace ChannelNode.Engine;
 
 /// <summary>A payment that a policy refuses, for whoever asked for it.</summary>
+/// <param name="Token">What the amounts are in.</param>
 /// <param name="Tier">Of the peer; empty where the peer has told the limit itself.</param>
-internal sealed record PolicyNo(PolicyDecision Decision, Address Peer, string Tier);
+internal sealed record PolicyNo(PolicyDecision Decision, Address Peer, Address Token, string Tier);
 
 /// <summary>
 /// Where the operator's rules stand in the way of money: decides with <see cref="Policy"/>, counts what passes, and samples
@@ -114,7 +115,7 @@ internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clo
         if (!decision.IsAllowed)
         {
             _sampler.Note(turn, PolicyAuditKind.SendingRefused, meter, slot.Channel.Id, decision, nowMs);
-            return new PolicyNo(decision, meter.Peer, meter.Tier);
+            return new PolicyNo(decision, meter.Peer, meter.Token, meter.Tier);
         }
 
         if (meter.Limits.LimitsVelocity) Count(meter, isSent: true, nowMs, payments);
@@ -158,7 +159,7 @@ internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clo
         PolicyDecision decision = Policy.Deposit(meter.Limits, pot);
         if (decision.IsAllowed) return null;
         _sampler.Note(turn, PolicyAuditKind.DepositRefused, meter, channel, decision, nowMs);
-        return new PolicyNo(decision, peer, meter.Tier);
+        return new PolicyNo(decision, peer, token, meter.Tier);
     }
 
     private void Count(PeerMeter meter, bool isSent, long nowMs, in PaymentsTogether payments)

@@ -22,7 +22,7 @@ internal static class PolicyWords
     public static RefusalException Refuse(PolicyNo no, string field)
     {
         string whose = no.Tier.Length == 0 ? $"peer {no.Peer} has told that it" : $"this node's policy for peer {no.Peer} (tier {no.Tier})";
-        return new RefusalException(Refusal.PolicyRefused, $"{field}: {whose} refuses by rule {Sentence(no.Decision)}")
+        return new RefusalException(Refusal.PolicyRefused, $"{field}: {whose} refuses by rule {Sentence(no.Decision, no.Token)}")
         {
             Field = field,
             Details = new Dictionary<string, string>
@@ -34,14 +34,24 @@ internal static class PolicyWords
         };
     }
 
-    public static string Sentence(in PolicyDecision decision) => decision.Rule switch
+    private static string Sentence(PolicyDecision decision, Address token)
     {
-        PolicyRule.None => "nothing",
-        PolicyRule.Denied => "denied: the peer is on the deny list",
-        PolicyRule.AcceptNobody => "accept-nobody: channels are accepted from nobody",
-        PolicyRule.NotListed => "not-listed: channels are accepted only from peers on the allow list",
-        PolicyRule.Token => "token: the channel's token is not allowed",
-        PolicyRule.SmallestPayment => $"smallest-payment: {decision.Value}, expected at least {decision.Limit}",
-        _ => $"{NameOf(decision.Rule)}: it would be {decision.Value}, expected at most {decision.Limit}",
-    };
+        PolicyRule rule = decision.Rule;
+        return rule switch
+        {
+            PolicyRule.None => "nothing",
+            PolicyRule.Denied => "denied: the peer is on the deny list",
+            PolicyRule.AcceptNobody => "accept-nobody: channels are accepted from nobody",
+            PolicyRule.NotListed => "not-listed: channels are accepted only from peers on the allow list",
+            PolicyRule.Token => "token: the channel's token is not allowed",
+            PolicyRule.SmallestPayment => $"smallest-payment: {Of(decision.Value)}, expected at least {Of(decision.Limit)}",
+            _ => $"{NameOf(decision.Rule)}: it would be {Of(decision.Value)}, expected at most {Of(decision.Limit)}",
+        };
+
+        string Of(UInt128 value) => IsAmount(rule) ? AmountWords.Of(value, token) : value.ToString();
+    }
+
+    /// <summary>Whether its value and limit are in smallest units of a token; others are counts.</summary>
+    private static bool IsAmount(PolicyRule rule) => rule is
+        PolicyRule.Deposit or PolicyRule.SmallestPayment or PolicyRule.Exposure or PolicyRule.SumPerMinute or PolicyRule.SumPerDay;
 }

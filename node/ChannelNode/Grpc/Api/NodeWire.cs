@@ -62,6 +62,8 @@ internal static class NodeWire
             PeerRefusal = (Wire.Refusal)peerRefusal,
             OurOwner = channel.Ours.Owner.ToString(),
             TheirOwner = channel.Theirs.Owner.ToString(),
+            OurUncredited = UInt128.Min(state.OurBalance(channel), state.UncreditedOf(channel.OurSide)).ToString(),
+            TheirUncredited = UInt128.Min(state.TheirBalance(channel), state.UncreditedOf(channel.TheirSide)).ToString(),
             PeerProves = peerProves == UInt128.Zero ? string.Empty : peerProves.ToString(),
         };
     }

@@ -181,7 +181,7 @@ internal sealed class PaymentStream
             },
             Refusal.InsufficientBalance => new RefusalException(
                 refusal,
-                $"amount is {payment.Amount}, expected at most {slot?.State.OurBalance(slot.Channel)}, the balance"
+                $"amount is {In(slot, payment.Amount)}, expected at most {In(slot, slot?.State.OurBalance(slot.Channel) ?? 0)}, the balance"
                 + (slot?.State.Status == ChannelStatus.Closed ? "; the channel is closed, a deposit opens it again" : ""))
             {
                 Field = "amount",
@@ -193,16 +193,27 @@ internal sealed class PaymentStream
                 + ". This payment was not made; those before are offered to the peer again by this node"),
             Refusal.DepositUncredited => new RefusalException(
                 refusal,
-                $"channel {payment.ChannelId}: {slot?.State.UncreditedOf(slot.Channel.OurSide)} of its deposit do not count yet: of what has "
-                + "fewer confirmations than --confirmations-larger --credit-small does, of what is not final --credit-larger")
+                $"amount is {In(slot, payment.Amount)}, expected at most {In(slot, Usable(slot))} for now: "
+                + $"{In(slot, slot?.State.UncreditedOf(slot.Channel.OurSide) ?? 0)} of this channel's deposits are too new to count. They count by "
+                + "themselves some blocks later: all above --credit-small after --confirmations-larger, all above --credit-larger when final")
             {
-                Field = "channel_id",
+                Field = "amount",
             },
             _ => new RefusalException(refusal, $"channel {payment.ChannelId}: {Reason(refusal)}")
             {
                 Field = "channel_id",
             },
         };
+
+    private static string In(ChannelSlot? slot, string amount) => UInt128.TryParse(amount, out UInt128 units) ? In(slot, units) : amount;
+
+    private static string In(ChannelSlot? slot, UInt128 amount) =>
+        slot is null ? amount.ToString() : AmountWords.Of(amount, slot.Channel.Terms.Token);
+
+    /// <summary>What may be paid now.</summary>
+    private static UInt128 Usable(ChannelSlot? slot) => slot is null
+        ? UInt128.Zero
+        : Amounts.Excess(slot.State.OurBalance(slot.Channel), slot.State.UncreditedOf(slot.Channel.OurSide));
 
     private static string WhyPeerRefuses(ChannelSlot slot) => slot switch
     {
