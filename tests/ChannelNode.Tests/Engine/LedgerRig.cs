@@ -27,6 +27,7 @@ internal sealed class LedgerRig : IAsyncDisposable
         ChannelBook book = new(Store, links, options.ChannelsInMemoryMax);
         Slot = new ChannelSlot(Sample.Channel(), Sample.Funded(1_000, 1_000), links) { EstablishedOn = Link };
         Policies = new PolicyGate(new PolicyBook(Store), links, clock, options.AcceptedTokens);
+        Link.Policies = Policies;
         Ledger = new Ledger(book, Store, View, clock, options, NullLogger<Ledger>.Instance, policies: Policies);
         book.Add(Slot);
         Ledger.Start();

@@ -205,6 +205,41 @@ public sealed class LimitsToldTests : IAsyncLifetime
         Assert.Equal(((UInt128)90, Room(PolicyRule.SumPerDay, 60, 150)), (said.Acknowledgements[0].Received, ToldIn(said)!.Value.Sum));
     }
 
+    /// <summary>
+    /// What was accepted before a connection broke is used up of the limit already, and the payer, which missed the acknowledgement,
+    /// takes it off once more until it hears where the channel stands: so it hears of the limit behind that.
+    /// </summary>
+    [Fact]
+    public async Task PayeeThatSaysWhereAChannelStands_TellsItsLimitsBehindIt()
+    {
+        await SetAsync(new AmountRules { ExposureMax = 100 });
+        await _rig.AnswerAsync(Of(Update(Side.B, 60, 0, 60)));
+
+        await _rig.Session.ReceiveAsync(new PeerMessage.Reestablish(_rig.Slot.Channel.Id, 60, 0), CancellationToken.None);
+        List<PeerMessage> said = (await _rig.SaidAsync()).Messages;
+
+        Assert.Equal((UInt128)60, Assert.IsType<PeerMessage.Reestablish>(said[0]).Received);
+        Assert.Equal(Room(PolicyRule.Exposure, 40, 100), Assert.IsType<PeerMessage.Limits>(said[1]).Told.Tokens[Ether].Sum);
+    }
+
+    [Fact]
+    public async Task PayerThatMissedAnAcknowledgement_HasTheWholeRoom_WhenItHasHeardWhereTheChannelStands()
+    {
+        await PayAsync(60);
+        await _rig.SaidAsync();
+        await HearAsync(TokenTold.Nothing with { Sum = Room(PolicyRule.Exposure, 40, 100), Count = Room(PolicyRule.CountPerDay, 1, 2) });
+        Assert.Equal(PolicyRule.Exposure, (await DecideAsync(1)).Rule);
+
+        _rig.Slot.EstablishedOn = null;
+        await _rig.Session.ReceiveAsync(new PeerMessage.Reestablish(_rig.Slot.Channel.Id, 0, 60), CancellationToken.None);
+        await HearAsync(TokenTold.Nothing with { Sum = Room(PolicyRule.Exposure, 40, 100), Count = Room(PolicyRule.CountPerDay, 1, 2) });
+        await _rig.SaidAsync();
+
+        Assert.Equal(new PolicyDecision(PolicyRule.Exposure, 101, 100), await DecideAsync(41));
+        Assert.True((await DecideAsync(40)).IsAllowed);
+        Assert.Equal(PolicyRule.Exposure, (await DecideAsync(1)).Rule);
+    }
+
     [Fact]
     public async Task RefusedPayment_IsAnsweredWithTheLimits_AndLiftedLimitsAreTold()
     {

@@ -18,16 +18,24 @@ internal sealed class WorldPolicies
     private readonly HashSet<WorldPlace> _ruled = [];
     private readonly bool _isOn;
 
+    /// <summary>Rules that nothing but time makes tighter or looser, drawn once: then no payment is ever signed in vain.</summary>
+    private readonly bool _isSteady;
+
+    /// <summary>What a payer had signed in a channel when it first heard of its peer's steady rules.</summary>
+    private readonly Dictionary<(WorldPlace Payer, ChannelId Channel), UInt128> _signedBefore = [];
+
     public WorldPolicies(ChannelWorld world)
     {
         _world = world;
         _random = new Random(world.Shape.Seed ^ 0x7011c1e5);
         _isOn = _random.Next(3) == 0;
+        _isSteady = _random.Next(2) == 0;
     }
 
     /// <summary>With each step.</summary>
     public void Change()
     {
+        if (_isOn && _isSteady) CheckNothingIsSignedInVain();
         if (!_isOn || _random.Next(4) > 0) return;
         WorldPlace place = _world.Places[_random.Next(_world.Places.Count)];
         PolicyRules rules = _random.Next(4) == 0 ? PolicyRules.Nothing : Draft();
@@ -35,6 +43,12 @@ internal sealed class WorldPolicies
         int what = _random.Next(5);
         uint forSeconds = (uint)_random.Next(5, 120);
         if (place.Life is not { HasCaughtUp: true } life || !place.IsUp) return;
+        if (_isSteady)
+        {
+            if (_ruled.Contains(place)) return;
+            (what, rules) = (0, Steady());
+        }
+
         _ruled.Add(place);
         _world.Tally.Rules++;
         _world.Log.Trace($"{place.Name} changes its rules ({what}): {rules}");
@@ -63,6 +77,38 @@ internal sealed class WorldPolicies
             CountPerMinuteMax = _random.Next(3) == 0 ? (uint)_random.Next(1, 12) : null,
             CountPerDayMax = _random.Next(6) == 0 ? (uint)_random.Next(5, 60) : null,
         };
+    }
+
+    private PolicyRules Steady() => new()
+    {
+        Amounts = new Dictionary<Address, AmountRules>
+        {
+            [Address.Zero] = new() { PaymentMin = Maybe(1, 40), SumPerMinuteMax = Maybe(50, 400), SumPerDayMax = (UInt128)_random.Next(200, 1_500) },
+        },
+        CountPerMinuteMax = _random.Next(3) == 0 ? (uint)_random.Next(2, 12) : null,
+    };
+
+    private void CheckNothingIsSignedInVain()
+    {
+        foreach (WorldPlace payee in _ruled)
+        {
+            WorldPlace payer = _world.Other(payee);
+            if (!payer.IsHonest || !payer.IsUp || payer.Life is not { HasCaughtUp: true } life) continue;
+            foreach (Channel channel in _world.Channels)
+            {
+                if (life.Node.Book.Peek(channel.Id) is not { } slot) continue;
+                bool hasHeard = slot.Link?.Room is not null;
+                if (!_signedBefore.TryGetValue((payer, channel.Id), out UInt128 before))
+                {
+                    if (hasHeard) _signedBefore[(payer, channel.Id)] = slot.State.Sent;
+                    continue;
+                }
+
+                Assert.False(
+                    slot.PeerRefusal == Refusal.PolicyRefused && slot.State.Sent > before,
+                    $"{payer.Name} has signed what {payee.Name} had said that it refuses, in {channel.Id}: {slot.State}");
+            }
+        }
     }
 
     private UInt128? Maybe(int from, int to) => _random.Next(3) == 0 ? (UInt128)_random.Next(from, to) : null;

@@ -47,6 +47,9 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     /// <summary>What the peer was told of this node's limits; null while there were none. The ledger's writer owns it.</summary>
     public PeerTold? LimitsTold { get; set; }
 
+    /// <summary>By whose rules the peer is limited; null for a watchtower's.</summary>
+    public PolicyGate? Policies { get; set; }
+
     /// <summary>How much more the peer takes; null where it told no limits. The ledger's writer owns it.</summary>
     public PeerRoom? Room { get; set; }
 

@@ -111,7 +111,8 @@ internal sealed class Peers(
     private int Join(PeerLink link, LedgerTurn turn)
     {
         links.Replace(link);
-        turn.Policies?.Tell(link);
+        link.Policies = turn.Policies;
+        link.Policies?.Tell(link);
         int asked = 0;
         foreach (ChannelSlot slot in book.UnacknowledgedBy(link.Signer))
         {
