@@ -200,8 +200,8 @@ internal sealed class Ledger : IAsyncDisposable
 
         // then speak.
         foreach (ChannelSlot slot in turn.TouchedSlots) Speak(slot);
-        turn.NotifyCommitted();
         turn.Policies?.SayLimits(_spokenTo);
+        turn.NotifyCommitted();
         foreach (PeerLink link in _spokenTo)
             if (link != wakesItself) link.Wake();
         _spokenTo.Clear();

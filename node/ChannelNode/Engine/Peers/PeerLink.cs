@@ -176,11 +176,18 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
         EndAbove(waiting);
     }
 
-    /// <summary>Says this node's limits, behind all acknowledgements that wait; an older word of them is not said any more.</summary>
+    /// <summary>
+    /// Says this node's limits, behind all acknowledgements that wait, and in the place of an older word of them where nothing else is
+    /// said behind that.
+    /// </summary>
     public void SendLimits(PeerTold told)
     {
-        lock (_saying) _waiting.Messages.RemoveAll(static message => message is PeerMessage.Limits);
         LimitsTold = told;
+        lock (_saying)
+        {
+            if (_waiting.Messages is [.., PeerMessage.Limits]) _waiting.Messages.RemoveAt(_waiting.Messages.Count - 1);
+        }
+
         Send(new PeerMessage.Limits(told));
     }
 

@@ -112,7 +112,7 @@ internal sealed class Peers(
     {
         links.Replace(link);
         link.Policies = turn.Policies;
-        link.Policies?.Tell(link);
+        link.Policies?.Say(link); // Before any word of where a channel stands, which lets the peer pay there.
         int asked = 0;
         foreach (ChannelSlot slot in book.UnacknowledgedBy(link.Signer))
         {

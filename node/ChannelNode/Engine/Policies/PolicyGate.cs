@@ -228,13 +228,18 @@ internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clo
         if (_toTell.Count == 0) return;
         foreach (PeerLink link in _toTell)
         {
-            PeerTold told = ToldOf(link.Signer, clock.NowMs);
-            if (!link.IsCurrent || (told.IsNothing && link.LimitsTold is null)) continue;
-            link.SendLimits(told);
+            Say(link);
             spokenTo.Add(link);
         }
 
         _toTell.Clear();
+    }
+
+    /// <summary>The same at once: in a turn that has taken nothing of the peer.</summary>
+    public void Say(PeerLink link)
+    {
+        PeerTold told = ToldOf(link.Signer, clock.NowMs);
+        if (link.IsCurrent && !(told.IsNothing && link.LimitsTold is null)) link.SendLimits(told);
     }
 
     private PeerTold ToldOf(Address peer, long nowMs)
