@@ -1,5 +1,6 @@
 using ChannelNode.Cli;
 using ChannelNode.Proto.V1;
+using Grpc.Core;
 using Xunit;
 
 namespace ChannelNode.Tests.Cli;
@@ -64,6 +65,30 @@ public sealed class PayCommandTests
         Assert.Contains("POLICY_REFUSED", run.Error);
         Assert.Contains("channelnode channel start-close 0xaaaaaa1", run.Error);
         Assert.Contains("--key k1", run.Error);
+    }
+
+    /// <summary>A token that may pay and not read: what it may not ask says nothing of the payment.</summary>
+    [Fact]
+    public async Task PayThatTakesLong_ByOneWhoMayNotRead_EndsAsThePaymentDoes()
+    {
+        using ManualResetEventSlim asked = new();
+        await using FakeNode node = await FakeNode.StartAsync(answers =>
+        {
+            answers.Get = _ =>
+            {
+                asked.Set();
+                throw FakeNode.Refuse(StatusCode.PermissionDenied, "SCOPE_MISSING", "scope read is missing");
+            };
+            answers.Pay = _ =>
+            {
+                asked.Wait(TimeSpan.FromSeconds(30));
+                return new PayResponse { TotalSent = "77" };
+            };
+        });
+
+        CliRun run = await CliRun.AskAsync(node, "pay", FakeNode.IdA, "7", "--key", "k1");
+
+        Assert.Equal(("7 units paid; total sent 77 units (key k1)\n", ExitCode.Done), (run.Output, run.ExitCode));
     }
 
     [Fact]

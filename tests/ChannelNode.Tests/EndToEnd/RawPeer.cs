@@ -49,7 +49,7 @@ internal sealed class RawPeer : IAsyncDisposable
     /// <summary>A hello that fits, for tests to spoil.</summary>
     public Wire.Hello Hello() => new()
     {
-        ProtocolVersion = 2,
+        ProtocolVersion = 3,
         ChainId = _chainId,
         Contract = Bytes(_contract.ToArray()),
         Signer = Bytes(Key.Address.ToArray()),

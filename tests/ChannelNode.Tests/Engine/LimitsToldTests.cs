@@ -149,8 +149,10 @@ public sealed class LimitsToldTests : IAsyncLifetime
             await _rig.Ledger.EnqueueAsync(
                 new TakeRefusal(_rig.Slot, 30, Refusal.PolicyRefused, 0, _ => { }, NullLogger.Instance), CancellationToken.None);
             await _rig.SaidAsync();
-            Assert.Equal(refused < 8 ? 0 : 1, _rig.Store.ReadEvents(0, 10).Count);
+            Assert.Equal(refused < 7 ? 0 : 1, _rig.Store.ReadEvents(0, 10).Count);
+            if (refused == 4) _rig.Slot.ClearRefusal(); // As a new session does.
             await _rig.Ledger.EnqueueAsync(new OfferAgain(_rig.Slot), CancellationToken.None);
+            _time.Advance(TimeSpan.FromSeconds(2));
         }
 
         OperatorEvent told = _rig.Store.ReadEvents(0, 10)[0];
@@ -158,6 +160,81 @@ public sealed class LimitsToldTests : IAsyncLifetime
             (EventKind.PaymentStuck, EventSeverity.Warning, (UInt128)30, Refusal.PolicyRefused),
             (told.Kind, told.Severity, told.Amount, told.Refusal));
         Assert.Empty(_outcomes);
+    }
+
+    /// <summary>What nobody can take any more, or the peer goes on refusing, holds up no other channel.</summary>
+    [Theory]
+    [InlineData(false, false, 10)]
+    [InlineData(true, false, 100)]
+    [InlineData(false, true, 100)]
+    public void UnderWayIsWhatThePeerMayStillTake(bool isClosed, bool isStuck, int left)
+    {
+        ChannelState state = Sample.Funded(1_000, 1_000) with { Sent = 90 };
+        if (isClosed) state = state with { OnChain = state.OnChain with { PotA = 0, PotB = 0 } };
+        ChannelSlot slot = new(Sample.Channel(), state, new PeerLinks()) { IsStuckTold = isStuck };
+        PeerRoom room = new([slot]);
+
+        room.Take(new PeerTold(false, new Dictionary<Address, TokenTold>
+        {
+            [Ether] = TokenTold.Nothing with { Sum = Room(PolicyRule.Exposure, 100, 100) },
+        }), []);
+
+        Assert.Null(room.Refuse(default, Ether, (UInt128)left));
+        Assert.NotNull(room.Refuse(default, Ether, (UInt128)left + 1));
+    }
+
+    /// <summary>A closed channel with payments that were never taken is opened anew: they can be taken again.</summary>
+    [Fact]
+    public void WhatIsUnderWayAgain_TakesOfTheRoom()
+    {
+        ChannelState open = Sample.Funded(1_000, 1_000) with { Sent = 90 };
+        ChannelState closed = open with { OnChain = open.OnChain with { PotA = 0, PotB = 0 } };
+        ChannelSlot slot = new(Sample.Channel(), closed, new PeerLinks());
+        PeerRoom room = new([slot]);
+        room.Take(new PeerTold(false, new Dictionary<Address, TokenTold>
+        {
+            [Ether] = TokenTold.Nothing with { Sum = Room(PolicyRule.Exposure, 100, 100) },
+        }), []);
+
+        slot.Working = open;
+        room.Commit(slot);
+
+        Assert.Null(room.Refuse(default, Ether, 10));
+        Assert.NotNull(room.Refuse(default, Ether, 11));
+    }
+
+    /// <summary>Else a newer acknowledgement would leave with older limits, in which what it acknowledges is room.</summary>
+    [Fact]
+    public void TurnThatIsBeingSaid_LeavesAsAWhole()
+    {
+        OutgoingFrame taken = new();
+        _rig.Link.SendLimits(PeerTold.Nothing);
+        _rig.Link.Acknowledge(_rig.Slot, withReceipt: false);
+
+        Assert.False(_rig.Link.TryTake(ref taken));
+        _rig.Link.EndTurn();
+        Assert.True(_rig.Link.TryTake(ref taken));
+        Assert.Equal((1, 1), (taken.Acknowledgements.Length, taken.Messages.Count));
+    }
+
+    [Fact]
+    public async Task TokenThatTheNodeDoesNotAccept_IsToldOfToo_WhereThereIsAChannelInIt()
+    {
+        Address token = new(0, 0, 7);
+        _rig.Link.Tokens.Add(token);
+        await _rig.Ledger.RunAsync(
+            turn =>
+            {
+                _rig.Policies.Book.Put(
+                    turn, new PolicyFact.TierRules(PolicyBook.DefaultTier, new PolicyRules { CountPerDayMax = 3, Tokens = [Ether] }));
+                return true;
+            },
+            CancellationToken.None);
+        await LookAsync();
+
+        PeerTold told = (await _rig.SaidAsync()).Messages.OfType<PeerMessage.Limits>().Single().Told;
+        Assert.Equal((true, Room(PolicyRule.CountPerDay, 3, 3)), (told.Tokens[token].IsRefused, told.Tokens[token].Count));
+        Assert.False(told.Tokens[Ether].IsRefused);
     }
 
     private Task SetAsync(AmountRules amounts, Action<PolicyGate>? then = null) => _rig.Ledger.RunAsync(

@@ -1,6 +1,8 @@
+using System.Buffers;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Tests.Core;
+using Google.Protobuf;
 using Xunit;
 using static ChannelNode.Tests.Engine.Frames;
 using Wire = ChannelNode.Proto.V1;
@@ -195,6 +197,23 @@ public sealed class PolicyLedgerTests : IAsyncLifetime
         await LookAsync();
         Assert.Contains(_rig.Store.ReadAudit(0, 100), entry => entry.Kind == PolicyAuditKind.TierExpired);
         Assert.Empty(_rig.Policies.Book.Standings);
+    }
+
+    /// <summary>What a close that was not mined had counted is made up for by a unit for nothing: refused, it would hold up all behind it.</summary>
+    [Fact]
+    public async Task UnitThatACloseHasLeft_IsNeverTooSmall()
+    {
+        await SetAsync(In(new AmountRules { PaymentMin = 5 }));
+
+        await AssertAsync([Of(Update(Side.B, 1, 0))], 1);
+        Wire.Update both = Pays(8);
+        ArrayBufferWriter<byte> list = new();
+        PaymentList.Write(list, 1, default);
+        PaymentList.Write(list, 6, "item"u8);
+        both.Payments = ByteString.CopyFrom(list.WrittenSpan);
+        await AssertAsync([Of(both)], 8);
+        await AssertAsync([Of(Pays(9, 1))], 8, (9, Refusal.PolicyRefused));
+        await AssertAsync([Of(Update(Side.B, 10, 0))], 8, (10, Refusal.PolicyRefused));
     }
 
     [Fact]

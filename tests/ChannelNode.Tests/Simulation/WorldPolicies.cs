@@ -51,7 +51,7 @@ internal sealed class WorldPolicies
 
         _ruled.Add(place);
         _world.Tally.Rules++;
-        _world.Log.Trace($"{place.Name} changes its rules ({what}): {rules}");
+        _world.Log.Trace($"{place.Name} changes its rules ({what}): {rules} {string.Join(", ", rules.Amounts.Values)}");
         _world.Carefully(place, () => life.Do(() => _ = WithoutRefusals(what switch
         {
             0 or 1 => life.Node.Policies.SetTierRulesAsync(PolicyBook.DefaultTier, _ => rules, "changed", default),

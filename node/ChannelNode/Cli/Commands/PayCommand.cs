@@ -88,14 +88,27 @@ internal static class PayCommand
         {
             await Task.WhenAny(paying, Task.Delay(BetweenLooks, time, cancel));
             if (paying.IsCompleted) return;
-            GetChannelResponse answer = await node.Client.GetChannelAsync(
-                new GetChannelRequest { ChannelId = plan.ChannelId }, cancellationToken: cancel);
-            if (answer.Channel.PeerRefusal == Refusal.Unspecified) continue;
+            if (await TryRefusalAsync(node, plan, cancel) is not { } refusal) return;
+            if (refusal == Refusal.Unspecified) continue;
             terminal.Note(
-                $"this payment is signed, and the peer refuses it for now: {Failure.ReasonOf(answer.Channel.PeerRefusal)}. The node offers it "
+                $"this payment is signed, and the peer refuses it for now: {Failure.ReasonOf(refusal)}. The node offers it "
                 + $"again until it is taken; to stop waiting is safe, and --key {plan.Key} asks for the same payment again. If the peer "
                 + $"never takes it: 'channelnode channel start-close {Views.Short(plan.ChannelId)}'");
             return;
+        }
+    }
+
+    /// <summary>Null where the node does not say: whoever may pay need not be one who may read. What becomes of the payment is another question.</summary>
+    private static async Task<Refusal?> TryRefusalAsync(NodeConnection node, PaymentPlan plan, CancellationToken cancel)
+    {
+        try
+        {
+            GetChannelRequest question = new() { ChannelId = plan.ChannelId };
+            return (await node.Client.GetChannelAsync(question, cancellationToken: cancel)).Channel.PeerRefusal;
+        }
+        catch (RpcException)
+        {
+            return null;
         }
     }
 

@@ -75,10 +75,10 @@ internal sealed class Terminal
     }
 
     /// <summary>For files: as it is, with no end of line added.</summary>
+    public void Raw(string text) => _output.Write(text);
+
     /// <summary>What is good to know meanwhile, beside the output.</summary>
     public void Note(string text) => _error.WriteLine(Printable(text));
-
-    public void Raw(string text) => _output.Write(text);
 
     public void Show(IRenderable renderable) => Screen.Write(renderable);
 

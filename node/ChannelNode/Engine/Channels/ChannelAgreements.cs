@@ -39,6 +39,8 @@ internal sealed class ChannelAgreements(
     public DepositRelay Relay => relay;
 
     /// <summary>Offers terms in which this node is side A; they are stored on both sides when this returns.</summary>
+    public ChannelId IdOf(in ChannelTerms terms) => scheme.IdOf(terms);
+
     public async Task<ChannelSlot> ProposeAsync(PeerLink link, ChannelTerms terms, CancellationToken cancel)
     {
         ThrowIf(terms.Check(options.Contract), "the terms do not hold");

@@ -157,6 +157,12 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
 
     public bool OfferAgainScheduled { get; set; }
 
+    /// <summary>Since when the peer refuses what is under way: Unix time in milliseconds; 0 where it does not.</summary>
+    public long RefusedSinceMs { get; set; }
+
+    /// <summary>The operator was told that the peer goes on refusing it.</summary>
+    public bool IsStuckTold { get; set; }
+
     /// <summary>What the peer says, in this session, that it has accepted of ours.</summary>
     public UInt128 ClaimedByPeer
     {
@@ -227,6 +233,8 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
         AcknowledgementWaits = default;
         UpdateWaits = default;
         RefusalsInARow = 0;
+        RefusedSinceMs = 0;
+        IsStuckTold = false;
     }
 
     /// <summary>Makes the committed state visible.</summary>

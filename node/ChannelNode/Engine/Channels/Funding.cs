@@ -24,15 +24,16 @@ internal sealed class Funding(
         await chain.RequireFundsAsync(order.Token, order.Amount, order.Gasless, cancel);
         watch(new OperationStep(OperationStage.Agreeing, null, null, null, "asking the peer for its consent"));
         PeerLink link = await peers.ConnectAsync(order.PeerUrl, order.Peer, cancel);
-        await policies.RequireDepositAsync(link.Signer, order.Token, default, order.Amount, cancel);
         ChannelTerms terms = new(
             us, new Party(link.Owner, link.Signer), order.Token, order.DisputeWindowSeconds, order.OneWay, order.Salt);
+        if (order.Gasless || !jobs.IsKnown($"open/{agreements.IdOf(terms)}"))
+            await policies.RequireDepositAsync(link.Signer, order.Token, default, order.Amount, cancel);
         ChannelSlot slot = await agreements.ProposeAsync(link, terms, cancel);
         watch(new OperationStep(OperationStage.Agreed, slot.Channel.Id, null, null, "terms stored on both sides"));
         try
         {
             // Asked again with the same salt: the same channel and, unless the peer sends it, the same first deposit.
-            if (order.Gasless) await DepositByPeerAsync(slot, order.Amount, watch, cancel);
+            if (order.Gasless) await DepositGaslessAsync(slot, order.Amount, watch, cancel);
             else await DepositOnceAsync(slot, order.Amount, $"open/{slot.Channel.Id}", watch, cancel);
         }
         catch (RefusalException refusal)
@@ -62,8 +63,7 @@ internal sealed class Funding(
 
         if (key.Length == 0)
         {
-            await RequirePolicyAsync(slot, amount, cancel);
-            await DepositByPeerAsync(slot, amount, watch, cancel);
+            await DepositGaslessAsync(slot, amount, watch, cancel);
             return;
         }
 
@@ -71,10 +71,28 @@ internal sealed class Funding(
         { Field = "idempotency_key" };
     }
 
-    /// <summary>What this node's side would hold with the deposit.</summary>
+    private async Task DepositGaslessAsync(ChannelSlot slot, UInt128 amount, OperationWatcher watch, CancellationToken cancel)
+    {
+        await RequirePolicyAsync(slot, amount, cancel);
+        await DepositByPeerAsync(slot, amount, watch, cancel);
+    }
+
+    /// <summary>What this node's side would hold with the deposit, and with those that are on their way.</summary>
     private Task RequirePolicyAsync(ChannelSlot slot, UInt128 amount, CancellationToken cancel) => policies.RequireDepositAsync(
         slot.Channel.Theirs.Signer, slot.Channel.Terms.Token, slot.Channel.Id,
-        slot.State.OnChain.PotOf(slot.Channel.OurSide) + amount, cancel);
+        slot.State.OnChain.PotOf(slot.Channel.OurSide) + OnTheWayInto(slot.Channel.Id) + amount, cancel);
+
+    private UInt128 OnTheWayInto(ChannelId channel)
+    {
+        UInt128 sum = UInt128.Zero;
+        foreach (JobEntry entry in jobs.Active)
+        {
+            if (entry.Job is { Kind: JobKind.Deposit, Status: JobStatus.Waiting or JobStatus.Sent, Channels: [var only] } job && only == channel)
+                sum += job.Call.Value + job.Call.Spends;
+        }
+
+        return sum;
+    }
 
     private static string KeyOr(string key) => key.Length == 0 ? Guid.NewGuid().ToString("N") : key;
 

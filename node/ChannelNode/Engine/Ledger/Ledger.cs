@@ -201,6 +201,7 @@ internal sealed class Ledger : IAsyncDisposable
         // then speak.
         foreach (ChannelSlot slot in turn.TouchedSlots) Speak(slot);
         turn.Policies?.SayLimits(_spokenTo);
+        foreach (PeerLink link in _spokenTo) link.EndTurn();
         turn.NotifyCommitted();
         foreach (PeerLink link in _spokenTo)
             if (link != wakesItself) link.Wake();
@@ -214,16 +215,14 @@ internal sealed class Ledger : IAsyncDisposable
 
     private void Speak(ChannelSlot slot)
     {
-        PeerRoom? room = slot.Link?.Room;
-        room?.Commit(slot);
         slot.Publish();
         _marks?.Mark(slot);
-        int paid = slot.InFlight.Acknowledge(slot.Working.Acknowledged, slot.NewestReceipt);
-        Counts.PaymentsPaid += paid;
-        room?.Commit(slot, slot.New.Count, paid);
+        Counts.PaymentsPaid += slot.InFlight.Acknowledge(slot.Working.Acknowledged, slot.NewestReceipt);
         if (slot.UnderWay.TakeAcknowledged(slot.Working.Acknowledged, out long toldAt) is var updates and > 0)
             _turn.Acknowledged(updates, toldAt);
         if (slot.InFlight.Count == 0) slot.WantsReceipt = false;
+        if (slot.RefusedSinceMs != 0 && slot.PeerHas == slot.Working.Sent) (slot.RefusedSinceMs, slot.IsStuckTold) = (0, false);
+        slot.Link?.Room?.Commit(slot);
         if (slot.AcknowledgementDue) Acknowledge(slot);
         if (slot.ReofferAbove is { } received) Reoffer(slot, received);
         else if (slot.New.Count > 0) Tell(slot, slot.New.Payments, anew: false);

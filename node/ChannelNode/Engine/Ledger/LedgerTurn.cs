@@ -182,10 +182,11 @@ internal sealed class LedgerTurn(
     }
 
     /// <summary>How much more the peer takes, counted from here on.</summary>
-    public void TakeRoom(PeerLink link, PeerTold told)
+    /// <returns>How much was to be looked at.</returns>
+    public int TakeRoom(PeerLink link, PeerTold told)
     {
         link.Room ??= new PeerRoom(book.PerhapsUnacknowledgedBy(link.Signer));
-        link.Room.Take(told, _touched.Where(slot => slot.Channel.Theirs.Signer == link.Signer));
+        return _touched.Count + link.Room.Take(told, _touched.Where(slot => slot.Channel.Theirs.Signer == link.Signer));
     }
 
     /// <summary>The machine's time, the same for all of a turn from when it was first asked for.</summary>

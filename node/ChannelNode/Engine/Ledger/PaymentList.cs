@@ -47,9 +47,13 @@ internal static class PaymentList
     }
 
     /// <summary>The next payment's amount alone.</summary>
-    public static UInt128 TakeAmount(ref ReadOnlySpan<byte> list)
+    public static UInt128 TakeAmount(ref ReadOnlySpan<byte> list) => TakeAmount(ref list, out _);
+
+    /// <summary>The same, and whether it is for something: has an item id.</summary>
+    public static UInt128 TakeAmount(ref ReadOnlySpan<byte> list, out bool hasItem)
     {
-        Refusal refusal = TryTake(ref list, out UInt128 amount, out _);
+        Refusal refusal = TryTake(ref list, out UInt128 amount, out int itemIdBytes);
+        hasItem = itemIdBytes > 0;
         return refusal == Refusal.None ? amount : throw Bad(refusal);
     }
 

@@ -50,6 +50,8 @@ internal sealed class NewPayments
 
     public int Count { get; private set; }
 
+    public UInt128 Sum => Count == 0 ? UInt128.Zero : _total - _totalBefore;
+
     public ReadOnlySpan<byte> Payments => _payments.WrittenSpan;
 
     /// <summary>Those that are traced; null normally.</summary>

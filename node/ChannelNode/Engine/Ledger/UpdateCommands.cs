@@ -13,8 +13,8 @@ internal sealed class TakeRefusal(
     private const int DelayMsMin = 50;
     private const int DelayMsMax = 10_000;
 
-    /// <summary>Some 13 seconds after the first: what passes by itself has passed by then.</summary>
-    private const int RefusalsBeforeTold = 8;
+    /// <summary>What passes by itself has passed by then.</summary>
+    private const long StuckAfterMs = 13_000;
 
     /// <summary>Where the peer takes nothing before a time that it has told; when that has come it asks by itself.</summary>
     private const int HeldDelayMsMax = 60_000;
@@ -34,10 +34,20 @@ internal sealed class TakeRefusal(
         turn.ApplyWaiting(slot); // Refused now: nothing of them was signed.
         if (slot.OfferAgainScheduled) return;
         slot.OfferAgainScheduled = true;
-        if (slot.RefusalsInARow == RefusalsBeforeTold)
-            turn.Tell(ChannelEvents.PaymentStuck(slot.Channel, slot.Working.Sent - slot.PeerHas, reason));
+        TellWhenStuck(turn);
         int delayMsMax = reason == Refusal.RestoredHeld ? HeldDelayMsMax : DelayMsMax;
         offerAgainIn(Math.Min(DelayMsMin << Math.Min(slot.RefusalsInARow++, 11), delayMsMax));
+    }
+
+    /// <summary>Once until all is taken, over all sessions. Deposits and restored nodes only take their time.</summary>
+    private void TellWhenStuck(LedgerTurn turn)
+    {
+        if (slot.IsStuckTold || reason is Refusal.DepositUncredited or Refusal.RestoredHeld) return;
+        if (slot.RefusedSinceMs == 0) slot.RefusedSinceMs = turn.NowMs;
+        if (turn.NowMs - slot.RefusedSinceMs < StuckAfterMs) return;
+        slot.IsStuckTold = true;
+        turn.Tell(ChannelEvents.PaymentStuck(slot.Channel, slot.Working.Sent - slot.PeerHas, reason));
+        turn.Touch(slot, durable: false);
     }
 
     internal override void Abandon(Exception error) { }
@@ -113,12 +123,16 @@ internal sealed class TakeReestablish(
 /// <summary>The peer has told how much more it takes, behind the acknowledgements of what it has taken.</summary>
 internal sealed class TakeLimits(PeerTold told, PeerLink link) : LedgerCommand
 {
-    internal override int Weight => 1 + told.Tokens.Count;
+    private const int LooksPerWeight = 8;
+
+    private int _looked;
+
+    /// <summary>A turn is bounded by what it looks at, however often a peer tells.</summary>
+    internal override int Weight => 1 + (_looked / LooksPerWeight);
 
     internal override void Apply(LedgerTurn turn)
     {
-        if (!link.IsCurrent) return;
-        turn.TakeRoom(link, told);
+        if (link.IsCurrent) _looked = turn.TakeRoom(link, told);
     }
 
     internal override void Abandon(Exception error) { }

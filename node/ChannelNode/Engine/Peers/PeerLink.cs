@@ -19,6 +19,9 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     private readonly CancellationTokenSource _ended = new();
     private readonly Lock _saying = new();
     private OutgoingFrame _waiting = new() { Round = 1 };
+
+    /// <summary>The ledger's writer is about to say all of a turn: a part of it would leave with what was true before.</summary>
+    private bool _isSpoken;
     private volatile bool _isCurrent;
     private volatile bool _isGoingAway;
 
@@ -86,7 +89,7 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     {
         lock (_saying)
         {
-            if (_waiting.IsEmpty) return false;
+            if (_waiting.IsEmpty || _isSpoken) return false;
             taken.Round = _waiting.Round + 1;
             (taken, _waiting) = (_waiting, taken);
             return true;
@@ -105,12 +108,13 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     /// <summary>Ends when something was said since it ended last, or somebody woke the session. One waits at a time.</summary>
     public ValueTask WaitToTakeAsync() => _wake.WhenAsync();
 
-    /// <summary>For the ledger's writer, which wakes the session once in a turn.</summary>
+    /// <summary>For the ledger's writer, which ends the turn and wakes the session once.</summary>
     public void Acknowledge(ChannelSlot slot, bool withReceipt)
     {
         ref readonly ChannelState state = ref slot.Working;
         lock (_saying)
         {
+            _isSpoken = true;
             OutgoingAcknowledgement said = new(slot.Channel.Id, state.TheirSent, state.Sent, withReceipt, default);
             if (slot.AcknowledgementWaits.IsIn(this, _waiting, out int place))
             {
@@ -154,6 +158,12 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
         if (waiting > PaymentBytesWaitingMax) End("the peer reads too slowly");
     }
 
+    /// <summary>All of a turn is said, and may be taken.</summary>
+    public void EndTurn()
+    {
+        lock (_saying) _isSpoken = false;
+    }
+
     private void Trace(in BalanceUpdate balance, List<PaymentTrace> traced)
     {
         foreach (PaymentTrace payment in traced)
@@ -177,19 +187,26 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     }
 
     /// <summary>
-    /// Says this node's limits, behind all acknowledgements that wait, and in the place of an older word of them where nothing else is
-    /// said behind that.
+    /// Says this node's limits, behind all acknowledgements that wait and all else. Of an older word of them that waits the same
+    /// becomes true: acknowledgements that are newer than it leave before it.
     /// </summary>
     public void SendLimits(PeerTold told)
     {
         LimitsTold = told;
+        PeerMessage.Limits said = new(told);
         lock (_saying)
         {
-            if (_waiting.Messages is [.., PeerMessage.Limits]) _waiting.Messages.RemoveAt(_waiting.Messages.Count - 1);
+            List<PeerMessage> messages = _waiting.Messages;
+            for (int index = 0; index < messages.Count; index++)
+                if (messages[index] is PeerMessage.Limits) messages[index] = said;
+            if (messages is [.., PeerMessage.Limits]) return;
         }
 
-        Send(new PeerMessage.Limits(told));
+        Send(said);
     }
+
+    /// <summary>Tokens of the channels that the peer was told of in this session, or has paid in. The ledger's writer owns it.</summary>
+    public HashSet<Address> Tokens { get; } = [];
 
     /// <summary>Says what does not travel in frames.</summary>
     public void Send(PeerMessage message)

@@ -9,45 +9,34 @@ namespace ChannelNode.Engine;
 /// </summary>
 internal sealed class PeerRoom
 {
-    private sealed class UnderWay
-    {
-        public Int128 Sum;
-        public long Count;
-    }
+    private readonly record struct UnderWay(UInt128 Sum, long Count);
 
-    private readonly Dictionary<Address, UnderWay> _underWay = [];
+    private readonly Dictionary<ChannelSlot, UnderWay> _underWay = [];
+    private readonly Dictionary<Address, UnderWay> _inToken = [];
     private readonly Dictionary<Address, TokenTold> _left = [];
 
-    /// <param name="channels">At least those with payments under way as of the last commit.</param>
+    /// <param name="channels">At least those with payments under way.</param>
     public PeerRoom(IEnumerable<ChannelSlot> channels)
     {
-        foreach (ChannelSlot slot in channels)
-        {
-            UnderWay all = Of(slot);
-            all.Sum += Above(slot.State);
-            all.Count += slot.InFlight.Count - slot.New.Count;
-        }
+        foreach (ChannelSlot slot in channels) Put(slot, Of(slot, slot.InFlight.Count));
     }
 
-    /// <summary>The peer has told, having said before what it acknowledges.</summary>
+    /// <summary>The peer has told, having said before what it acknowledges. Answers how much was to be looked at.</summary>
     /// <param name="touched">Channels with the peer that the turn in progress has changed.</param>
-    public void Take(PeerTold told, IEnumerable<ChannelSlot> touched)
+    public int Take(PeerTold told, IEnumerable<ChannelSlot> touched)
     {
-        Dictionary<Address, UnderWay> now = [];
-        foreach ((Address token, UnderWay all) in _underWay) now[token] = new UnderWay { Sum = all.Sum, Count = all.Count };
+        Dictionary<Address, UnderWay> now = new(_inToken);
+        int looked = told.Tokens.Count;
         foreach (ChannelSlot slot in touched)
         {
-            if (!now.TryGetValue(slot.Channel.Terms.Token, out UnderWay? all)) now[slot.Channel.Terms.Token] = all = new UnderWay();
-            all.Sum += Above(slot.Working) - Above(slot.State);
-            all.Count += slot.New.Count - slot.InFlight.CountUpTo(slot.Working.Acknowledged);
+            int acknowledged = slot.InFlight.CountUpTo(slot.Working.Acknowledged);
+            looked += 1 + acknowledged;
+            Replace(now, slot, Of(slot, slot.InFlight.Count - acknowledged));
         }
 
         _left.Clear();
-        foreach ((Address token, TokenTold limits) in told.Tokens)
-        {
-            UnderWay all = now.GetValueOrDefault(token, new UnderWay());
-            _left[token] = limits with { Sum = Less(limits.Sum, all.Sum), Count = Less(limits.Count, all.Count) };
-        }
+        foreach ((Address token, TokenTold limits) in told.Tokens) _left[token] = Less(limits, now.GetValueOrDefault(token));
+        return looked;
     }
 
     /// <summary>Why the peer would refuse one more payment; null when it would not.</summary>
@@ -62,27 +51,55 @@ internal sealed class PeerRoom
     }
 
     /// <summary>A payment is signed.</summary>
-    public void Use(ChannelSlot slot, UInt128 amount)
+    public void Use(ChannelSlot slot, UInt128 amount) => TakeOff(slot, new UnderWay(amount, 1));
+
+    /// <summary>
+    /// The turn is on disk, and what it acknowledges is answered. What is under way again without being signed in it, as when a
+    /// deposit opens a channel anew, takes of the room too.
+    /// </summary>
+    public void Commit(ChannelSlot slot)
     {
-        if (_left.TryGetValue(slot.Channel.Terms.Token, out TokenTold left))
-            _left[slot.Channel.Terms.Token] = left with { Sum = Less(left.Sum, (Int128)amount), Count = Less(left.Count, 1) };
+        UnderWay was = _underWay.GetValueOrDefault(slot), now = Of(slot, slot.InFlight.Count);
+        if (was == now) return;
+        Put(slot, now);
+        UnderWay again = new(
+            Amounts.Excess(now.Sum, was.Sum + slot.New.Sum), Math.Max(0, now.Count - was.Count - slot.New.Count));
+        if (again != default) TakeOff(slot, again);
     }
 
-    /// <summary>The turn is on disk, and the slot's state not published yet.</summary>
-    public void Commit(ChannelSlot slot) => Of(slot).Sum += Above(slot.Working) - Above(slot.State);
-
-    /// <summary>So many payments were signed in that turn, and so many were acknowledged.</summary>
-    public void Commit(ChannelSlot slot, int signed, int paid) => Of(slot).Count += signed - paid;
-
-    private UnderWay Of(ChannelSlot slot)
+    private void TakeOff(ChannelSlot slot, in UnderWay more)
     {
-        if (!_underWay.TryGetValue(slot.Channel.Terms.Token, out UnderWay? all)) _underWay[slot.Channel.Terms.Token] = all = new UnderWay();
-        return all;
+        Address token = slot.Channel.Terms.Token;
+        if (_left.TryGetValue(token, out TokenTold left)) _left[token] = Less(left, more);
     }
 
-    private static Int128 Above(in ChannelState state) => (Int128)state.Sent - (Int128)state.Acknowledged;
+    private void Put(ChannelSlot slot, in UnderWay now)
+    {
+        Replace(_inToken, slot, now);
+        if (now == default) _underWay.Remove(slot);
+        else _underWay[slot] = now;
+    }
 
-    private static PolicyRoom Less(in PolicyRoom room, Int128 underWay) => room.Rule == PolicyRule.None || underWay <= 0
-        ? room
-        : room with { Left = Amounts.Excess(room.Left, (UInt128)underWay) };
+    private void Replace(Dictionary<Address, UnderWay> totals, ChannelSlot slot, in UnderWay now)
+    {
+        UnderWay was = _underWay.GetValueOrDefault(slot), all = totals.GetValueOrDefault(slot.Channel.Terms.Token);
+        totals[slot.Channel.Terms.Token] = new UnderWay(all.Sum - was.Sum + now.Sum, all.Count - was.Count + now.Count);
+    }
+
+    /// <summary>
+    /// What the peer may still take of the channel. Nothing of one that is paid out; nor of one that it goes on refusing: what would
+    /// pass elsewhere must not wait for that.
+    /// </summary>
+    private static UnderWay Of(ChannelSlot slot, int count) => slot.IsStuckTold || slot.Working.Status == ChannelStatus.Closed
+        ? default
+        : new UnderWay(Amounts.Excess(slot.Working.Sent, slot.PeerHas), count);
+
+    private static TokenTold Less(in TokenTold limits, in UnderWay underWay) => limits with
+    {
+        Sum = Less(limits.Sum, underWay.Sum),
+        Count = Less(limits.Count, (UInt128)underWay.Count),
+    };
+
+    private static PolicyRoom Less(in PolicyRoom room, UInt128 underWay) =>
+        room.Rule == PolicyRule.None ? room : room with { Left = Amounts.Excess(room.Left, underWay) };
 }

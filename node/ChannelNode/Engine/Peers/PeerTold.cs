@@ -18,7 +18,7 @@ internal readonly record struct TokenTold(UInt128 PaymentMin, UInt128 DepositMax
 /// <param name="Tokens">Those with limits.</param>
 internal sealed record PeerTold(bool RefusesAll, IReadOnlyDictionary<Address, TokenTold> Tokens)
 {
-    public const int TokensMax = 256;
+    public const int TokensMax = 32;
 
     /// <summary>Where nothing needs to be told.</summary>
     public static readonly PeerTold Nothing = new(false, new Dictionary<Address, TokenTold>());

@@ -93,6 +93,7 @@ internal sealed class Reestablishing(PeerLink link)
     {
         ChannelState committed = slot.State;
         link.Send(new PeerMessage.Reestablish(slot.Channel.Id, committed.Sent, committed.TheirTotal));
+        link.Tokens.Add(slot.Channel.Terms.Token);
         link.Policies?.Tell(link); // How much more is taken is counted from what was said to be accepted.
     }
 }

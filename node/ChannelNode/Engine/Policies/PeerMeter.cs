@@ -38,6 +38,10 @@ internal sealed class PeerMeter(Address peer, Address token)
 
     public PaymentMeter Of(bool isSent) => isSent ? Sent ??= new PaymentMeter() : Received ??= new PaymentMeter();
 
+    /// <summary>Of what was received; makes no meter where there is none yet.</summary>
+    public PeerUse UseOrNone(long nowMs) =>
+        Received is null ? new PeerUse(Exposure, UInt128.Zero, 0, UInt128.Zero, 0) : Use(isSent: false, nowMs);
+
     public PeerUse Use(bool isSent, long nowMs)
     {
         if (!Limits.LimitsVelocity) return new PeerUse(Exposure, UInt128.Zero, 0, UInt128.Zero, 0);

@@ -288,19 +288,15 @@ internal sealed class Policies(
             cancel);
     }
 
-    private async Task<T> ChangeAsync<T>(Func<LedgerTurn, T> change, CancellationToken cancel)
-    {
-        T result = await ledger.RunAsync(change, cancel);
-        await ledger.RunAsync(
-            _ =>
-            {
-                foreach (Address signer in links.Signers)
-                    if (links.Find(signer) is { } link) gate.Tell(link);
-                return true;
-            },
-            cancel);
-        return result;
-    }
+    /// <summary>Who is connected hears of it when it is on disk.</summary>
+    private Task<T> ChangeAsync<T>(Func<LedgerTurn, T> change, CancellationToken cancel) => ledger.RunAsync(
+        turn =>
+        {
+            T result = change(turn);
+            foreach (PeerLink link in links.All) gate.Tell(link);
+            return result;
+        },
+        cancel);
 
     private void RequireTier(string tier)
     {

@@ -45,7 +45,7 @@ internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clo
         if (!decision.IsAllowed) return false;
         if (meter.Limits.LimitsVelocity) Count(meter, isSent: false, nowMs, payments);
         if (book.Counts) Recount(slot, next);
-        if (meter.Limits.LimitsRoom && slot.Link is { } link) _toTell.Add(link);
+        if (meter.Limits.LimitsRoom) Tell(slot);
         return true;
     }
 
@@ -83,7 +83,8 @@ internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clo
         if (update.Sent <= total) return;
         UInt128 step = update.Sent - total, smallest = payments.Count == 0 ? UInt128.MaxValue : payments.Smallest;
         ulong count = (ulong)Math.Max(1, update.PaymentCount);
-        if (wantsSmallest) smallest = UInt128.Min(smallest, update.PaymentCount == 0 ? step : SmallestOf(update.Payments));
+        if (wantsSmallest)
+            smallest = UInt128.Min(smallest, update.PaymentCount == 0 ? WhatCounts(step, hasItem: false) : SmallestOf(update.Payments));
         payments = new PaymentsTogether(payments.Count + count, payments.Sum + step, smallest);
         total = update.Sent;
     }
@@ -91,9 +92,17 @@ internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clo
     private static UInt128 SmallestOf(ReadOnlySpan<byte> list)
     {
         UInt128 smallest = UInt128.MaxValue;
-        while (!list.IsEmpty) smallest = UInt128.Min(smallest, PaymentList.TakeAmount(ref list));
+        while (!list.IsEmpty)
+        {
+            UInt128 amount = PaymentList.TakeAmount(ref list, out bool hasItem);
+            smallest = UInt128.Min(smallest, WhatCounts(amount, hasItem));
+        }
+
         return smallest;
     }
+
+    /// <summary>A single unit for nothing is what a close has counted that was not mined: it is no payment, and never too small.</summary>
+    private static UInt128 WhatCounts(UInt128 amount, bool hasItem) => amount == UInt128.One && !hasItem ? UInt128.MaxValue : amount;
 
     /// <summary>An update of the peer was refused for what <see cref="TryReceive"/> found last.</summary>
     public void NoteRefused(LedgerTurn turn, ChannelSlot slot)
@@ -101,7 +110,7 @@ internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clo
         long nowMs = clock.NowMs;
         PeerMeter meter = book.Meter(slot, nowMs);
         _sampler.Note(turn, PolicyAuditKind.ReceivingRefused, meter, slot.Channel.Id, meter.Refused, nowMs);
-        if (slot.Link is { } link) _toTell.Add(link);
+        Tell(slot);
     }
 
     /// <summary>A payment of this node that is about to be signed for; counted when it passes.</summary>
@@ -222,6 +231,13 @@ internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clo
     /// </summary>
     public void Tell(PeerLink link) => _toTell.Add(link);
 
+    private void Tell(ChannelSlot slot)
+    {
+        if (slot.Link is not { } link) return;
+        link.Tokens.Add(slot.Channel.Terms.Token);
+        Tell(link);
+    }
+
     /// <summary>After a turn's acknowledgements. Whoever is told something is to be woken.</summary>
     public void SayLimits(ISet<PeerLink> spokenTo)
     {
@@ -238,19 +254,20 @@ internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clo
     /// <summary>The same at once: in a turn that has taken nothing of the peer.</summary>
     public void Say(PeerLink link)
     {
-        PeerTold told = ToldOf(link.Signer, clock.NowMs);
+        PeerTold told = ToldOf(link, clock.NowMs);
         if (link.IsCurrent && !(told.IsNothing && link.LimitsTold is null)) link.SendLimits(told);
     }
 
-    private PeerTold ToldOf(Address peer, long nowMs)
+    private PeerTold ToldOf(PeerLink link, long nowMs)
     {
         if (!book.LimitsPayments) return PeerTold.Nothing;
+        Address peer = link.Signer;
         Dictionary<Address, TokenTold> said = [];
-        foreach (Address token in book.TokensOf(peer, nowMs).Union(tokens).Append(Address.Zero))
+        foreach (Address token in link.Tokens.Append(Address.Zero).Union(book.TokensOf(peer, nowMs)).Union(tokens))
         {
             PeerMeter meter = book.Meter(peer, token, nowMs);
             PeerLimits limits = meter.Limits;
-            PeerUse use = meter.Use(isSent: false, nowMs);
+            PeerUse use = meter.UseOrNone(nowMs);
             TokenTold told = new(
                 limits.PaymentMin, limits.DepositMax, Policy.SumRoom(limits, use), Policy.CountRoom(limits, use), !limits.TakesToken);
             if (told != TokenTold.Nothing && said.Count < PeerTold.TokensMax) said[token] = told;
@@ -273,8 +290,7 @@ internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clo
         }
 
         book.Sweep(nowMs);
-        if (!book.LimitsPayments) return;
         foreach (PeerLink link in links.All)
-            if (link.LimitsTold is { } told && told != ToldOf(link.Signer, nowMs)) Tell(link);
+            if ((link.LimitsTold ?? PeerTold.Nothing) != ToldOf(link, nowMs)) Tell(link);
     }
 }

@@ -33,7 +33,7 @@ internal static class PeerExchange
     private const int PlainBytesMax = 1_024;
 
     /// <summary>As many tokens as may be named, each with all that can be said of it.</summary>
-    private const int LimitsBytesMax = 64 * 1_024;
+    private const int LimitsBytesMax = 8 * 1_024;
 
     private static readonly MessageParser<Wire.ExchangeRequest> Plain =
         Wire.ExchangeRequest.Parser.WithDiscardUnknownFields(true);

@@ -16,23 +16,33 @@ internal static class PeerLimitsWire
         foreach (Wire.TokenLimits token in said.Tokens)
         {
             tokens[PeerWire.ReadAddress(token.Token, "token")] = new TokenTold(
-                PeerWire.ReadAmount(token.PaymentMin, "payment_min"),
-                token.DepositMax.IsEmpty ? UInt128.MaxValue : PeerWire.ReadAmount(token.DepositMax, "deposit_max"),
-                Read(token.Sum),
-                Read(token.Count),
+                ReadLimit(token.PaymentMin, "payment_min"),
+                token.DepositMax.IsEmpty ? UInt128.MaxValue : ReadLimit(token.DepositMax, "deposit_max"),
+                Read(token.Sum, isCount: false),
+                Read(token.Count, isCount: true),
                 token.Refused);
         }
 
         return new PeerMessage.Limits(new PeerTold(said.RefusesAll, tokens));
     }
 
-    private static PolicyRoom Read(Wire.Room? room)
+    private static UInt128 ReadLimit(ByteString bytes, string field)
+    {
+        UInt128 limit = PeerWire.ReadAmount(bytes, field);
+        return limit <= Amounts.Max ? limit : throw PeerWire.Malformed(field, $"{limit}", $"at most {Amounts.Max}");
+    }
+
+    private static PolicyRoom Read(Wire.Room? room, bool isCount)
     {
         if (room is null) return PolicyRoom.Endless;
-        if (room.Rule == Wire.LimitRule.Unspecified || !Enum.IsDefined(room.Rule))
-            throw PeerWire.Malformed("rule", $"{room.Rule}", "a limit's rule");
-        (UInt128 left, UInt128 limit) = (PeerWire.ReadAmount(room.Left, "left"), PeerWire.ReadAmount(room.Limit, "limit"));
-        if (limit > Amounts.Max) throw PeerWire.Malformed("limit", $"{limit}", $"at most {Amounts.Max}");
+        bool fits = room.Rule switch
+        {
+            Wire.LimitRule.Exposure or Wire.LimitRule.SumPerMinute or Wire.LimitRule.SumPerDay => !isCount,
+            Wire.LimitRule.CountPerMinute or Wire.LimitRule.CountPerDay => isCount,
+            _ => false,
+        };
+        if (!fits) throw PeerWire.Malformed("rule", $"{room.Rule}", isCount ? "a limit of how many" : "a limit of how much");
+        (UInt128 left, UInt128 limit) = (PeerWire.ReadAmount(room.Left, "left"), ReadLimit(room.Limit, "limit"));
         return left <= limit
             ? new PolicyRoom((PolicyRule)room.Rule, left, limit)
             : throw PeerWire.Malformed("left", $"{left}", $"at most {limit}, the limit");

@@ -27,7 +27,7 @@ internal sealed class PeerTransport(
     IAsyncStreamReader<PeerEnvelope> reader,
     IAsyncStreamWriter<PeerEnvelope> writer)
 {
-    public const uint ProtocolVersion = 2;
+    public const uint ProtocolVersion = 3;
 
     /// <summary>A peer that reads nothing of a message for so long loses its session.</summary>
     private static readonly TimeSpan ReadTimeout = TimeSpan.FromSeconds(30);
