@@ -171,7 +171,11 @@ public sealed class LimitsToldTests : IAsyncLifetime
     {
         ChannelState state = Sample.Funded(1_000, 1_000) with { Sent = 90 };
         if (isClosed) state = state with { OnChain = state.OnChain with { PotA = 0, PotB = 0 } };
-        ChannelSlot slot = new(Sample.Channel(), state, new PeerLinks()) { IsStuckTold = isStuck };
+        ChannelSlot slot = new(Sample.Channel(), state, new PeerLinks())
+        {
+            IsStuckTold = isStuck,
+            PeerRefusal = Refusal.PolicyRefused,
+        };
         PeerRoom room = new([slot]);
 
         room.Take(new PeerTold(false, new Dictionary<Address, TokenTold>

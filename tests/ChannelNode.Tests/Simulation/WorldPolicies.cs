@@ -35,6 +35,7 @@ internal sealed class WorldPolicies
     /// <summary>With each step.</summary>
     public void Change()
     {
+        if (_isOn) CheckRoomIsWhatWasTold();
         if (_isOn && _isSteady) CheckNothingIsSignedInVain();
         if (!_isOn || _random.Next(4) > 0) return;
         WorldPlace place = _world.Places[_random.Next(_world.Places.Count)];
@@ -88,6 +89,30 @@ internal sealed class WorldPolicies
         CountPerMinuteMax = _random.Next(3) == 0 ? (uint)_random.Next(2, 12) : null,
     };
 
+    /// <summary>Once all that was said is heard, the payer counts as its peer does: no room leaks, and none is made up.</summary>
+    private void CheckRoomIsWhatWasTold()
+    {
+        if (_world.HasAdversary || !_world.Places.All(place =>
+            place is { IsUp: true, Life: { HasCaughtUp: true, Session.Link.HasWaiting: false }, Arriving.Count: 0, Giving.IsCompleted: true })) return;
+        foreach (WorldPlace payer in _world.Places)
+        {
+            PeerLink hers = payer.Life!.Session!.Link, his = _world.Other(payer).Life!.Session!.Link;
+            if (his.LimitsTold is not { } told || hers.Told != told || hers.Room?.Left(Address.Zero) is not { } left) continue;
+            ChannelSlot[] slots =
+                [.. _world.Channels.Where(channel => channel.Terms.Token.IsZero).Select(channel => payer.Life.Node.Book.Peek(channel.Id)).OfType<ChannelSlot>()];
+            if (slots.Any(slot => slot.IsStuckTold)) continue; // That may be counted or not.
+            UInt128 underWay = UInt128.Zero;
+            foreach (ChannelSlot slot in slots.Where(slot => slot.State.Status != ChannelStatus.Closed))
+                underWay += Amounts.Excess(slot.State.Sent, slot.PeerHas);
+            PolicyRoom sum = told.Tokens[Address.Zero].Sum;
+            UInt128 expected = sum.Rule == PolicyRule.None ? sum.Left : Amounts.Excess(sum.Left, underWay);
+            Assert.True(
+                left.Sum.Left == expected,
+                $"{payer.Name} has {left.Sum} left, of the {sum} that it was told {expected} with {underWay} under way");
+            _world.Tally.Rooms++;
+        }
+    }
+
     private void CheckNothingIsSignedInVain()
     {
         foreach (WorldPlace payee in _ruled)
@@ -104,8 +129,9 @@ internal sealed class WorldPolicies
                     continue;
                 }
 
+                // What was signed before is offered again together with all behind it.
                 Assert.False(
-                    slot.PeerRefusal == Refusal.PolicyRefused && slot.State.Sent > before,
+                    slot.PeerRefusal == Refusal.PolicyRefused && slot.State.Sent > before && slot.PeerHas >= before,
                     $"{payer.Name} has signed what {payee.Name} had said that it refuses, in {channel.Id}: {slot.State}");
             }
         }

@@ -34,6 +34,9 @@ internal sealed class WorldTally
     /// <summary>Changes of operators' rules.</summary>
     public int Rules { get; set; }
 
+    /// <summary>Looks at what a payer has left of its peer's limits, with nothing on its way.</summary>
+    public int Rooms { get; set; }
+
     /// <summary>Messages that ended a session.</summary>
     public int Malformed { get; set; }
 
@@ -57,11 +60,12 @@ internal sealed class WorldTally
         Malformed = a.Malformed + b.Malformed,
         Rescues = a.Rescues + b.Rescues,
         Rules = a.Rules + b.Rules,
+        Rooms = a.Rooms + b.Rooms,
     };
 
     public override string ToString() =>
         $"{Accepted} acceptances, {Delivered} payments delivered, {PowerCuts} power cuts, {Reorganizations} reorganisations, "
         + $"{Attacks} attacks, {Malformed} malformed messages, {Disputes} disputes, "
         + $"{Rescues} of them or claims by towers, {Closings} closings, {SmallCloses} of small channels besides, {SmallGwei} gwei burnt for these, {AmidSmall} large disputes and claims amid them, "
-        + $"{Deposits} deposits by nodes, {Opened} channels agreed and paid in on the way, {Rules} changes of rules";
+        + $"{Deposits} deposits by nodes, {Opened} channels agreed and paid in on the way, {Rules} changes of rules, {Rooms} looks at what they leave";
 }

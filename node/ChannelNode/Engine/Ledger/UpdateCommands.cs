@@ -13,8 +13,11 @@ internal sealed class TakeRefusal(
     private const int DelayMsMin = 50;
     private const int DelayMsMax = 10_000;
 
-    /// <summary>What passes by itself has passed by then.</summary>
+    /// <summary>A race with a change of rules, or of what is known of the chain, has passed by then.</summary>
     private const long StuckAfterMs = 13_000;
+
+    /// <summary>So has what only takes its time: deposits count later, restored nodes wait, RPCs come back.</summary>
+    private const long StuckAfterMsWhereItPasses = 2 * 3_600_000;
 
     /// <summary>Where the peer takes nothing before a time that it has told; when that has come it asks by itself.</summary>
     private const int HeldDelayMsMax = 60_000;
@@ -39,12 +42,13 @@ internal sealed class TakeRefusal(
         offerAgainIn(Math.Min(DelayMsMin << Math.Min(slot.RefusalsInARow++, 11), delayMsMax));
     }
 
-    /// <summary>Once until all is taken, over all sessions. Deposits and restored nodes only take their time.</summary>
+    /// <summary>Once until all is taken, over all sessions.</summary>
     private void TellWhenStuck(LedgerTurn turn)
     {
-        if (slot.IsStuckTold || reason is Refusal.DepositUncredited or Refusal.RestoredHeld) return;
+        if (slot.IsStuckTold) return;
         if (slot.RefusedSinceMs == 0) slot.RefusedSinceMs = turn.NowMs;
-        if (turn.NowMs - slot.RefusedSinceMs < StuckAfterMs) return;
+        bool passes = reason is Refusal.DepositUncredited or Refusal.RestoredHeld or Refusal.ChainUnavailable;
+        if (turn.NowMs - slot.RefusedSinceMs < (passes ? StuckAfterMsWhereItPasses : StuckAfterMs)) return;
         slot.IsStuckTold = true;
         turn.Tell(ChannelEvents.PaymentStuck(slot.Channel, slot.Working.Sent - slot.PeerHas, reason));
         turn.Touch(slot, durable: false);

@@ -50,6 +50,9 @@ internal sealed class PeerRoom
             : PeerTold.Of(peer, token, new PolicyDecision(tight.Rule, tight.Limit - tight.Left + asked, tight.Limit));
     }
 
+    /// <summary>What of the peer's limits is left in a token; null where it told none.</summary>
+    public TokenTold? Left(Address token) => _left.TryGetValue(token, out TokenTold left) ? left : null;
+
     /// <summary>A payment is signed.</summary>
     public void Use(ChannelSlot slot, UInt128 amount) => TakeOff(slot, new UnderWay(amount, 1));
 
@@ -87,10 +90,11 @@ internal sealed class PeerRoom
     }
 
     /// <summary>
-    /// What the peer may still take of the channel. Nothing of one that is paid out; nor of one that it goes on refusing: what would
+    /// What the peer may still take of the channel. Nothing of one that is paid out; nor of one that its rules go on refusing: what would
     /// pass elsewhere must not wait for that.
     /// </summary>
-    private static UnderWay Of(ChannelSlot slot, int count) => slot.IsStuckTold || slot.Working.Status == ChannelStatus.Closed
+    private static UnderWay Of(ChannelSlot slot, int count) =>
+        slot.Working.Status == ChannelStatus.Closed || slot is { IsStuckTold: true, PeerRefusal: Refusal.PolicyRefused }
         ? default
         : new UnderWay(Amounts.Excess(slot.Working.Sent, slot.PeerHas), count);
 
