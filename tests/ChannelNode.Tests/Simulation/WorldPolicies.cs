@@ -97,7 +97,7 @@ internal sealed class WorldPolicies
         foreach (WorldPlace payer in _world.Places)
         {
             PeerLink hers = payer.Life!.Session!.Link, his = _world.Other(payer).Life!.Session!.Link;
-            if (his.LimitsTold is not { } told || hers.Told != told || hers.Room?.Left(Address.Zero) is not { } left) continue;
+            if (his.LimitsTold is not { } told || hers.Room is not { } room || room.Told != told || room.Left(Address.Zero) is not { } left) continue;
             ChannelSlot[] slots =
                 [.. _world.Channels.Where(channel => channel.Terms.Token.IsZero).Select(channel => payer.Life.Node.Book.Peek(channel.Id)).OfType<ChannelSlot>()];
             if (slots.Any(slot => slot.IsStuckTold)) continue; // That may be counted or not.

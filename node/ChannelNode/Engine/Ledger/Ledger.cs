@@ -215,6 +215,8 @@ internal sealed class Ledger : IAsyncDisposable
 
     private void Speak(ChannelSlot slot)
     {
+        PeerLink? link = slot.Link;
+        bool isOnChain = link?.Room is not null && slot.State.OnChain != slot.Working.OnChain;
         slot.Publish();
         _marks?.Mark(slot);
         Counts.PaymentsPaid += slot.InFlight.Acknowledge(slot.Working.Acknowledged, slot.NewestReceipt);
@@ -222,13 +224,21 @@ internal sealed class Ledger : IAsyncDisposable
             _turn.Acknowledged(updates, toldAt);
         if (slot.InFlight.Count == 0) slot.WantsReceipt = false;
         if (slot.RefusedSinceMs != 0 && slot.PeerHas == slot.Working.Sent) (slot.RefusedSinceMs, slot.IsStuckTold) = (0, false);
-        slot.Link?.Room?.Commit(slot);
+        if (link?.Room?.Commit(slot, isOnChain) == true) AskAgain(slot, link);
         if (slot.AcknowledgementDue) Acknowledge(slot);
         if (slot.ReofferAbove is { } received) Reoffer(slot, received);
         else if (slot.New.Count > 0) Tell(slot, slot.New.Payments, anew: false);
         else return;
         slot.ReofferAbove = null;
         slot.New.Clear();
+    }
+
+    /// <summary>With where the channel stands the peer tells how much more it takes.</summary>
+    private void AskAgain(ChannelSlot slot, PeerLink link)
+    {
+        slot.EstablishedOn = null;
+        link.Reestablishing.Ask(slot);
+        _spokenTo.Add(link);
     }
 
     /// <summary>Side B of a one-way channel has no updates to sign, so its acknowledgements are no receipts.</summary>

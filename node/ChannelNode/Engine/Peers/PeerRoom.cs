@@ -34,6 +34,7 @@ internal sealed class PeerRoom
             Replace(now, slot, Of(slot, slot.InFlight.Count - acknowledged));
         }
 
+        Told = told;
         _left.Clear();
         foreach ((Address token, TokenTold limits) in told.Tokens) _left[token] = Less(limits, now.GetValueOrDefault(token));
         return looked;
@@ -50,6 +51,9 @@ internal sealed class PeerRoom
             : PeerTold.Of(peer, token, new PolicyDecision(tight.Rule, tight.Limit - tight.Left + asked, tight.Limit));
     }
 
+    /// <summary>The newest that was taken.</summary>
+    public PeerTold Told { get; private set; } = PeerTold.Nothing;
+
     /// <summary>What of the peer's limits is left in a token; null where it told none.</summary>
     public TokenTold? Left(Address token) => _left.TryGetValue(token, out TokenTold left) ? left : null;
 
@@ -58,16 +62,18 @@ internal sealed class PeerRoom
 
     /// <summary>
     /// The turn is on disk, and what it acknowledges is answered. What is under way again without being signed in it, as when a
-    /// deposit opens a channel anew, takes of the room too.
+    /// deposit opens a channel anew, takes of the room too. Answers whether the chain has changed what is under way: neither signing
+    /// nor acknowledgements tell then how much is left, and the peer is to be asked.
     /// </summary>
-    public void Commit(ChannelSlot slot)
+    public bool Commit(ChannelSlot slot, bool isOnChain)
     {
         UnderWay was = _underWay.GetValueOrDefault(slot), now = Of(slot, slot.InFlight.Count);
-        if (was == now) return;
+        if (was == now) return false;
         Put(slot, now);
         UnderWay again = new(
             Amounts.Excess(now.Sum, was.Sum + slot.New.Sum), Math.Max(0, now.Count - was.Count - slot.New.Count));
         if (again != default) TakeOff(slot, again);
+        return isOnChain || again != default;
     }
 
     private void TakeOff(ChannelSlot slot, in UnderWay more)
