@@ -25,6 +25,8 @@ internal static class Program
             {
                 Backups = new BackupActions(
                     path => AgeIdentity.CreateFile(path, TimeProvider.System.GetUtcNow()).Text, VerifyBackupAsync, Restorer().RestoreAsync),
+                NodeFiles = Preflight.Of,
+                WatchtowerFiles = Preflight.Of,
             },
             CancellationToken.None);
 

@@ -33,7 +33,7 @@ internal static class Trial
     }
 
     /// <summary>A key is in no backup, and a new one could not use what is there.</summary>
-    private static void RequireKey(NodeOptions options)
+    public static void RequireKey(NodeOptions options)
     {
         if (File.Exists(options.KeyFile)) return;
         throw new RefusalException(

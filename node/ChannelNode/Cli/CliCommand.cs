@@ -21,10 +21,17 @@ internal sealed class CliCommand(string name, string description, string example
     /// </summary>
     public Func<ParseResult, IEnumerable<SettingFault>>? CheckSettings { get; private set; }
 
-    /// <summary>Flags also come from a file and the environment; <paramref name="check"/> looks at them together.</summary>
-    public CliCommand TakesSettings(Func<ParseResult, IEnumerable<SettingFault>> check)
+    /// <summary>All that is wrong with the files and folders that they name.</summary>
+    public Func<ParseResult, IEnumerable<SettingFault>>? CheckFiles { get; private set; }
+
+    /// <summary>
+    /// Flags also come from a file and the environment; <paramref name="check"/> looks at them together, and
+    /// <paramref name="checkFiles"/> at what they name.
+    /// </summary>
+    public CliCommand TakesSettings(
+        Func<ParseResult, IEnumerable<SettingFault>> check, Func<ParseResult, IEnumerable<SettingFault>> checkFiles)
     {
-        CheckSettings = check;
+        (CheckSettings, CheckFiles) = (check, checkFiles);
         return this;
     }
 

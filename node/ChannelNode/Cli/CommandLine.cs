@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Parsing;
+using ChannelNode.Engine;
 
 namespace ChannelNode.Cli;
 
@@ -37,9 +38,10 @@ internal static class CommandLine
 
     /// <summary>
     /// What was typed and, for a command that takes settings from elsewhere too, what they say; with all that is wrong with
-    /// any of it, by the place that it came from.
+    /// any of it, by the place that it came from. With <paramref name="files"/>, also with the files that they name.
     /// </summary>
-    public static (ParseResult Parsed, SettingSources? Sources, IReadOnlyList<Failure> Wrong) Parse(string[] args, CommandShell shell)
+    public static (ParseResult Parsed, SettingSources? Sources, IReadOnlyList<Failure> Wrong) Parse(
+        string[] args, CommandShell shell, bool files = true)
     {
         RootCommand root = Root(shell);
         ParserConfiguration configuration = new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null };
@@ -52,7 +54,7 @@ internal static class CommandLine
         ParseResult all = root.Parse([.. args, .. sources.Arguments], configuration);
         List<Failure> alone = [.. Wrong(all)];
         HashSet<string> unread = [.. sources.Wrong.Concat(alone).Select(failure => failure.Field).OfType<string>()];
-        IEnumerable<Failure> together = WrongTogether(shell, all, configuration, unread);
+        IEnumerable<Failure> together = WrongTogether(shell, all, configuration, unread, files);
         return (all, sources, [.. variables, .. sources.Wrong, .. alone.Concat(together).Select(failure => WithSource(failure, sources))]);
     }
 
@@ -61,17 +63,20 @@ internal static class CommandLine
     /// or are missing.
     /// </summary>
     private static IEnumerable<Failure> WrongTogether(
-        CommandShell shell, ParseResult all, ParserConfiguration configuration, HashSet<string> unread)
+        CommandShell shell, ParseResult all, ParserConfiguration configuration, HashSet<string> unread, bool files)
     {
         CliCommand command = (CliCommand)all.CommandResult.Command;
-        if (unread.Count == 0) return command.CheckSettings!(all).Select(Failure.Of);
+        if (unread.Count == 0) return FaultsOf(command, all).Select(Failure.Of);
         IEnumerable<string> typed = command.Options.Where(option => !unread.Contains(option.Name)).SelectMany(Typed);
         RootCommand root = Root(shell);
         CliCommand lenient = (CliCommand)root.Subcommands.Single(other => other.Name == command.Name);
         foreach (Option option in lenient.Options) option.Required = false; // Else what is missing could not even be asked for.
-        return lenient.CheckSettings!(root.Parse([command.Name, .. typed], configuration))
+        return FaultsOf(lenient, root.Parse([command.Name, .. typed], configuration))
             .Where(fault => !unread.Contains(fault.Field) && !fault.Beside.Any(unread.Contains))
             .Select(Failure.Of);
+
+        IEnumerable<SettingFault> FaultsOf(CliCommand of, ParseResult read) =>
+            files ? of.CheckSettings!(read).Concat(of.CheckFiles!(read)) : of.CheckSettings!(read);
 
         IEnumerable<string> Typed(Option option) =>
             all.GetResult(option) is not { Implicit: false } result ? []

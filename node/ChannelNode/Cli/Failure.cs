@@ -11,6 +11,9 @@ internal sealed record Failure(int ExitCode, string Reason, string Message, stri
     public const string NodeUnreachable = "NODE_UNREACHABLE";
     public const string InvalidArgument = "INVALID_ARGUMENT";
 
+    /// <summary>Whether it is that an option which must be given was not.</summary>
+    public bool IsMissing => Message.Contains("is required", StringComparison.Ordinal);
+
     /// <summary>The failure behind an exception; null for one that nobody expects, which is a bug.</summary>
     public static Failure? Of(Exception exception, CancellationToken cancel) => exception switch
     {

@@ -9,7 +9,7 @@ namespace ChannelNode.Engine;
 /// <param name="Beside">The other options that it is about: where one of them cannot be read, nothing is known of this.</param>
 internal sealed record SettingFault(string Field, string Message, params IReadOnlyList<string> Beside);
 
-/// <summary>All that is wrong with the settings of a node or a watchtower. Looks at nothing else: no file, no port, no chain.</summary>
+/// <summary>All that is wrong with the settings of a node or a watchtower. Looks at nothing else: no file (that is Preflight), no port, no chain.</summary>
 internal static class SettingFaults
 {
     private const string Made = "(a certificate is made where none is given by --tls-cert and --tls-key)";
@@ -84,6 +84,13 @@ internal static class SettingFaults
 
     private static IEnumerable<SettingFault> OfTls(NodeOptions options, bool isServed, params string[] switches)
     {
+        if (!isServed && options.TlsDomains.Count > 0)
+        {
+            yield return new SettingFault(
+                "--tls-domain", $"--tls-domain: {options.TlsDomains[0]} is given, and nothing is served over TLS: add {string.Join(" or ", switches)}",
+                switches);
+        }
+
         (string field, string given, string value) = options.TlsCertificate.Length > 0
             ? ("--tls-key", "--tls-cert", options.TlsCertificate) : ("--tls-cert", "--tls-key", options.TlsKey);
         if (value.Length == 0) yield break;

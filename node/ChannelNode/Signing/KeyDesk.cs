@@ -22,6 +22,37 @@ internal static class KeyDesk
         });
     }
 
+    /// <summary>Throws where the file could not be opened, whatever the password.</summary>
+    public static void Check(string path)
+    {
+        if (IsPassedOn(path)) return;
+        CoreDumps.Forbid(hide: false);
+        if (KeyFile.IsEncrypted(path)) _ = KeyFile.AddressSaid(path);
+        else KeyFile.Read(path).Dispose();
+    }
+
+    /// <summary>Throws where a password that is needed cannot be read. Whether it is the right one takes the time to try it.</summary>
+    public static void CheckPassword(string path, string passwordFile)
+    {
+        if (!IsPassedOn(path) && !IsPassedOn(passwordFile) && IsKeystore(path)) KeyFile.ReadPassword(passwordFile).Dispose();
+    }
+
+    private static bool IsKeystore(string path)
+    {
+        try
+        {
+            return KeyFile.IsEncrypted(path);
+        }
+        catch (KeyFileException)
+        {
+            return false; // Told of the key file.
+        }
+    }
+
+    /// <summary>What a shell passes on, such as /dev/fd/63, can be read once only.</summary>
+    private static bool IsPassedOn(string path) =>
+        Path.GetFullPath(path) is var full && (full.StartsWith("/dev/", StringComparison.Ordinal) || full.StartsWith("/proc/", StringComparison.Ordinal));
+
     public static Address Create(string path, bool plain, string passwordFile)
     {
         CoreDumps.Forbid(hide: !plain);

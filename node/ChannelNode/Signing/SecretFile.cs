@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using ChannelNode.Engine;
 using Microsoft.Win32.SafeHandles;
 
 namespace ChannelNode.Signing;
@@ -39,7 +40,7 @@ internal static partial class SecretFile
         {
             content.Dispose();
             if (failure is KeyFileException || failure is not (IOException or UnauthorizedAccessException)) throw;
-            throw new KeyFileException($"cannot read the {what} {path}: {failure.Message}", failure);
+            throw new KeyFileException($"the {what} {path} {FileTrouble.WhyUnread(path, failure)}", failure);
         }
     }
 
@@ -72,7 +73,7 @@ internal static partial class SecretFile
         }
         catch (Exception failure) when (failure is not KeyFileException && failure is IOException or UnauthorizedAccessException)
         {
-            throw new KeyFileException($"cannot write the {what} {path}: {failure.Message}", failure);
+            throw new KeyFileException($"the {what} {path} {FileTrouble.WhyUnwritten(path, failure)}", failure);
         }
         finally
         {

@@ -1,3 +1,4 @@
+using ChannelNode.Engine;
 using RocksDbSharp;
 
 namespace ChannelNode.Storage;
@@ -42,7 +43,7 @@ internal static class StoreOpening
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new StoreException($"The folder {directory} cannot be made: {e.Message}", e);
+            throw new StoreException($"The folder {directory} {FileTrouble.WhyUnusable(directory) ?? $"cannot be made: {e.Message}"}", e);
         }
     }
 

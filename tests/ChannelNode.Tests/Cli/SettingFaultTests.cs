@@ -1,10 +1,14 @@
+using System.Runtime.Versioning;
 using System.Text.Json;
 using ChannelNode.Cli;
+using ChannelNode.Engine;
+using ChannelNode.Signing;
 using Xunit;
 
 namespace ChannelNode.Tests.Cli;
 
 /// <summary>Settings that can each be read, and not be had together or not be served safely: all of them are told, and none twice.</summary>
+[UnsupportedOSPlatform("windows")]
 public sealed class SettingFaultTests : IDisposable
 {
     private const string Contract = "0x00000000000000000000000000000000000000cc";
@@ -114,6 +118,8 @@ public sealed class SettingFaultTests : IDisposable
     [InlineData("--tls-cert a --tls-key b", "--tls-cert: a is given, and nothing is served over TLS: add --api-tls or --peer-tls")]
     [InlineData("--signer-address " + Contract, "--signer-address: " + Contract + " is one of a signer's keys, and no --signer-url names a signer")]
     [InlineData("--backup-recipient age1", "--backup-recipient: 'age1' is not age1 and 58 letters, as 'backup key new' prints them")]
+    [InlineData("--tls-domain a.example", "--tls-domain: a.example is given, and nothing is served over TLS: add --api-tls or --peer-tls")]
+    [InlineData("--tls-domain a.example --peer-tls", "")]
     [InlineData("--peer-listen 0.0.0.0:9802", "")] // Peers prove who they are.
     public async Task FaultsOfANode_AreThese(string flags, string message)
     {
@@ -147,4 +153,85 @@ public sealed class SettingFaultTests : IDisposable
             ],
             check.ErrorLines);
     }
+
+    /// <summary>As the program itself checks: with the files, each fault with its flag, its path and why.</summary>
+    [Fact]
+    public async Task FilesThatAStartWouldRefuse_AreAllToldByCheckAndByRun_AndNothingIsMade()
+    {
+        string folder = Path.GetDirectoryName(_file)!, file = Path.Combine(folder, "file"), open = Path.Combine(folder, "open");
+        await File.WriteAllTextAsync(file, "{");
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        await File.WriteAllTextAsync(open, "0123456789abcdef");
+        File.SetUnixFileMode(open, UnixFileMode.UserRead | UnixFileMode.OtherRead);
+        string[] args =
+        [
+            "--data-dir", $"{file}/d", "--rpc-url", "ws://h", "--contract", Contract, "--key-file", $"{folder}/no/such.key", "--api-tls",
+            "--tls-cert", folder, "--tls-key", $"{folder}/none", "--webhook-url", "http://h", "--webhook-secret-file", open,
+        ];
+
+        CliRun check = await CliRun.WithActionsAsync(WithFiles, ["config", "check", .. args]);
+        CliRun run = await CliRun.WithActionsAsync(WithFiles, ["run", .. args]);
+        CliRun show = await CliRun.WithActionsAsync(WithFiles, ["config", "show", .. args]);
+
+        Assert.Equal(
+            [
+                $"error: INVALID_ARGUMENT: --data-dir: {file}/d cannot be made: {file} is a file",
+                $"error: INVALID_ARGUMENT: --key-file: {folder}/no/such.key is not there: there is no folder {folder}/no; 'channelnode key new' makes one",
+                $"error: INVALID_ARGUMENT: --tls-cert: {folder} is a folder, expected a file",
+                $"error: INVALID_ARGUMENT: --webhook-secret-file: {open} may be used by others than its owner: restrict it with: chmod 600 {open}",
+            ],
+            check.ErrorLines);
+        Assert.Equal((ExitCode.WrongUsage, ExitCode.WrongUsage, check.Error), (check.ExitCode, run.ExitCode, run.Error));
+        Assert.Equal(ExitCode.Done, show.ExitCode);
+        Assert.Equal([file, open], Directory.GetFileSystemEntries(folder).Order());
+    }
+
+    [Theory]
+    [InlineData("--key-file", "{", "--key-file: {0} ")] // A keystore that is none.
+    [InlineData("--key-file", "0x12", "--key-file: {0} does not hold a private key: 0x and 64 hex digits are expected, or a keystore")]
+    [InlineData("--network anvil --key-file", "0x12", "--key-file: {0} does not hold a private key: 0x and 64 hex digits are expected, or a keystore")]
+    [InlineData("--signer-url http://s --data-dir", "", "--data-dir: {0} is a file, expected a folder")]
+    public async Task ContentThatAStartWouldRefuse_IsAFault(string flags, string content, string message)
+    {
+        string file = Path.Combine(Path.GetDirectoryName(_file)!, "file");
+        await File.WriteAllTextAsync(file, content);
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        string[] required = ["--rpc-url", "ws://h", "--contract", Contract, .. flags.Contains("--data-dir") ? [] : (string[])["--data-dir", "d"]];
+
+        CliRun check = await CliRun.WithActionsAsync(WithFiles, ["config", "check", .. required, .. flags.Split(' '), file]);
+
+        Assert.StartsWith("error: INVALID_ARGUMENT: " + message.Replace("{0}", file), Assert.Single(check.ErrorLines));
+    }
+
+    [Fact]
+    public async Task PasswordFileOfAKeystore_AndFilesOfAWatchtower_AreLookedAtToo()
+    {
+        string folder = Path.GetDirectoryName(_file)!, key = Path.Combine(folder, "k"), none = Path.Combine(folder, "none");
+        using (Secret password = new("a password"u8)) KeyFile.Create(key, password, new KeystoreCost(2, 1, 1)).Dispose();
+
+        CliRun node = await CliRun.WithActionsAsync(WithFiles, ["config", "check", .. Required, "--key-file", key, "--password-file", none]);
+        CliRun tower = await CliRun.WithActionsAsync(
+            WithFiles, ["config", "check", "watchtower", .. Required, "--key-file", none, "--tls", "--tls-cert", none, "--tls-key", none]);
+        CliRun anvil = await CliRun.WithActionsAsync(WithFiles, ["config", "check", "--network", "anvil", "--data-dir", Path.Combine(folder, "new")]);
+
+        Assert.Equal($"error: INVALID_ARGUMENT: --password-file: the password file {none} is not there\n", node.Error);
+        Assert.Equal(
+            [
+                $"error: INVALID_ARGUMENT: --key-file: {none} is not there; 'channelnode key new' makes one",
+                $"error: INVALID_ARGUMENT: --tls-cert: {none} is not there",
+            ],
+            tower.ErrorLines);
+        Assert.Equal(("", ExitCode.Done), (anvil.Error, anvil.ExitCode));
+    }
+
+    [Fact]
+    public void FileThatMayNotBeRead_NamesWhoMayNotAndItsMode()
+    {
+        File.WriteAllText(_file, "");
+        File.SetUnixFileMode(_file, UnixFileMode.UserRead);
+
+        Assert.Equal($"may not be read by {Environment.UserName}, as whom this runs (mode 400)", FileTrouble.WhyUnread(_file, new UnauthorizedAccessException()));
+    }
+
+    private static readonly CliActions WithFiles = CliRun.NoActions with { NodeFiles = Preflight.Of, WatchtowerFiles = Preflight.Of };
 }

@@ -152,8 +152,8 @@ public sealed class ApiTlsTests(AnvilFixture anvil) : IAsyncLifetime
         }
 
         await SaysAsync("--tls-key", "is missing", options => Given(options) with { TlsKey = "" });
-        await SaysAsync("--tls-cert", "cannot be read", options => Given(options) with { TlsCertificate = path + ".not" });
-        await SaysAsync("--tls-key", "cannot be read", options => Given(options) with { TlsKey = keyPath + ".not" });
+        await SaysAsync("--tls-cert", "is not there", options => Given(options) with { TlsCertificate = path + ".not" });
+        await SaysAsync("--tls-key", "is not there", options => Given(options) with { TlsKey = keyPath + ".not" });
         File.WriteAllText(path, other.ExportCertificatePem());
         await SaysAsync("--tls-key", "is not the key of the certificate", Given);
         File.WriteAllText(path, "no PEM");

@@ -29,4 +29,10 @@ internal sealed record CliActions(
 {
     /// <summary>Null only where no such command is called.</summary>
     public BackupActions? Backups { get; init; }
+
+    /// <summary>What is wrong with the files and folders that a node's settings name; makes nothing.</summary>
+    public Func<NodeOptions, IEnumerable<SettingFault>> NodeFiles { get; init; } = _ => [];
+
+    /// <summary>The same of a watchtower.</summary>
+    public Func<WatchtowerOptions, IEnumerable<SettingFault>> WatchtowerFiles { get; init; } = _ => [];
 }

@@ -22,7 +22,8 @@ internal static class ConfigCommand
         CliCommand command = new(
             "check",
             "Reads all settings as 'run' (or the command that is named) would and tells every wrong one at once, with its "
-            + "value, its limit and where it came from. Takes the same flags. Exit code 2 where something is wrong.",
+            + "value, its limit and where it came from; files and folders that they name, too, for the user who asks. Makes nothing. "
+            + "Takes the same flags. Exit code 2 where something is wrong.",
             "channelnode config check --config appsettings.json\nchannelnode config check watchtower --data-dir tower")
         {
             ReadsSettings = true,
@@ -30,7 +31,7 @@ internal static class ConfigCommand
         TakeTheRest(command);
         return shell.Does(command, (parsed, terminal, _) =>
         {
-            Settings settings = Read(shell, Given(parsed, shell));
+            Settings settings = Read(shell, Given(parsed, shell), files: true);
             if (settings.Wrong.Count > 0) return Fail(terminal, settings);
             if (terminal.Json) terminal.Document(new { command = settings.Command, file = settings.Sources.File, wrong = 0 });
             else terminal.Line($"the settings of '{settings.Command}' are right ({settings.Sources.File ?? "no file"})");
@@ -51,17 +52,14 @@ internal static class ConfigCommand
         TakeTheRest(command);
         return shell.Does(command, (parsed, terminal, _) =>
         {
-            Settings settings = Read(shell, Given(parsed, shell));
-            List<Failure> wrong = [.. settings.Wrong.Where(failure => !IsMissing(failure))];
+            Settings settings = Read(shell, Given(parsed, shell), files: false);
+            List<Failure> wrong = [.. settings.Wrong.Where(failure => !failure.IsMissing)]; // What is not set is shown as such.
             if (wrong.Count > 0) return Fail(terminal, settings with { Wrong = wrong });
             if (terminal.Json) terminal.Document(Document(settings));
             else Print(terminal, settings);
             return Task.FromResult(ExitCode.Done);
         });
     }
-
-    /// <summary>What is needed and not set is shown as such; a wrong value is not shown as if it counted.</summary>
-    private static bool IsMissing(Failure failure) => failure.Message.Contains("is required", StringComparison.Ordinal);
 
     private static Task<int> Fail(Terminal terminal, Settings settings)
     {
@@ -90,10 +88,10 @@ internal static class ConfigCommand
             .Where(token => token.Value != shell.Json.Name).Select(token => token.Value),
     ];
 
-    private static Settings Read(CommandShell shell, string[] given)
+    private static Settings Read(CommandShell shell, string[] given, bool files)
     {
         string[] args = given is ["run" or "watchtower", ..] ? given : ["run", .. given];
-        (ParseResult parsed, SettingSources? sources, IReadOnlyList<Failure> wrong) = CommandLine.Parse(args, shell);
+        (ParseResult parsed, SettingSources? sources, IReadOnlyList<Failure> wrong) = CommandLine.Parse(args, shell, files);
         if (sources is null)
             throw new CommandException(new(ExitCode.WrongUsage, Failure.InvalidArgument, "no settings are known for that"));
         return new Settings(args[0], parsed, sources, wrong);

@@ -19,7 +19,9 @@ internal static class RunCommand
             "channelnode run --data-dir alice --key-file alice.key --rpc-url ws://127.0.0.1:8545 \\\n"
             + "  --contract 0x5FbDB2315678afecb367f032d93F642f64180aa3");
         foreach (Option flag in flags.All()) command.Options.Add(flag);
-        command.TakesSettings(parsed => [.. flags.Wrong(parsed), .. SettingFaults.Of(flags.Read(parsed))]);
+        command.TakesSettings(
+            parsed => [.. flags.Wrong(parsed), .. SettingFaults.Of(flags.Read(parsed))],
+            parsed => shell.Actions.NodeFiles(flags.Read(parsed)));
         return shell.Does(
             command.MayExitWith(ExitCode.ChainTrouble, ExitCode.Failed),
             (parsed, _, cancel) => shell.Actions.RunNode(flags.Read(parsed), cancel));

@@ -20,7 +20,9 @@ internal static class WatchtowerCommand
             "channelnode watchtower --data-dir tower --key-file tower.key --rpc-url ws://127.0.0.1:8545 \\\n"
             + "  --contract 0x5FbDB2315678afecb367f032d93F642f64180aa3 --listen 0.0.0.0:9803");
         foreach (Option flag in flags.All()) command.Options.Add(flag);
-        command.TakesSettings(parsed => [.. flags.Wrong(parsed), .. SettingFaults.Of(flags.Read(parsed))]);
+        command.TakesSettings(
+            parsed => [.. flags.Wrong(parsed), .. SettingFaults.Of(flags.Read(parsed))],
+            parsed => shell.Actions.WatchtowerFiles(flags.Read(parsed)));
         return shell.Does(
             command.MayExitWith(ExitCode.ChainTrouble, ExitCode.Failed),
             (parsed, _, cancel) => shell.Actions.RunWatchtower(flags.Read(parsed), cancel));

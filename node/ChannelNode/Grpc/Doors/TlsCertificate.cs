@@ -69,6 +69,22 @@ internal sealed class TlsCertificate
         return new TlsCertificate(options.TlsCertificate, options.TlsKey, null, time, log);
     }
 
+    /// <summary>Throws as <see cref="Open"/> would; makes nothing, so that one to be made is looked at as far as it is there.</summary>
+    public static void Check(NodeOptions options, TimeProvider time)
+    {
+        if (options.TlsCertificate.Length > 0)
+        {
+            Load(options.TlsCertificate, options.TlsKey, "", time).Leaf.Dispose();
+            return;
+        }
+
+        string made = Path.Combine(options.DataDirectory, CertificateFile), key = Path.Combine(options.DataDirectory, KeyFile);
+        if (Path.Exists(made)) Read("--data-dir", made);
+        if (!Path.Exists(key)) return;
+        using ECDsa read = ECDsa.Create();
+        ReadKey(key, read);
+    }
+
     /// <summary>The newest that can be used.</summary>
     public SslStreamCertificateContext Current
     {
@@ -104,11 +120,13 @@ internal sealed class TlsCertificate
         }
     }
 
-    private Loaded Load(string stamp)
+    private Loaded Load(string stamp) => Load(_certificatePath, _keyPath, stamp, _time);
+
+    private static Loaded Load(string certificatePath, string keyPath, string stamp, TimeProvider time)
     {
         X509Certificate2 leaf;
         X509Certificate2Collection chain = [];
-        string certificates = Read("--tls-cert", _certificatePath), key = Read("--tls-key", _keyPath);
+        string certificates = Read("--tls-cert", certificatePath), key = Read("--tls-key", keyPath);
         try
         {
             chain.ImportFromPem(certificates);
@@ -116,18 +134,18 @@ internal sealed class TlsCertificate
         }
         catch (CryptographicException error)
         {
-            throw Wrong("--tls-cert", $"{_certificatePath} and {_keyPath} are not a certificate and its key in PEM: {error.Message}");
+            throw Wrong("--tls-cert", $"{certificatePath} and {keyPath} are not a certificate and its key in PEM: {error.Message}");
         }
         catch (ArgumentException)
         {
-            throw Wrong("--tls-key", $"{_keyPath} is not the key of the certificate in {_certificatePath}");
+            throw Wrong("--tls-key", $"{keyPath} is not the key of the certificate in {certificatePath}");
         }
 
-        DateTime now = _time.GetUtcNow().UtcDateTime;
+        DateTime now = time.GetUtcNow().UtcDateTime;
         if (leaf.NotAfter.ToUniversalTime() <= now)
-            throw Wrong("--tls-cert", $"{_certificatePath} expired at {leaf.NotAfter.ToUniversalTime():u}");
+            throw Wrong("--tls-cert", $"{certificatePath} expired at {leaf.NotAfter.ToUniversalTime():u}");
         if (leaf.NotBefore.ToUniversalTime() > now)
-            throw Wrong("--tls-cert", $"{_certificatePath} is not valid before {leaf.NotBefore.ToUniversalTime():u}");
+            throw Wrong("--tls-cert", $"{certificatePath} is not valid before {leaf.NotBefore.ToUniversalTime():u}");
         if (chain.Count > 0) chain.RemoveAt(0);
         return new Loaded(SslStreamCertificateContext.Create(leaf, chain, offline: true), stamp);
     }
@@ -140,7 +158,7 @@ internal sealed class TlsCertificate
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw Wrong(flag, $"{path} cannot be read: {error.Message}");
+            throw Wrong(flag, $"{path} {FileTrouble.WhyUnread(path, error)}");
         }
     }
 
@@ -176,7 +194,7 @@ internal sealed class TlsCertificate
     private void Make(IReadOnlyList<string> names)
     {
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        if (File.Exists(_keyPath)) ReadKey(key);
+        if (File.Exists(_keyPath)) ReadKey(_keyPath, key);
         CertificateRequest request = new("CN=channelnode", key, HashAlgorithmName.SHA256);
         SubjectAlternativeNameBuilder alternatives = new();
         foreach (string name in names)
@@ -195,15 +213,15 @@ internal sealed class TlsCertificate
         SecretFile.Write(_certificatePath, made.ExportCertificatePem() + "\n");
     }
 
-    private void ReadKey(ECDsa key)
+    private static void ReadKey(string path, ECDsa key)
     {
         try
         {
-            key.ImportFromPem(Read("--data-dir", _keyPath));
+            key.ImportFromPem(Read("--data-dir", path));
         }
         catch (Exception error) when (error is CryptographicException or ArgumentException)
         {
-            throw Wrong("--data-dir", $"{_keyPath} is no key: put it right, or delete it, and who pinned it must be told of the new one");
+            throw Wrong("--data-dir", $"{path} is no key: put it right, or delete it, and who pinned it must be told of the new one");
         }
     }
 

@@ -42,7 +42,7 @@ internal static class WebhookSecrets
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            throw Wrong($"{path} cannot be read: {failure.Message}");
+            throw Wrong($"{path} {FileTrouble.WhyUnread(path, failure)}");
         }
 
         byte[][] secrets = [.. lines.Select(Encoding.UTF8.GetBytes)];
@@ -52,5 +52,5 @@ internal static class WebhookSecrets
     }
 
     private static RefusalException Wrong(string message) =>
-        new(Refusal.InvalidArgument, $"--webhook-secret-file {message}") { Field = "--webhook-secret-file" };
+        new(Refusal.InvalidArgument, $"--webhook-secret-file: {message}") { Field = "--webhook-secret-file" };
 }
