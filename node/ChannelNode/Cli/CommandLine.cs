@@ -87,7 +87,7 @@ internal static class CommandLine
     private static Failure WithSource(Failure failure, SettingSources sources)
     {
         if (sources.SourceOf(failure.Field) is { } source) return failure with { Message = $"{source.Name}: {failure.Message}" };
-        return failure.Field == "--contract" && sources.Network is { } network
+        return failure.IsMissing && failure.Field == "--contract" && sources.Network is { } network
             ? failure with { Message = $"{failure.Message}; {network.AboutContract}" }
             : failure;
     }
