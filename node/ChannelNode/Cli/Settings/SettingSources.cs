@@ -134,6 +134,12 @@ internal sealed class SettingSources
     private Dictionary<Flag, SettingSource> ReadFile(string path, IReadOnlyList<Command> others)
     {
         Dictionary<Flag, SettingSource> found = [];
+        if (SettingsText.FaultOf(path) is { } unread)
+        {
+            _wrong.Add(Unknown(ConfigFlag, $"{ConfigFlag}: {unread}"));
+            return found;
+        }
+
         IConfiguration configuration;
         try
         {
