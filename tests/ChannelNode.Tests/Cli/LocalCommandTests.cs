@@ -36,6 +36,19 @@ public sealed class LocalCommandTests
     }
 
     [Fact]
+    public async Task BackupToAFileThatIsThere_IsRefusedBeforeTheNodeIsAsked()
+    {
+        string file = Path.GetTempFileName();
+
+        CliRun run = await CliRun.AsyncOf("backup", "create", "--to", file, "--recipient", "age1", "--node", "http://127.0.0.1:1");
+        CliRun folder = await CliRun.AsyncOf("backup", "create", "--to", Path.GetTempPath(), "--force", "--recipient", "age1", "--node", "http://127.0.0.1:1");
+
+        Assert.Equal((ExitCode.WrongUsage, $"error: INVALID_ARGUMENT: --to: {file} exists; --force replaces it\n"), (run.ExitCode, run.Error));
+        Assert.Equal($"error: INVALID_ARGUMENT: --to: {Path.GetTempPath()} is a folder, expected a file\n", folder.Error);
+        File.Delete(file);
+    }
+
+    [Fact]
     public async Task ContractDeploy_PrintsTheContract()
     {
         var asked = ("", new KeySource("", ""));

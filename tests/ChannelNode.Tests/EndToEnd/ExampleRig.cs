@@ -200,7 +200,7 @@ internal sealed partial class ExampleRig : IAsyncDisposable
         }
 
         if (words is not ["backup", "key", ..]) File.Copy(PathOf("backup.key"), Path.Combine(folder, "backup.key"));
-        if (words[0] == "backup") File.Copy(PathOf("kept.backup"), Path.Combine(folder, "node.backup"));
+        if (words is ["backup", "verify" or "restore", ..]) File.Copy(PathOf("kept.backup"), Path.Combine(folder, "node.backup"));
         foreach ((string name, string text) in (ReadOnlySpan<(string, string)>)[("alice.password", Password), ("hook.secret", new string('5', 64))])
         {
             File.WriteAllText(Path.Combine(folder, name), text + "\n");

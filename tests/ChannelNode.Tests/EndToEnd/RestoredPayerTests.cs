@@ -70,7 +70,9 @@ public sealed class RestoredPayerTests(AnvilFixture anvil) : IDisposable
         while (payee.Payments < BeforeBackup) await Task.Delay(1, TestChain.Limit);
         ulong paid = payments.Totals.Max();
 
-        ProgramRun backup = await ProgramRun.AsyncOf("backup", "create", "--to", Backup, "--recipient", recipient, "--node", payer.ApiUrl);
+        await File.WriteAllTextAsync(Backup, "an older one");
+        ProgramRun backup = await ProgramRun.AsyncOf(
+            "backup", "create", "--to", Backup, "--force", "--recipient", recipient, "--node", payer.ApiUrl);
         Assert.True(backup.ExitCode == 0, backup.Error);
         Assert.True(payee.Payments < Payments, "the payments ended before the backup did: it shows nothing");
         if (!OperatingSystem.IsWindows())

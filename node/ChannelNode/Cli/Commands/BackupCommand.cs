@@ -46,7 +46,8 @@ internal static class BackupCommand
 
     private static CliCommand Make(CommandShell shell)
     {
-        var to = new Option<string>("--to") { Description = "The file; replaced when it is there", HelpName = "path", Required = true };
+        var to = new Option<string>("--to") { Description = "The file; must not exist, but with --force", HelpName = "path", Required = true };
+        var force = new Option<bool>("--force") { Description = "Replace the file that is there, once the new one is whole" };
         var recipients = new Option<string[]>("--recipient")
         {
             Description = "Whose key opens it, as 'backup key new' prints it; may be given several times",
@@ -55,11 +56,14 @@ internal static class BackupCommand
         };
         CliCommand command = new(
             "create", "Has the running node copy its database while it goes on, and writes it encrypted: whole or not at all.",
-            "channelnode backup create --to node.backup --recipient age1...") { to, recipients };
+            "channelnode backup create --to node.backup --recipient age1...") { to, force, recipients };
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
             string path = parsed.GetValue(to)!;
-            await using AtomicFile file = AtomicFile.Create(path);
+            bool replaces = parsed.GetValue(force);
+            if (Directory.Exists(path) || (System.IO.File.Exists(path) && !replaces))
+                throw NodeFlags.Wrong("--to", $"--to: {path} {(Directory.Exists(path) ? "is a folder, expected a file" : "exists; --force replaces it")}");
+            await using AtomicFile file = AtomicFile.Create(path, replaces);
             CreateBackupRequest request = new() { Recipients = { parsed.GetValue(recipients)! } };
             using AsyncServerStreamingCall<CreateBackupResponse> call = node.Client.CreateBackup(request, cancellationToken: cancel);
             BackupSummary summary = await ReceiveAsync(call, file, terminal, cancel) ?? throw new CommandException(new(

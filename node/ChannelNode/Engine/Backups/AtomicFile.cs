@@ -3,8 +3,7 @@ using System.Runtime.InteropServices;
 namespace ChannelNode.Engine;
 
 /// <summary>
-/// A file that appears under its name when it is whole and on the disk, or not at all. Only its owner may read it. What is
-/// there under the name is replaced.
+/// A file that appears under its name when it is whole and on the disk, or not at all. Only its owner may read it.
 /// </summary>
 internal sealed partial class AtomicFile : IAsyncDisposable
 {
@@ -13,8 +12,11 @@ internal sealed partial class AtomicFile : IAsyncDisposable
     private readonly string _path;
     private readonly string _unfinished;
 
-    private AtomicFile(string path)
+    private readonly bool _replaces;
+
+    private AtomicFile(string path, bool replaces)
     {
+        _replaces = replaces;
         _path = Path.GetFullPath(path);
         _unfinished = $"{_path}.{Guid.NewGuid():N}.part";
         FileStreamOptions options = new()
@@ -29,7 +31,8 @@ internal sealed partial class AtomicFile : IAsyncDisposable
 
     public FileStream Content { get; }
 
-    public static AtomicFile Create(string path) => new(path);
+    /// <param name="replaces">Whether what is there under the name may go; else finishing throws <see cref="IOException"/>.</param>
+    public static AtomicFile Create(string path, bool replaces) => new(path, replaces);
 
     /// <summary>All is written: it is on the disk under its name when this returns.</summary>
     public async Task FinishAsync(CancellationToken cancel)
@@ -37,7 +40,7 @@ internal sealed partial class AtomicFile : IAsyncDisposable
         await Content.FlushAsync(cancel);
         Content.Flush(flushToDisk: true);
         await Content.DisposeAsync();
-        File.Move(_unfinished, _path, overwrite: true);
+        File.Move(_unfinished, _path, _replaces);
         SyncFolder(Path.GetDirectoryName(_path)!);
     }
 

@@ -45,7 +45,7 @@ internal sealed class BackupSchedule(BackupDesk desk, Ledger ledger, NodeClock c
             if (NewestIn(options.BackupTo) is { } newest && now < newest + TimeSpan.FromHours(options.BackupEveryHours)) return;
             string path = Path.Combine(options.BackupTo, Prefix + now.UtcDateTime.ToString(TimeForm, CultureInfo.InvariantCulture) + Ending);
             BackupMade made;
-            await using (AtomicFile file = AtomicFile.Create(path))
+            await using (AtomicFile file = AtomicFile.Create(path, replaces: true))
             {
                 made = await desk.WriteAsync(options.BackupRecipients, file.Content, _ => { }, cancel);
                 await file.FinishAsync(cancel);
