@@ -199,11 +199,11 @@ internal static class Fields
     };
 
     /// <summary>A whole number with a range.</summary>
-    public static Option<T> Number<T>(string name, string description, T min, T max, T? byDefault)
+    public static Option<T> Number<T>(string name, string description, T min, T max, T? byDefault, string unit = "n")
         where T : struct, IBinaryInteger<T>
     {
         string limit = $"a whole number from {min} to {max}";
-        Setting<T> option = Option<T>(name, $"{description} ({min} to {max})", Check, limit, "n", byDefault?.ToString());
+        Setting<T> option = Option<T>(name, $"{description} ({min} to {max})", Check, limit, unit, byDefault?.ToString());
         if (byDefault is { } number) option.DefaultValueFactory = _ => number;
         return option;
 

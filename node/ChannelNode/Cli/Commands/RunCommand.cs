@@ -52,10 +52,10 @@ internal static class RunCommand
             "--credit-larger", "Wei that may count of deposits that are not final yet", UInt128.Zero, Amounts.Max,
             CommonFlags.Defaults.CreditLargerMax);
         private readonly Option<UInt128> _creditSmallTotal = Fields.Number<UInt128>(
-            "--credit-small-total", "The same as --credit-small over all channels, 0 for no limit; ten times it when not given",
+            "--credit-small-total", "Wei: the same as --credit-small over all channels, 0 for no limit; ten times it when not given",
             UInt128.Zero, Amounts.Max, null);
         private readonly Option<UInt128> _creditLargerTotal = Fields.Number<UInt128>(
-            "--credit-larger-total", "The same as --credit-larger over all channels, 0 for no limit; ten times it when not given",
+            "--credit-larger-total", "Wei: the same as --credit-larger over all channels, 0 for no limit; ten times it when not given",
             UInt128.Zero, Amounts.Max, null);
         private readonly Option<UInt128> _tokenCreditSmall = Fields.Number(
             "--token-credit-small", "The same as --credit-small for any token, in its smallest units", UInt128.Zero, Amounts.Max,
@@ -64,9 +64,9 @@ internal static class RunCommand
             "--token-credit-larger", "The same as --credit-larger for any token, in its smallest units", UInt128.Zero,
             Amounts.Max, CommonFlags.Defaults.TokenCreditLargerMax);
         private readonly Option<UInt128> _tokenCreditSmallTotal = Fields.Number<UInt128>(
-            "--token-credit-small-total", "The same as --credit-small-total for each token", UInt128.Zero, Amounts.Max, null);
+            "--token-credit-small-total", "The same as --credit-small-total for each token, in its smallest units", UInt128.Zero, Amounts.Max, null);
         private readonly Option<UInt128> _tokenCreditLargerTotal = Fields.Number<UInt128>(
-            "--token-credit-larger-total", "The same as --credit-larger-total for each token", UInt128.Zero, Amounts.Max, null);
+            "--token-credit-larger-total", "The same as --credit-larger-total for each token, in its smallest units", UInt128.Zero, Amounts.Max, null);
         private readonly Option<FinalityTag> _finality = Fields.Word(
             "--finality", "What the chain must call a block before any sum in it counts",
             new Dictionary<string, FinalityTag> { ["finalized"] = FinalityTag.Finalized, ["safe"] = FinalityTag.Safe }, "finalized");
@@ -77,7 +77,7 @@ internal static class RunCommand
             "--accept-token", "A token in which peers may open channels; may be given several times. Ether always is");
         private readonly Option<int> _relayDeposits = Fields.Number(
             "--relay-deposits", "Deposits that peers have signed and this node sends at its own gas, in any hour; 0 sends none",
-            0, 10_000, CommonFlags.Defaults.RelayDepositsPerHour);
+            0, 10_000, CommonFlags.Defaults.RelayDepositsPerHour, "per hour");
         private readonly Option<int> _unfundedPerPeerMax = Fields.Number(
             "--unfunded-per-peer-max", "Channels of one peer that may wait for their first deposit", 1, 10_000,
             CommonFlags.Defaults.UnfundedChannelsPerPeerMax);
@@ -94,7 +94,7 @@ internal static class RunCommand
             UInt128.Zero, Amounts.Max, CommonFlags.Defaults.ClaimFrom);
         private readonly Option<uint> _claimFromGasTimes = Fields.Number(
             "--claim-from-gas-times", "The same as a multiple of the claim's gas, in ether; 0 for never", 0u, 1_000_000_000u,
-            CommonFlags.Defaults.ClaimFromGasTimes);
+            CommonFlags.Defaults.ClaimFromGasTimes, "times");
         private readonly Option<uint> _receivedKeptHours = Fields.Number(
             "--received-kept-hours", "Hours for which payments received can be asked for", 1u, 87_600u,
             CommonFlags.Defaults.ReceivedKeptHours);

@@ -46,7 +46,7 @@ internal static class WatchtowerCommand
         private readonly Option<int> _handshakesMax = Fields.Number(
             "--handshakes-max", "Nodes that may be proving who they are at a time", 1, 100_000, Defaults.HandshakesMax);
         private readonly Option<int> _handshakesPerSecondMax = Fields.Number(
-            "--handshakes-per-second-max", "Sessions that one address may begin in a second", 1, 100_000, Defaults.HandshakesPerSecondMax);
+            "--handshakes-per-second-max", "Sessions that one address may begin in a second", 1, 100_000, Defaults.HandshakesPerSecondMax, "per second");
         private readonly Option<uint> _emptyKeptHours = Fields.Number(
             "--empty-kept-hours", "Hours for which a channel is kept in which nothing is left on chain", 1u, HoursMax,
             (uint)Defaults.EmptyKeptFor.Hours + (uint)Defaults.EmptyKeptFor.Days * 24);

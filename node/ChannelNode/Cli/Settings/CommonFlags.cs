@@ -34,7 +34,7 @@ internal sealed class CommonFlags
     private readonly Option<string> _rpcUrl = RunCommand.RpcUrl();
     private readonly Option<Address> _contract = Fields.Address("--contract", "The PaymentChannels contract");
     private readonly Option<ulong> _chainId = Fields.Number(
-        "--chain-id", "EIP-155 chain id that the RPC must answer with; 0 takes the RPC's", 0ul, ulong.MaxValue, Defaults.ChainId);
+        "--chain-id", "EIP-155 chain id that the RPC must answer with; 0 takes the RPC's", 0ul, ulong.MaxValue, Defaults.ChainId, "chain id");
     private readonly Option<uint> _reorgDepth = Fields.Number(
         "--reorg-depth", "Blocks that can be undone; a reorganisation that goes deeper stops the node", 128u, 8_192u,
         Defaults.ReorgDepthMax);
@@ -42,7 +42,7 @@ internal sealed class CommonFlags
         "--confirmations", "Blocks that a deposit, or an own transaction, must be deep before any of it counts, its own included", 1u, 128u,
         Defaults.Confirmations);
     private readonly Option<ulong> _fromBlock = Fields.Number(
-        "--from-block", "Block at which to start reading events", 0ul, ulong.MaxValue, Defaults.FromBlock);
+        "--from-block", "Block at which to start reading events", 0ul, ulong.MaxValue, Defaults.FromBlock, "block number");
     private readonly Option<uint> _pollMs = Fields.Number(
         "--poll-ms", "Milliseconds between questions to a chain without subscriptions", 50u, 60_000u, Defaults.PollMs);
     private readonly Option<uint> _disputeWindowMin = Fields.Number(
@@ -61,7 +61,7 @@ internal sealed class CommonFlags
     private readonly Option<ulong> _feeMax = Fields.Number(
         "--fee-max", "Wei per gas that a transaction offers at most", 1ul, FeeMax, Defaults.FeeWeiMax);
     private readonly Option<ulong> _disputeFeeMax = Fields.Number(
-        "--dispute-fee-max", "The same for disputes and claims on closing channels", 1ul, FeeMax, Defaults.DisputeFeeWeiMax);
+        "--dispute-fee-max", "Wei per gas that disputes and claims on closing channels offer at most", 1ul, FeeMax, Defaults.DisputeFeeWeiMax);
     private readonly Option<uint> _replaceAfter = Fields.Number(
         "--replace-after", "Seconds that a transaction may wait before it is offered for more", 1u, 3_600u,
         Defaults.ReplaceAfterSeconds);
@@ -72,7 +72,7 @@ internal sealed class CommonFlags
         10_000_000, Defaults.ChannelsInMemoryMax);
     private readonly Option<int> _wrongSignaturesMax = Fields.Number(
         "--wrong-signatures-max", "Wrong signatures of a peer that are looked at in a second; of all peers together five times as many", 1, 1_000_000,
-        Defaults.WrongSignaturesPerSecondMax);
+        Defaults.WrongSignaturesPerSecondMax, "per second");
     private readonly Option<int> _connectionsPerAddressMax = Fields.Number(
         "--connections-per-address-max", "Connections of one address (IPv6: of one /64) to a door at a time, 127.0.0.1, ::1 and unix sockets "
         + "aside; as many as of all where callers come through a proxy of another machine, or share one address", 1, 1_000_000,

@@ -58,7 +58,7 @@ internal sealed class DoorFlags
         "--access-token-required", "Let nobody call the API without a token; always so beyond this machine");
     private readonly Option<int> _requestsMax = Fields.Number(
         "--api-requests-per-second-max", "Calls of the API in a second by one token, or by one address without", 1, 1_000_000,
-        CommonFlags.Defaults.ApiRequestsPerSecondMax);
+        CommonFlags.Defaults.ApiRequestsPerSecondMax, "per second");
     private readonly Option<int> _streamsMax = Fields.Number(
         "--api-streams-max", "Calls of the API that are open at a time by one token, or by one address without", 1, 1_000_000,
         CommonFlags.Defaults.ApiStreamsMax);
@@ -72,7 +72,7 @@ internal sealed class DoorFlags
         "--peer-handshakes-max", "Peers that may be proving who they are at a time", 1, 100_000, CommonFlags.Defaults.PeerHandshakesMax);
     private readonly Option<int> _handshakesPerSecondMax = Fields.Number(
         "--peer-handshakes-per-second-max", "Sessions that one address may begin in a second", 1, 100_000,
-        CommonFlags.Defaults.PeerHandshakesPerSecondMax);
+        CommonFlags.Defaults.PeerHandshakesPerSecondMax, "per second");
     private readonly Option<int> _channelsMax = Fields.Number(
         "--channels-max", "Channels of all peers, in any state, beyond which peers can open none", 1, 1_000_000_000,
         CommonFlags.Defaults.ChannelsMax);

@@ -26,7 +26,7 @@ internal sealed class SeeingFlags
         "https");
     private readonly Option<int> _tracedPayments = Fields.Number(
         "--traced-payments", "With a collector: of a million single payments, how many are traced if the caller does not say", 0,
-        1_000_000, CommonFlags.Defaults.TracedPaymentsPerMillion);
+        1_000_000, CommonFlags.Defaults.TracedPaymentsPerMillion, "per million");
     private readonly Option<LogFormat> _logFormat = Fields.Word("--log-format", "How the log's lines are written; text unless given", Formats);
     private readonly Option<LogLevel> _logLevel = Fields.Word("--log-level", "The least that is logged; information unless given", Levels);
 
