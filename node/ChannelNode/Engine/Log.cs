@@ -20,7 +20,7 @@ internal static partial class Log
 
     [LoggerMessage(6, LogLevel.Warning, "Channel {Channel}: {Duty} not done yet, {Reason}: {Message}")]
     public static partial void DutyRefused(
-        this ILogger log, ChannelId channel, ChannelDuty duty, Refusal reason, string message);
+        this ILogger log, ChannelId channel, ChannelDuty duty, string reason, string message);
 
     [LoggerMessage(7, LogLevel.Error, "Channel {Channel}: {Duty} failed and is tried again")]
     public static partial void DutyFailed(this ILogger log, ChannelId channel, ChannelDuty duty, Exception error);
@@ -35,7 +35,7 @@ internal static partial class Log
     public static partial void PeerDisconnected(this ILogger log, Address peer, string reason);
 
     [LoggerMessage(10, LogLevel.Warning, "Channel {Channel}: the peer refused our update of {Sent}: {Reason}")]
-    public static partial void UpdateRefused(this ILogger log, ChannelId channel, UInt128 sent, Refusal reason);
+    public static partial void UpdateRefused(this ILogger log, ChannelId channel, UInt128 sent, string reason);
 
     [LoggerMessage(12, LogLevel.Information, "Peer {Peer} at {Url}: {Reason}; trying again in {DelayMs} ms")]
     public static partial void DialFailed(
@@ -74,7 +74,7 @@ internal static partial class Log
     public static partial void JobGoesOn(this ILogger log, ulong number, string purpose, JobStatus status);
 
     [LoggerMessage(48, LogLevel.Warning, "Job {Number} ({Purpose}) waits, {Reason}: {Message}")]
-    public static partial void JobWaits(this ILogger log, ulong number, string purpose, Refusal reason, string message);
+    public static partial void JobWaits(this ILogger log, ulong number, string purpose, string reason, string message);
 
     [LoggerMessage(49, LogLevel.Warning, "{Count} jobs wait for the chain: {Reason}")]
     public static partial void JobsWait(this ILogger log, int count, string reason);
@@ -86,7 +86,7 @@ internal static partial class Log
     [LoggerMessage(80, LogLevel.Information,
         "Signer {Signer}: {Count} updates of a frame are not guarded, the first, {Reason}: its {Field}, in channel {Channel}")]
     public static partial void GuardRefused(
-        this ILogger log, Address signer, int count, Refusal reason, string field, ChannelId channel);
+        this ILogger log, Address signer, int count, string reason, string field, ChannelId channel);
 
     [LoggerMessage(81, LogLevel.Information, "Channel {Channel}: nothing is left in it, and it is not guarded any more")]
     public static partial void GuardEnded(this ILogger log, ChannelId channel);
@@ -111,7 +111,7 @@ internal static partial class Log
     public static partial void TowerDialFailed(this ILogger log, string url, string reason, long delayMs);
 
     [LoggerMessage(86, LogLevel.Warning, "Watchtower at {Url} does not guard channel {Channel}, {Reason}: {Message}")]
-    public static partial void TowerRefused(this ILogger log, string url, ChannelId channel, Refusal reason, string message);
+    public static partial void TowerRefused(this ILogger log, string url, ChannelId channel, string reason, string message);
 
     [LoggerMessage(88, LogLevel.Error,
         "Channel {Channel}: the watchtower at {Url} has an update of the peer's that says {Theirs} sent, and this database has "
@@ -120,7 +120,7 @@ internal static partial class Log
 
     [LoggerMessage(87, LogLevel.Information, "Channel {Channel}: {Duty} is not needed any more, {Reason}: {Message}")]
     public static partial void DutyNeedless(
-        this ILogger log, ChannelId channel, ChannelDuty duty, Refusal reason, string message);
+        this ILogger log, ChannelId channel, ChannelDuty duty, string reason, string message);
 
     [LoggerMessage(200, LogLevel.Information, "Token {Number} \"{Name}\" is made, for {Scopes}")]
     public static partial void TokenMade(this ILogger log, ulong number, string name, Scopes scopes);

@@ -222,6 +222,6 @@ internal sealed class Operations(
         Refusal.NothingToClose => "the channel is empty",
         Refusal.UnknownChannel => "nothing was ever deposited into this channel",
         Refusal.NotClosing => "the channel is not closing",
-        _ => refusal.ToString(),
+        _ => refusal.Name(),
     };
 }

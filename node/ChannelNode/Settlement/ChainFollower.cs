@@ -370,7 +370,7 @@ internal sealed class ChainFollower(
         switch (PaymentChannelsEvents.DecodeNotice(entry.Topics, entry.Data.Span))
         {
             case ContractNotice.ClaimSkipped skipped:
-                Log.ClaimSkipped(log, skipped.Channel, skipped.Reason);
+                Log.ClaimSkipped(log, skipped.Channel, skipped.Reason.Name());
                 break;
             case ContractNotice.Credited credited:
                 Log.Credited(log, credited.Amount, credited.Token, credited.Owner);

@@ -32,7 +32,7 @@ internal static partial class Log
     public static partial void TooDeep(ILogger log, ulong number, Bytes32 expected, Bytes32 found);
 
     [LoggerMessage(10, LogLevel.Warning, "A claim on channel {Channel} was skipped: {Reason}")]
-    public static partial void ClaimSkipped(ILogger log, ChannelId channel, Refusal reason);
+    public static partial void ClaimSkipped(ILogger log, ChannelId channel, string reason);
 
     [LoggerMessage(11, LogLevel.Information, "A payout of {Amount} of token {Token} could not be pushed and waits for {Owner} to be withdrawn")]
     public static partial void Credited(ILogger log, UInt128 amount, Address token, Address owner);

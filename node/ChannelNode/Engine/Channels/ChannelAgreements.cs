@@ -227,7 +227,7 @@ internal sealed class ChannelAgreements(
         if (slot.PeerRefusal != Refusal.None)
         {
             return $"{message}: the peer refuses {AmountWords.Of(slot.Working.Sent - slot.PeerHas, slot.Channel.Terms.Token)} that this node has "
-                + $"signed ({slot.PeerRefusal}), and so both do not agree on the totals. Start the close alone ('channel start-close'), "
+                + $"signed ({slot.PeerRefusal.Name()}), and so both do not agree on the totals. Start the close alone ('channel start-close'), "
                 + "or ask the peer's operator to let them pass: they are offered again until then";
         }
 

@@ -157,7 +157,7 @@ internal static class ChannelEvents
     /// <summary>What was signed stays signed: the peer can take it later, or present it to the chain.</summary>
     public static OperatorEvent PaymentStuck(Channel channel, UInt128 amount, Refusal reason) => new(
         EventKind.PaymentStuck, EventSeverity.Warning,
-        $"channel {channel.Id}: the peer refuses {In(channel, amount)} that this node has signed, by {reason}; they are offered again until "
+        $"channel {channel.Id}: the peer refuses {In(channel, amount)} that this node has signed, by {reason.Name()}; they are offered again until "
         + "it takes them, and nothing else is paid here before. 'channel start-close' closes without the peer")
     {
         Channels = [channel.Id],

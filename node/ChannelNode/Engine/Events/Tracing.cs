@@ -93,7 +93,7 @@ internal sealed class PaymentTrace
         Span("Pay.Commit", _decidedAt, _toldAt);
         Span("Pay.Acknowledge", _toldAt, _acknowledgedAt);
         if (outcome is { Refusal: Core.Refusal.None }) _call.SetStatus(ActivityStatusCode.Ok);
-        else _call.SetStatus(ActivityStatusCode.Error, outcome?.Refusal.ToString() ?? "not answered");
+        else _call.SetStatus(ActivityStatusCode.Error, outcome?.Refusal.Name() ?? "not answered");
         _call.Dispose();
     }
 

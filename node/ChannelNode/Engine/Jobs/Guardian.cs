@@ -217,14 +217,14 @@ internal sealed class Guardian(
         catch (RefusalException refusal) when (refusal.Refusal == Refusal.NothingNew)
         {
             // Somebody else was first, a watchtower maybe: soon the chain says so here too.
-            foreach (Channel channel in channels) log.DutyNeedless(channel.Id, duty, refusal.Refusal, refusal.Message);
+            foreach (Channel channel in channels) log.DutyNeedless(channel.Id, duty, refusal.Refusal.Name(), refusal.Message);
             await Task.Delay(LookEvery, clock.Time, CancellationToken.None);
         }
         catch (RefusalException refusal)
         {
             // The next look decides on what the chain says then.
             if (duty == ChannelDuty.Settle && IsLasting(refusal.Refusal)) SettleRefused(channels);
-            foreach (Channel channel in channels) log.DutyRefused(channel.Id, duty, refusal.Refusal, refusal.Message);
+            foreach (Channel channel in channels) log.DutyRefused(channel.Id, duty, refusal.Refusal.Name(), refusal.Message);
             await Task.Delay(IsLasting(refusal.Refusal) ? RetryLater : LookEvery, clock.Time, CancellationToken.None);
         }
         catch (Exception error)

@@ -192,7 +192,7 @@ internal sealed class JobEntry(Job job)
             _span.AddEvent(new ActivityEvent("Transaction", tags: new() { ["channelnode.transaction"] = offer.Hash.ToString() }));
         if (next.Status != _job.Status) _span.AddEvent(new ActivityEvent(next.Status.ToString()));
         if (next.IsActive) return;
-        if (next.Status == JobStatus.Failed) _span.SetStatus(ActivityStatusCode.Error, next.Refusal.ToString());
+        if (next.Status == JobStatus.Failed) _span.SetStatus(ActivityStatusCode.Error, next.Refusal.Name());
         else _span.SetStatus(ActivityStatusCode.Ok);
         Tracing.End(_span);
         _span = null;

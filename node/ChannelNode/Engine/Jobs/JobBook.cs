@@ -175,7 +175,7 @@ internal sealed class JobBook
         entry.Problem = refusal.Refusal;
         if (refusal.Refusal == Refusal.ChainUnavailable)
         {
-            _log.JobWaits(entry.Job.Number, entry.Job.Purpose, refusal.Refusal, refusal.Message);
+            _log.JobWaits(entry.Job.Number, entry.Job.Purpose, refusal.Refusal.Name(), refusal.Message);
             return;
         }
 

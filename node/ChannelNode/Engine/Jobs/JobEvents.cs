@@ -31,7 +31,7 @@ internal static class JobEvents
         if (!isOther || after.Status != JobStatus.Failed) yield break;
         if (after.Refusal == Refusal.BudgetReached) yield return BudgetReached(after, after.Message);
         yield return Of(
-            after, EventKind.TransactionFailed, EventSeverity.Warning, $"failed, {after.Refusal}: {after.Message}", after.Receipt);
+            after, EventKind.TransactionFailed, EventSeverity.Warning, $"failed, {after.Refusal.Name()}: {after.Message}", after.Receipt);
     }
 
     private static OperatorEvent Offered(Job before, Job after, JobAttempt attempt)
@@ -39,7 +39,7 @@ internal static class JobEvents
         string kind = attempt.Kind == AttemptKind.Completing ? "" : $"{attempt.Kind} ".ToLowerInvariant();
         string offer = $"{kind}transaction {attempt.Hash} sent with nonce {attempt.Nonce}, offering "
             + $"{attempt.Fees.MaxFee} wei per gas, tip {attempt.Fees.Tip}";
-        string why = after.Refusal == before.Refusal ? "" : $"has become pointless and is cancelled, {after.Refusal}: {after.Message}; ";
+        string why = after.Refusal == before.Refusal ? "" : $"has become pointless and is cancelled, {after.Refusal.Name()}: {after.Message}; ";
         OperatorEvent told = before.Offer is { } stuck && stuck.Nonce == attempt.Nonce
             ? Of(
                 after, EventKind.TransactionStuck, EventSeverity.Warning,
@@ -51,7 +51,7 @@ internal static class JobEvents
     /// <summary>It cannot go on, and what keeps it does not pass with the next look.</summary>
     public static OperatorEvent Waits(Job job, Refusal why, string message) => why == Refusal.BudgetReached
         ? BudgetReached(job, message)
-        : Of(job, EventKind.TransactionStuck, EventSeverity.Warning, $"waits, {why}: {message}") with { Refusal = why };
+        : Of(job, EventKind.TransactionStuck, EventSeverity.Warning, $"waits, {why.Name()}: {message}") with { Refusal = why };
 
     /// <summary>What is about more is to be mined before it.</summary>
     public static OperatorEvent GivesWay(Job small, Job greater) => Of(

@@ -32,7 +32,7 @@ internal sealed class TakeRefusal(
 
         if (sent <= slot.PeerHas || sent > slot.Working.Sent) return;
         turn.Counts.OffersRefused.Add(reason);
-        if (slot.PeerRefusal == Refusal.None) log.UpdateRefused(slot.Channel.Id, sent, reason);
+        if (slot.PeerRefusal == Refusal.None) log.UpdateRefused(slot.Channel.Id, sent, reason.Name());
         (slot.PeerRefusal, slot.PeerRefusalUntilSeconds) = (reason, untilSeconds);
         turn.ApplyWaiting(slot); // Refused now: nothing of them was signed.
         if (slot.OfferAgainScheduled) return;

@@ -36,7 +36,7 @@ internal sealed class BatchTraces(TimeProvider time, TraceLimit ofAll)
             foreach (ref readonly RefusedUpdate update in refused)
                 if (update.Channel == trace.Channel && update.Sent == trace.Sent) refusal = update.Reason;
             if (refusal == Refusal.None) span.SetStatus(ActivityStatusCode.Ok);
-            else span.SetStatus(ActivityStatusCode.Error, refusal.ToString());
+            else span.SetStatus(ActivityStatusCode.Error, refusal.Name());
             Tracing.End(span);
         }
 

@@ -179,7 +179,7 @@ internal sealed class GuardBook
                         turn => Store(turn, client, right, admitted, refusals, out ofUse), CancellationToken.None),
                     cancel);
             client.Pace.Useless(requests.Count - ofUse, requests.Count);
-            if (refusals is [var first, ..]) _log.GuardRefused(client.Signer, refusals.Count, first.Reason, first.Field, first.Channel);
+            if (refusals is [var first, ..]) _log.GuardRefused(client.Signer, refusals.Count, first.Reason.Name(), first.Field, first.Channel);
             return new GuardAnswer(stored, refusals);
         }
         finally

@@ -233,6 +233,6 @@ internal sealed class WatchtowerLink(
         _newestRefusal = reason;
         bool isKnown = _refused.TryGetValue(channel, out Refusal before) && before == reason;
         _refused[channel] = reason;
-        if (!isKnown) log.TowerRefused(Url, channel, reason, message);
+        if (!isKnown) log.TowerRefused(Url, channel, reason.Name(), message);
     }
 }

@@ -50,7 +50,7 @@ internal sealed class ProgressStream(CancellationToken stopping, Drain drain)
         }
         catch (RefusalException refusal)
         {
-            span?.SetStatus(ActivityStatusCode.Error, refusal.Refusal.ToString());
+            span?.SetStatus(ActivityStatusCode.Error, refusal.Refusal.Name());
             throw;
         }
         finally
