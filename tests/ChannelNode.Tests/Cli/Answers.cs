@@ -20,6 +20,11 @@ internal sealed class Answers
         Channels = { FakeNode.Channel(FakeNode.IdA), FakeNode.Channel(FakeNode.IdB) },
     };
 
+    /// <summary>The names of the tiers that there are, and in their order the changes that were asked for.</summary>
+    public List<string> Tiers { get; } = ["unverified", "verified"];
+
+    public List<SetPolicyRequest> PolicyChanges { get; } = [];
+
     public Func<ListJobsRequest, ListJobsResponse> Jobs { get; set; } = _ => new ListJobsResponse();
 
     public Func<string, Channel> Get { get; set; } = FakeNode.Channel;

@@ -111,6 +111,15 @@ internal sealed class FakeNode : IAsyncDisposable
             return Task.FromResult(fitting);
         }
 
+        public override Task<GetPolicyResponse> GetPolicy(GetPolicyRequest request, ServerCallContext context) =>
+            Task.FromResult(new GetPolicyResponse { Tiers = { answers.Tiers.Select(name => new PolicyTier { Name = name, Rules = new PolicyRules() }) } });
+
+        public override Task<SetPolicyResponse> SetPolicy(SetPolicyRequest request, ServerCallContext context)
+        {
+            answers.PolicyChanges.Add(request);
+            return Task.FromResult(new SetPolicyResponse());
+        }
+
         public override Task<ListJobsResponse> ListJobs(ListJobsRequest request, ServerCallContext context) =>
             Task.FromResult(answers.Jobs(request));
 

@@ -28,7 +28,8 @@ internal static class PolicyCommand
 
     private static CliCommand Set(CommandShell shell)
     {
-        Option<string> tier = Fields.Text("--tier", "Whose rules: a tier's; a new one is made", 1, 32);
+        Option<string> tier = Fields.Text("--tier", "Whose rules: a tier's", 1, 32);
+        var isNew = new Option<bool>("--new") { Description = "Make the tier, which must not be there; without it a name that is none is refused" };
         Option<Address> peer = Fields.Address("--peer", "Or one peer's own, which come before its tier's");
         Option<string> accept = Fields.OneOf("--accept", "Whose channels are accepted", "anyone", "listed", "nobody", "none");
         Option<string> channels = Fields.CountOrNone("--channels-max", "Channels of one peer that are not closed", ChannelsMax);
@@ -42,16 +43,20 @@ internal static class PolicyCommand
         var command = new CliCommand(
             "set", "Changes rules; what is not named stays, and 'none' takes a limit away. Holds from the next decision on.",
             "channelnode policy set --tier unverified --deposit-max '1 ETH' --sum-per-day '0.2 ETH' --channels-max 3\n"
-            + "channelnode policy set --tier verified --accept anyone --exposure-max none")
-        { tier, peer, accept, channels, perMinute, perDay, onlyTokens, anyToken, token, remove };
+            + "channelnode policy set --tier verified --accept anyone --exposure-max none\n"
+            + "channelnode policy set --tier friends --new --sum-per-day '5 ETH'")
+        { tier, isNew, peer, accept, channels, perMinute, perDay, onlyTokens, anyToken, token, remove };
         amounts.AddTo(command);
         command.Validators.Add(result =>
         {
             if (result.GetResult(tier) is null == result.GetResult(peer) is null)
                 result.AddError("--tier: give a tier, or --peer, one of both");
+            if (result.GetValue(isNew) && result.GetResult(peer) is not null) result.AddError("--new: goes with --tier: a peer's rules are its own");
+            if (result.GetValue(isNew) && result.GetValue(remove)) result.AddError("--new: goes without --remove");
         });
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
+            if (parsed.GetValue(tier) is { } meant) await RequireMeantAsync(node, meant, parsed.GetValue(isNew), cancel);
             TokenUnit unit = await shell.UnitsOf(parsed, node).OfAsync(parsed.GetValue(token), cancel);
             SetPolicyRequest request = new()
             {
@@ -71,6 +76,17 @@ internal static class PolicyCommand
             else terminal.Line("set; it holds from now on");
             return ExitCode.Done;
         });
+    }
+
+    /// <summary>The node makes a tier of any name that it is given: a mistyped one would limit nobody.</summary>
+    private static async Task RequireMeantAsync(NodeConnection node, string tier, bool isNew, CancellationToken cancel)
+    {
+        GetPolicyResponse policy = await node.Client.GetPolicyAsync(new GetPolicyRequest(), cancellationToken: cancel);
+        List<string> known = [.. policy.Tiers.Select(it => it.Name)];
+        if (known.Contains(tier) == !isNew) return;
+        throw isNew
+            ? NodeFlags.Wrong("--new", $"--new: there is a tier {tier} already; without --new its rules are changed")
+            : NodeFlags.Wrong("--tier", $"--tier: '{tier}' is no tier, expected {string.Join(" or ", known)}; --new makes one");
     }
 
     private static CliCommand Tier(CommandShell shell)

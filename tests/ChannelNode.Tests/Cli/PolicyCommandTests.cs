@@ -1,0 +1,28 @@
+using ChannelNode.Cli;
+using Xunit;
+
+namespace ChannelNode.Tests.Cli;
+
+/// <summary>A tier is changed where it is there, and made where that is asked for: a mistyped one would limit nobody.</summary>
+public sealed class PolicyCommandTests
+{
+    [Theory]
+    [InlineData("--tier verified", null)]
+    [InlineData("--tier friends --new", null)]
+    [InlineData("--peer 0x70997970C51812dc3A010C7d01b50e0d17dc79C8", null)]
+    [InlineData("--tier verifed", "--tier: 'verifed' is no tier, expected unverified or verified; --new makes one")]
+    [InlineData("--tier verifed --remove", "--tier: 'verifed' is no tier, expected unverified or verified; --new makes one")]
+    [InlineData("--tier verified --new", "--new: there is a tier verified already; without --new its rules are changed")]
+    [InlineData("--peer 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 --new", "--new: goes with --tier: a peer's rules are its own")]
+    [InlineData("--tier verified --new --remove", "--new: goes without --remove")]
+    public async Task TierThatIsNone_IsMadeOnlyWhereAskedFor(string flags, string? refused)
+    {
+        await using FakeNode node = await FakeNode.StartAsync();
+
+        CliRun run = await CliRun.AskAsync(node, ["policy", "set", .. flags.Split(' '), "--channels-max", "3"]);
+
+        Assert.Equal(refused is null ? "" : $"error: INVALID_ARGUMENT: {refused}\n", run.Error);
+        Assert.Equal(refused is null ? ExitCode.Done : ExitCode.WrongUsage, run.ExitCode);
+        Assert.Equal(refused is null ? 1 : 0, node.Answers.PolicyChanges.Count);
+    }
+}
