@@ -13,6 +13,16 @@ public sealed class AccessTokenCommandTests(AnvilFixture anvil) : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
+    public async Task MethodThatIsNone_IsWrongUsageThatNamesTheNearestAndAll()
+    {
+        CliRun run = await CliRun.AsyncOf("token", "create", "--name", "x", "--method", "GetInfos", "--node", "http://127.0.0.1:1");
+
+        Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
+        Assert.StartsWith("error: INVALID_ARGUMENT: --method: 'GetInfos' is no method; the nearest is GetInfo; there are AttestPeer, ", run.Error);
+        Assert.Contains(", StreamPayments, ", run.Error);
+    }
+
+    [Fact]
     public async Task TokensLife_FromItsMakingToItsEnd_AndItsSecretIsNowhereElse()
     {
         await using TestChain chain = await TestChain.OpenAsync(anvil);
@@ -46,6 +56,8 @@ public sealed class AccessTokenCommandTests(AnvilFixture anvil) : IDisposable
         Assert.StartsWith("error: SCOPE_MISSING: token 2 has read, pay, expected admin", asks.Error);
 
         CliRun list = await CliRun.AsyncOf("token", "list", "--node", url);
+        Assert.Contains(list.OutputLines, line => line.Contains(" reader ", StringComparison.Ordinal) && line.Contains(" anywhere ", StringComparison.Ordinal));
+        Assert.Contains(list.OutputLines, line => line.Contains(" shop ", StringComparison.Ordinal) && line.Contains(" 127.0.0.1/32 ", StringComparison.Ordinal));
         Assert.Contains("ether:per-payment=1000000000000000,per-day=1000000000000000000", list.Output);
         Assert.Equal("access token 2 \"shop\" is good for nothing any more\n", (await CliRun.AsyncOf("token", "revoke", "2", "--node", url)).Output);
         CliRun late = await CliRun.AsyncOf("info", "--node", url, "--access-token-file", file);

@@ -63,7 +63,7 @@ internal static class AccessTokenCommand
                 StreamsMax = parsed.GetValue(streams),
             };
             request.Scopes.AddRange(parsed.GetValue(scopes) ?? []);
-            request.Methods.AddRange(parsed.GetValue(methods) ?? []);
+            request.Methods.AddRange((parsed.GetValue(methods) ?? []).Select(KnownMethod));
             request.FromIps.AddRange(parsed.GetValue(from) ?? []);
             request.Caps.AddRange((parsed.GetValue(caps) ?? []).Select(ReadCap));
             RequireCaps(request);
@@ -78,6 +78,15 @@ internal static class AccessTokenCommand
                 : $"access token {answer.AccessToken.Number} written to {path}; keep it secret");
             return unwritten is null ? ExitCode.Done : throw new CommandException(unwritten);
         });
+    }
+
+    private static string KnownMethod(string name)
+    {
+        List<string> known = [.. NodeService.Descriptor.Methods.Select(method => method.Name).Order(StringComparer.Ordinal)];
+        if (known.Contains(name)) return name;
+        string nearest = known.MinBy(other => Spelling.Distance(name.ToUpperInvariant(), other.ToUpperInvariant()))!;
+        throw NodeFlags.Wrong(
+            "--method", $"--method: '{name}' is no method; the nearest is {nearest}; there are {string.Join(", ", known)}");
     }
 
     /// <summary>As the node does, in the words of the flags.</summary>
@@ -104,10 +113,17 @@ internal static class AccessTokenCommand
                 new ListAccessTokensRequest { All = parsed.GetValue(all) }, cancellationToken: cancel);
             if (terminal.Json) terminal.Document(answer);
             else if (answer.AccessTokens.Count == 0) terminal.Line("no access tokens");
-            else terminal.Show(Views.Fitting(
-                terminal.Width, ["#number", "name", "may", "good until", "caps", "spent"], [.. answer.AccessTokens.Select(Row)]).Table);
+            else Show(answer, terminal);
             return ExitCode.Done;
         });
+    }
+
+    private static void Show(ListAccessTokensResponse answer, Terminal terminal)
+    {
+        string[] columns = ["#number", "name", "may", "from", "good until", "caps", "spent"];
+        var (table, leftOut) = Views.Fitting(terminal.Width, columns, [.. answer.AccessTokens.Select(Row)], "spent", "caps");
+        terminal.Show(table);
+        if (leftOut.Count > 0) terminal.Line($"not shown for want of room: {string.Join(", ", leftOut)}; see 'channelnode token list --json'");
     }
 
     private static CliCommand Revoke(CommandShell shell)
@@ -133,7 +149,8 @@ internal static class AccessTokenCommand
             : DateTimeOffset.FromUnixTimeSeconds((long)token.ExpiresAtSeconds).ToString("u", CultureInfo.InvariantCulture);
         return
         [
-            token.Number.ToString(CultureInfo.InvariantCulture), token.Name, string.Join(" ", may), until,
+            token.Number.ToString(CultureInfo.InvariantCulture), token.Name, string.Join(" ", may),
+            token.FromIps.Count == 0 ? "anywhere" : string.Join(" ", token.FromIps), until,
             string.Join("; ", token.Caps.Select(Shown)),
             string.Join("; ", token.Spent.Where(spent => spent.Peer.Length == 0)
                 .Select(spent => $"{CurrencyOf(spent.Token)}: {spent.TotalSpent}, of it {spent.DaySpent} on its last day")),

@@ -40,7 +40,7 @@ internal static class AccessTokenWire
         if (methods.Count > AccessToken.MethodsMax)
             throw Fields.Invalid("methods", $"{methods.Count} names", $"at most {AccessToken.MethodsMax}");
         foreach (string method in methods)
-            if (!MethodScopes.Node.ContainsKey(method)) throw Fields.Invalid("methods", method, "names of NodeService's methods");
+            if (!MethodScopes.Node.ContainsKey(method)) throw Fields.Invalid("methods", method, $"one of {string.Join(", ", MethodScopes.Node.Keys.Order(StringComparer.Ordinal))}");
         return [.. methods.Distinct()];
     }
 
