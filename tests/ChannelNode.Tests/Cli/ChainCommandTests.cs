@@ -16,7 +16,8 @@ public sealed class ChainCommandTests
             {
                 new Job
                 {
-                    Number = 7, Kind = JobKind.Dispute, Status = JobStatus.Sent, Nonce = 41, MaxFeeWei = "123456", Attempts = 2,
+                    Number = 7, Kind = JobKind.Dispute, Status = JobStatus.Sent, Nonce = 41, MaxFeeWei = "1500000001", Attempts = 2,
+                    SpentWei = "210000000000000",
                     CreatedAtSeconds = now - 100, DeadlineSeconds = now + 9_950, Problem = Refusal.FeeTooHigh,
                     ChannelIds = { FakeNode.IdA },
                 },
@@ -25,7 +26,7 @@ public sealed class ChainCommandTests
 
         CliRun run = await CliRun.AskAsync(node, "chain", "jobs");
 
-        foreach (string part in (string[])["Dispute", "Sent", "41", "123456", "in 99", "FeeTooHigh", FakeNode.IdA])
+        foreach (string part in (string[])["Dispute", "Sent", "41", "1.500000001 gwei", "0.00021 ETH", "in 99", "FEE_TOO_HIGH", FakeNode.IdA])
             Assert.Contains(part, run.Output);
     }
 
@@ -42,8 +43,40 @@ public sealed class ChainCommandTests
         CliRun run = await CliRun.AskAsync(node, "chain", "jobs");
         await CliRun.AskAsync(node, "chain", "jobs", "--all", "--json");
 
-        Assert.Equal([false, true], asked);
+        Assert.Equal([false, true, true], asked); // Also whether there would be any.
         Assert.Equal("no jobs\n", run.Output);
+    }
+
+    [Theory]
+    [InlineData(1, "no jobs under way; --all shows 1 that has ended\n")]
+    [InlineData(2, "no jobs under way; --all shows 2 that have ended\n")]
+    public async Task Jobs_WhenAllHaveEnded_TellsOfThem(int ended, string said)
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Jobs = request =>
+        {
+            ListJobsResponse jobs = new();
+            if (request.All) jobs.Jobs.AddRange(Enumerable.Range(0, ended).Select(_ => new Job()));
+            return jobs;
+        });
+
+        Assert.Equal(said, (await CliRun.AskAsync(node, "chain", "jobs")).Output);
+    }
+
+    [Theory]
+    [InlineData(JobStatus.Done, "")]
+    [InlineData(JobStatus.Failed, "")]
+    [InlineData(JobStatus.Waiting, "over")]
+    public async Task Jobs_ThatHaveEnded_HaveNoDeadline(JobStatus status, string deadline)
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Jobs = _ => new ListJobsResponse
+        {
+            Jobs = { new Job { Kind = JobKind.Close, Status = status, SpentWei = "0", DeadlineSeconds = 1 } },
+        });
+
+        CliRun run = await CliRun.AskAsync(node, "chain", "jobs", "--all");
+
+        Assert.Equal(deadline.Length > 0, run.Output.Contains("over", StringComparison.Ordinal));
+        Assert.DoesNotContain(" wei", run.Output);
     }
 
     [Theory]

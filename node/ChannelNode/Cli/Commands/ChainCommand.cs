@@ -1,5 +1,7 @@
 using System.CommandLine;
 using ChannelNode.Proto.V1;
+using AmountWords = ChannelNode.Engine.AmountWords;
+using Plural = ChannelNode.Engine.Plural;
 
 namespace ChannelNode.Cli;
 
@@ -7,7 +9,7 @@ namespace ChannelNode.Cli;
 internal static class ChainCommand
 {
     private static readonly string[] Columns =
-        ["#job", "kind", "status", "#age", "#nonce", "#offers", "#max fee", "#deadline", "problem", "about"];
+        ["#job", "kind", "status", "#age", "#nonce", "#offers", "#max fee per gas", "#paid", "#deadline", "problem", "about"];
 
     public static CliCommand Create(CommandShell shell) =>
         new("chain", "What the node does on chain, and what it knows of it.", "channelnode chain jobs")
@@ -27,21 +29,25 @@ internal static class ChainCommand
             ListJobsResponse known = await node.Client.ListJobsAsync(
                 new ListJobsRequest { All = parsed.GetValue(all) }, cancellationToken: cancel);
             if (terminal.Json) terminal.Document(known);
+            else if (known.Jobs.Count == 0) terminal.Line(await NoneAsync(node, parsed.GetValue(all), cancel));
             else Show(known, terminal, (ulong)shell.Time.GetUtcNow().ToUnixTimeSeconds());
             return ExitCode.Done;
         });
     }
 
+    private static async Task<string> NoneAsync(NodeConnection node, bool all, CancellationToken cancel)
+    {
+        if (all) return "no jobs";
+        ListJobsResponse ended = await node.Client.ListJobsAsync(new ListJobsRequest { All = true }, cancellationToken: cancel);
+        return ended.Jobs.Count == 0
+            ? "no jobs"
+            : $"no jobs under way; --all shows {Plural.Of(ended.Jobs.Count, "that has ended", "that have ended")}";
+    }
+
     private static void Show(ListJobsResponse known, Terminal terminal, ulong nowSeconds)
     {
-        if (known.Jobs.Count == 0)
-        {
-            terminal.Line("no jobs");
-            return;
-        }
-
         var (table, leftOut) = Views.Fitting(
-            terminal.Width, Columns, [.. known.Jobs.Select(job => Row(job, nowSeconds))], "#max fee", "#offers", "#nonce", "about");
+            terminal.Width, Columns, [.. known.Jobs.Select(job => Row(job, nowSeconds))], "#max fee per gas", "#offers", "#nonce", "about");
         terminal.Show(table);
         if (leftOut.Count > 0)
             terminal.Line($"not shown for want of room: {string.Join(", ", leftOut)}; see 'channelnode chain jobs --json'");
@@ -55,11 +61,18 @@ internal static class ChainCommand
         $"{(nowSeconds > job.CreatedAtSeconds ? nowSeconds - job.CreatedAtSeconds : 0)} s",
         job.HasNonce ? $"{job.Nonce}" : "",
         $"{job.Attempts}",
-        job.MaxFeeWei,
-        Left(job.DeadlineSeconds, nowSeconds),
-        job.Reason != Refusal.Unspecified ? $"{job.Reason}" : job.Problem != Refusal.Unspecified ? $"{job.Problem}" : "",
-        job.ChannelIds.Count == 1 ? job.ChannelIds[0] : $"{job.ChannelIds.Count} channels",
+        job.MaxFeeWei.Length == 0 ? "" : Gwei(job.MaxFeeWei),
+        job.SpentWei is "" or "0" ? "" : TokenUnit.Ether.Show(job.SpentWei),
+        IsOver(job) ? "" : Left(job.DeadlineSeconds, nowSeconds),
+        job.Reason != Refusal.Unspecified ? Failure.ReasonOf(job.Reason)
+            : job.Problem != Refusal.Unspecified ? Failure.ReasonOf(job.Problem) : "",
+        job.ChannelIds.Count == 1 ? job.ChannelIds[0] : Plural.Of(job.ChannelIds.Count, "channel"),
     ];
+
+    private static bool IsOver(Job job) => job.Status is JobStatus.Done or JobStatus.Failed;
+
+    /// <summary>As wallets and explorers say it, exact.</summary>
+    private static string Gwei(string wei) => $"{AmountWords.Divided(wei, 9)} gwei";
 
     private static string Left(ulong deadlineSeconds, ulong nowSeconds) =>
         deadlineSeconds == 0 ? ""
