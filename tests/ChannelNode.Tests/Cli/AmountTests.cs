@@ -37,7 +37,7 @@ public sealed class AmountTests
 
     [Theory]
     [InlineData("0.0000000000000000001 ETH", "has 19 digits behind the point, and ETH has 18; nothing is rounded")]
-    [InlineData("1.5 wei", "has 1 digits behind the point, and wei has 0")]
+    [InlineData("1.5 wei", "has 1 digit behind the point, and wei has 0")]
     [InlineData("0 ETH", "is not from 1 to")]
     [InlineData("5192296858534827.628530496329220096 ETH", "is not from 1 to 5192296858534827628530496329220095")]
     [InlineData("99999999999999999999999999999999999999999 ETH", "is not from 1 to")]

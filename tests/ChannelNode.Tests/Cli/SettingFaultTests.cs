@@ -44,7 +44,7 @@ public sealed class SettingFaultTests : IDisposable
             "Option '--rpc-url' is required; see 'channelnode run --help'",
             $"{_file}: --poll-ms: '10' is not a whole number from 50 to 60000",
             $"{_file}: --signer-url: http://signer:9000 goes without --key-file k: the signer has the key",
-            $"{_file}: --webhook-secret-file: 1 were given for 2 --webhook-url, expected one for each",
+            $"{_file}: --webhook-secret-file: 1 was given for 2 --webhook-url, expected one for each",
             $"{_file}: --webhook-url: https://a.example was given 2 times, expected each once",
             $"{_file}: --api-listen: 0.0.0.0:9801 {Tokens}: add --api-tls {Made}, or listen on 127.0.0.1 or unix:/path",
             $"{_file}: --json-listen: 0.0.0.0:9806 {Tokens}: add --api-tls, which is for this port too {Made}, or listen on 127.0.0.1",

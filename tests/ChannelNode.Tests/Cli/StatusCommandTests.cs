@@ -89,7 +89,7 @@ public sealed class StatusCommandTests
             "over, job 8",
             "0.0995 ETH of 0.1 ETH; for disputes 15 wei of 30 wei",
             "database 5 MiB, of it payments received 2 MiB; free 100 GiB of 2 TiB",
-            "1 alarms, 11 warnings",
+            "1 alarm, 11 warnings",
             "1 of them cannot go on for now; see 'channelnode chain jobs'",
             "2023-11-14 22:15:00  ALARM    a window\uFFFD[2J ends, 1.250001 DUSD are lost",
             "earlier ones: 'channelnode events'",

@@ -73,9 +73,9 @@ public sealed class ChainAuditTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Contains(_id.ToString(), righted, StringComparison.Ordinal);
         Assert.Contains("  was       open, in wei: side a has 7 and", righted, StringComparison.Ordinal);
         Assert.Contains("  is        open, in wei: side a has 1000 and", righted, StringComparison.Ordinal);
-        Assert.Contains("1 channels: 1 put right", righted, StringComparison.Ordinal);
-        Assert.Contains("which changes 1 channels until", righted, StringComparison.Ordinal);
-        Assert.Contains("1 channels: nothing was wrong", nothingElse, StringComparison.Ordinal);
+        Assert.Contains("1 channel: 1 put right", righted, StringComparison.Ordinal);
+        Assert.Contains("which changes 1 channel until", righted, StringComparison.Ordinal);
+        Assert.Contains("1 channel: nothing was wrong", nothingElse, StringComparison.Ordinal);
         Assert.DoesNotContain(_id.ToString(), nothingElse, StringComparison.Ordinal);
         Assert.Contains("in use by another process", inUse, StringComparison.Ordinal);
         Assert.Contains("0 differ", nothing, StringComparison.Ordinal);

@@ -64,7 +64,7 @@ public sealed class ChainVerificationTests(AnvilFixture anvil) : IAsyncLifetime
         CliRun run = await VerifyAsync();
 
         Assert.Equal((ExitCode.Done, ""), (run.ExitCode, run.Error));
-        Assert.Equal($"1 channels up to block {_bob.Host.Node.View.Cursor!.Number}: 0 differ\n", run.Output);
+        Assert.Equal($"1 channel up to block {_bob.Host.Node.View.Cursor!.Number}: 0 differ\n", run.Output);
     }
 
     [Fact]
@@ -88,7 +88,7 @@ public sealed class ChainVerificationTests(AnvilFixture anvil) : IAsyncLifetime
                 "newest block", $"  database  block {cursor.Number}, {new Bytes32(0, 0, 0, 5)}", $"  chain     block {cursor.Number}, {cursor.Hash}",
                 _id, "  database  open, in wei: side a has 7 and is recorded with 0 sent, side b has 0 and 0 sent",
                 "  chain     open, in wei: side a has 1000 and is recorded with 0 sent, side b has 0 and 0 sent",
-                $"1 channels up to block {cursor.Number}: 2 differ",
+                $"1 channel up to block {cursor.Number}: 2 differ",
             ],
             people.OutputLines);
         JsonElement found = JsonDocument.Parse(json.Output).RootElement;

@@ -81,7 +81,7 @@ public sealed class RestoredPayerTests(AnvilFixture anvil) : IDisposable
 
         ProgramRun verified = await ProgramRun.AsyncOf("backup", "verify", Backup, "--identity", KeyFile, "--rpc-url", anvil.HttpUrl);
         Assert.True(verified.ExitCode == 0, verified.Output + verified.Error);
-        Assert.Contains("1 channels", verified.Output);
+        Assert.Contains("1 channel ", verified.Output);
         Assert.Contains("0 differ", verified.Output);
         return paid;
     }
@@ -109,7 +109,7 @@ public sealed class RestoredPayerTests(AnvilFixture anvil) : IDisposable
             Kinds = { Wire.EventKind.DatabaseRestored },
         });
         Assert.True(await call.ResponseStream.MoveNext(TestChain.Limit));
-        Assert.Contains("1 channels are not paid in", Assert.Single(call.ResponseStream.Current.Events).Sentence);
+        Assert.Contains("1 channel is not paid in until its peer has told", Assert.Single(call.ResponseStream.Current.Events).Sentence);
     }
 
     private static async Task<string> RefusedAsync(NodeProcess payer, string id)

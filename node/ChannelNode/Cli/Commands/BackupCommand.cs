@@ -118,7 +118,7 @@ internal static class BackupCommand
         }
 
         terminal.Line(
-            $"{path}: {bytes:N0} bytes with {summary.Channels} channels, up to block {summary.BlockNumber} and payment "
+            $"{path}: {bytes:N0} bytes with {Plural.Of(summary.Channels, "channel")}, up to block {summary.BlockNumber} and payment "
             + $"{summary.ReceivedCursor}; 'backup verify' reads it back");
     }
 

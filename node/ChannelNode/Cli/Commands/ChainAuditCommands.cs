@@ -108,7 +108,7 @@ internal static class ChainAuditCommands
             terminal.Line($"  chain     {it.Chain}");
         }
 
-        terminal.Line($"{report.Channels} channels up to block {report.Block}: {report.Differences.Count} differ");
+        terminal.Line($"{Plural.Of(report.Channels, "channel")} up to block {report.Block}: {report.Differences.Count} differ");
     }
 
     private static void PrintRescan(Terminal terminal, ChainAuditReport report)
@@ -133,9 +133,9 @@ internal static class ChainAuditCommands
         }
 
         terminal.Line(report.Differences.Count == 0
-            ? $"{report.Channels} channels: nothing was wrong"
-            : $"{report.Channels} channels: {report.Differences.Count} put right");
+            ? $"{Plural.Of(report.Channels, "channel")}: nothing was wrong"
+            : $"{Plural.Of(report.Channels, "channel")}: {report.Differences.Count} put right");
         terminal.Line(
-            $"set back to block {report.Block}, which changes {report.SetBack.Count} channels until the node has followed the chain again");
+            $"set back to block {report.Block}, which changes {Plural.Of(report.SetBack.Count, "channel")} until the node has followed the chain again");
     }
 }

@@ -1,3 +1,4 @@
+using ChannelNode.Engine;
 using ChannelNode.Proto.V1;
 
 namespace ChannelNode.Cli;
@@ -39,8 +40,8 @@ internal static class InfoCommand
         if (info.Draining) terminal.Line("stopping: what is under way is finished, nothing new is begun");
         if (info.Restoration is not { } it) return;
         terminal.Line(
-            $"restored at {Time(it.RestoredAtMs)} from a backup of {Time(it.BackupAtMs)}; {it.UnconfirmedChannels} channels wait for their "
-            + "peers to tell where they stand"
+            $"restored at {Time(it.RestoredAtMs)} from a backup of {Time(it.BackupAtMs)}; "
+            + Plural.Of(it.UnconfirmedChannels, "channel waits for its peer to tell where it stands", "channels wait for their peers to tell where they stand")
             + (it.HeldUntilSeconds > 0
                 ? $"; what peers pay in the backup's channels is refused until the chain is past {Time((long)it.HeldUntilSeconds * 1_000)}"
                 : ""));

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using ChannelNode.Proto.V1;
 using Address = ChannelNode.Core.Address;
+using Plural = ChannelNode.Engine.Plural;
 
 namespace ChannelNode.Cli;
 
@@ -39,9 +40,9 @@ internal static class PolicyViewCommands
     {
         List<string> said = [];
         if (rules.Accept != AcceptFrom.Unspecified) said.Add($"channels from {rules.Accept.ToString().ToLowerInvariant()}");
-        if (rules.HasChannelsMax) said.Add($"at most {rules.ChannelsMax} channels");
-        if (rules.HasCountPerMinuteMax) said.Add($"{rules.CountPerMinuteMax} payments a minute");
-        if (rules.HasCountPerDayMax) said.Add($"{rules.CountPerDayMax} payments a day");
+        if (rules.HasChannelsMax) said.Add($"at most {Plural.Of(rules.ChannelsMax, "channel")}");
+        if (rules.HasCountPerMinuteMax) said.Add($"{Plural.Of(rules.CountPerMinuteMax, "payment")} a minute");
+        if (rules.HasCountPerDayMax) said.Add($"{Plural.Of(rules.CountPerDayMax, "payment")} a day");
         if (rules.OnlyTokens) said.Add(rules.Tokens.Count == 0 ? "not in this token" : $"only tokens {string.Join(", ", rules.Tokens)}");
         foreach (AmountRules amounts in rules.Amounts)
         {

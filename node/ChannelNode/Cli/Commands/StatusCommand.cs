@@ -1,5 +1,6 @@
 using ChannelNode.Proto.V1;
 using Spectre.Console;
+using Plural = ChannelNode.Engine.Plural;
 
 namespace ChannelNode.Cli;
 
@@ -44,7 +45,7 @@ internal static class StatusCommand
             + $"{Ether(status.Gas.ProtectiveLeftWei)} of {Ether(status.Gas.ProtectiveLimitWei)}");
         yield return ("disk", $"database {Bytes(status.Disk.StoreBytes)}, of it payments received {Bytes(status.Disk.JournalBytes)}; "
             + $"free {Bytes(status.Disk.FreeBytes)} of {Bytes(status.Disk.SizeBytes)}");
-        yield return ("last 24 hours", $"{status.Alarms.Alarms} alarms, {status.Alarms.Warnings} warnings");
+        yield return ("last 24 hours", $"{Plural.Of(status.Alarms.Alarms, "alarm")}, {Plural.Of(status.Alarms.Warnings, "warning")}");
     }
 
     private static string Chain(ChainStatus chain, long nowMs)
@@ -55,7 +56,7 @@ internal static class StatusCommand
             : chain.HasSilentMs ? $"SILENT for {Span((long)chain.SilentMs)}: nothing is paid or accepted"
             : "CATCHING UP: nothing is paid or accepted";
         string reorganized = chain.Reorganizations == 0 ? ""
-            : $", reorganised {chain.Reorganizations} times, by {chain.DeepestReorganization} blocks at most";
+            : $", reorganised {Plural.Of(chain.Reorganizations, "time")}, by {Plural.Of(chain.DeepestReorganization, "block")} at most";
         return $"{chain.ChainId}, block {chain.BlockNumber}, {Span(ageMs)} old, {behind} behind, {state}{reorganized}";
     }
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using ChannelNode.Engine;
 using ChannelNode.Proto.V1;
 using Grpc.Core;
 using Spectre.Console;
@@ -123,9 +124,9 @@ internal static class TopCommand
         yield return ("synced in", $"{Ms(top.SyncMsMedian)} median, {Ms(top.SyncMs99)} 99 %");
         yield return ("commits", $"{Rate(top.Commits)}/s of {Rate(top.CommandsPerCommit)}");
         yield return ("queue", $"{top.QueueLength} of {top.QueueMax}");
-        yield return ("under way", $"{top.PaymentsUnderWay} payments");
+        yield return ("under way", Plural.Of(top.PaymentsUnderWay, "payment"));
         yield return ("peers", $"{top.PeersConnected} connected");
-        yield return ("chain", top.ChainIsCurrent ? $"{top.BlocksBehind} blocks behind" : $"OUT OF SIGHT, {top.BlocksBehind} blocks behind");
+        yield return ("chain", top.ChainIsCurrent ? $"{Plural.Of(top.BlocksBehind, "block")} behind" : $"OUT OF SIGHT, {Plural.Of(top.BlocksBehind, "block")} behind");
     }
 
     private static void Print(TopFigures figures, Terminal terminal)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using ChannelNode.Core;
+using ChannelNode.Engine;
 
 namespace ChannelNode.Cli;
 
@@ -79,7 +80,7 @@ internal readonly record struct AskedAmount(string Whole, string Fraction, strin
         if (Fraction.Length > decimals)
         {
             throw Wrong(field,
-                $"'{this}' has {Fraction.Length} digits behind the point, and {Unit} has {decimals}; nothing is rounded");
+                $"'{this}' has {Plural.Of(Fraction.Length, "digit")} behind the point, and {Unit} has {decimals}; nothing is rounded");
         }
 
         return Checked(TryUnits(Whole + Fraction.PadRight(decimals, '0'), out UInt128 units), units, field);

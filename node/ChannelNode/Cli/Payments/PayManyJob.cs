@@ -111,6 +111,6 @@ internal sealed class PayManyJob(
     {
         if (summary.Refused.Count == 0) return null;
         (Refusal refusal, int times) = summary.Refused.MaxBy(entry => entry.Value);
-        return new(ExitCode.Refused, Failure.ReasonOf(refusal), $"{times:N0} of {summary.Asked:N0} payments were refused");
+        return new(ExitCode.Refused, Failure.ReasonOf(refusal), $"{times:N0} of {summary.Asked:N0} {(summary.Asked == 1 ? "payment" : "payments")} {(times == 1 ? "was" : "were")} refused");
     }
 }

@@ -55,7 +55,7 @@ internal sealed record PaymentSummary(
             $"paid {Paid:N0} of {Asked:N0} in {Seconds:N1} s: {PaymentsPerSecond:N0} payments/s, "
             + $"latency p50 {Percentile(50):N0} ms, p99 {Percentile(99):N0} ms; total sent {unit.Show(TotalSent.ToString())}");
         if (Repeated > 0) terminal.Line($"of them {Repeated:N0} had been paid before under the same key");
-        if (Retries > 0) terminal.Line($"{Retries:N0} times a payment was asked for again under its key");
+        if (Retries > 0) terminal.Line($"{Retries:N0} {(Retries == 1 ? "time" : "times")} a payment was asked for again under its key");
         foreach ((Refusal refusal, int times) in Refused)
             terminal.Line($"refused {times:N0}: {Failure.ReasonOf(refusal)}");
         if (NotSent > 0) terminal.Line($"not sent {NotSent:N0}");

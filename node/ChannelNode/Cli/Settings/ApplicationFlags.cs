@@ -45,11 +45,11 @@ internal sealed class ApplicationFlags
         {
             yield return new SettingFault(
                 "--webhook-secret-file",
-                $"--webhook-secret-file: {files.Length} were given for {urls.Length} --webhook-url, expected one for each", "--webhook-url");
+                $"--webhook-secret-file: {Plural.Of(files.Length, "was", "were")} given for {urls.Length} --webhook-url, expected one for each", "--webhook-url");
         }
 
         foreach (IGrouping<string, string> url in urls.GroupBy(url => url).Where(url => url.Count() > 1))
-            yield return new SettingFault("--webhook-url", $"--webhook-url: {url.Key} was given {url.Count()} times, expected each once");
+            yield return new SettingFault("--webhook-url", $"--webhook-url: {url.Key} was given {Plural.Of(url.Count(), "time")}, expected each once");
     }
 
     private IReadOnlyList<WebhookOptions> ReadWebhooks(ParseResult parsed)

@@ -11,8 +11,8 @@ internal static class ChannelEvents
     /// <summary>Blocks after <paramref name="back"/> are no longer part of the chain.</summary>
     public static OperatorEvent Reorganized(ChainBlock was, ChainBlock back, int channels) => new(
         EventKind.ChainReorganized, EventSeverity.Warning,
-        $"the chain was reorganised by {was.Number - back.Number} blocks: block {was.Number} {was.Hash} is gone, back to "
-        + $"{back.Number}; {channels} channels stand where they stood then")
+        $"the chain was reorganised by {Plural.Of(was.Number - back.Number, "block")}: block {was.Number} {was.Hash} is gone, back to "
+        + $"{back.Number}; {Plural.Of(channels, "channel stands where it", "channels stand where they")} stood then")
     {
         Block = back.Number,
         Depth = was.Number - back.Number,
