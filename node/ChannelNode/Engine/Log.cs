@@ -37,9 +37,12 @@ internal static partial class Log
     [LoggerMessage(10, LogLevel.Warning, "Channel {Channel}: the peer refused our update of {Sent}: {Reason}")]
     public static partial void UpdateRefused(this ILogger log, ChannelId channel, UInt128 sent, string reason);
 
-    [LoggerMessage(12, LogLevel.Information, "Peer {Peer} at {Url}: {Reason}; trying again in {DelayMs} ms")]
-    public static partial void DialFailed(
-        this ILogger log, Address peer, string url, string reason, int delayMs);
+    [LoggerMessage(12, LogLevel.Debug, "Peer {Peer} at {Url}: {Reason}, after {Tries} tries; it is dialled again")]
+    public static partial void DialFailed(this ILogger log, Address peer, string url, string reason, int tries);
+
+    [LoggerMessage(31, LogLevel.Information,
+        "Peer {Peer} at {Url} is away: {Reason} (try {Tries}, after {AwaySeconds} s). It is dialled again, more and more rarely")]
+    public static partial void PeerAway(this ILogger log, Address peer, string url, string reason, int tries, long awaySeconds);
 
     [LoggerMessage(13, LogLevel.Error, "Following the chain failed and is started again")]
     public static partial void FollowFailed(this ILogger log, Exception error);
@@ -107,8 +110,8 @@ internal static partial class Log
         "Watchtower at {Url} is away for {AwaySeconds} s and lacks the newest update of {Lagging} channels: {Reason}")]
     public static partial void TowerAway(this ILogger log, string url, long awaySeconds, int lagging, string reason);
 
-    [LoggerMessage(85, LogLevel.Information, "Watchtower at {Url}: {Reason}; trying again in {DelayMs} ms")]
-    public static partial void TowerDialFailed(this ILogger log, string url, string reason, long delayMs);
+    [LoggerMessage(EventId = 85, Message = "Watchtower at {Url}: {Reason}; trying again in {DelayMs} ms, then more and more rarely")]
+    public static partial void TowerDialFailed(this ILogger log, LogLevel level, string url, string reason, long delayMs);
 
     [LoggerMessage(86, LogLevel.Warning, "Watchtower at {Url} does not guard channel {Channel}, {Reason}: {Message}")]
     public static partial void TowerRefused(this ILogger log, string url, ChannelId channel, string reason, string message);

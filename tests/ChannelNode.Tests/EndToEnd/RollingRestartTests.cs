@@ -61,6 +61,8 @@ public sealed class RollingRestartTests(AnvilFixture anvil)
 
         Assert.Equal("PEER_OFFLINE", ReasonOf(waited));
         Assert.Equal("PEER_OFFLINE", ReasonOf(later));
+        Assert.Single(payer.Log, line => line.Contains(payee.PeerUrl, StringComparison.Ordinal) && line.Contains(" is away: ", StringComparison.Ordinal));
+        Assert.DoesNotContain(payer.Log, line => line.Contains("trying again", StringComparison.Ordinal));
         Wire.Channel stands = (await payer.Api.GetChannelAsync(new Wire.GetChannelRequest { ChannelId = channel })).Channel;
         Assert.Equal(("1", "1"), (stands.Sent, stands.Acknowledged)); // Nothing was signed for what waited.
     }

@@ -23,12 +23,6 @@ internal sealed class Peers(
     Drain drain,
     ILogger<Peers> log)
 {
-    private const int DialDelayMsMin = 200;
-    private const int DialDelayMsMax = 5_000;
-
-    /// <summary>Of a peer that has said that it comes back at once.</summary>
-    private const int DialDelayMsMaxAway = 400;
-
     /// <summary>Channels of a restored database that a peer is asked about as soon as it is there; the others when they are used.</summary>
     private const int RestoredAskedMax = 10_000;
 
@@ -217,13 +211,14 @@ internal sealed class Peers(
     {
         try
         {
-            for (int delayMs = DialDelayMsMin; !IsConnected(signer) && !drain.IsOn;)
+            // Two nodes that dial each other at the same moment end each other's sessions: never in step again.
+            Redialling redialling = new(Random.Shared.Next);
+            long since = clock.Time.GetTimestamp();
+            while (!IsConnected(signer) && !drain.IsOn)
             {
-                // Two nodes that dial each other at the same moment end each other's sessions: never in step again.
-                int waitMs = delayMs + Random.Shared.Next(delayMs);
-                await Task.Delay(TimeSpan.FromMilliseconds(waitMs), clock.Time, _stopping);
-                if (!IsConnected(signer) && !drain.IsOn) await TryDialAsync(signer, delayMs);
-                delayMs = Math.Min(delayMs * 2, _away.ContainsKey(signer) ? DialDelayMsMaxAway : DialDelayMsMax);
+                TimeSpan wait = redialling.NextWait(clock.Time.GetElapsedTime(since), _away.ContainsKey(signer));
+                await Task.Delay(wait, clock.Time, _stopping);
+                if (!IsConnected(signer) && !drain.IsOn) await TryDialAsync(signer, redialling, since);
             }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
@@ -238,7 +233,7 @@ internal sealed class Peers(
         KeepDialling(signer); // In case it went away again in between.
     }
 
-    private async Task TryDialAsync(Address signer, int delayMs)
+    private async Task TryDialAsync(Address signer, Redialling redialling, long since)
     {
         string url = _urls[signer];
         try
@@ -247,7 +242,9 @@ internal sealed class Peers(
         }
         catch (Exception error) when (!_stopping.IsCancellationRequested)
         {
-            log.DialFailed(signer, url, error.Message, delayMs);
+            TimeSpan away = clock.Time.GetElapsedTime(since);
+            if (redialling.Failed(away)) log.PeerAway(signer, url, error.Message, redialling.Tries, (long)away.TotalSeconds);
+            else log.DialFailed(signer, url, error.Message, redialling.Tries);
         }
     }
 }

@@ -76,6 +76,7 @@ internal sealed class Watchtowers
         await Task.Yield();
         tower.Count();
         int delayMs = DialDelayMsMin;
+        int tries = 0;
         long awaySince = _clock.Time.GetTimestamp(), told = 0;
         while (!stopping.IsCancellationRequested)
         {
@@ -93,7 +94,7 @@ internal sealed class Watchtowers
                 reason = refusal;
             }
 
-            if (tower.Status.IsConnected) (awaySince, told, delayMs) = (_clock.Time.GetTimestamp(), 0, DialDelayMsMin);
+            if (tower.Status.IsConnected) (awaySince, told, delayMs, tries) = (_clock.Time.GetTimestamp(), 0, DialDelayMsMin, 0);
             // Its place was given to another: to be back at once would only take the next one's.
             if (reason?.Refusal == Refusal.TooManyInFlight) delayMs = DialDelayMsMax;
             tower.End();
@@ -105,7 +106,8 @@ internal sealed class Watchtowers
                 _log.TowerAway(tower.Url, (long)away.TotalSeconds, tower.Status.Lagging, why);
             }
 
-            _log.TowerDialFailed(tower.Url, why, delayMs);
+            // Once when it goes; that it stays away is a warning of its own.
+            _log.TowerDialFailed(tries++ == 0 ? LogLevel.Information : LogLevel.Debug, tower.Url, why, delayMs);
             try
             {
                 // Not all nodes at once: the last digits of a clock are chance enough.
