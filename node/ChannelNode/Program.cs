@@ -96,7 +96,12 @@ internal static class Program
     private static async Task<int> RunAsync(NodeOptions options, CancellationToken stopping)
     {
         using ILoggerFactory logs = LoggerFactory.Create(logging => Configure(logging, options));
-        if (options.IsTrial) await Trial.PrepareAsync(options, logs, stopping);
+        if (options.IsTrial)
+        {
+            DoorPlaces.RequireFree(options);
+            await Trial.PrepareAsync(options, logs, stopping);
+        }
+
         await using NodeHost host = await NodeHost.StartAsync(options, logs, stopping);
         string tls = host.TlsFingerprint is { } fingerprint ? $" tls-fingerprint {fingerprint}" : "";
         string json = host.JsonUrl.Length > 0 ? $" json {host.JsonUrl}" : "";
@@ -278,6 +283,7 @@ internal sealed class NodeHost : Host
     private async Task StartPartsAsync(NodeOptions options, ILoggerFactory logs, CancellationToken cancel)
     {
         SettingFaults.Refuse(SettingFaults.Of(options));
+        DoorPlaces.RequireFree(options);
         (ISigner key, EthereumChain chain, SignatureScheme scheme) = await ConnectAsync(options, logs, cancel);
         Party us = new(options.Owner.IsZero ? key.Address : options.Owner, key.Address);
         RocksChannelStore store = Own(RocksChannelStore.Open(

@@ -26,6 +26,7 @@ internal sealed class WatchtowerHost : Host
     {
         SettingFaults.Refuse(SettingFaults.Of(options));
         NodeOptions node = options.Node;
+        DoorPlaces.RequireFree(("--listen", options.Listen), ("--metrics-listen", node.MetricsListen));
         (ISigner key, EthereumChain chain, SignatureScheme scheme) = await ConnectAsync(node, logs, cancel);
         Signer = key.Address;
         RocksChannelStore store = Own(RocksChannelStore.Open(

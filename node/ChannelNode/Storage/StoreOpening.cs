@@ -22,7 +22,7 @@ internal static class StoreOpening
         catch (RocksDbSharpException e) when (IsLocked(e))
         {
             throw new StoreException(
-                $"The database in {directory} is in use by another process. One node at a time may use a folder.", e);
+                $"The database in {directory} is in use by another process. One node at a time may use a folder: name another by --data-dir.", e);
         }
         catch (RocksDbSharpException e)
         {

@@ -64,7 +64,7 @@ public sealed class SecretsTests(AnvilFixture anvil) : IAsyncLifetime
 
         string printed = _printed.ToString();
         Assert.Contains("the password does not open", printed, StringComparison.Ordinal);
-        Assert.Contains("cannot be listened on", printed, StringComparison.Ordinal);
+        Assert.Contains("is taken by another program", printed, StringComparison.Ordinal);
         Assert.Contains("deployed by", printed, StringComparison.Ordinal);
         Assert.Contains(_address.ToString(), printed, StringComparison.Ordinal);
         foreach (string form in Forms()) Assert.DoesNotContain(form, printed, StringComparison.OrdinalIgnoreCase);

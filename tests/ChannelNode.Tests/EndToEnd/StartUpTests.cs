@@ -51,6 +51,27 @@ public sealed class StartUpTests(AnvilFixture anvil) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task AllPortsInUse_AreNamedAtOnce_WithFreeOnes_BeforeAnythingIsMade()
+    {
+        await using TestNode first = await TestNode.StartAsync(_chain);
+        string api = new Uri(first.Host.ApiUrl).Authority, peers = new Uri(first.PeerUrl).Authority, folder = string.Empty;
+
+        RefusalException refusal = await RefusedAsync(options => options with
+        {
+            ApiListen = api,
+            PeerListen = peers,
+            MetricsListen = "127.0.0.1:0",
+            DataDirectory = folder = options.DataDirectory,
+        });
+
+        Assert.StartsWith(
+            $"--api-listen: {api} is taken by another program; --peer-listen: {peers} is taken by another program; free are --api-listen 127.0.0.1:",
+            refusal.Message);
+        Assert.Contains(" --peer-listen 127.0.0.1:", refusal.Message);
+        Assert.False(Directory.Exists(folder));
+    }
+
+    [Fact]
     public async Task DatabaseOfARunningNode_IsRefused()
     {
         string folder = string.Empty;

@@ -13,7 +13,15 @@ internal static class DoorSocket
     /// </summary>
     public static void TakeStaleAway(DoorAddress address, string flag)
     {
-        if (address.SocketPath is not { } path || !Path.Exists(path)) return;
+        if (WhyTaken(address) is { } why)
+            throw new RefusalException(Refusal.InvalidArgument, $"{flag} {address.Text} {why}") { Field = flag };
+        if (address.SocketPath is { } path) File.Delete(path);
+    }
+
+    /// <summary>Null where there is nothing, or only what a dead process left; stands behind the address.</summary>
+    public static string? WhyTaken(DoorAddress address)
+    {
+        if (address.SocketPath is not { } path || !Path.Exists(path)) return null;
         using Socket probe = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
@@ -21,15 +29,14 @@ internal static class DoorSocket
         }
         catch (SocketException error) when (error.SocketErrorCode == SocketError.ConnectionRefused && IsSocket(path))
         {
-            File.Delete(path);
-            return;
+            return null;
         }
         catch (SocketException)
         {
-            throw Taken(address, flag, "is a file, and no socket that a node could have left");
+            return "is a file, and no socket that a node could have left";
         }
 
-        throw Taken(address, flag, "is in use: another process answers there");
+        return "is in use: another process answers there";
     }
 
     /// <summary>Bound so that nobody else ever could open it: its mode is set before it has a name.</summary>
@@ -72,7 +79,4 @@ internal static class DoorSocket
             return false;
         }
     }
-
-    private static RefusalException Taken(DoorAddress address, string flag, string why) =>
-        new(Refusal.InvalidArgument, $"{flag} {address.Text} {why}") { Field = flag };
 }
