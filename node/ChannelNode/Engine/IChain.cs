@@ -31,6 +31,9 @@ internal sealed record ChainBatch(
 {
     /// <summary>The chain's newest block, as far as was seen; 0 where nobody looked.</summary>
     public ulong Head { get; init; }
+
+    /// <summary>Why the chain gave no answer this time; null where it did. Then the view stays, and nothing is caught up with.</summary>
+    public string? NoAnswer { get; init; }
 }
 
 /// <summary>A mined transaction.</summary>

@@ -72,6 +72,7 @@ internal sealed class ChainFollower(
             if (step.Failure is { } failure)
             {
                 Log.FollowingFailed(log, (long)retry.TotalMilliseconds, failure);
+                yield return new ChainBatch(ChainMove.Stay, tail.Newest, [], IsCaughtUp: false) { Head = _head, NoAnswer = failure };
                 await Task.Delay(retry, time, cancel);
                 retry = TimeSpan.FromTicks(Math.Min(retry.Ticks * 2, RetryMax.Ticks));
                 continue;

@@ -209,7 +209,11 @@ internal class RpcClient : IAsyncDisposable
     private void Forget(Connection connection) => Interlocked.CompareExchange(ref _connection, null, connection);
 
     private RefusalException Unavailable(string what, Exception failure) =>
-        new(Refusal.ChainUnavailable, $"the chain at {Name} gives no answer to {what}: {failure.Message}", failure);
+        new(Refusal.ChainUnavailable, $"the chain at {Name} gives no answer to {what}: {WordsOf(failure)}", failure);
+
+    /// <summary>What the socket said, rather than what is made of it.</summary>
+    private static string WordsOf(Exception failure) =>
+        failure is OperationCanceledException or TimeoutException ? "none came in time" : failure.GetBaseException().Message;
 
     private sealed class Connection(JsonRpc rpc, LimitedWebSocket? socket)
     {

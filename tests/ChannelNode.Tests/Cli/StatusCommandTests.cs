@@ -118,6 +118,21 @@ public sealed class StatusCommandTests
         Assert.Contains(expected, (await CliRun.AskAsync(node, "status")).Output);
     }
 
+    /// <summary>For a while it counts as followed still: since when nothing was heard, and what comes of it, is said from the first moment.</summary>
+    [Theory]
+    [InlineData(true, 12_000ul, null, "followed, heard 12 s ago")]
+    [InlineData(true, 12_000ul, 11_000ul, "NO ANSWER for 11 s (connection refused); if that lasts 48 s more, nothing is paid or accepted")]
+    [InlineData(false, 75_000ul, 70_000ul, "SILENT for 1 min 15 s: nothing is paid or accepted (connection refused)")]
+    public async Task ChainThatGivesNoAnswer_IsSaidAtOnce(bool current, ulong silentMs, ulong? awayMs, string expected)
+    {
+        GetStatusResponse status = Status();
+        (status.Chain.Current, status.Chain.SilentMs) = (current, silentMs);
+        if (awayMs is { } away) (status.Chain.AwayMs, status.Chain.Problem) = (away, "connection refused");
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Status = _ => status);
+
+        Assert.Contains(expected, (await CliRun.AskAsync(node, "status")).Output);
+    }
+
     [Theory]
     [InlineData(true, "http://127.0.0.1:9000, signs; answered 7, failed 2")]
     [InlineData(false, "http://127.0.0.1:9000, AWAY for 1 min 5 s: nothing is paid, no dispute can be signed (it answers 503); answered 7, failed 2")]

@@ -58,6 +58,21 @@ public sealed class TopCommandTests
         Assert.Equal(3UL, asked);
     }
 
+    [Theory]
+    [InlineData(true, "", "chain 1 block behind")]
+    [InlineData(true, "refused", "chain NO ANSWER, 1 block behind")]
+    [InlineData(false, "refused", "chain OUT OF SIGHT, 1 block behind")]
+    public async Task Chain_ThatGivesNoAnswer_IsSaidAtOnce(bool current, string problem, string expected)
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Status = _ => new GetStatusResponse
+        {
+            Counts = new Counts(),
+            Chain = new ChainStatus { BlockNumber = 6, HeadNumber = 7, Current = current, Problem = problem },
+        });
+
+        Assert.EndsWith(expected + "\n", (await CliRun.AskAsync(node, "top", "--every-ms", "100", "--count", "1")).Output);
+    }
+
     [Fact]
     public async Task Json_IsADocumentForEachLook()
     {

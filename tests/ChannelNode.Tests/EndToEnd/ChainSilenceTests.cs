@@ -24,6 +24,11 @@ public sealed class ChainSilenceTests
         await anvil.DisposeAsync();
         await Task.Delay(TimeSpan.FromSeconds(4));
 
+        // Who is patient goes on for a while, and says that it hears nothing.
+        Proto.V1.ChainStatus seen = (await alice.Api.GetStatusAsync(new Proto.V1.GetStatusRequest())).Chain;
+        Assert.True(seen.Current && seen.HasAwayMs);
+        Assert.Contains("gives no answer", seen.Problem, StringComparison.Ordinal);
+
         // Bob sees nothing and says so; Alice, who is patient, has her payment refused by him.
         await Refusals.AssertRefusedAsync(
             () => bob.PayAsync(id, "1"), StatusCode.Unavailable, "CHAIN_UNAVAILABLE");

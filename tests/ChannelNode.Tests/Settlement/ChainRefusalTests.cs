@@ -159,6 +159,7 @@ public sealed class ChainRefusalTests(AnvilFixture anvil)
             Refusal.ChainUnavailable, () => ChainBench.ConnectAsync(url, new Address(1, 2, 3), anvil.Keys[0]));
 
         Assert.Contains("127.0.0.1:9", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("Connection refused", refused.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("secret-key", refused.Message, StringComparison.Ordinal);
     }
 

@@ -52,13 +52,25 @@ internal static class StatusCommand
     {
         ulong behind = chain.HeadNumber - Math.Min(chain.HeadNumber, chain.BlockNumber);
         long ageMs = Math.Max(0, nowMs - (long)chain.BlockTimeSeconds * 1_000);
-        string state = chain.Current ? "followed"
-            : chain.HasSilentMs ? $"SILENT for {Span((long)chain.SilentMs)}: nothing is paid or accepted"
-            : "CATCHING UP: nothing is paid or accepted";
+        string state = chain switch
+        {
+            { Current: true, HasAwayMs: true } =>
+                $"NO ANSWER for {Span((long)chain.AwayMs)} ({chain.Problem}); {Until(chain)}",
+            { Current: true } => chain.SilentMs < 1_000 ? "followed" : $"followed, heard {Span((long)chain.SilentMs)} ago",
+            { HasSilentMs: true } => $"SILENT for {Span((long)chain.SilentMs)}: nothing is paid or accepted{Why(chain)}",
+            _ => $"CATCHING UP: nothing is paid or accepted{Why(chain)}",
+        };
         string reorganized = chain.Reorganizations == 0 ? ""
             : $", reorganised {Plural.Of(chain.Reorganizations, "time")}, by {Plural.Of(chain.DeepestReorganization, "block")} at most";
         return $"{chain.ChainId}, block {chain.BlockNumber}, {Span(ageMs)} old, {behind} behind, {state}{reorganized}";
     }
+
+    /// <summary>What is seen of a chain may count for a while longer.</summary>
+    private static string Until(ChainStatus chain) => chain.SilentMs < chain.SilentMsMax
+        ? $"if that lasts {Span((long)(chain.SilentMsMax - chain.SilentMs))} more, nothing is paid or accepted"
+        : "nothing is paid or accepted";
+
+    private static string Why(ChainStatus chain) => chain.Problem.Length == 0 ? "" : $" ({chain.Problem})";
 
     private static string Signer(SignerStatus signer)
     {

@@ -126,7 +126,12 @@ internal static class TopCommand
         yield return ("queue", $"{top.QueueLength} of {top.QueueMax}");
         yield return ("under way", Plural.Of(top.PaymentsUnderWay, "payment"));
         yield return ("peers", $"{top.PeersConnected} connected");
-        yield return ("chain", top.ChainIsCurrent ? $"{Plural.Of(top.BlocksBehind, "block")} behind" : $"OUT OF SIGHT, {Plural.Of(top.BlocksBehind, "block")} behind");
+        yield return ("chain", (top.ChainIsCurrent, top.ChainProblem.Length) switch
+        {
+            (false, _) => $"OUT OF SIGHT, {Plural.Of(top.BlocksBehind, "block")} behind",
+            (true, > 0) => $"NO ANSWER, {Plural.Of(top.BlocksBehind, "block")} behind",
+            _ => $"{Plural.Of(top.BlocksBehind, "block")} behind",
+        });
     }
 
     private static void Print(TopFigures figures, Terminal terminal)

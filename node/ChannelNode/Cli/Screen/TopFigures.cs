@@ -50,6 +50,9 @@ internal sealed record TopFigures
 
     public bool ChainIsCurrent { get; init; }
 
+    /// <summary>Why the chain's RPC gives no answer; empty while it answers.</summary>
+    public string ChainProblem { get; init; } = "";
+
     public static TopFigures Between(GetStatusResponse before, GetStatusResponse after)
     {
         bool isFresh = before.StartedAtMs != after.StartedAtMs;
@@ -81,6 +84,7 @@ internal sealed record TopFigures
             PeersConnected = after.PeersConnected,
             BlocksBehind = after.Chain.HeadNumber - Math.Min(after.Chain.HeadNumber, after.Chain.BlockNumber),
             ChainIsCurrent = after.Chain.Current,
+            ChainProblem = after.Chain.Problem,
         };
     }
 

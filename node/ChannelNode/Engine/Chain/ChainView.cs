@@ -14,6 +14,9 @@ internal sealed class ChainView(ChainBlock? cursor, TimeProvider time, TimeSpan 
     private ulong _head;
     private Reorganizations _reorganizations = new(0, 0, 0);
     private long _beatAt = time.GetTimestamp();
+    private volatile Missed? _missed;
+
+    private sealed record Missed(string Why, long SinceTimestamp);
 
     /// <summary>Null before the first block.</summary>
     public ChainBlock? Cursor => _cursor;
@@ -45,13 +48,23 @@ internal sealed class ChainView(ChainBlock? cursor, TimeProvider time, TimeSpan 
     /// <summary>How long ago whoever follows the chain went round last, whatever the chain said, or if it said nothing.</summary>
     public TimeSpan SinceBeat => time.GetElapsedTime(Interlocked.Read(ref _beatAt));
 
+    /// <summary>Why the chain gives no answer at present, for people, and for how long it has given none; null while it answers.</summary>
+    public (string Why, TimeSpan For)? NoAnswer => _missed is { } missed ? (missed.Why, time.GetElapsedTime(missed.SinceTimestamp)) : null;
+
     /// <summary>To be called by it when the chain could not be asked.</summary>
-    public void Beat() => Interlocked.Exchange(ref _beatAt, time.GetTimestamp());
+    public void Miss(string why)
+    {
+        Beat();
+        _missed = new Missed(why, _missed?.SinceTimestamp ?? time.GetTimestamp());
+    }
+
+    private void Beat() => Interlocked.Exchange(ref _beatAt, time.GetTimestamp());
 
     /// <summary>To be called when the batch is in the channels' committed states.</summary>
     public void Advance(ChainBatch batch)
     {
         Beat();
+        _missed = null;
         if (batch.Move == ChainMove.Back && _cursor is { } was) Count(was.Number - (batch.Cursor?.Number ?? 0));
         _cursor = batch.Cursor ?? _cursor;
         if (batch.Head > 0) Volatile.Write(ref _head, batch.Head); // May fall, with the chain.

@@ -79,6 +79,12 @@ internal sealed class Guardian(
             {
                 await foreach (ChainBatch batch in chain.FollowAsync(intake.Known, stopping))
                 {
+                    if (batch.NoAnswer is { } why)
+                    {
+                        view.Miss(why);
+                        continue;
+                    }
+
                     await intake.TakeAsync(batch, stopping);
                     jobs.Wake();
                     _hasCaughtUp |= batch.IsCaughtUp;
@@ -92,7 +98,7 @@ internal sealed class Guardian(
             catch (RefusalException refusal)
             {
                 log.FollowFailed(refusal);
-                view.Beat();
+                view.Miss(refusal.Message);
                 await Task.Delay(RetryFollowAfter, clock.Time, CancellationToken.None);
             }
         }

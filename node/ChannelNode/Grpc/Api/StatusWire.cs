@@ -56,6 +56,7 @@ internal static class StatusWire
             DeepestReorganization = view.Reorganizations.Deepest,
         };
         if (view.SinceCurrent is { } silence) chain.SilentMs = (ulong)silence.TotalMilliseconds;
+        if (view.NoAnswer is var (why, away)) (chain.Problem, chain.AwayMs) = (why, (ulong)away.TotalMilliseconds);
         return chain;
     }
 
