@@ -16,7 +16,11 @@ internal static class Preflight
     private const string KeyFlag = "--key-file";
     private const string FolderFlag = "--data-dir";
 
-    public static IReadOnlyList<SettingFault> Of(WatchtowerOptions options) => [.. Of(options.Node, options.Tls)];
+    /// <summary>While it cannot be read nobody knows what is given in it in place of a default.</summary>
+    private const string SettingsFlag = "--config";
+
+    /// <summary>Of a watchtower nothing is made, not even on a chain for trying.</summary>
+    public static IReadOnlyList<SettingFault> Of(WatchtowerOptions options) => [.. Of(options.Node with { IsTrial = false }, options.Tls)];
 
     public static IReadOnlyList<SettingFault> Of(NodeOptions options) =>
     [
@@ -32,12 +36,12 @@ internal static class Preflight
     {
         if (options.DataDirectory.Length == 0) yield break; // Missing, which is told already.
         if (FileTrouble.WhyUnusable(options.DataDirectory) is { } why)
-            yield return new SettingFault(FolderFlag, $"{FolderFlag}: {options.DataDirectory} {why}");
+            yield return new SettingFault(FolderFlag, $"{FolderFlag}: {options.DataDirectory} {why}", "--network", SettingsFlag);
     }
 
     private static IEnumerable<SettingFault> OfKey(NodeOptions options)
     {
-        string[] beside = ["--signer-url", "--network", FolderFlag];
+        string[] beside = ["--signer-url", "--network", FolderFlag, SettingsFlag];
         if (options.SignerUrl.Length > 0) return [];
         if (File.Exists(options.KeyFile) || Directory.Exists(options.KeyFile))
         {

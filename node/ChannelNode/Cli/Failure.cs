@@ -22,7 +22,7 @@ internal sealed record Failure(int ExitCode, string Reason, string Message, stri
         CommandException command => command.Failure,
         RpcException rpc => OfRpc(rpc),
         RefusalException refusal => OfRefusal(refusal),
-        IOException or UnauthorizedAccessException => new(Cli.ExitCode.Refused, "FILE_ERROR", exception.Message),
+        IOException or UnauthorizedAccessException => new(Cli.ExitCode.Refused, "FILE_ERROR", FileTrouble.Sentence(exception)),
         _ => null,
     };
 

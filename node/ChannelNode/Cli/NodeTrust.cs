@@ -25,7 +25,7 @@ internal sealed class NodeTrust
         if (certificateFile is null) return trust;
         try
         {
-            trust._given.ImportFromPem(File.ReadAllText(certificateFile));
+            trust._given.ImportFromPem(NodeFlags.ReadFile("--tls-cert", certificateFile));
         }
         catch (CryptographicException error)
         {

@@ -1,3 +1,5 @@
+using ChannelNode.Engine;
+
 namespace ChannelNode.Cli;
 
 /// <summary>A file that a secret goes to, made before there is one: what cannot be written must not cost a secret that is told once.</summary>
@@ -21,7 +23,7 @@ internal sealed class SecretTarget : IDisposable
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw NodeFlags.Wrong("--to", $"--to: {path} cannot be written: {error.Message}");
+            throw NodeFlags.Wrong("--to", $"--to: {path} {FileTrouble.WhyUnwritten(path, error)}");
         }
     }
 

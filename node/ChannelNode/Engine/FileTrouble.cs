@@ -36,6 +36,21 @@ internal static partial class FileTrouble
         };
     }
 
+    /// <summary>A sentence for people about what nobody has put in words yet: the library's, where it is none about a path.</summary>
+    public static string Sentence(Exception error)
+    {
+        string[] parts = error.Message.Split('\'');
+        string path = parts.Length == 3 ? parts[1] : "";
+        if (path.Length == 0) return error.Message;
+        return error switch
+        {
+            FileNotFoundException or DirectoryNotFoundException => $"{path} {WhyUnread(path, error)}",
+            UnauthorizedAccessException when Directory.Exists(path) => $"{path} is a folder, expected a file",
+            UnauthorizedAccessException => $"{path} may not be used by {Environment.UserName}, as whom this runs{ModeOf(path)}",
+            _ => error.Message,
+        };
+    }
+
     /// <summary>Why nothing can be made in a folder, which need not be there yet; null where it can. Makes nothing itself.</summary>
     public static string? WhyUnusable(string folder)
     {

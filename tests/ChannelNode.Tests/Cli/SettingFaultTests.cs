@@ -222,6 +222,32 @@ public sealed class SettingFaultTests : IDisposable
             ],
             tower.ErrorLines);
         Assert.Equal(("", ExitCode.Done), (anvil.Error, anvil.ExitCode));
+        CliRun trialTower = await CliRun.WithActionsAsync(WithFiles, ["config", "check", "watchtower", "--network", "anvil", "--data-dir", folder]);
+        Assert.StartsWith($"error: INVALID_ARGUMENT: --key-file: {folder}/signer.key is not there", trialTower.Error);
+    }
+
+    /// <summary>It might have named the key.</summary>
+    [Fact]
+    public async Task FileOfSettingsThatCannotBeRead_IsTheOnlyFault()
+    {
+        await File.WriteAllTextAsync(_file, "{");
+
+        CliRun check = await CliRun.WithActionsAsync(WithFiles, ["config", "check", .. Required, "--config", _file]);
+
+        Assert.StartsWith($"error: INVALID_ARGUMENT: --config: {_file}, line 1: ", Assert.Single(check.ErrorLines));
+    }
+
+    [Theory]
+    [InlineData("--access-token-file none info", "INVALID_ARGUMENT: --access-token-file: none is not there")]
+    [InlineData("--tls-cert /none/there info --node https://h", "INVALID_ARGUMENT: --tls-cert: /none/there is not there: there is no folder /none")]
+    [InlineData("backup create --to /none/there --recipient age1", "FILE_ERROR: /none/there cannot be written: there is no folder /none")]
+    [InlineData("policy import --list deny /none/there", "FILE_ERROR: /none/there is not there: there is no folder /none")]
+    [InlineData("policy import --list deny /", "FILE_ERROR: / is a folder, expected a file")]
+    public async Task FileOfACommandThatCannotBeUsed_IsNamedWithWhy(string command, string message)
+    {
+        CliRun run = await CliRun.AsyncOf(command.Split(' '));
+
+        Assert.Equal($"error: {message}\n", run.Error);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using ChannelNode.Engine;
 
 namespace ChannelNode.Cli;
 
@@ -63,7 +64,7 @@ internal sealed class NodeFlags
     {
         string node = parsed.GetValue(Node)!;
         string? token = parsed.GetValue(TokenFile) is { } path
-            ? CheckToken(File.ReadAllText(path), "--access-token-file", $"{path} holds no access token: expected one line, cn_...")
+            ? CheckToken(ReadFile("--access-token-file", path), "--access-token-file", $"{path} holds no access token: expected one line, cn_...")
             : VariableOf(TokenVariable) is { } set ? CheckToken(set, TokenVariable, $"{TokenVariable} is no access token: expected cn_...") : null;
         if (token is not null && !IsPrivate(node))
         {
@@ -82,6 +83,19 @@ internal sealed class NodeFlags
         bool isOne = token.StartsWith("cn_", StringComparison.Ordinal)
             && token.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-');
         return isOne ? token : throw Wrong(flag, message); // Never with what was found there.
+    }
+
+    /// <summary>All of a text file; where it cannot be read, which flag names it and why.</summary>
+    public static string ReadFile(string flag, string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw Wrong(flag, $"{flag}: {path} {FileTrouble.WhyUnread(path, error)}");
+        }
     }
 
     public static CommandException Wrong(string flag, string message) =>

@@ -26,7 +26,14 @@ internal sealed partial class AtomicFile : IAsyncDisposable
             Options = FileOptions.Asynchronous,
         };
         if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        Content = new FileStream(_unfinished, options);
+        try
+        {
+            Content = new FileStream(_unfinished, options);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"{path} {FileTrouble.WhyUnwritten(path, error)}", error);
+        }
     }
 
     public FileStream Content { get; }
