@@ -114,7 +114,7 @@ internal static class PolicyViewCommands
     }
 
     private static string Used(PolicyUse use, TokenUnit unit) =>
-        $"{unit.Show(use.MinuteSum)} in {use.MinuteCount} payments this minute, {unit.Show(use.DaySum)} in {use.DayCount} this day";
+        $"{unit.Show(use.MinuteSum)} in {Plural.Of(use.MinuteCount, "payment")} this minute, {unit.Show(use.DaySum)} in {use.DayCount} this day";
 
     /// <summary>Counts have no unit.</summary>
     private static string InUnit(string rule, string value, TokenUnit unit) =>
