@@ -17,7 +17,8 @@ namespace ChannelNode.Benchmarks;
 [MemoryDiagnoser]
 public class FrameBenchmarks
 {
-    private const int Updates = 64;
+    /// <summary>In each frame.</summary>
+    public const int Updates = 64;
 
     /// <summary>Those that stand between a peer's frame and the commit.</summary>
     public static readonly string[] HotPath = [nameof(DistinctChannels), nameof(OneChannel)];

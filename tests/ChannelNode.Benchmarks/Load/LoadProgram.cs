@@ -60,6 +60,7 @@ internal static class LoadProgram
 
     private static async Task RunAsync(LoadOptions options, RunReport report, string folder)
     {
+        long start = Stopwatch.GetTimestamp();
         Yardsticks yardsticks = Yardsticks.Measure(folder, options.Quick);
         Machine.Describe(options, yardsticks, folder, report);
         double cpuUs = 0;
@@ -72,9 +73,15 @@ internal static class LoadProgram
 
         // A core for each: one process measures its allocations, the other the rivals' speed.
         using Process? rivals = options.Wants("rivals") ? Rivals.Start(options) : null;
-        if (options.Wants("11")) HotPathParts.Run(options, report, folder);
+        if (options.Wants("11"))
+        {
+            if (options.Quick) HotPathLook.Run(report);
+            else HotPathParts.Run(report, folder);
+        }
+
         if (rivals is not null) await Rivals.ReportAsync(rivals, report, cpuUs);
         report.Conclude();
+        report.Say($"     all in {Stopwatch.GetElapsedTime(start).TotalSeconds:N0} s");
     }
 
     private static async Task RunClassesAsync(Bench bench)

@@ -62,25 +62,27 @@ internal sealed class DistinctChannels(Bench bench)
     /// <summary>Class 7: half of class 1's rate, by schedule.</summary>
     public async Task RunHalfAsync()
     {
-        Measurement run = await RunAtAsync(0.5);
+        double seconds = bench.Options.TailSecondsOf("7");
+        Measurement run = await RunAtAsync(0.5, seconds);
         double sync = bench.Yardsticks.SyncMs;
         bench.Report.Add("7", "half of class 1's rate, open loop", run);
-        Latencies wire = await WireFloor.PacedAsync(bench, _peers.Count, 0.5 * bench.DistinctPerSecond);
+        Latencies wire = await WireFloor.PacedAsync(bench, _peers.Count, 0.5 * bench.DistinctPerSecond, seconds);
         bench.Report.Add(new Bar(
             "7", "latency at half load, open loop: p99", "at most 12 F", 12 * sync, run.Latencies.PercentileMs(0.99), "ms", sync, AtLeast: false)
         {
+            Doubt = bench.Options.DoubtOf(seconds, "7"),
             Beside = IdleLatency.Beside(wire, 0.99),
         });
     }
 
     /// <summary>A share of class 1's rate, by schedule, over the same channels.</summary>
-    public async Task<Measurement> RunAtAsync(double share)
+    public async Task<Measurement> RunAtAsync(double share, double seconds)
     {
         Site site = await bench.SiteAsync();
         double perSecond = share * bench.DistinctPerSecond;
         TapePlan[] plans = [.. _peers.Select(peer => new TapePlan(peer.Stream, peer.Channels, ItemPlan.OnePayment))];
         await bench.RunAsync(site, plans, (long)(perSecond * 0.5), lanes => OpenLoop.RunAsync(lanes, perSecond));
         return await bench.RunAsync(
-            site, plans, (long)(perSecond * bench.Options.Seconds), lanes => OpenLoop.RunAsync(lanes, perSecond));
+            site, plans, (long)(perSecond * seconds), lanes => OpenLoop.RunAsync(lanes, perSecond));
     }
 }

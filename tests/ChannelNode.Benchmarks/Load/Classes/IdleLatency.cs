@@ -19,7 +19,8 @@ internal static class IdleLatency
         TapePlan[] plans = [new TapePlan(peer.Stream, peer.Channels, ItemPlan.OnePayment)];
         double perSecond = 1_000 / (PauseMs + 1 + (2 * sync));
         await bench.RunAsync(site, plans, (long)(perSecond * bench.Options.WarmUpSeconds), PayAsync);
-        Measurement run = await bench.RunAsync(site, plans, (long)(perSecond * bench.Options.Seconds), PayAsync);
+        double seconds = bench.Options.TailSecondsOf("6");
+        Measurement run = await bench.RunAsync(site, plans, (long)(perSecond * seconds), PayAsync);
         bench.Report.Add("6", "one payment at a time, at idle", run);
         Latencies wire = await WireFloor.IdleAsync(bench, PauseMs, run.Updates / 2);
         Latencies syncs = Yardsticks.SyncRocks(bench.NewFolder(), (int)(run.Updates / 2), PauseMs);
@@ -31,6 +32,7 @@ internal static class IdleLatency
         bench.Report.Add(new Bar(
             "6", "latency of one payment at idle: p99", "at most 6 F", 6 * sync, run.Latencies.PercentileMs(0.99), "ms", sync, AtLeast: false)
         {
+            Doubt = bench.Options.DoubtOf(seconds, "6"),
             Beside = Beside(wire, syncs, 0.99),
         });
     }

@@ -51,11 +51,11 @@ internal static class ManyChannels
             }
 
             double touching = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            foreach (PaidChannel channel in paid.SelectMany(some => some))
+            await Parallel.ForEachAsync(paid.SelectMany(some => some), async (channel, _) =>
             {
                 if (channel.Acknowledged != 1 || (await node.ChannelAsync(channel.Id)).Received != "1")
                     throw new InvalidDataException($"channel {channel.Id} was not paid");
-            }
+            });
 
             bench.Report.Say(
                 $"   8 {channels:N0} open channels (written in {writing:N1} s by the node's storage code, out of the file cache): ready in {ready:N2} s, "

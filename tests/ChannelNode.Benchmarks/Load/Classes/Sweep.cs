@@ -19,7 +19,7 @@ internal sealed class Sweep(Bench bench, DistinctChannels distinct)
     {
         foreach (double share in Shares)
         {
-            Measurement run = await distinct.RunAtAsync(share);
+            Measurement run = await distinct.RunAtAsync(share, bench.Options.Seconds);
             string title = string.Create(CultureInfo.InvariantCulture, $"load: {share:P0} of class 1's rate");
             bench.Report.Add("7", title, run);
             bench.Report.Write("latencyAtLoad", new

@@ -36,14 +36,14 @@ internal static class WireFloor
     }
 
     /// <summary>By the schedule of class 7.</summary>
-    public static async Task<Latencies> PacedAsync(Bench bench, int streams, double perSecond)
+    public static async Task<Latencies> PacedAsync(Bench bench, int streams, double perSecond, double seconds)
     {
         await using EchoServer server = await EchoServer.StartAsync();
         EchoStream[] all = [.. Enumerable.Range(0, streams).Select(_ => new EchoStream(server.Url))];
         foreach (bool isMeasured in (bool[])[false, true])
         {
-            double seconds = isMeasured ? bench.Options.Seconds : bench.Options.WarmUpSeconds;
-            foreach (EchoStream stream in all) stream.Begin((long)(perSecond * seconds / streams));
+            double wanted = isMeasured ? seconds : bench.Options.WarmUpSeconds;
+            foreach (EchoStream stream in all) stream.Begin((long)(perSecond * wanted / streams));
             ProcessReadings before = ProcessReadings.Of(server.ProcessId), own = ProcessReadings.Of(Environment.ProcessId);
             long start = Stopwatch.GetTimestamp();
             await OpenLoop.RunAsync(all, perSecond);

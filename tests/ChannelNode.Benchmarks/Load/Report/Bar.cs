@@ -16,7 +16,12 @@ internal sealed record Bar(
     public static Bar None(string @class, string title, double figure, string unit) =>
         new(@class, title, "no bar", double.NaN, figure, unit, double.NaN, AtLeast: true);
 
-    public bool IsJudged => !double.IsNaN(Limit);
+    /// <summary>Why it is told beside its bar and not judged by it; empty where it is judged.</summary>
+    public string Doubt { get; init; } = "";
+
+    public bool HasLimit => !double.IsNaN(Limit);
+
+    public bool IsJudged => HasLimit && Doubt.Length == 0;
 
     /// <summary>What else is to be known to judge it.</summary>
     public string Beside { get; init; } = "";

@@ -80,12 +80,18 @@ internal sealed class RunReport : IDisposable
         Say("     class                                              bar                              here          figure       ratio");
         foreach (Bar bar in _bars.OrderBy(bar => int.Parse(bar.Class, CultureInfo.InvariantCulture)))
         {
-            string limit = bar.IsJudged ? Number(bar.Limit) : "";
-            string judged = bar.IsJudged ? string.Create(CultureInfo.InvariantCulture, $"{bar.Ratio,7:N2}  {(bar.IsMet ? "met" : "MISSED")}") : "";
+            string limit = bar.HasLimit ? Number(bar.Limit) : "";
+            string judged = bar.HasLimit ? string.Create(CultureInfo.InvariantCulture, $"{bar.Ratio,7:N2}  {Judgement(bar)}") : "";
             Say(string.Create(
                 CultureInfo.InvariantCulture,
                 $"{bar.Class,4} {bar.Title,-50} {bar.Condition,-22} {limit,14} {Number(bar.Figure),14} {bar.Unit,-9} {judged} {bar.Beside}").TrimEnd());
         }
+    }
+
+    private static string Judgement(Bar bar)
+    {
+        if (!bar.IsJudged) return bar.Beside.Length == 0 ? $"unsure: {bar.Doubt}" : $"unsure: {bar.Doubt};";
+        return bar.IsMet ? "met" : "MISSED";
     }
 
     private static string Number(double value) =>

@@ -26,6 +26,9 @@ internal sealed partial class Anvil : IAsyncDisposable
     private readonly RpcClient _rpc;
     private readonly PrivateKey _key;
 
+    /// <summary>Held while nonces are given out: who opens channels at once waits for the same blocks.</summary>
+    private readonly SemaphoreSlim _nonces = new(1);
+
     private Anvil(ChildProcess process, string url, PrivateKey key)
     {
         (_process, Url, _key) = (process, url, key);
@@ -62,10 +65,18 @@ internal sealed partial class Anvil : IAsyncDisposable
     /// <summary>Real deposits of side A, many at once: returns when all are sent; the next blocks hold them.</summary>
     public async Task DepositAsync(IEnumerable<ChannelTerms> channels, UInt128 amount)
     {
-        ulong nonce = await new EthereumRpc(_rpc).NextNonceAsync(_key.Address, null, CancellationToken.None);
-        foreach (ChannelTerms[] some in channels.Chunk(DepositsPerCall))
+        await _nonces.WaitAsync();
+        try
         {
-            await Task.WhenAll(some.Select(terms => SendAsync(PaymentChannelsCalls.Deposit(terms, Side.A, amount), amount, nonce++)));
+            ulong nonce = await new EthereumRpc(_rpc).NextNonceAsync(_key.Address, null, CancellationToken.None);
+            foreach (ChannelTerms[] some in channels.Chunk(DepositsPerCall))
+            {
+                await Task.WhenAll(some.Select(terms => SendAsync(PaymentChannelsCalls.Deposit(terms, Side.A, amount), amount, nonce++)));
+            }
+        }
+        finally
+        {
+            _nonces.Release();
         }
     }
 
@@ -114,6 +125,7 @@ internal sealed partial class Anvil : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _rpc.DisposeAsync();
+        _nonces.Dispose();
         _key.Dispose();
         await _process.DisposeAsync();
     }

@@ -41,7 +41,7 @@ internal sealed class Site : IAsyncDisposable
             await stream.ConnectAsync();
             return new PayingPeer(stream, await stream.ProposeAsync(channelsEach, disputeWindowSeconds));
         }));
-        _peers.AddRange(opened);
+        lock (_peers) _peers.AddRange(opened);
         PaidChannel[] channels = [.. opened.SelectMany(peer => peer.Channels)];
         await _anvil.DepositAsync(channels.Select(channel => channel.Terms), Deposit);
         await ForEachAsync(channels, UntilOpenAsync);
