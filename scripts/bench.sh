@@ -4,7 +4,7 @@
 # it is met. Stop other work first: both cores and the disk count.
 #
 #   scripts/bench.sh                all classes, runs of 30 s: about 20 minutes
-#   scripts/bench.sh --quick        a look in under a minute, and some 40 s more where it has to be compiled first, without
+#   scripts/bench.sh --quick        a look in about a minute, and some 40 s more where it has to be compiled first, without
 #                                   classes 12 and 13; a p99 is judged only where --only asks for its class
 #   scripts/bench.sh --json FILE    also every figure as JSON lines
 #   scripts/bench.sh --check        exits with 1 when a bar is missed
