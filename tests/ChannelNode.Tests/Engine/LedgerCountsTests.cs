@@ -16,6 +16,7 @@ public sealed class LedgerCountsTests
 
         await rig.AnswerAsync(Frames.Of(Frames.Update(Side.B, 10, 0), Frames.Update(Side.B, 20, 0), Frames.Update(Side.B, 30, 0)));
         await rig.AnswerAsync(Frames.Of(Frames.Update(Side.B, 9_999, 0)));
+        await rig.SaidAsync(); // The turn before is over: whoever watches commits was told.
 
         LedgerCounts counts = rig.Ledger.Counts;
         Assert.Equal((1, 2), (counts.UpdatesAccepted, counts.UpdatesCoalesced));
@@ -43,6 +44,7 @@ public sealed class LedgerCountsTests
         Assert.All(commits, commit => Assert.Equal(TimeSpan.Zero, commit.SlowestAcknowledgement));
 
         await rig.AnswerAsync(Frames.Acknowledged(15));
+        await rig.SaidAsync(); // The turn before is over: whoever watches commits was told.
 
         Assert.Equal((2, 2, 0), (counts.PaymentsSigned, counts.PaymentsPaid, counts.PaymentsUnderWay));
         Assert.Equal(counts.UpdatesTold, counts.UpdatesAcknowledged);
