@@ -87,6 +87,9 @@ public readonly record struct ChannelState
         : OnChain.IsEmpty ? ChannelStatus.Closed
         : ChannelStatus.Open;
 
+    /// <summary>Paid out and empty.</summary>
+    public bool IsClosed => Status == ChannelStatus.Closed;
+
     /// <summary>True while we hold a signed update of the peer that says what <see cref="TheirSent"/> says.</summary>
     public bool HasTheirUpdate => TheirSignature != default;
 

@@ -201,8 +201,8 @@ public sealed class LimitsToldTests : IAsyncLifetime
         }), []);
 
         slot.Working = open;
-        Assert.True(room.Commit(slot, isOnChain: true)); // And the peer is asked what is left.
-        Assert.False(room.Commit(slot, isOnChain: true));
+        Assert.True(room.Commit(slot));
+        Assert.False(room.Commit(slot));
 
         Assert.Null(room.Refuse(default, Ether, 10));
         Assert.NotNull(room.Refuse(default, Ether, 11));

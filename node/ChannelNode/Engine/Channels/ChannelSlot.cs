@@ -210,6 +210,17 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
         MissesAbove = null;
     }
 
+    /// <summary>The peer has taken all that this node signed.</summary>
+    public void AllTaken()
+    {
+        ClearRefusal();
+        RefusedSinceMs = 0;
+        IsStuckTold = false;
+    }
+
+    /// <summary>The peer refuses what this node signed, or has in an earlier session, and not taken since.</summary>
+    public bool WasRefused => PeerRefusal != Refusal.None || RefusedSinceMs != 0;
+
     /// <summary>Those that waited; nobody waits any more.</summary>
     public List<EstablishedCommand> TakeWaiting()
     {

@@ -49,22 +49,24 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
         if (heard.Receipt is not null) slot.NewestReceipt = heard.Receipt;
         if (next.Acknowledged == slot.Working.Acknowledged)
         {
-            TakeAgain(slot, heard.Received);
+            TakeAgain(turn, slot, heard.Received);
             return;
         }
 
         slot.Working = next;
         slot.MissesAbove = null;
-        if (slot.PeerRefusal != Refusal.None && next.Acknowledged == next.Sent) slot.ClearRefusal();
+        if (slot.WasRefused && next.Acknowledged == next.Sent) slot.AllTaken();
         turn.Touch(slot, durable: false);
     }
 
     /// <summary>What was acknowledged before: the peer had lost it, and has it now.</summary>
-    private static void TakeAgain(ChannelSlot slot, UInt128 received)
+    private static void TakeAgain(LedgerTurn turn, ChannelSlot slot, UInt128 received)
     {
         if (slot.MissesAbove is not { } missed || received <= missed) return;
         if (received < slot.Working.Acknowledged) slot.MissesAbove = received;
+        else if (slot.Working.Acknowledged == slot.Working.Sent) slot.AllTaken();
         else slot.ClearRefusal();
+        turn.Touch(slot, durable: false); // What is under way has changed.
     }
 
     private void Accept(LedgerTurn turn, in UpdateRun run)
@@ -129,7 +131,7 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
 
         turn.Counts.UpdatesAccepted++;
         if (next.TheirSent > before) turn.Counts.UpdatesCoalesced += Journal(turn, slot, before, at, newest) - 1;
-        if (slot.PeerRefusal != Refusal.None && next.Acknowledged == next.Sent) slot.ClearRefusal();
+        if (slot.WasRefused && next.Acknowledged == next.Sent) slot.AllTaken();
         slot.Working = next;
         slot.AcknowledgementDue = true;
         slot.ReceiptDue |= run.WantsReceipt;

@@ -216,15 +216,14 @@ internal sealed class Ledger : IAsyncDisposable
     private void Speak(ChannelSlot slot)
     {
         PeerLink? link = slot.Link;
-        bool isOnChain = link?.Room is not null && slot.State.OnChain != slot.Working.OnChain;
+        bool isPaidOut = link?.Room is not null && slot.State.IsClosed != slot.Working.IsClosed;
         slot.Publish();
         _marks?.Mark(slot);
         Counts.PaymentsPaid += slot.InFlight.Acknowledge(slot.Working.Acknowledged, slot.NewestReceipt);
         if (slot.UnderWay.TakeAcknowledged(slot.Working.Acknowledged, out long toldAt) is var updates and > 0)
             _turn.Acknowledged(updates, toldAt);
         if (slot.InFlight.Count == 0) slot.WantsReceipt = false;
-        if (slot.RefusedSinceMs != 0 && slot.PeerHas == slot.Working.Sent) (slot.RefusedSinceMs, slot.IsStuckTold) = (0, false);
-        if (link?.Room?.Commit(slot, isOnChain) == true) AskAgain(slot, link);
+        if (link?.Room?.Commit(slot) == true && isPaidOut) AskAgain(slot, link);
         if (slot.AcknowledgementDue) Acknowledge(slot);
         if (slot.ReofferAbove is { } received) Reoffer(slot, received);
         else if (slot.New.Count > 0) Tell(slot, slot.New.Payments, anew: false);
@@ -233,7 +232,10 @@ internal sealed class Ledger : IAsyncDisposable
         slot.New.Clear();
     }
 
-    /// <summary>With where the channel stands the peer tells how much more it takes.</summary>
+    /// <summary>
+    /// What was under way is so no more, or is again, with the chain: neither signing nor acknowledgements tell then how much is left.
+    /// With where the channel stands the peer tells it.
+    /// </summary>
     private void AskAgain(ChannelSlot slot, PeerLink link)
     {
         slot.EstablishedOn = null;

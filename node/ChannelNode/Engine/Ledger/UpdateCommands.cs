@@ -66,7 +66,7 @@ internal sealed class OfferAgain(ChannelSlot slot) : LedgerCommand
         if (slot.StateLost) return;
         if (slot.Working.Sent == slot.PeerHas)
         {
-            slot.ClearRefusal();
+            slot.AllTaken();
             return;
         }
 

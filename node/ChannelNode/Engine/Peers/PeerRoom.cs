@@ -25,18 +25,17 @@ internal sealed class PeerRoom
     /// <param name="touched">Channels with the peer that the turn in progress has changed.</param>
     public int Take(PeerTold told, IEnumerable<ChannelSlot> touched)
     {
-        Dictionary<Address, UnderWay> now = new(_inToken);
         int looked = told.Tokens.Count;
         foreach (ChannelSlot slot in touched)
         {
             int acknowledged = slot.InFlight.CountUpTo(slot.Working.Acknowledged);
             looked += 1 + acknowledged;
-            Replace(now, slot, Of(slot, slot.InFlight.Count - acknowledged));
+            Put(slot, Of(slot, slot.InFlight.Count - acknowledged));
         }
 
         Told = told;
         _left.Clear();
-        foreach ((Address token, TokenTold limits) in told.Tokens) _left[token] = Less(limits, now.GetValueOrDefault(token));
+        foreach ((Address token, TokenTold limits) in told.Tokens) _left[token] = Less(limits, _inToken.GetValueOrDefault(token));
         return looked;
     }
 
@@ -62,10 +61,10 @@ internal sealed class PeerRoom
 
     /// <summary>
     /// The turn is on disk, and what it acknowledges is answered. What is under way again without being signed in it, as when a
-    /// deposit opens a channel anew, takes of the room too. Answers whether the chain has changed what is under way: neither signing
-    /// nor acknowledgements tell then how much is left, and the peer is to be asked.
+    /// deposit opens a channel anew or the peer has lost what it acknowledged, takes of the room too.
     /// </summary>
-    public bool Commit(ChannelSlot slot, bool isOnChain)
+    /// <returns>Whether anything has changed.</returns>
+    public bool Commit(ChannelSlot slot)
     {
         UnderWay was = _underWay.GetValueOrDefault(slot), now = Of(slot, slot.InFlight.Count);
         if (was == now) return false;
@@ -73,7 +72,7 @@ internal sealed class PeerRoom
         UnderWay again = new(
             Amounts.Excess(now.Sum, was.Sum + slot.New.Sum), Math.Max(0, now.Count - was.Count - slot.New.Count));
         if (again != default) TakeOff(slot, again);
-        return isOnChain || again != default;
+        return true;
     }
 
     private void TakeOff(ChannelSlot slot, in UnderWay more)
@@ -84,15 +83,11 @@ internal sealed class PeerRoom
 
     private void Put(ChannelSlot slot, in UnderWay now)
     {
-        Replace(_inToken, slot, now);
+        Address token = slot.Channel.Terms.Token;
+        UnderWay was = _underWay.GetValueOrDefault(slot), all = _inToken.GetValueOrDefault(token);
+        _inToken[token] = new UnderWay(all.Sum - was.Sum + now.Sum, all.Count - was.Count + now.Count);
         if (now == default) _underWay.Remove(slot);
         else _underWay[slot] = now;
-    }
-
-    private void Replace(Dictionary<Address, UnderWay> totals, ChannelSlot slot, in UnderWay now)
-    {
-        UnderWay was = _underWay.GetValueOrDefault(slot), all = totals.GetValueOrDefault(slot.Channel.Terms.Token);
-        totals[slot.Channel.Terms.Token] = new UnderWay(all.Sum - was.Sum + now.Sum, all.Count - was.Count + now.Count);
     }
 
     /// <summary>
