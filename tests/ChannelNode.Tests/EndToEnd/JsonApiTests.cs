@@ -87,6 +87,20 @@ public sealed class JsonApiTests(AnvilFixture anvil) : IAsyncLifetime
         AssertReason(error, "UNKNOWN_CHANNEL", "channel_id");
     }
 
+    /// <summary>Passed over, a misspelt key would let the same payment be paid twice.</summary>
+    [Theory]
+    [InlineData("{\"amount\":\"1\",\"idempotencykey\":\"k\"}", "\"idempotencykey\" is in the body, expected only fields of Payment")]
+    [InlineData("{\"amount\":1}", "amount is 1, expected it in quotes")]
+    [InlineData("{\"amount\":\"1\"", "the body is no JSON: line 1, byte 14")]
+    [InlineData("[1]", "body is [1], expected an object with fields of Payment")]
+    public async Task BodyThatIsNotWhatItSeems_IsRefusedByName(string body, string message)
+    {
+        JsonNode error = await _json.PostAsync($"/v1/channels/{new string('0', 64)}/payments", body);
+
+        Assert.Equal((400, 3), ((int)error["http"]!, (int)error["code"]!));
+        Assert.Contains(message, (string)error["message"]!);
+    }
+
     [Theory]
     [InlineData("/v1/nothing", 404, 5)]
     [InlineData("/v1/info?unknown=1", 400, 3)]

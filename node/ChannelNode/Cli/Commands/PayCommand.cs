@@ -78,6 +78,15 @@ internal static class PayCommand
                 Message = $"{failure.Message}; it may have been paid: ask again with --key {plan.Key}",
             });
         }
+        catch (RpcException refused) when (
+            Failure.ErrorInfoOf(refused)?.Reason is "PEER_OFFLINE" or "CHAIN_UNAVAILABLE" or "SIGNER_UNAVAILABLE" or "NOT_READY" or "DRAINING")
+        {
+            Failure failure = node.FailureOf(refused, cancel)!;
+            throw new CommandException(failure with
+            {
+                Message = $"{failure.Message}; nothing was paid, and --key {plan.Key} asks for the same payment again",
+            });
+        }
     }
 
     /// <summary>A payment that was signed and that the peer refuses is offered again: it can be long until it is paid, and never be unsaid.</summary>
@@ -112,8 +121,9 @@ internal static class PayCommand
         }
     }
 
+    /// <summary>A node that refuses by name has paid nothing; any other end says nothing.</summary>
     private static bool MayHavePaid(Exception exception) =>
-        exception is not RpcException rpc || !Failure.IsOfAnotherServer(rpc);
+        exception is not RpcException rpc || (Failure.ErrorInfoOf(rpc) is null && !Failure.IsOfAnotherServer(rpc));
 
     private static void Show(PayResponse paid, PaymentPlan plan, TokenUnit unit, Terminal terminal)
     {

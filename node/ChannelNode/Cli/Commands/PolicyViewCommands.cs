@@ -106,7 +106,8 @@ internal static class PolicyViewCommands
     {
         terminal.Line(answer.Allowed
             ? "allowed: no rule says no"
-            : $"refused by {(answer.ByPeer ? "the peer's own rule, which it has told," : "rule")} {answer.Rule}: {InUnit(answer.Rule, answer.Value, unit)}, limit {InUnit(answer.Rule, answer.Limit, unit)}");
+            : $"refused by {(answer.ByPeer ? "the peer's own rule, which it has told," : "rule")} {answer.Rule}"
+                + (answer is { Value: "0", Limit: "0" } ? "" : $": {InUnit(answer.Rule, answer.Value, unit)}, limit {InUnit(answer.Rule, answer.Limit, unit)}"));
         terminal.Line($"tier {answer.Tier}{Until(answer.TierUntilSeconds)}: {await SentenceAsync(answer.Rules, units, cancel)}");
         terminal.Line($"received {Used(answer.Received, unit)}; sent {Used(answer.Sent, unit)}");
         terminal.Line($"exposure {unit.Show(answer.Exposure)}, channels {answer.Channels} (counted while somebody's are limited)");

@@ -120,7 +120,7 @@ internal abstract class PaymentRequest(
         UInt128 pot = Slot.Working.OnChain.PotOf(Slot.Channel.OurSide);
         if (Slot.Link!.RefusesPayment(Slot.Channel.Terms.Token, pot, amount) is { } no)
         {
-            turn.Policies?.NotePeerRefuses(turn, Slot, no.Decision);
+            turn.Policies?.NotePeerRefuses(turn, PolicyAuditKind.SendingRefused, no.Peer, no.Token, Slot.Channel.Id, no.Decision);
             return no;
         }
 

@@ -240,7 +240,13 @@ internal sealed class Policies(
     /// </summary>
     public async Task RequireDepositAsync(Address peer, Address token, ChannelId channel, UInt128 pot, CancellationToken cancel)
     {
-        PolicyNo? no = await DepositAsync(peer, token, channel, pot, cancel) ?? links.Find(peer)?.Told?.RefuseDeposit(peer, token, pot);
+        PolicyNo? no = await DepositAsync(peer, token, channel, pot, cancel);
+        if (no is null && links.Find(peer)?.Told?.RefuseDeposit(peer, token, pot) is { } theirs)
+        {
+            await ledger.RunAsync(turn => gate.NotePeerRefuses(turn, PolicyAuditKind.DepositRefused, peer, token, channel, theirs.Decision), cancel);
+            no = theirs;
+        }
+
         if (no is not null) throw PolicyWords.Refuse(no, "amount");
     }
 

@@ -131,11 +131,13 @@ internal sealed class PolicyGate(PolicyBook book, PeerLinks links, NodeClock clo
         return null;
     }
 
-    /// <summary>A payment of this node that the peer has told it would not take: nothing of it is signed.</summary>
-    public void NotePeerRefuses(LedgerTurn turn, ChannelSlot slot, in PolicyDecision decision)
+    /// <summary>A payment of this node, or a deposit, that the peer has told it would not take: nothing of it is signed or sent.</summary>
+    public bool NotePeerRefuses(
+        LedgerTurn turn, PolicyAuditKind kind, Address peer, Address token, ChannelId channel, in PolicyDecision decision)
     {
         long nowMs = clock.NowMs;
-        _sampler.Note(turn, PolicyAuditKind.SendingRefused, book.Meter(slot, nowMs), slot.Channel.Id, decision, nowMs, isThePeers: true);
+        _sampler.Note(turn, kind, book.Meter(peer, token, nowMs), channel, decision, nowMs, isThePeers: true);
+        return true;
     }
 
     /// <summary>Terms that a peer offers, or that this node offers to it. What is decided is in the audit log.</summary>

@@ -44,6 +44,7 @@ internal static class JsonDoor
         app.UseCors();
         DoorServer.GuardTheRest(app, access); // After CORS: a browser asks whether it may without a token.
         app.UseMiddleware<QueryGuard>();
+        app.UseMiddleware<BodyGuard>();
         app.UseGrpcWeb(new GrpcWebOptions { DefaultEnabled = true });
         app.MapGrpcService<NodeGrpcService>();
         byte[] description = ReadDescription();

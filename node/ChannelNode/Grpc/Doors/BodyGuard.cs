@@ -1,0 +1,99 @@
+using System.Text.Json;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Google.Protobuf.Reflection;
+using Microsoft.AspNetCore.Grpc.JsonTranscoding;
+
+namespace ChannelNode.Grpc;
+
+/// <summary>
+/// Refuses what a JSON body names and the request has not. ASP.NET would pass it over: with a misspelt idempotency_key the same payment
+/// asked for again would be paid again. What is no JSON, or gives an amount as a number, is refused here too, by name.
+/// </summary>
+internal sealed class BodyGuard(RequestDelegate next)
+{
+    private const int ShownMax = 80;
+
+    public async Task InvokeAsync(HttpContext context)
+    {
+        if (context.GetEndpoint()?.Metadata.GetMetadata<GrpcJsonTranscodingMetadata>() is not { HttpRule.Body: { Length: > 0 } body } call)
+        {
+            await next(context);
+            return;
+        }
+
+        MessageDescriptor message = call.MethodDescriptor.InputType;
+        if (body != "*") message = message.FindFieldByName(body).MessageType;
+        MemoryStream bytes = new();
+        await context.Request.Body.CopyToAsync(bytes, context.RequestAborted);
+        bytes.Position = 0;
+        if (Refuse(bytes, message) is { } refusal)
+        {
+            await JsonErrors.WriteAsync(context, refusal);
+            return;
+        }
+
+        bytes.Position = 0;
+        context.Request.Body = bytes;
+        await next(context);
+    }
+
+    private static RefusalException? Refuse(MemoryStream bytes, MessageDescriptor message)
+    {
+        if (bytes.Length == 0) return null;
+        try
+        {
+            using JsonDocument body = JsonDocument.Parse(bytes);
+            return Check(body.RootElement, message, "body");
+        }
+        catch (JsonException error)
+        {
+            return Wrong("body", $"the body is no JSON: line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}");
+        }
+    }
+
+    private static RefusalException? Check(JsonElement value, MessageDescriptor message, string where)
+    {
+        if (value.ValueKind != JsonValueKind.Object)
+            return value.ValueKind == JsonValueKind.Null ? null : Wrong(where, $"{where} is {Of(value)}, expected an object with fields of {message.Name}");
+        foreach (JsonProperty said in value.EnumerateObject())
+        {
+            FieldDescriptor? field = message.Fields.InDeclarationOrder()
+                .FirstOrDefault(it => it.JsonName == said.Name || it.Name == said.Name);
+            if (field is null)
+            {
+                string name = said.Name.Length <= ShownMax ? said.Name : said.Name[..ShownMax] + "...";
+                return Wrong(where, $"\"{name}\" is in the {where}, expected only fields of {message.Name}");
+            }
+
+            if (Check(said.Value, field) is { } refusal) return refusal;
+        }
+
+        return null;
+    }
+
+    private static RefusalException? Check(JsonElement value, FieldDescriptor field)
+    {
+        if (field.IsMap) return null;
+        if (!field.IsRepeated || value.ValueKind != JsonValueKind.Array) return CheckOne(value, field);
+        foreach (JsonElement one in value.EnumerateArray())
+            if (CheckOne(one, field) is { } refusal) return refusal;
+        return null;
+    }
+
+    private static RefusalException? CheckOne(JsonElement value, FieldDescriptor field) => field.FieldType switch
+    {
+        FieldType.Message => Check(value, field.MessageType, field.JsonName),
+        FieldType.String or FieldType.Bytes when value.ValueKind is not (JsonValueKind.String or JsonValueKind.Null) =>
+            Wrong(field.Name, $"{field.JsonName} is {Of(value)}, expected it in quotes"),
+        _ => null,
+    };
+
+    private static string Of(JsonElement value)
+    {
+        string text = value.GetRawText();
+        return text.Length <= ShownMax ? text : text[..ShownMax] + "...";
+    }
+
+    private static RefusalException Wrong(string field, string message) => new(Refusal.InvalidArgument, message) { Field = field };
+}
