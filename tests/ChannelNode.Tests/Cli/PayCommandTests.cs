@@ -91,6 +91,20 @@ public sealed class PayCommandTests
         Assert.Equal(("7 units paid; total sent 77 units (key k1)\n", ExitCode.Done), (run.Output, run.ExitCode));
     }
 
+    [Theory]
+    [InlineData("PEER_OFFLINE", StatusCode.Unavailable, ExitCode.Refused)]
+    [InlineData("CHAIN_UNAVAILABLE", StatusCode.Unavailable, ExitCode.ChainTrouble)]
+    public async Task PayThatTheNodeRefusesForNow_TellsThatNothingWasPaid_AndTheKey(string reason, StatusCode status, int exit)
+    {
+        await using FakeNode node = await FakeNode.StartAsync(
+            answers => answers.Pay = _ => throw FakeNode.Refuse(status, reason, "not now"));
+
+        CliRun run = await CliRun.AskAsync(node, "pay", FakeNode.IdA, "7", "--key", "k1");
+
+        Assert.Equal(exit, run.ExitCode);
+        Assert.Contains("not now; nothing was paid, and --key k1 asks for the same payment again", run.Error);
+    }
+
     [Fact]
     public async Task PayWithoutAKey_TakesANewOneEachTime()
     {

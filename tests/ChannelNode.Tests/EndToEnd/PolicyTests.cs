@@ -161,6 +161,8 @@ public sealed class PolicyTests(AnvilFixture anvil) : IAsyncLifetime
         Wire.ExplainPolicyResponse why = await _alice.Api.ExplainPolicyAsync(
             new Wire.ExplainPolicyRequest { Peer = _bob.Signer.ToString(), Deposit = "1501" });
         Assert.Equal((true, "deposit", "1501", "1500"), (why.ByPeer, why.Rule, why.Value, why.Limit));
+        Wire.PolicyAuditEntry refused = Assert.Single(await AuditAsync(_alice), it => it.Kind == Wire.PolicyAuditKind.DepositRefused);
+        Assert.Equal(("deposit", "the peer has told this limit", _bob.Signer.ToString()), (refused.Rule, refused.Detail, refused.Peer));
         Assert.Equal("1000", (await _alice.ChannelAsync(channel)).OurBalance);
     }
 
