@@ -53,6 +53,7 @@ internal static class Preflight
             ];
         }
 
+        IEnumerable<SettingFault> password = Missing("--password-file", options.PasswordFile);
         if (!options.IsTrial)
         {
             return
@@ -60,21 +61,30 @@ internal static class Preflight
                 new SettingFault(
                     KeyFlag, $"{KeyFlag}: {options.KeyFile} {FileTrouble.WhyUnread(options.KeyFile, new FileNotFoundException())}; "
                     + "'channelnode key new' makes one", beside),
+                .. password,
             ];
         }
 
-        if (StoreOpening.IsDatabase(options.DataDirectory)) return Tried(KeyFlag, () => Trial.RequireKey(options), beside);
+        if (StoreOpening.IsDatabase(options.DataDirectory)) return [.. Tried(KeyFlag, () => Trial.RequireKey(options), beside), .. password];
         string folder = Path.GetDirectoryName(Path.GetFullPath(options.KeyFile)) ?? "/";
         bool isOurs = folder == Path.TrimEndingDirectorySeparator(Path.GetFullPath(options.DataDirectory));
-        return !isOurs && FileTrouble.WhyUnusable(folder) is { } why ? [new SettingFault(KeyFlag, $"{KeyFlag}: {folder} {why}", beside)] : [];
+        return !isOurs && FileTrouble.WhyUnusable(folder) is { } why
+            ? [new SettingFault(KeyFlag, $"{KeyFlag}: {folder} {why}", beside), .. password]
+            : password;
     }
 
     private static IEnumerable<SettingFault> OfTls(NodeOptions options, bool isServed)
     {
         // One without the other, and both without a door, are told already.
-        if (!isServed || options.TlsCertificate.Length > 0 != options.TlsKey.Length > 0) return [];
+        SettingFault[] missing = [.. Missing("--tls-cert", options.TlsCertificate), .. Missing("--tls-key", options.TlsKey)];
+        if (missing.Length > 0 || !isServed || options.TlsCertificate.Length > 0 != options.TlsKey.Length > 0) return missing;
         return Tried("--tls-cert", () => TlsCertificate.Check(options, TimeProvider.System), "--tls-key", FolderFlag);
     }
+
+    /// <summary>Of what is looked at no further.</summary>
+    private static IEnumerable<SettingFault> Missing(string flag, string path) => path.Length == 0 || File.Exists(path)
+        ? []
+        : [new SettingFault(flag, $"{flag}: {path} {FileTrouble.WhyUnread(path, new FileNotFoundException())}", SettingsFlag)];
 
     /// <summary>The fault by which reading something is refused; none where it is not.</summary>
     private static IEnumerable<SettingFault> Tried(string flag, Action read, params string[] beside)

@@ -165,7 +165,7 @@ public sealed class SettingFaultTests : IDisposable
         File.SetUnixFileMode(open, UnixFileMode.UserRead | UnixFileMode.OtherRead);
         string[] args =
         [
-            "--data-dir", $"{file}/d", "--rpc-url", "ws://h", "--contract", Contract, "--key-file", $"{folder}/no/such.key", "--api-tls",
+            "--data-dir", $"{file}/d", "--rpc-url", "ws://h", "--contract", Contract, "--key-file", $"{folder}/no/such.key", "--api-tls", "--password-file", $"{folder}/no.word",
             "--tls-cert", folder, "--tls-key", $"{folder}/none", "--webhook-url", "http://h", "--webhook-secret-file", open,
         ];
 
@@ -177,7 +177,9 @@ public sealed class SettingFaultTests : IDisposable
             [
                 $"error: INVALID_ARGUMENT: --data-dir: {file}/d cannot be made: {file} is a file",
                 $"error: INVALID_ARGUMENT: --key-file: {folder}/no/such.key is not there: there is no folder {folder}/no; 'channelnode key new' makes one",
+                $"error: INVALID_ARGUMENT: --password-file: {folder}/no.word is not there",
                 $"error: INVALID_ARGUMENT: --tls-cert: {folder} is a folder, expected a file",
+                $"error: INVALID_ARGUMENT: --tls-key: {folder}/none is not there",
                 $"error: INVALID_ARGUMENT: --webhook-secret-file: {open} may be used by others than its owner: restrict it with: chmod 600 {open}",
             ],
             check.ErrorLines);
@@ -219,6 +221,7 @@ public sealed class SettingFaultTests : IDisposable
             [
                 $"error: INVALID_ARGUMENT: --key-file: {none} is not there; 'channelnode key new' makes one",
                 $"error: INVALID_ARGUMENT: --tls-cert: {none} is not there",
+                $"error: INVALID_ARGUMENT: --tls-key: {none} is not there",
             ],
             tower.ErrorLines);
         Assert.Equal(("", ExitCode.Done), (anvil.Error, anvil.ExitCode));

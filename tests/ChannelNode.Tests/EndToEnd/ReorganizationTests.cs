@@ -47,6 +47,7 @@ public sealed class ReorganizationTests : IAsyncLifetime
         await _rig.MineOnAsync();
         if (!_rig.IsDoneAgain(depth)) await ReorgRig.DepositAsync(_alice, id, "500");
         await _bob.UntilAsync(id, channel => channel.TheirPot == "1500");
+        await _alice.UntilAsync(id, channel => channel.OurPot == "1500");
         await _alice.PayAsync(id, "200");
         Assert.Equal("1500", (await _bob.ChannelAsync(id)).Received);
     }

@@ -129,6 +129,9 @@ internal sealed class WorldPolicies
                     continue;
                 }
 
+                // A unit that only a mined close had counted, and the chain has taken back, is a payment to the payee alone.
+                if (payee.Life?.Node.Book.Peek(channel.Id)?.State is not { } theirs || theirs.TheirTotal < slot.State.Acknowledged) continue;
+
                 // What was signed before is offered again together with all behind it.
                 Assert.False(
                     slot.PeerRefusal == Refusal.PolicyRefused && slot.State.Sent > before && slot.PeerHas >= before,
