@@ -94,7 +94,7 @@ public sealed class PayCommandTests
     [Theory]
     [InlineData("PEER_OFFLINE", StatusCode.Unavailable, ExitCode.Refused)]
     [InlineData("CHAIN_UNAVAILABLE", StatusCode.Unavailable, ExitCode.ChainTrouble)]
-    public async Task PayThatTheNodeRefusesForNow_TellsThatNothingWasPaid_AndTheKey(string reason, StatusCode status, int exit)
+    public async Task PayThatTheNodeRefusesForNow_TellsThatItHasPaidNothing_AndTheKey(string reason, StatusCode status, int exit)
     {
         await using FakeNode node = await FakeNode.StartAsync(
             answers => answers.Pay = _ => throw FakeNode.Refuse(status, reason, "not now"));
@@ -102,7 +102,7 @@ public sealed class PayCommandTests
         CliRun run = await CliRun.AskAsync(node, "pay", FakeNode.IdA, "7", "--key", "k1");
 
         Assert.Equal(exit, run.ExitCode);
-        Assert.Contains("not now; nothing was paid, and --key k1 asks for the same payment again", run.Error);
+        Assert.Contains("not now; this call has paid nothing, and --key k1 asks for the same payment again", run.Error);
     }
 
     [Fact]

@@ -84,7 +84,7 @@ internal static class PayCommand
             Failure failure = node.FailureOf(refused, cancel)!;
             throw new CommandException(failure with
             {
-                Message = $"{failure.Message}; nothing was paid, and --key {plan.Key} asks for the same payment again",
+                Message = $"{failure.Message}; this call has paid nothing, and --key {plan.Key} asks for the same payment again",
             });
         }
     }
