@@ -77,6 +77,15 @@ internal sealed class LedgerRig : IAsyncDisposable
         return said;
     }
 
+    /// <summary>As the node does every few seconds.</summary>
+    public Task LookAtPoliciesAsync() => Ledger.RunAsync(
+        turn =>
+        {
+            Policies.Look(turn);
+            return true;
+        },
+        CancellationToken.None);
+
     /// <summary>The ledger takes nothing meanwhile.</summary>
     public async Task WhileHeldAsync(Func<Task> ask)
     {

@@ -235,7 +235,7 @@ public sealed class LimitsToldTests : IAsyncLifetime
                 return true;
             },
             CancellationToken.None);
-        await LookAsync();
+        await _rig.LookAtPoliciesAsync();
 
         PeerTold told = (await _rig.SaidAsync()).Messages.OfType<PeerMessage.Limits>().Single().Told;
         Assert.Equal((true, Room(PolicyRule.CountPerDay, 3, 3)), (told.Tokens[token].IsRefused, told.Tokens[token].Count));
@@ -248,14 +248,6 @@ public sealed class LimitsToldTests : IAsyncLifetime
             PolicyRules rules = new() { Amounts = new Dictionary<Address, AmountRules> { [Ether] = amounts } };
             _rig.Policies.Book.Put(turn, new PolicyFact.TierRules(PolicyBook.DefaultTier, rules));
             then?.Invoke(_rig.Policies);
-            return true;
-        },
-        CancellationToken.None);
-
-    private Task LookAsync() => _rig.Ledger.RunAsync(
-        turn =>
-        {
-            _rig.Policies.Look(turn);
             return true;
         },
         CancellationToken.None);
@@ -276,9 +268,9 @@ public sealed class LimitsToldTests : IAsyncLifetime
         Assert.Equal(Room(PolicyRule.SumPerMinute, 40, 100), ToldIn(said)!.Value.Sum);
 
         _time.Advance(TimeSpan.FromSeconds(70));
-        await LookAsync();
+        await _rig.LookAtPoliciesAsync();
         Assert.Equal(Room(PolicyRule.SumPerDay, 90, 150), ToldIn(await _rig.SaidAsync())!.Value.Sum);
-        await LookAsync();
+        await _rig.LookAtPoliciesAsync();
         Assert.Null(ToldIn(await _rig.SaidAsync())); // Nothing has changed.
 
         // What waits to be said is the newest, however often it was told meanwhile.

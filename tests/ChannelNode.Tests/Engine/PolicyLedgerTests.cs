@@ -38,14 +38,6 @@ public sealed class PolicyLedgerTests : IAsyncLifetime
         },
         CancellationToken.None);
 
-    private Task LookAsync() => _rig.Ledger.RunAsync(
-        turn =>
-        {
-            _rig.Policies.Look(turn);
-            return true;
-        },
-        CancellationToken.None);
-
     private async Task AssertAsync(PeerFrame[] frames, int received, params (int Sent, Refusal Reason)[] refused)
     {
         OutgoingFrame said = await _rig.AnswerAsync(frames);
@@ -82,7 +74,7 @@ public sealed class PolicyLedgerTests : IAsyncLifetime
         Assert.Equal(new PolicyDecision(PolicyRule.SumPerMinute, 500, 1), entry.Decision);
 
         _time.Advance(TimeSpan.FromMinutes(1));
-        await LookAsync();
+        await _rig.LookAtPoliciesAsync();
 
         PolicyAuditEntry counted = _rig.Store.ReadAudit(entry.Cursor, 1_000).Single();
         Assert.Equal(498ul, counted.Count);
@@ -194,7 +186,7 @@ public sealed class PolicyLedgerTests : IAsyncLifetime
         _time.Advance(TimeSpan.FromSeconds(60));
 
         await AssertAsync([Of(Pays(511, 11))], 500, (511, Refusal.PolicyRefused));
-        await LookAsync();
+        await _rig.LookAtPoliciesAsync();
         Assert.Contains(_rig.Store.ReadAudit(0, 100), entry => entry.Kind == PolicyAuditKind.TierExpired);
         Assert.Empty(_rig.Policies.Book.Standings);
     }
@@ -231,7 +223,7 @@ public sealed class PolicyLedgerTests : IAsyncLifetime
 
         Assert.Equal(RefusalSampler.EntriesPerMinuteMax, _rig.Store.ReadAudit(0, 10_000).Count);
         _time.Advance(TimeSpan.FromMinutes(1));
-        await LookAsync();
+        await _rig.LookAtPoliciesAsync();
 
         PolicyAuditEntry unnamed = _rig.Store.ReadAudit(0, 10_000)[^1];
         Assert.Equal((PolicyAuditKind.RefusalsUnnamed, 5_000ul - RefusalSampler.EntriesPerMinuteMax), (unnamed.Kind, unnamed.Count));
