@@ -51,6 +51,24 @@ public sealed class PeerWordTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task WhatAPeerClaimedInAnEarlierSession_IsAskedAgainBeforeItRefusesAPayment()
+    {
+        await ClaimAsync(5_000);
+        await ChangeAsync(slot => slot.EstablishedOn = null);
+        List<PaymentOutcome> outcomes = [];
+        await _rig.Ledger.EnqueueAsync(new NotedPayment(_rig.Slot, 10, "", outcomes.Add), CancellationToken.None);
+        await _rig.SaidAsync();
+        Assert.Empty(outcomes);
+        Assert.Equal(UInt128.Zero, _rig.Slot.State.Sent);
+
+        await _rig.Session.ReceiveAsync(new PeerMessage.Reestablish(_rig.Slot.Channel.Id, 0, 0), CancellationToken.None);
+        await _rig.SaidAsync();
+        await _rig.AnswerAsync(Of(new Wire.Frame { Acknowledgements = { Receipt(10) } }));
+
+        Assert.Equal(Refusal.None, Assert.Single(outcomes).Refusal);
+    }
+
+    [Fact]
     public async Task PeerWithoutADeposit_CausesNoAlarm()
     {
         await ChangeAsync(slot => slot.Working = default);

@@ -139,9 +139,9 @@ internal abstract class PaymentRequest(
 
     private Refusal CheckPeer(LedgerTurn turn)
     {
-        if (Slot.StateLost) return Refusal.StateLost;
-        if (Slot.PeerRefusal != Refusal.None) return Refusal.PeerRefusing;
         bool isThere = Slot.Link is not null;
+        if (Slot.StateLost && (!isThere || Slot.IsEstablished)) return Refusal.StateLost; // Said in another session, it is asked again.
+        if (Slot.PeerRefusal != Refusal.None) return Refusal.PeerRefusing;
         if (Slot.IsUnconfirmed && (!isThere || Slot.IsEstablished)) return Refusal.RestoredUnconfirmed;
         if (!isThere && !turn.IsExpectedBack(Slot)) return Refusal.PeerOffline;
         if (Slot.InFlight.Count + Slot.Waiting.Count >= turn.InFlightMax) return Refusal.TooManyInFlight;
