@@ -54,6 +54,15 @@ internal sealed class StoreSchema
 
     private const ulong BlockCacheBytes = 64 << 20;
     private const ulong BusyMemtableBytes = 32 << 20;
+
+    /// <summary>Each update writes a state at a random place: in a table that a core's cache holds, that costs half.</summary>
+    private const ulong StatesMemtableBytes = 8 << 20;
+
+    /// <summary>New files that are merged into the old ones at a time; so many more before writes are slowed down, or stopped.</summary>
+    private const int StatesFilesMerged = 16;
+    private const int StatesFilesSlow = 40;
+    private const int StatesFilesMax = 56;
+
     private const ulong ChannelsMemtableBytes = 8 << 20;
     private const ulong CalmMemtableBytes = 1 << 20;
     private const ulong MemtablesBytesMax = 128 << 20;
@@ -94,7 +103,10 @@ internal sealed class StoreSchema
         Cache cache = Cache.CreateLru(BlockCacheBytes);
         _calm = Family(cache, CalmMemtableBytes);
         _channels = WithBloom(cache, ChannelsMemtableBytes);
-        _states = WithBloom(cache, BusyMemtableBytes);
+        _states = WithBloom(cache, StatesMemtableBytes)
+            .SetLevel0FileNumCompactionTrigger(StatesFilesMerged)
+            .SetLevel0SlowdownWritesTrigger(StatesFilesSlow)
+            .SetLevel0StopWritesTrigger(StatesFilesMax);
         JournalOptions = Family(cache, BusyMemtableBytes);
         SentOptions = WithBloom(cache, BusyMemtableBytes);
     }

@@ -116,6 +116,11 @@ internal sealed class Ledger : IAsyncDisposable
     /// <summary>Queues a command; waits while the queue is full.</summary>
     public ValueTask EnqueueAsync(LedgerCommand command, CancellationToken cancel) => _queue.EnqueueAsync(command, cancel);
 
+    /// <summary>So many updates more, or less, are being verified and come next.</summary>
+    public void Expect(int updates) => _queue.Expect(updates);
+
+    public int Expected => _queue.Expected;
+
     /// <summary>Runs a decision on the writer; the result is given once it is on disk.</summary>
     public async Task<T> RunAsync<T>(Func<LedgerTurn, T> decide, CancellationToken cancel)
     {

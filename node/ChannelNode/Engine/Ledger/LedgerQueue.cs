@@ -8,18 +8,36 @@ namespace ChannelNode.Engine;
 /// directly, without another thread in between. Who takes a turn has it alone: the writer, or a caller that finds nothing
 /// to wait for. Bounded: callers wait while it is full.
 /// </summary>
-internal sealed class LedgerQueue(int max)
+/// <param name="max">Commands that wait at most.</param>
+/// <param name="patienceMs">How long the writer waits at most for what is expected; -1 without an end.</param>
+internal sealed class LedgerQueue(int max, int patienceMs = LedgerQueue.PatienceMs)
 {
     /// <summary>Lets everybody through who waits for room, to be told that nothing is taken any more.</summary>
     private const int Everybody = 1_000_000_000;
 
+    /// <summary>As much as makes a sync cheap for each update: no more is waited for.</summary>
+    private const int WeightWaitedFor = 256;
+
+    private const int PatienceMs = 5;
+
     private readonly SemaphoreSlim _room = new(max);
-    private readonly Queue<LedgerCommand> _waiting = new();
+    private readonly Queue<(LedgerCommand Command, int Weight)> _waiting = new();
     private bool _isComplete;
     private bool _writerSleeps;
+    private int _weight;
+    private int _expected;
 
     /// <summary>Somebody has the turn. Nobody else than the writer begins: before it first waits, everything waits.</summary>
     private bool _isTaken = true;
+
+    /// <summary>Updates that are being verified and come next.</summary>
+    public int Expected
+    {
+        get
+        {
+            lock (_waiting) return _expected;
+        }
+    }
 
     public int Count
     {
@@ -53,10 +71,27 @@ internal sealed class LedgerQueue(int max)
         lock (_waiting)
         {
             if (_isComplete) throw new RefusalException(Refusal.NotReady, "the node is stopping");
-            _waiting.Enqueue(command);
-            if (_writerSleeps && !_isTaken) Monitor.Pulse(_waiting);
+            int weight = command.Weight;
+            _waiting.Enqueue((command, weight));
+            _weight += weight;
+            if (_writerSleeps && !_isTaken && (_waiting.Count == 1 || !IsMoreAboutToCome)) Monitor.Pulse(_waiting);
         }
     }
+
+    /// <summary>
+    /// So many updates more, or less, are being verified and come next. Where those are more than what waits, the writer lets them
+    /// join it: a sync costs as much as several verifications, so a busy node has many updates share one.
+    /// </summary>
+    public void Expect(int updates)
+    {
+        lock (_waiting)
+        {
+            _expected += updates;
+            if (updates < 0 && _writerSleeps && !_isTaken && _waiting.Count > 0 && !IsMoreAboutToCome) Monitor.Pulse(_waiting);
+        }
+    }
+
+    private bool IsMoreAboutToCome => _expected > _weight && _weight < WeightWaitedFor && !_isComplete;
 
     /// <summary>
     /// For the writer: its turn is over; sleeps until there is something to take, and then it has the turn again. False
@@ -67,11 +102,13 @@ internal sealed class LedgerQueue(int max)
         lock (_waiting)
         {
             _isTaken = false;
-            while (_isTaken || _waiting.Count == 0)
+            bool isPatient = true;
+            while (_isTaken || _waiting.Count == 0 || (isPatient && IsMoreAboutToCome))
             {
                 if (_isComplete && !_isTaken) return false;
                 _writerSleeps = true;
-                Monitor.Wait(_waiting);
+                if (_isTaken || _waiting.Count == 0) Monitor.Wait(_waiting);
+                else isPatient = Monitor.Wait(_waiting, patienceMs);
                 _writerSleeps = false;
             }
 
@@ -103,7 +140,14 @@ internal sealed class LedgerQueue(int max)
     {
         lock (_waiting)
         {
-            if (!_waiting.TryDequeue(out command)) return false;
+            if (!_waiting.TryDequeue(out (LedgerCommand Command, int Weight) next))
+            {
+                command = null;
+                return false;
+            }
+
+            command = next.Command;
+            _weight -= next.Weight;
         }
 
         _room.Release();

@@ -33,6 +33,7 @@ internal sealed class PeerSession
     private readonly WrongSignatureLimits _limits;
     private readonly BatchTraces _traces;
     private long _answeredAt;
+    private int _expected;
 
     /// <summary>Null while this peer has sent no wrong signatures, as no honest one does.</summary>
     private WrongSignatureLimit? _wrongSignatures;
@@ -108,31 +109,51 @@ internal sealed class PeerSession
     public async ValueTask ReceiveAsync(PeerBatch batch, bool isAlone, CancellationToken cancel)
     {
         int runs = batch.Runs.Length, from = 0;
-        do
+        try
         {
-            int count = Math.Min(_wrongSignatures is { IsWary: true } ? RunsPerWaryPart : RunsPerPart, runs - from);
-            while (!batch.Verify(from, count))
+            do
             {
+                int count = Math.Min(_wrongSignatures is { IsWary: true } ? RunsPerWaryPart : RunsPerPart, runs - from);
+                Expect(count);
+                while (!batch.Verify(from, count))
+                {
+                    await WaitForWrongSignaturesAsync(batch, cancel);
+                    await default(BackOfTheQueue);
+                }
+
                 await WaitForWrongSignaturesAsync(batch, cancel);
+                foreach ((_, Activity span) in batch.Traced) span.AddEvent(new ActivityEvent("verified"));
+                bool isLast = from + count == runs;
+                AcceptRuns accept = new(batch, from, from + count, isLast, this);
+                if (isAlone && isLast && _ledger.TryTurn(accept, Link)) _answeredAt = Stopwatch.GetTimestamp();
+                else await _ledger.EnqueueAsync(accept, cancel);
+                from += count;
+                if (isLast) break;
+                Expect(Math.Min(RunsPerPart, runs - from));
                 await default(BackOfTheQueue);
             }
-
-            await WaitForWrongSignaturesAsync(batch, cancel);
-            foreach ((_, Activity span) in batch.Traced) span.AddEvent(new ActivityEvent("verified"));
-            bool isLast = from + count == runs;
-            AcceptRuns accept = new(batch, from, from + count, isLast, this);
-            if (isAlone && isLast && _ledger.TryTurn(accept, Link)) _answeredAt = Stopwatch.GetTimestamp();
-            else await _ledger.EnqueueAsync(accept, cancel);
-            from += count;
-            if (!isLast) await default(BackOfTheQueue);
+            while (true);
         }
-        while (from < runs);
+        finally
+        {
+            Expect(0);
+        }
+    }
+
+    /// <summary>The ledger's writer may wait for so many updates, which come as soon as a core is free. Of who sends wrong ones it expects none.</summary>
+    private void Expect(int updates)
+    {
+        if (_wrongSignatures is not null) updates = 0;
+        if (updates == _expected) return;
+        _ledger.Expect(updates - _expected);
+        _expected = updates;
     }
 
     private async ValueTask WaitForWrongSignaturesAsync(PeerBatch batch, CancellationToken cancel)
     {
         if (batch.TakeWrongSignatures() is not (var found and > 0)) return;
         _wrongSignatures = _limits.Of(Link.Signer);
+        Expect(0);
         await Task.Delay(_wrongSignatures.After(found), _clock.Time, cancel);
     }
 

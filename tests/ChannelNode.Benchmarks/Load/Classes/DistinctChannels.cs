@@ -16,9 +16,9 @@ internal sealed class DistinctChannels(Bench bench)
     private const int ChannelsPerLane = 64;
 
     /// <summary>The run is cut into so many, and a verification is measured before and after each.</summary>
-    private const int Pieces = 5;
+    private readonly int _pieces = bench.Options.Quick ? 3 : 5;
 
-    private readonly int _lanesPerPeer = bench.Options.Quick ? 2 : 4;
+    private readonly int _lanesPerPeer = bench.Options.Quick ? 1 : 4;
     private IReadOnlyList<PayingPeer> _peers = [];
 
     public IReadOnlyList<PayingPeer> PeersOpened => _peers;
@@ -36,7 +36,7 @@ internal sealed class DistinctChannels(Bench bench)
         TimeSpan slice = TimeSpan.FromMilliseconds(bench.Options.Quick ? 100 : 300);
         List<double> verifyCpuUs = [];
         Measurement run = await bench.MeasureAsync(
-            site, plans, verifies, lanes => ClosedLoop.RunAsync(lanes, ChannelsPerLane, ChannelsPerLane), runSeconds: null, Verify, Pieces);
+            site, plans, verifies, lanes => ClosedLoop.RunAsync(lanes, ChannelsPerLane, ChannelsPerLane), runSeconds: null, Verify, _pieces);
         (bench.DistinctPerSecond, bench.DistinctCpuUs) = (run.PerSecond, run.NodeCpuUs);
         bench.Report.Add("1", $"{Peers} streams x {_peers[0].Channels.Count} channels, each verified", run);
         if (!bench.Options.Wants("1")) return;

@@ -51,7 +51,8 @@ internal static class ManyChannels
             }
 
             double touching = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            await Parallel.ForEachAsync(paid.SelectMany(some => some), async (channel, _) =>
+            int every = bench.Options.Quick ? 10 : 1;
+            await Parallel.ForEachAsync(paid.SelectMany(some => some).Where((_, index) => index % every == 0), async (channel, _) =>
             {
                 if (channel.Acknowledged != 1 || (await node.ChannelAsync(channel.Id)).Received != "1")
                     throw new InvalidDataException($"channel {channel.Id} was not paid");

@@ -62,7 +62,7 @@ internal sealed partial class Anvil : IAsyncDisposable
         return new ChainBlock(head.Number, head.Hash, head.Parent, head.TimestampSeconds);
     }
 
-    /// <summary>Real deposits of side A, many at once: returns when all are sent; the next blocks hold them.</summary>
+    /// <summary>Real deposits of side A, many at once, which are mined then, not with the next block of the clock.</summary>
     public async Task DepositAsync(IEnumerable<ChannelTerms> channels, UInt128 amount)
     {
         await _nonces.WaitAsync();
@@ -73,6 +73,8 @@ internal sealed partial class Anvil : IAsyncDisposable
             {
                 await Task.WhenAll(some.Select(terms => SendAsync(PaymentChannelsCalls.Deposit(terms, Side.A, amount), amount, nonce++)));
             }
+
+            await _rpc.CallAsync<object?>("evm_mine", [], CancellationToken.None);
         }
         finally
         {

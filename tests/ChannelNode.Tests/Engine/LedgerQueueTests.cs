@@ -1,0 +1,101 @@
+using ChannelNode.Engine;
+using Xunit;
+
+namespace ChannelNode.Tests.Engine;
+
+/// <summary>A busy node's updates share a sync: the writer lets those join that are being verified, and waits for nobody else.</summary>
+public sealed class LedgerQueueTests
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+
+    private readonly LedgerQueue _queue = new(max: 1_000, patienceMs: Timeout.Infinite);
+
+    [Fact]
+    public async Task UpdatesThatAreBeingVerified_ShareATurnWithThoseThatWait()
+    {
+        _queue.Expect(5);
+        Task<int> turn = TakeAsync(_queue);
+        await AddAsync(2);
+        await Task.Delay(100); // A writer that waits for nobody has taken its turn by now.
+        await AddAsync(3);
+        _queue.Expect(-3);
+
+        Assert.Equal(5, await turn.WaitAsync(Limit));
+    }
+
+    [Fact]
+    public async Task WhereAtLeastAsMuchWaits_NothingIsWaitedFor()
+    {
+        _queue.Expect(5);
+        Task<int> turn = TakeAsync(_queue);
+        await AddAsync(5);
+
+        Assert.Equal(5, await turn.WaitAsync(Limit));
+    }
+
+    [Fact]
+    public async Task WhatDoesNotComeAfterAll_IsNotWaitedForAnyLonger()
+    {
+        _queue.Expect(5);
+        Task<int> turn = TakeAsync(_queue);
+        await AddAsync(2);
+        _queue.Expect(-4);
+
+        Assert.Equal(2, await turn.WaitAsync(Limit));
+    }
+
+    [Fact]
+    public async Task EnoughForOneSync_WaitsForNoMore()
+    {
+        _queue.Expect(100_000);
+        Task<int> turn = TakeAsync(_queue);
+        await AddAsync(300);
+
+        Assert.Equal(300, await turn.WaitAsync(Limit));
+    }
+
+    [Fact]
+    public async Task WhatNeverComes_HoldsUpNobodyForLong()
+    {
+        LedgerQueue queue = new(max: 1_000);
+        queue.Expect(100_000);
+        Task<int> turn = TakeAsync(queue);
+        await queue.EnqueueAsync(new Updates(2), CancellationToken.None);
+
+        Assert.Equal(2, await turn.WaitAsync(Limit));
+    }
+
+    [Fact]
+    public async Task QueueThatIsComplete_WaitsForNothingMore()
+    {
+        _queue.Expect(5);
+        Task<int> turn = TakeAsync(_queue);
+        await AddAsync(2);
+        _queue.Complete();
+
+        Assert.Equal(2, await turn.WaitAsync(Limit));
+        Assert.False(_queue.WaitToTake());
+    }
+
+    private ValueTask AddAsync(int updates) => _queue.EnqueueAsync(new Updates(updates), CancellationToken.None);
+
+    /// <summary>The weight of the next turn.</summary>
+    private static Task<int> TakeAsync(LedgerQueue queue) => Task.Factory.StartNew(
+        () =>
+        {
+            Assert.True(queue.WaitToTake());
+            int weight = 0;
+            while (queue.TryTake(out LedgerCommand? command)) weight += command.Weight;
+            return weight;
+        },
+        TaskCreationOptions.LongRunning);
+
+    private sealed class Updates(int weight) : LedgerCommand
+    {
+        internal override int Weight => weight;
+
+        internal override void Apply(LedgerTurn turn) { }
+
+        internal override void Abandon(Exception error) { }
+    }
+}
