@@ -63,7 +63,7 @@ internal static class ChannelEvents
                 UInt128 taken = Amounts.Excess(before.OnChain.PotA, claimed.After.PotA);
                 return Info(EventKind.ChannelClaimed, $"channel {id}: {In(channel, taken)} claimed, {In(channel, claimed.After.PotA)} left in it", taken);
             case ChainEvent.Settled { Paid: var paid }:
-                return PaidOut(channel, EventKind.ChannelSettled, "settled after its window", paid, whose);
+                return Settled(channel, before, paid, whose);
             case ChainEvent.Closed { Paid: var paid }:
                 return PaidOut(channel, EventKind.ChannelClosed, "closed with the consent of both", paid, whose);
             default:
@@ -91,6 +91,20 @@ internal static class ChannelEvents
         {
             ClosesAtSeconds = pots.ClosesAtSeconds,
             SecondsLeft = left,
+        };
+    }
+
+    /// <summary>An alarm where nobody presented in time what this node could prove.</summary>
+    private static OperatorEvent Settled(Channel channel, in ChannelState before, in Pots paid, Whose whose)
+    {
+        OperatorEvent settled = PaidOut(channel, EventKind.ChannelSettled, "settled after its window", paid, whose);
+        UInt128 lost = UInt128.Min(
+            Amounts.Excess(before.TheirSent, before.OnChain.SentOf(channel.TheirSide)), paid.PotOf(channel.TheirSide));
+        if (!whose.IsOurs || lost == UInt128.Zero) return settled;
+        return settled with
+        {
+            Severity = EventSeverity.Alarm,
+            Sentence = $"{settled.Sentence}. Lost: {In(channel, lost)} that the peer had paid, which nothing had recorded on chain by then",
         };
     }
 

@@ -111,10 +111,11 @@ internal sealed class PeerSession
         int runs = batch.Runs.Length, from = 0;
         try
         {
-            do
+            while (true)
             {
+                Expect(Math.Min(RunsPerPart, runs - from));
+                if (from > 0) await default(BackOfTheQueue);
                 int count = Math.Min(_wrongSignatures is { IsWary: true } ? RunsPerWaryPart : RunsPerPart, runs - from);
-                Expect(count);
                 while (!batch.Verify(from, count))
                 {
                     await WaitForWrongSignaturesAsync(batch, cancel);
@@ -127,12 +128,9 @@ internal sealed class PeerSession
                 AcceptRuns accept = new(batch, from, from + count, isLast, this);
                 if (isAlone && isLast && _ledger.TryTurn(accept, Link)) _answeredAt = Stopwatch.GetTimestamp();
                 else await _ledger.EnqueueAsync(accept, cancel);
+                if (isLast) return;
                 from += count;
-                if (isLast) break;
-                Expect(Math.Min(RunsPerPart, runs - from));
-                await default(BackOfTheQueue);
             }
-            while (true);
         }
         finally
         {
@@ -140,7 +138,7 @@ internal sealed class PeerSession
         }
     }
 
-    /// <summary>The ledger's writer may wait for so many updates, which come as soon as a core is free. Of who sends wrong ones it expects none.</summary>
+    /// <summary>So many updates come to the ledger as soon as a core is free. Of who sends wrong ones none are expected.</summary>
     private void Expect(int updates)
     {
         if (_wrongSignatures is not null) updates = 0;

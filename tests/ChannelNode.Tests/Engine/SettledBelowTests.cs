@@ -1,0 +1,43 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using ChannelNode.Tests.Core;
+using Xunit;
+
+namespace ChannelNode.Tests.Engine;
+
+/// <summary>A channel that is settled before what this node could prove was recorded has cost it money: its operator hears of it, however it came about.</summary>
+public sealed class SettledBelowTests
+{
+    private static readonly Channel Ours = Sample.Channel(Side.B);
+
+    [Theory]
+    [InlineData(100, 30, 70)] // The peer had sent 100, and 30 were recorded.
+    [InlineData(100, 0, 100)]
+    [InlineData(5_000, 30, 970)] // No more than what the peer was paid out.
+    public void SettledWithLessThanThePeerHasPaid_IsAnAlarm(uint sent, uint recorded, uint lost)
+    {
+        OperatorEvent told = Told(sent, recorded);
+
+        Assert.Equal((EventKind.ChannelSettled, EventSeverity.Alarm), (told.Kind, told.Severity));
+        Assert.Contains($"Lost: {lost} wei", told.Sentence);
+    }
+
+    [Theory]
+    [InlineData(100, 100, true)]
+    [InlineData(0, 0, true)]
+    [InlineData(100, 30, false)] // What a watchtower's channels hold is not told by their state.
+    public void SettledWithAllThatWasPaid_IsNone(uint sent, uint recorded, bool isOurs)
+    {
+        OperatorEvent told = Told(sent, recorded, isOurs);
+
+        Assert.Equal((EventKind.ChannelSettled, EventSeverity.Info), (told.Kind, told.Severity));
+        Assert.DoesNotContain("Lost", told.Sentence);
+    }
+
+    private static OperatorEvent Told(uint sent, uint recorded, bool isOurs = true)
+    {
+        ChannelState before = Sample.Funded(1_000, 0) with { OnChain = new Pots(1_000, recorded, 0, 0, 2_000), TheirSent = sent };
+        ChainEvent.Settled what = new(Ours.Id, new Pots(1_000 - recorded, recorded, recorded, 0, 0));
+        return ChannelEvents.Seen(Ours, before, Lifecycle.Observe(Ours, before, what), what, 7, 3_000, isOurs).First();
+    }
+}
