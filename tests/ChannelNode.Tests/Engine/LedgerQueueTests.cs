@@ -13,14 +13,17 @@ public sealed class LedgerQueueTests
     [Fact]
     public async Task UpdatesThatAreBeingVerified_ShareATurnWithThoseThatWait()
     {
-        _queue.Expect(5);
-        Task<int> turn = TakeAsync(_queue);
-        await AddAsync(2);
-        await Task.Delay(100); // A writer that waits for nobody has taken its turn by now.
-        await AddAsync(3);
-        _queue.Expect(-3);
+        for (int round = 0; round < 2; round++)
+        {
+            _queue.Expect(5);
+            Task<int> turn = TakeAsync(_queue);
+            await AddAsync(2);
+            await Task.Delay(100); // A writer that waits for nobody has taken its turn by now.
+            await AddAsync(2);
+            _queue.Expect(-5);
 
-        Assert.Equal(5, await turn.WaitAsync(Limit));
+            Assert.Equal(4, await turn.WaitAsync(Limit));
+        }
     }
 
     [Fact]
@@ -28,7 +31,9 @@ public sealed class LedgerQueueTests
     {
         _queue.Expect(5);
         Task<int> turn = TakeAsync(_queue);
-        await AddAsync(5);
+        await AddAsync(2);
+        await Task.Delay(100); // It waits by now, and is to be woken.
+        await AddAsync(3);
 
         Assert.Equal(5, await turn.WaitAsync(Limit));
     }

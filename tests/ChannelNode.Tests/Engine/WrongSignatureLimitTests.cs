@@ -152,6 +152,23 @@ public sealed class WrongSignatureLimitTests
         Assert.Equal((UInt128)10, rig.Slot.State.TheirSent);
     }
 
+    [Fact]
+    public async Task OthersTurns_WaitForUpdatesInVerification_AndForNoneOfWhoSendsWrongOnes()
+    {
+        await using LedgerRig rig = new(options => options with { WrongSignaturesPerSecondMax = 1 }, _time);
+        List<int> expected = [];
+        rig.Scheme.Checking = () => expected.Add(rig.Ledger.Expected);
+
+        await rig.Session.HearAsync(Of(Update(Side.B, 10, 0, 10)));
+        Assert.Equal(0, rig.Ledger.Expected);
+        Task hearing = rig.Session.HearAsync(Of(Update(Side.B, 20, 0, 10).WronglySigned()));
+        _time.Advance(2_000);
+        await hearing.WaitAsync(TimeSpan.FromSeconds(30));
+        await rig.Session.HearAsync(Of(Update(Side.B, 30, 0, 20)));
+
+        Assert.Equal([1, 1, 0], expected);
+    }
+
     /// <summary>Each is looked for on disk: that costs more than it seems, and no honest node knows channels that are not there.</summary>
     [Theory]
     [InlineData("acknowledgement")]
