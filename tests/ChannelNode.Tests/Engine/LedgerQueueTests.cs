@@ -65,7 +65,7 @@ public sealed class LedgerQueueTests
         LedgerQueue queue = new(max: 1_000);
         queue.Expect(100_000);
         Task<int> turn = TakeAsync(queue);
-        await queue.EnqueueAsync(new Updates(2), CancellationToken.None);
+        await queue.EnqueueAsync(new Some(2), CancellationToken.None);
 
         Assert.Equal(2, await turn.WaitAsync(Limit));
     }
@@ -82,22 +82,49 @@ public sealed class LedgerQueueTests
         Assert.False(_queue.WaitToTake());
     }
 
-    private ValueTask AddAsync(int updates) => _queue.EnqueueAsync(new Updates(updates), CancellationToken.None);
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task WhereAnythingElseWaits_NothingIsWaitedFor(bool isFirst)
+    {
+        _queue.Expect(5);
+        Task<int> turn = TakeAsync(_queue);
+        if (!isFirst) await AddAsync(2);
+        await Task.Delay(100);
+        await AddAsync(0);
 
-    /// <summary>The weight of the next turn.</summary>
+        Assert.Equal(isFirst ? 0 : 2, await turn.WaitAsync(Limit));
+    }
+
+    [Fact]
+    public async Task QueueThatIsFull_WaitsForNoMore()
+    {
+        LedgerQueue queue = new(max: 2, patienceMs: Timeout.Infinite);
+        queue.Expect(100_000);
+        Task<int> turn = TakeAsync(queue);
+        await queue.EnqueueAsync(new Some(1), CancellationToken.None);
+        await Task.Delay(100);
+        await queue.EnqueueAsync(new Some(1), CancellationToken.None);
+
+        Assert.Equal(2, await turn.WaitAsync(Limit));
+    }
+
+    private ValueTask AddAsync(int updates) => _queue.EnqueueAsync(new Some(updates), CancellationToken.None);
+
+    /// <summary>The updates of the next turn.</summary>
     private static Task<int> TakeAsync(LedgerQueue queue) => Task.Factory.StartNew(
         () =>
         {
             Assert.True(queue.WaitToTake());
-            int weight = 0;
-            while (queue.TryTake(out LedgerCommand? command)) weight += command.Weight;
-            return weight;
+            int updates = 0;
+            while (queue.TryTake(out LedgerCommand? command)) updates += command.RunCount;
+            return updates;
         },
         TaskCreationOptions.LongRunning);
 
-    private sealed class Updates(int weight) : LedgerCommand
+    private sealed class Some(int count) : LedgerCommand
     {
-        internal override int Weight => weight;
+        internal override int RunCount => count;
 
         internal override void Apply(LedgerTurn turn) { }
 

@@ -34,9 +34,27 @@ public sealed class SettledBelowTests
         Assert.DoesNotContain("Lost", told.Sentence);
     }
 
-    private static OperatorEvent Told(uint sent, uint recorded, bool isOurs = true)
+    [Theory]
+    [InlineData(100, 60, 40)]
+    [InlineData(100, 100, 0)]
+    [InlineData(100, 150, 0)]
+    public void WhatThisNodeHadPaidAndNobodyPresented_IsTakenOff(uint sent, uint paid, uint lost)
     {
-        ChannelState before = Sample.Funded(1_000, 0) with { OnChain = new Pots(1_000, recorded, 0, 0, 2_000), TheirSent = sent };
+        OperatorEvent told = Told(sent, 0, paid: paid);
+
+        Assert.Equal(lost > 0 ? EventSeverity.Alarm : EventSeverity.Info, told.Severity);
+        Assert.Equal(lost > 0, told.Sentence.Contains($"Lost: {lost} wei"));
+    }
+
+    private static OperatorEvent Told(uint sent, uint recorded, bool isOurs = true, uint paid = 0)
+    {
+        ChannelState before = Sample.Funded(1_000, 0) with
+        {
+            OnChain = new Pots(1_000, recorded, 0, 0, 2_000),
+            TheirSent = sent,
+            Sent = paid,
+            Acknowledged = paid,
+        };
         ChainEvent.Settled what = new(Ours.Id, new Pots(1_000 - recorded, recorded, recorded, 0, 0));
         return ChannelEvents.Seen(Ours, before, Lifecycle.Observe(Ours, before, what), what, 7, 3_000, isOurs).First();
     }

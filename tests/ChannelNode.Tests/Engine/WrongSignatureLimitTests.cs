@@ -169,6 +169,23 @@ public sealed class WrongSignatureLimitTests
         Assert.Equal([1, 1, 0], expected);
     }
 
+    [Fact]
+    public async Task OthersTurns_DoNotWaitForWhoWasRefusedBefore()
+    {
+        await using LedgerRig rig = new();
+        List<int> expected = [];
+        rig.Scheme.Checking = () => expected.Add(rig.Ledger.Expected);
+
+        foreach (uint sent in (uint[])[10, 5, 20, 30])
+        {
+            await rig.Session.HearAsync(Of(Update(Side.B, sent, 0, sent > 10 ? 10u : sent)));
+            await rig.SaidAsync();
+        }
+
+        Assert.Equal([1, 1, 0, 1], expected);
+        Assert.Equal((UInt128)30, rig.Slot.State.TheirSent);
+    }
+
     /// <summary>Each is looked for on disk: that costs more than it seems, and no honest node knows channels that are not there.</summary>
     [Theory]
     [InlineData("acknowledgement")]

@@ -94,17 +94,21 @@ internal static class ChannelEvents
         };
     }
 
-    /// <summary>An alarm where nobody presented in time what this node could prove.</summary>
+    /// <summary>
+    /// An alarm where nobody presented in time what this node could prove, and that was more than what it had paid and nobody
+    /// presented either.
+    /// </summary>
     private static OperatorEvent Settled(Channel channel, in ChannelState before, in Pots paid, Whose whose)
     {
         OperatorEvent settled = PaidOut(channel, EventKind.ChannelSettled, "settled after its window", paid, whose);
-        UInt128 lost = UInt128.Min(
-            Amounts.Excess(before.TheirSent, before.OnChain.SentOf(channel.TheirSide)), paid.PotOf(channel.TheirSide));
+        UInt128 theirs = Amounts.Excess(before.TheirSent, before.OnChain.SentOf(channel.TheirSide));
+        UInt128 ours = Amounts.Excess(before.Acknowledged, before.OnChain.SentOf(channel.OurSide));
+        UInt128 lost = UInt128.Min(Amounts.Excess(theirs, ours), paid.PotOf(channel.TheirSide));
         if (!whose.IsOurs || lost == UInt128.Zero) return settled;
         return settled with
         {
             Severity = EventSeverity.Alarm,
-            Sentence = $"{settled.Sentence}. Lost: {In(channel, lost)} that the peer had paid, which nothing had recorded on chain by then",
+            Sentence = $"{settled.Sentence}. Lost: {In(channel, lost)} that the peer had paid, and nothing on chain had recorded by then",
         };
     }
 

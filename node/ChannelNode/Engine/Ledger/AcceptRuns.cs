@@ -17,6 +17,8 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
 
     internal override int Weight => Math.Max(1, to - from);
 
+    internal override int RunCount => to - from;
+
     internal override void Apply(LedgerTurn turn)
     {
         if (from == 0)

@@ -29,6 +29,9 @@ internal sealed class Ledger : IAsyncDisposable
     /// <summary>Received payments that one turn takes at most, a last update beyond it aside.</summary>
     private const int ReceivedPerTurnMax = 65_536;
 
+    /// <summary>A sync costs the processor as much as some of them do: of so many it is a hundredth.</summary>
+    private const int UpdatesPerSync = 256;
+
     /// <summary>Payments told under one signature at most: what every node takes.</summary>
     private const int PaymentsPerUpdateMax = 16_384;
 
@@ -42,7 +45,7 @@ internal sealed class Ledger : IAsyncDisposable
         _batchMax = options.CommitBatchMax;
         _receivedCursor = (long)store.ReadReceivedCursor();
         _eventCursor = (long)store.ReadEventCursor();
-        _queue = new LedgerQueue(options.LedgerQueueMax);
+        _queue = new LedgerQueue(options.LedgerQueueMax, Math.Min(UpdatesPerSync, _batchMax));
         _auditCursor = (long)store.ReadAuditCursor();
         _turn = new LedgerTurn(book, store, view, clock, options, Counts, policies);
     }

@@ -9,22 +9,21 @@ namespace ChannelNode.Engine;
 /// to wait for. Bounded: callers wait while it is full.
 /// </summary>
 /// <param name="max">Commands that wait at most.</param>
+/// <param name="updatesWaitedFor">As many as make a sync cheap for each: more are not waited for.</param>
 /// <param name="patienceMs">How long the writer waits at most for what is expected; -1 without an end.</param>
-internal sealed class LedgerQueue(int max, int patienceMs = LedgerQueue.PatienceMs)
+internal sealed class LedgerQueue(int max, int updatesWaitedFor = 256, int patienceMs = LedgerQueue.PatienceMs)
 {
     /// <summary>Lets everybody through who waits for room, to be told that nothing is taken any more.</summary>
     private const int Everybody = 1_000_000_000;
 
-    /// <summary>As much as makes a sync cheap for each update: no more is waited for.</summary>
-    private const int WeightWaitedFor = 256;
-
     private const int PatienceMs = 5;
 
     private readonly SemaphoreSlim _room = new(max);
-    private readonly Queue<(LedgerCommand Command, int Weight)> _waiting = new();
+    private readonly Queue<LedgerCommand> _waiting = new();
     private bool _isComplete;
     private bool _writerSleeps;
-    private int _weight;
+    private int _updates;
+    private int _others;
     private int _expected;
 
     /// <summary>Somebody has the turn. Nobody else than the writer begins: before it first waits, everything waits.</summary>
@@ -71,16 +70,21 @@ internal sealed class LedgerQueue(int max, int patienceMs = LedgerQueue.Patience
         lock (_waiting)
         {
             if (_isComplete) throw new RefusalException(Refusal.NotReady, "the node is stopping");
-            int weight = command.Weight;
-            _waiting.Enqueue((command, weight));
-            _weight += weight;
+            _waiting.Enqueue(command);
+            Weigh(command, 1);
             if (_writerSleeps && !_isTaken && (_waiting.Count == 1 || !IsMoreAboutToCome)) Monitor.Pulse(_waiting);
         }
     }
 
+    private void Weigh(LedgerCommand command, int more)
+    {
+        if (command.RunCount == 0) _others += more;
+        else _updates += more * command.RunCount;
+    }
+
     /// <summary>
-    /// So many updates more, or less, are being verified and come next. Where those are more than what waits, the writer lets them
-    /// join it: a sync costs as much as several verifications, so a busy node has many updates share one.
+    /// So many updates more, or less, are being verified and come next. Where those are more than the updates that wait, and nothing
+    /// else does, the writer lets them join: a sync costs as much as several verifications, so a busy node has many updates share one.
     /// </summary>
     public void Expect(int updates)
     {
@@ -91,7 +95,8 @@ internal sealed class LedgerQueue(int max, int patienceMs = LedgerQueue.Patience
         }
     }
 
-    private bool IsMoreAboutToCome => _expected > _weight && _weight < WeightWaitedFor && !_isComplete;
+    private bool IsMoreAboutToCome =>
+        _expected > _updates && _updates < updatesWaitedFor && _others == 0 && _waiting.Count < max && !_isComplete;
 
     /// <summary>
     /// For the writer: its turn is over; sleeps until there is something to take, and then it has the turn again. False
@@ -140,14 +145,8 @@ internal sealed class LedgerQueue(int max, int patienceMs = LedgerQueue.Patience
     {
         lock (_waiting)
         {
-            if (!_waiting.TryDequeue(out (LedgerCommand Command, int Weight) next))
-            {
-                command = null;
-                return false;
-            }
-
-            command = next.Command;
-            _weight -= next.Weight;
+            if (!_waiting.TryDequeue(out command)) return false;
+            Weigh(command, -1);
         }
 
         _room.Release();

@@ -9,6 +9,9 @@ internal abstract class LedgerCommand
     /// <summary>How much of a turn it is, once applied: 1, or the number of updates or payments in it.</summary>
     internal virtual int Weight => 1;
 
+    /// <summary>Runs of a peer's updates in it, which may wait for others to share a sync; always the same.</summary>
+    internal virtual int RunCount => 0;
+
     /// <summary>Decides and changes the slots' working state; nothing is visible or said before the turn's commit.</summary>
     internal abstract void Apply(LedgerTurn turn);
 

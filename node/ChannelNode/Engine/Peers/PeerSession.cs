@@ -35,6 +35,9 @@ internal sealed class PeerSession
     private long _answeredAt;
     private int _expected;
 
+    /// <summary>Some of the newest batch that was decided.</summary>
+    private volatile bool _wasRefused;
+
     /// <summary>Null while this peer has sent no wrong signatures, as no honest one does.</summary>
     private WrongSignatureLimit? _wrongSignatures;
 
@@ -111,13 +114,13 @@ internal sealed class PeerSession
         int runs = batch.Runs.Length, from = 0;
         try
         {
+            Expect(Math.Min(RunsPerPart, runs));
             while (true)
             {
-                Expect(Math.Min(RunsPerPart, runs - from));
-                if (from > 0) await default(BackOfTheQueue);
                 int count = Math.Min(_wrongSignatures is { IsWary: true } ? RunsPerWaryPart : RunsPerPart, runs - from);
                 while (!batch.Verify(from, count))
                 {
+                    Expect(0); // No honest peer's takes so long.
                     await WaitForWrongSignaturesAsync(batch, cancel);
                     await default(BackOfTheQueue);
                 }
@@ -126,10 +129,12 @@ internal sealed class PeerSession
                 foreach ((_, Activity span) in batch.Traced) span.AddEvent(new ActivityEvent("verified"));
                 bool isLast = from + count == runs;
                 AcceptRuns accept = new(batch, from, from + count, isLast, this);
+                Expect(Math.Min(RunsPerPart, runs - from - count));
                 if (isAlone && isLast && _ledger.TryTurn(accept, Link)) _answeredAt = Stopwatch.GetTimestamp();
                 else await _ledger.EnqueueAsync(accept, cancel);
                 if (isLast) return;
                 from += count;
+                await default(BackOfTheQueue);
             }
         }
         finally
@@ -138,10 +143,10 @@ internal sealed class PeerSession
         }
     }
 
-    /// <summary>So many updates come to the ledger as soon as a core is free. Of who sends wrong ones none are expected.</summary>
+    /// <summary>So many updates come to the ledger as soon as a core is free. Of who sends what is refused none are expected.</summary>
     private void Expect(int updates)
     {
-        if (_wrongSignatures is not null) updates = 0;
+        if (_wrongSignatures is not null || _wasRefused) updates = 0;
         if (updates == _expected) return;
         _ledger.Expect(updates - _expected);
         _expected = updates;
@@ -158,7 +163,8 @@ internal sealed class PeerSession
     /// <summary>All of the batch is committed: tells what was refused, and the batch can be used again.</summary>
     public void Finish(PeerBatch batch)
     {
-        if (batch.Refused.Length > 0)
+        _wasRefused = batch.Refused.Length > 0;
+        if (_wasRefused)
         {
             _ledger.Counts.Refuse(Link.Signer, batch.Refused);
             Link.Refuse(batch.Refused);
