@@ -14,6 +14,9 @@ public sealed class PayManyTests
     private readonly ConcurrentQueue<Payment> _asked = new();
     private readonly ConcurrentDictionary<string, bool> _paid = new();
 
+    /// <summary>What the node says of one that it refuses.</summary>
+    private Func<Payment, string> _words = payment => $"words for {payment.IdempotencyKey}";
+
     [Fact]
     public async Task AllPaid_SumsUp()
     {
@@ -62,13 +65,15 @@ public sealed class PayManyTests
 
         Assert.Equal(ExitCode.Refused, run.ExitCode);
         Assert.Equal(
-            """{"index":0,"itemId":"cGFnZS0w","idempotencyKey":"k-0","refusal":"REFUSAL_UNSPECIFIED","totalSent":"1","repeated":false}""",
+            """{"index":0,"itemId":"cGFnZS0w","idempotencyKey":"k-0","refusal":"REFUSAL_UNSPECIFIED","totalSent":"1","repeated":false,"message":""}""",
             run.OutputLines[0]);
         Assert.Equal(
-            """{"index":1,"itemId":"cGFnZS0x","idempotencyKey":"k-1","refusal":"REFUSAL_INSUFFICIENT_BALANCE","totalSent":"","repeated":false}""",
+            """{"index":1,"itemId":"cGFnZS0x","idempotencyKey":"k-1","refusal":"REFUSAL_INSUFFICIENT_BALANCE","totalSent":"","repeated":false,"message":"words for k-1"}""",
             run.OutputLines[1]);
         Assert.Equal("""{"INSUFFICIENT_BALANCE":1}""", SummaryOf(run).GetProperty("refused").GetRawText());
+        Assert.Equal("""{"INSUFFICIENT_BALANCE":"words for k-1"}""", SummaryOf(run).GetProperty("messages").GetRawText());
         Assert.Equal("INSUFFICIENT_BALANCE", run.ErrorDocument.GetProperty("reason").GetString());
+        Assert.Equal("1 of 2 payments was refused: words for k-1", run.ErrorDocument.GetProperty("message").GetString());
     }
 
     [Fact]
@@ -101,18 +106,20 @@ public sealed class PayManyTests
     [InlineData(Refusal.PeerOffline)]
     [InlineData(Refusal.PeerRefusing)]
     [InlineData(Refusal.DepositUnconfirmed)]
+    [InlineData(Refusal.DepositUncredited)]
+    [InlineData(Refusal.SignerUnavailable)]
     [InlineData(Refusal.TooManyInFlight)]
     [InlineData(Refusal.NotReady)]
     public async Task RefusalThatMayPass_IsTriedAgainWithTheSameKeys(Refusal refusal)
     {
         await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = Answering(
-            _ => _asked.Count <= 300 ? refusal : Refusal.Unspecified));
+            _ => _asked.Count <= 203 ? refusal : Refusal.Unspecified));
 
         CliRun run = await PayAsync(node, "200", "--json");
 
         Assert.Equal(ExitCode.Done, run.ExitCode);
         Assert.Equal(200, SummaryOf(run).GetProperty("paid").GetInt32());
-        Assert.Equal(300, SummaryOf(run).GetProperty("retries").GetInt32());
+        Assert.Equal(203, SummaryOf(run).GetProperty("retries").GetInt32());
         Assert.Equal(200, _asked.Select(payment => payment.IdempotencyKey).Distinct().Count());
         Assert.Equal(200, run.OutputLines.Count(line => line.Contains("\"refusal\":\"REFUSAL_UNSPECIFIED\"")));
     }
@@ -126,8 +133,79 @@ public sealed class PayManyTests
 
         Assert.Equal(ExitCode.Refused, run.ExitCode);
         Assert.Equal(3, _asked.Count);
+        Assert.Equal("error: CHANNEL_CLOSING: 3 of 3 payments were refused: words for k-2\n", run.Error);
+        Assert.Contains("refused 3: CHANNEL_CLOSING: words for k-2\n", run.Output);
+    }
+
+    /// <summary>A node of an older version gives no words.</summary>
+    [Fact]
+    public async Task RefusalWithoutWords_IsGivenByItsName()
+    {
+        _words = _ => "";
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = Answering(_ => Refusal.ChannelClosing));
+
+        CliRun run = await PayAsync(node, "3");
+
         Assert.Equal("error: CHANNEL_CLOSING: 3 of 3 payments were refused\n", run.Error);
-        Assert.Contains("refused 3: CHANNEL_CLOSING", run.Output);
+        Assert.Contains("refused 3: CHANNEL_CLOSING\n", run.Output);
+    }
+
+    [Theory]
+    [InlineData(Refusal.PeerRefusing, "the peer's reason")]
+    [InlineData(Refusal.DepositUncredited, "")]
+    public async Task ChannelThatIsStuck_IsAskedSeldom_AndTheCauseIsSaidOnce(Refusal refusal, string words)
+    {
+        _words = _ => words.Length > 0 ? words : $"words that change: {_asked.Count}";
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = Answering(_ => refusal));
+
+        CliRun run = await PayAsync(node, "2000", "--timeout", "5");
+
+        Assert.Equal(ExitCode.Refused, run.ExitCode);
+        Assert.InRange(_asked.Count, 1_025, 2_020); // A window at once; then one, after 20 ms, 40, ... and so on up to a second.
+        string said = Assert.Single(run.ErrorLines, line => line.StartsWith("waiting: ", StringComparison.Ordinal));
+        Assert.StartsWith($"waiting: {Failure.ReasonOf(refusal)}: {(words.Length > 0 ? words : "words that change: ")}", said);
+        Assert.Contains("--key k asks for the same payments again", said);
+        Assert.EndsWith(_words(new Payment()), run.ErrorLines[^1]);
+    }
+
+    [Fact]
+    public async Task PeerThatRefusesWhatIsSigned_IsTold_WhileNothingIsAnswered()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers =>
+        {
+            answers.Stream = async (requests, _, context) =>
+            {
+                while (await requests.MoveNext(context.CancellationToken)) { }
+            };
+            answers.Get = id =>
+            {
+                Channel channel = FakeNode.Channel(id);
+                channel.PeerRefusal = Refusal.DepositUncredited;
+                return channel;
+            };
+        });
+
+        CliRun run = await PayAsync(node, "20", "--timeout", "6"); // It looks twice.
+
+        Assert.Single(run.ErrorLines, line => line.StartsWith(
+            "waiting: what is under way is signed, and the peer refuses it for now: DEPOSIT_UNCREDITED.", StringComparison.Ordinal));
+        Assert.Equal(
+            "error: TIMEOUT: no payment went through for 6 s (--timeout): the peer refuses what is under way: DEPOSIT_UNCREDITED",
+            run.ErrorLines[^1]);
+    }
+
+    /// <summary>When what was in the way has passed, nobody waits for the rest of a pause, and all go at once.</summary>
+    [Fact]
+    public async Task ChannelThatIsStuckNoMore_IsPaidAllTheRest()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = Answering(
+            _ => _asked.Count <= 1_003 ? Refusal.PeerRefusing : Refusal.Unspecified));
+
+        CliRun run = await PayAsync(node, "1000", "--json");
+
+        Assert.Equal((ExitCode.Done, 1_000), (run.ExitCode, SummaryOf(run).GetProperty("paid").GetInt32()));
+        Assert.Equal(1_003, SummaryOf(run).GetProperty("retries").GetInt32());
+        Assert.Empty(run.Error);
     }
 
     [Fact]
@@ -191,7 +269,7 @@ public sealed class PayManyTests
         CliRun run = await PayAsync(node, "10", "--timeout", "4");
 
         Assert.Equal(ExitCode.Refused, run.ExitCode);
-        Assert.StartsWith("error: PEER_OFFLINE: no payment went through for 4 s (--timeout): ", run.Error);
+        Assert.StartsWith("error: PEER_OFFLINE: no payment went through for 4 s (--timeout): 10 of 10 payments were refused: ", run.ErrorLines[^1]);
         Assert.Contains("to go on without paying anything twice: the same call with --key k\n", run.Output);
     }
 
@@ -259,6 +337,7 @@ public sealed class PayManyTests
                     Refusal = refusal,
                     TotalSent = refusal == Refusal.Unspecified ? _paid.Count.ToString() : "",
                     Repeated = repeated,
+                    Message = refusal == Refusal.Unspecified ? "" : _words(payment),
                 });
             }
             await responses.WriteAsync(response);

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Google.Protobuf;
 using Grpc.Core;
 using Xunit;
@@ -134,8 +135,15 @@ public sealed class NodeServiceRefusalTests(AnvilFixture anvil) : IAsyncLifetime
         await call.RequestStream.WriteAsync(request);
         await call.RequestStream.CompleteAsync();
         SortedDictionary<ulong, Wire.Refusal> results = [];
+        SortedDictionary<ulong, string> messages = [];
         while (await call.ResponseStream.MoveNext(TestChain.Limit))
-            foreach (Wire.PaymentResult result in call.ResponseStream.Current.Results) results.Add(result.Index, result.Refusal);
+        {
+            foreach (Wire.PaymentResult result in call.ResponseStream.Current.Results)
+            {
+                results.Add(result.Index, result.Refusal);
+                messages.Add(result.Index, result.Message);
+            }
+        }
 
         Assert.Equal(
             [
@@ -144,6 +152,13 @@ public sealed class NodeServiceRefusalTests(AnvilFixture anvil) : IAsyncLifetime
                 Wire.Refusal.Unspecified,
             ],
             results.Values);
+        Assert.Equal(
+            [
+                "", $"channel_id {Unknown} is not known to this node", "channel_id is \"x\", expected 0x and 64 hex digits",
+                "amount is 0, expected at least 1", "amount is 1000 wei, expected at most N wei, the balance",
+                "item_id has 65 bytes, expected at most 64", "",
+            ],
+            messages.Values.Select(message => Regex.Replace(message, "(?<=at most )[0-9]+ wei", "N wei"))); // Before those beside it, or after.
         Assert.Equal("3", (await _bob.ChannelAsync(_duplex)).Received);
     }
 

@@ -97,6 +97,28 @@ public sealed class PolicyTests(AnvilFixture anvil) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task StreamedPaymentThatARuleRefuses_NamesRuleValueAndLimit_AsASingleOneDoes()
+    {
+        string channel = await _alice.OpenAsync(_bob, "100000");
+        await SetAsync(_alice, Tier("unverified", amounts: new() { SumPerDayMax = "50" }));
+        RpcException single = await Assert.ThrowsAsync<RpcException>(() => _alice.PayAsync(channel, "51"));
+
+        using var call = _alice.Api.StreamPayments();
+        Wire.StreamPaymentsRequest request = new();
+        request.Payments.Add(new Wire.Payment { ChannelId = channel, Amount = "51" });
+        request.Payments.Add(new Wire.Payment { ChannelId = channel, Amount = "50" });
+        await call.RequestStream.WriteAsync(request);
+        await call.RequestStream.CompleteAsync();
+        Dictionary<ulong, Wire.PaymentResult> results = [];
+        while (await call.ResponseStream.MoveNext(TestChain.Limit))
+            foreach (Wire.PaymentResult result in call.ResponseStream.Current.Results) results.Add(result.Index, result);
+
+        Assert.Equal((Wire.Refusal.PolicyRefused, single.Status.Detail), (results[0].Refusal, results[0].Message));
+        Assert.EndsWith("sum-per-day: it would be 51 wei, expected at most 50 wei", results[0].Message);
+        Assert.Equal(("50", ""), (results[1].TotalSent, results[1].Message));
+    }
+
+    [Fact]
     public async Task PaymentAboveThePeersLimit_IsRefusedAtOnceByName_AndHoldsNothingUp()
     {
         string channel = await _alice.OpenAsync(_bob, "1000");

@@ -12,8 +12,6 @@ internal static class PayCommand
     private const int InFlightDefault = 4_096;
     private const int PatienceSecondsDefault = 60;
 
-    private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(3);
-
     public static CliCommand Create(CommandShell shell)
     {
         Argument<string> channel = Fields.Channel();
@@ -64,7 +62,7 @@ internal static class PayCommand
         try
         {
             using AsyncUnaryCall<PayResponse> call = node.Client.PayAsync(new PayRequest { Payment = payment }, cancellationToken: cancel);
-            await SayWhyItWaitsAsync(call.ResponseAsync, node, plan, terminal, shell.Time, cancel);
+            await new WhyItWaits(node, units, plan, terminal, shell.Time).SayAsync(call.ResponseAsync, cancel);
             PayResponse paid = await call;
             TokenUnit unit = terminal.Json ? TokenUnit.Ether : await units.TryOfChannelAsync(plan.ChannelId, cancel);
             Show(paid, plan, unit, terminal);
@@ -86,38 +84,6 @@ internal static class PayCommand
             {
                 Message = $"{failure.Message}; this call has paid nothing, and --key {plan.Key} asks for the same payment again",
             });
-        }
-    }
-
-    /// <summary>A payment that was signed and that the peer refuses is offered again: it can be long until it is paid, and never be unsaid.</summary>
-    private static async Task SayWhyItWaitsAsync(
-        Task paying, NodeConnection node, PaymentPlan plan, Terminal terminal, TimeProvider time, CancellationToken cancel)
-    {
-        while (!paying.IsCompleted)
-        {
-            await Task.WhenAny(paying, Task.Delay(BetweenLooks, time, cancel));
-            if (paying.IsCompleted) return;
-            if (await TryRefusalAsync(node, plan, cancel) is not { } refusal) return;
-            if (refusal == Refusal.Unspecified) continue;
-            terminal.Note(
-                $"this payment is signed, and the peer refuses it for now: {Failure.ReasonOf(refusal)}. The node offers it "
-                + $"again until it is taken; to stop waiting is safe, and --key {plan.Key} asks for the same payment again. If the peer "
-                + $"never takes it: 'channelnode channel start-close {Views.Short(plan.ChannelId)}'");
-            return;
-        }
-    }
-
-    /// <summary>Null where the node does not say: whoever may pay need not be one who may read. What becomes of the payment is another question.</summary>
-    private static async Task<Refusal?> TryRefusalAsync(NodeConnection node, PaymentPlan plan, CancellationToken cancel)
-    {
-        try
-        {
-            GetChannelRequest question = new() { ChannelId = plan.ChannelId };
-            return (await node.Client.GetChannelAsync(question, cancellationToken: cancel)).Channel.PeerRefusal;
-        }
-        catch (RpcException)
-        {
-            return null;
         }
     }
 

@@ -12,6 +12,7 @@ internal sealed class PayManyJob(
     private static readonly TimeSpan LineTick = TimeSpan.FromSeconds(1);
 
     private readonly PaymentBook _book = new(plan.Count, time);
+    private readonly WhyItWaits _why = new(node, units, plan, terminal, time);
 
     public async Task<int> RunAsync(CancellationToken cancel)
     {
@@ -29,13 +30,23 @@ internal sealed class PayManyJob(
         {
             failure = known;
         }
-        PaymentSummary summary = _book.Summarize();
+        PaymentSummary summary = await SummarizeAsync(cancel);
         TokenUnit unit = terminal.Json ? TokenUnit.Ether : await units.TryOfChannelAsync(plan.ChannelId, cancel);
         summary.Show(terminal, unit, plan.Key);
         failure ??= WhyNotAll(summary);
         if (failure is null) return ExitCode.Done;
+        if (!terminal.Json) failure = failure with { Message = await units.TryInAsync(failure.Message, cancel) };
         terminal.Fail(failure);
         return failure.ExitCode;
+    }
+
+    private async Task<PaymentSummary> SummarizeAsync(CancellationToken cancel)
+    {
+        PaymentSummary summary = _book.Summarize();
+        if (terminal.Json) return summary;
+        Dictionary<Refusal, string> messages = [];
+        foreach ((Refusal refusal, string message) in summary.Messages) messages[refusal] = await units.TryInAsync(message, cancel);
+        return summary with { Messages = messages };
     }
 
     private async Task RunAsync(PaymentStream stream, Action<string> shown, CancellationToken cancel)
@@ -57,7 +68,9 @@ internal sealed class PayManyJob(
         }
     }
 
-    /// <summary>Shows the rate; cancels <paramref name="stop"/> when nothing has gone through for too long.</summary>
+    /// <summary>
+    /// Shows the rate, and why nothing goes through for a while; cancels <paramref name="stop"/> when that is so for too long.
+    /// </summary>
     private async Task WatchAsync(Action<string> shown, CancellationTokenSource stop)
     {
         using var timer = new PeriodicTimer(terminal.Live ? LiveTick : LineTick, time);
@@ -67,6 +80,7 @@ internal sealed class PayManyJob(
             {
                 double seconds = _book.Elapsed.TotalSeconds;
                 shown($"{_book.Paid:N0} of {plan.Count:N0} paid, {_book.Paid / seconds:N0} payments/s");
+                if (_book.SinceLastPaid > WhyItWaits.SilentFor) await _why.SayAsync(_book.WaitsFor, stop.Token);
                 if (_book.SinceLastPaid > patience) await stop.CancelAsync();
             }
         }
@@ -94,6 +108,7 @@ internal sealed class PayManyJob(
             refusal = "REFUSAL_" + Failure.ReasonOf(result.Refusal),
             totalSent = result.TotalSent,
             repeated = result.Repeated,
+            message = result.Message,
         });
     }
 
@@ -104,13 +119,15 @@ internal sealed class PayManyJob(
             return new(ExitCode.NodeUnreachable, Failure.NodeUnreachable, $"{waited}: {Failure.CauseOf(broken)}");
         return WhyNotAll(_book.Summarize()) is { } refused
             ? refused with { Message = $"{waited}: {refused.Message}" }
-            : new(ExitCode.Refused, "TIMEOUT", waited);
+            : new(ExitCode.Refused, "TIMEOUT", waited + (_why.PeerRefuses == Refusal.Unspecified
+                ? "" : $": the peer refuses what is under way: {Failure.ReasonOf(_why.PeerRefuses)}"));
     }
 
     private static Failure? WhyNotAll(PaymentSummary summary)
     {
         if (summary.Refused.Count == 0) return null;
         (Refusal refusal, int times) = summary.Refused.MaxBy(entry => entry.Value);
-        return new(ExitCode.Refused, Failure.ReasonOf(refusal), $"{times:N0} of {summary.Asked:N0} {(summary.Asked == 1 ? "payment" : "payments")} {(times == 1 ? "was" : "were")} refused");
+        string many = $"{times:N0} of {summary.Asked:N0} {(summary.Asked == 1 ? "payment" : "payments")} {(times == 1 ? "was" : "were")} refused";
+        return new(ExitCode.Refused, Failure.ReasonOf(refusal), many + summary.Why(refusal));
     }
 }

@@ -20,6 +20,7 @@ internal sealed class PaymentBook(int count, TimeProvider time)
     private readonly Queue<int> _again = new();
     private readonly List<double> _latenciesMs = new(count);
     private readonly SortedDictionary<Refusal, int> _refusedForGood = [];
+    private readonly Dictionary<Refusal, string> _messages = [];
     private readonly long _startedAt = time.GetTimestamp();
     private int _next;
     private int _inFlight;
@@ -29,6 +30,7 @@ internal sealed class PaymentBook(int count, TimeProvider time)
     private int _retries;
     private UInt128 _totalSent;
     private long _lastPaidAt = time.GetTimestamp();
+    private Refusal _waitsFor;
 
     public bool Done
     {
@@ -54,12 +56,23 @@ internal sealed class PaymentBook(int count, TimeProvider time)
         }
     }
 
+    /// <summary>
+    /// What the newest payment that is to be asked for again was refused by, and the node's words for it; none after one that was paid.
+    /// </summary>
+    public (Refusal Refusal, string Message) WaitsFor
+    {
+        get
+        {
+            lock (_gate) return (_waitsFor, _messages.GetValueOrDefault(_waitsFor, ""));
+        }
+    }
+
     public TimeSpan Elapsed => time.GetElapsedTime(_startedAt);
 
     /// <summary>Refusals that pass by themselves, so that the same payment is worth another try.</summary>
     public static bool MayPass(Refusal refusal) => refusal
-        is Refusal.PeerOffline or Refusal.PeerRefusing or Refusal.DepositUnconfirmed or Refusal.TooManyInFlight
-        or Refusal.ChainUnavailable or Refusal.NotReady or Refusal.Draining or Refusal.RestoredUnconfirmed;
+        is Refusal.PeerOffline or Refusal.PeerRefusing or Refusal.DepositUnconfirmed or Refusal.DepositUncredited or Refusal.TooManyInFlight
+        or Refusal.ChainUnavailable or Refusal.SignerUnavailable or Refusal.NotReady or Refusal.Draining or Refusal.RestoredUnconfirmed;
 
     /// <summary>Payments to send next: those that wait again first; at most so many that no more fly than allowed.</summary>
     public List<int> Take(int batchMax, int inFlightMax)
@@ -80,6 +93,7 @@ internal sealed class PaymentBook(int count, TimeProvider time)
         {
             if (_states[index] != InFlightNow) return false;
             _inFlight--;
+            if (result.Message.Length > 0) _messages[result.Refusal] = result.Message;
             if (MayPass(result.Refusal))
             {
                 WaitAgain(index, result.Refusal);
@@ -119,7 +133,7 @@ internal sealed class PaymentBook(int count, TimeProvider time)
             }
             double[] latencies = [.. _latenciesMs.Order()];
             return new PaymentSummary(
-                count, _paid, _repeated, refused, count - _next, _retries, _totalSent,
+                count, _paid, _repeated, refused, new Dictionary<Refusal, string>(_messages), count - _next, _retries, _totalSent,
                 time.GetElapsedTime(_startedAt, _lastPaidAt).TotalSeconds, latencies);
         }
     }
@@ -141,6 +155,7 @@ internal sealed class PaymentBook(int count, TimeProvider time)
     {
         _states[index] = Waiting;
         _lastRefusal[index] = refusal;
+        _waitsFor = refusal;
         _retries++;
         _again.Enqueue(index);
     }
@@ -148,6 +163,7 @@ internal sealed class PaymentBook(int count, TimeProvider time)
     private void Count(int index, PaymentResult result)
     {
         _lastPaidAt = time.GetTimestamp();
+        _waitsFor = Refusal.Unspecified;
         _latenciesMs.Add(time.GetElapsedTime(_firstSentAt[index], _lastPaidAt).TotalMilliseconds);
         _paid++;
         if (result.Repeated) _repeated++;

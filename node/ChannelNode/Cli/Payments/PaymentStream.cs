@@ -71,10 +71,10 @@ internal sealed class PaymentStream(
             {
                 if (_backOff.Left is { Ticks: > 0 } pause)
                 {
-                    await Task.Delay(pause, time, cancel);
+                    await _room.WaitAsync(pause + TimeSpan.FromMilliseconds(1), cancel); // An answer may end the pause.
                     continue;
                 }
-                List<int> batch = book.Take(BatchMax, inFlightMax);
+                List<int> batch = book.Take(_backOff.MustProbe() ? 1 : BatchMax, inFlightMax);
                 if (batch.Count == 0) await _room.WaitAsync(cancel);
                 else await SendAsync(call, sent, batch, cancel);
             }
@@ -113,7 +113,8 @@ internal sealed class PaymentStream(
                 throw new InvalidOperationException($"The node answered payment {result.Index} of {sent.Count}.");
             index = sent[(int)result.Index];
         }
-        if (PaymentBook.MayPass(result.Refusal)) _backOff.Failed();
+        if (result.Refusal == Refusal.TooManyInFlight) _backOff.Failed(); // There is room again with the next acknowledgement.
+        else if (PaymentBook.MayPass(result.Refusal)) _backOff.GotStuck();
         else _backOff.Succeeded();
         if (book.Settle(index, result)) settled(index, result);
     }

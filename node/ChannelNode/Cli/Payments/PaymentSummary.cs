@@ -4,14 +4,16 @@ namespace ChannelNode.Cli;
 
 /// <summary>
 /// What became of a plan. <paramref name="Paid"/> counts every payment that the peer has durably,
-/// <paramref name="Repeated"/> those of them that were answered as paid before under their key. Latencies run from
-/// the first time a payment was sent, so they hold outages too; sorted, in milliseconds.
+/// <paramref name="Repeated"/> those of them that were answered as paid before under their key. Of each refusal there are
+/// the node's newest words, where it gave some. Latencies run from the first time a payment was sent, so they hold outages too;
+/// sorted, in milliseconds.
 /// </summary>
 internal sealed record PaymentSummary(
     int Asked,
     int Paid,
     int Repeated,
     IReadOnlyDictionary<Refusal, int> Refused,
+    IReadOnlyDictionary<Refusal, string> Messages,
     int NotSent,
     int Retries,
     UInt128 TotalSent,
@@ -27,6 +29,9 @@ internal sealed record PaymentSummary(
         ? 0
         : LatenciesMs[Math.Min(LatenciesMs.Count - 1, LatenciesMs.Count * percent / 100)];
 
+    /// <summary>The node's words as the end of a sentence.</summary>
+    public string Why(Refusal refusal) => Messages.TryGetValue(refusal, out string? message) ? $": {message}" : "";
+
     public void Show(Terminal terminal, TokenUnit unit, string key)
     {
         if (terminal.Json) terminal.Document(new { summary = Document(key) });
@@ -39,6 +44,7 @@ internal sealed record PaymentSummary(
         paid = Paid,
         repeated = Repeated,
         refused = Refused.ToDictionary(entry => Failure.ReasonOf(entry.Key), entry => entry.Value),
+        messages = Refused.Keys.Where(Messages.ContainsKey).ToDictionary(refusal => Failure.ReasonOf(refusal), refusal => Messages[refusal]),
         notSent = NotSent,
         unknown = Unknown,
         retries = Retries,
@@ -57,7 +63,7 @@ internal sealed record PaymentSummary(
         if (Repeated > 0) terminal.Line($"of them {Repeated:N0} had been paid before under the same key");
         if (Retries > 0) terminal.Line($"{Retries:N0} {(Retries == 1 ? "time" : "times")} a payment was asked for again under its key");
         foreach ((Refusal refusal, int times) in Refused)
-            terminal.Line($"refused {times:N0}: {Failure.ReasonOf(refusal)}");
+            terminal.Line($"refused {times:N0}: {Failure.ReasonOf(refusal)}{Why(refusal)}");
         if (NotSent > 0) terminal.Line($"not sent {NotSent:N0}");
         if (Unknown > 0) terminal.Line($"unknown {Unknown:N0}: they may be paid");
         if (Paid < Asked) terminal.Line($"to go on without paying anything twice: the same call with --key {key}");

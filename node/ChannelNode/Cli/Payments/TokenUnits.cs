@@ -99,6 +99,19 @@ internal sealed class TokenUnits(NodeConnection node, IEnumerable<TokenUnit> giv
             sentence, (token, units) => _known[token].IsKnown ? _known[token].Show(units) : $"{units} units of {token}");
     }
 
+    /// <summary>The same for what is said in any case: as the node gave it, where it does not tell of a token now.</summary>
+    public async Task<string> TryInAsync(string sentence, CancellationToken cancel)
+    {
+        try
+        {
+            return await InAsync(sentence, cancel);
+        }
+        catch (RpcException)
+        {
+            return sentence;
+        }
+    }
+
     /// <summary>A channel's amount in smallest units; the node is asked for its token only where a unit was typed.</summary>
     public async Task<UInt128> ReadAsync(AskedAmount amount, string channelId, string field, CancellationToken cancel) =>
         amount.In(amount.HasUnit ? await OfChannelAsync(channelId, cancel) : TokenUnit.Ether, field);

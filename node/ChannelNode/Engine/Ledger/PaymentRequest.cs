@@ -30,6 +30,10 @@ internal abstract class PaymentRequest(
 
     public ChannelSlot Slot { get; } = slot;
 
+    public UInt128 Amount => amount;
+
+    public string IdempotencyKey => idempotencyKey;
+
     /// <summary>Whether the outcome should bring the peer's receipt, where it gives one.</summary>
     public bool WantsReceipt { get; } = wantsReceipt;
 

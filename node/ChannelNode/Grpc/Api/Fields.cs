@@ -10,10 +10,14 @@ namespace ChannelNode.Grpc;
 /// </summary>
 internal static class Fields
 {
+    private const int ShownCharsMax = 80;
+
     public static ChannelId ReadChannelId(string text, string field = "channel_id") =>
         TryReadChannelId(text, out ChannelId id)
             ? id
-            : throw Invalid(field, text, "0x and 64 hex digits");
+            : throw NoChannelId(text, field);
+
+    public static RefusalException NoChannelId(string text, string field = "channel_id") => Invalid(field, text, "0x and 64 hex digits");
 
     public static bool TryReadChannelId(string text, out ChannelId id)
     {
@@ -25,16 +29,18 @@ internal static class Fields
     public static UInt128 ReadAmount(string text, string field = "amount")
     {
         Refusal refusal = TryReadAmount(text, out UInt128 amount);
-        return refusal switch
-        {
-            Refusal.None => amount,
-            Refusal.ZeroAmount => throw new RefusalException(refusal, $"{field} is 0, expected at least 1") { Field = field },
-            Refusal.AmountTooLarge => throw new RefusalException(
-                refusal, $"{field} is {Shown(text)}, expected at most {Amounts.Max} (2^112 - 1)")
-            { Field = field },
-            _ => throw Invalid(field, text, "a decimal integer in the token's smallest units"),
-        };
+        return refusal == Refusal.None ? amount : throw NoAmount(refusal, text, field);
     }
+
+    public static RefusalException NoAmount(Refusal refusal, string text, string field = "amount") => refusal switch
+    {
+        Refusal.ZeroAmount => new RefusalException(refusal, $"{field} is 0, expected at least 1") { Field = field },
+        Refusal.AmountTooLarge => new RefusalException(refusal, $"{field} is {Shown(text)}, expected at most {Amounts.Max} (2^112 - 1)")
+        {
+            Field = field,
+        },
+        _ => Invalid(field, text, "a decimal integer in the token's smallest units"),
+    };
 
     public static Refusal TryReadAmount(string text, out UInt128 amount)
     {
@@ -66,5 +72,6 @@ internal static class Fields
     public static RefusalException Invalid(string field, string value, string expected) =>
         new(Refusal.InvalidArgument, $"{field} is \"{Shown(value)}\", expected {expected}") { Field = field };
 
-    private static string Shown(string text) => text.Length <= 80 ? text : text[..80] + "...";
+    private static string Shown(string text) =>
+        text.Length <= ShownCharsMax ? text : text[..(char.IsHighSurrogate(text[ShownCharsMax - 1]) ? ShownCharsMax - 1 : ShownCharsMax)] + "...";
 }

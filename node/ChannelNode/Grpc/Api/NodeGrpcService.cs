@@ -178,8 +178,7 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
             Budget = Caller.BudgetOf(context),
         };
         PaymentOutcome outcome = await PayAsync(paying, trace, context.CancellationToken);
-        if (outcome.Breach is { } breach) throw breach.ToException();
-        if (outcome.Refusal != Refusal.None) throw PaymentStream.Explain(outcome.Refusal, payment, slot, outcome.No);
+        if (outcome.Refusal != Refusal.None) throw PaymentStream.Explain(outcome, payment, slot);
         return new Wire.PayResponse
         {
             TotalSent = outcome.Total.ToString(),

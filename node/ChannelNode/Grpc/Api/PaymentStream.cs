@@ -16,8 +16,13 @@ internal sealed class PaymentStream
 {
     public const int PaymentsPerRequestMax = 1_024;
     private const int ResultsPerResponseMax = 1_024;
+    private const int MessageCharsMax = 512;
 
-    private readonly record struct Result(ulong Index, PaymentOutcome Outcome);
+    /// <summary>
+    /// With what was asked for, one of both: a refusal is put into words when it leaves, not where it was decided. The ledger
+    /// has not seen one whose form is wrong.
+    /// </summary>
+    private readonly record struct Result(ulong Index, PaymentOutcome Outcome, StreamedPayment? Decided, Wire.Payment? Malformed);
 
     private readonly Node _node;
     private readonly IAsyncStreamReader<Wire.StreamPaymentsRequest> _requests;
@@ -104,17 +109,17 @@ internal sealed class PaymentStream
         if (!Fields.TryReadChannelId(payment.ChannelId, out ChannelId id)) refusal = Refusal.InvalidArgument;
         if (refusal == Refusal.None) refusal = PaymentRequest.CheckForm(payment.ItemId.Length, payment.IdempotencyKey);
         if (refusal == Refusal.None && (slot = _node.Book.Find(id)) is null) refusal = Refusal.UnknownChannel;
-        if (refusal != Refusal.None) Report(index, PaymentOutcome.Refused(refusal));
+        if (refusal != Refusal.None) Report(new Result(index, PaymentOutcome.Refused(refusal), null, payment));
         else asked.Add(new StreamedPayment(this, index, slot!, amount, payment, cancel) { Budget = _budget });
     }
 
-    private void Report(ulong index, PaymentOutcome outcome)
+    private void Report(in Result result)
     {
         bool isFirst;
         lock (_answering)
         {
             isFirst = _results.Count == 0;
-            _results.Add(new Result(index, outcome));
+            _results.Add(result);
         }
 
         if (isFirst) _wake.Writer.TryWrite(true);
@@ -155,13 +160,31 @@ internal sealed class PaymentStream
         Repeated = result.Outcome.Repeated,
         Receipt = NodeWire.Write(result.Outcome.Receipt),
         CapExceeded = AccessTokenWire.Write(result.Outcome.Breach),
+        Message = result.Outcome.Refusal == Refusal.None ? string.Empty : Message(result),
     };
 
+    private static string Message(in Result result)
+    {
+        Wire.Payment payment = result.Malformed ?? result.Decided!.Written();
+        string message = Explain(result.Outcome, payment, result.Decided?.Slot).Message;
+        return message.Length <= MessageCharsMax ? message : string.Concat(message.AsSpan(0, MessageCharsMax - 4), " ...");
+    }
+
     /// <summary>A refused payment as an error for people.</summary>
+    public static RefusalException Explain(in PaymentOutcome outcome, Wire.Payment payment, ChannelSlot? slot) =>
+        outcome.Breach?.ToException() ?? Explain(outcome.Refusal, payment, slot, outcome.No);
+
     public static RefusalException Explain(
         Refusal refusal, Wire.Payment payment, ChannelSlot? slot = null, PolicyNo? no = null) =>
         refusal switch
         {
+            Refusal.InvalidArgument when !Fields.TryReadChannelId(payment.ChannelId, out _) => Fields.NoChannelId(payment.ChannelId),
+            Refusal.InvalidArgument or Refusal.ZeroAmount or Refusal.AmountTooLarge
+                when Fields.TryReadAmount(payment.Amount, out _) == refusal => Fields.NoAmount(refusal, payment.Amount),
+            Refusal.UnknownChannel => new RefusalException(refusal, $"channel_id {payment.ChannelId} is not known to this node")
+            {
+                Field = "channel_id",
+            },
             Refusal.ItemIdTooLong => new RefusalException(
                 refusal,
                 $"item_id has {payment.ItemId.Length} bytes, expected at most {PaymentList.ItemIdBytesMax}")
@@ -237,6 +260,8 @@ internal sealed class PaymentStream
         Refusal.StateLost => "the peer can prove more payments than this node's database knows: it is older than the truth",
         Refusal.TooManyInFlight => "too many payments wait for the peer's acknowledgement",
         Refusal.ChainUnavailable => "the chain was not seen for too long to take or give money",
+        Refusal.SignerUnavailable => "the program that holds this node's key does not sign",
+        Refusal.NotReady => "the node is starting or stopping; the same call with the same key may be made again",
         _ => RefusalStatus.NameOf(refusal),
     };
 
@@ -251,6 +276,14 @@ internal sealed class PaymentStream
     {
         public override bool IsAbandoned => cancel.IsCancellationRequested;
 
-        public override void Done(PaymentOutcome outcome) => stream.Report(index, outcome);
+        public override void Done(PaymentOutcome outcome) => stream.Report(new Result(index, outcome, this, null));
+
+        /// <summary>As far as a refusal speaks of it. The message that it came in is not kept: many wait for long.</summary>
+        public Wire.Payment Written() => new()
+        {
+            ChannelId = Slot.Channel.Id.ToString(),
+            Amount = Amount.ToString(),
+            IdempotencyKey = IdempotencyKey,
+        };
     }
 }

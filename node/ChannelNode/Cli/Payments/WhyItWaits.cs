@@ -1,0 +1,87 @@
+using ChannelNode.Proto.V1;
+using Grpc.Core;
+
+namespace ChannelNode.Cli;
+
+/// <summary>Says why payments wait, beside the output: each cause once, however long it lasts and how often it comes again.</summary>
+internal sealed class WhyItWaits(NodeConnection node, TokenUnits units, PaymentPlan plan, Terminal terminal, TimeProvider time)
+{
+    /// <summary>What passes within that is not worth a word.</summary>
+    public static readonly TimeSpan SilentFor = TimeSpan.FromSeconds(2);
+
+    private const int CausesMax = 16;
+
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(2);
+
+    private readonly HashSet<(Refusal Refusal, string Peers)> _said = [];
+    private DateTimeOffset _nextLook;
+
+    /// <summary>Why the peer did not take what is signed, when that was looked at last and nothing else was refused; else unspecified.</summary>
+    public Refusal PeerRefuses { get; private set; }
+
+    /// <summary>For the payment of a plan of one.</summary>
+    public async Task SayAsync(Task paying, CancellationToken cancel)
+    {
+        while (!paying.IsCompleted)
+        {
+            await Task.WhenAny(paying, Task.Delay(BetweenLooks, time, cancel));
+            if (paying.IsCompleted) return;
+            if (await TryRefusalAsync(cancel) is not { } refusal) return;
+            if (refusal == Refusal.Unspecified) continue;
+            Say($"this payment is signed, and the peer refuses it for now: {Failure.ReasonOf(refusal)}. The node offers it "
+                + $"again until it is taken; to stop waiting is safe, and --key {plan.Key} asks for the same payment again. {IfNever}");
+            return;
+        }
+    }
+
+    /// <summary>For the payments of a plan of many. Never throws what the node says of it.</summary>
+    /// <param name="newest">What the newest that is asked for again was refused by, and in which words.</param>
+    public async Task SayAsync((Refusal Refusal, string Message) newest, CancellationToken cancel)
+    {
+        if (_said.Count >= CausesMax) return;
+        if (newest.Refusal != Refusal.Unspecified)
+        {
+            // A peer's reason is in the words; other words may name amounts, which change while the cause does not.
+            if (!_said.Add((newest.Refusal, newest.Refusal == Refusal.PeerRefusing ? newest.Message : ""))) return;
+            string words = newest.Message.Length == 0 ? "" : $": {await units.TryInAsync(newest.Message, cancel)}";
+            Say($"waiting: {Failure.ReasonOf(newest.Refusal)}{words}. It is asked for again until it passes{OrStop}"
+                + (newest.Refusal == Refusal.PeerRefusing ? $" {IfNever}" : ""));
+        }
+        else if (time.GetUtcNow() >= _nextLook)
+        {
+            _nextLook = time.GetUtcNow() + BetweenLooks;
+            PeerRefuses = await TryRefusalAsync(cancel) ?? Refusal.Unspecified;
+            if (PeerRefuses == Refusal.Unspecified || !_said.Add((Refusal.PeerRefusing, Failure.ReasonOf(PeerRefuses)))) return;
+            Say($"waiting: what is under way is signed, and the peer refuses it for now: {Failure.ReasonOf(PeerRefuses)}. The node offers it "
+                + $"again until it is taken{OrStop} {IfNever}");
+        }
+    }
+
+    private string OrStop => $"; to stop waiting is safe, and --key {plan.Key} asks for the same payments again.";
+
+    private string IfNever => $"If the peer never takes it: 'channelnode channel start-close {Views.Short(plan.ChannelId)}'";
+
+    private void Say(string sentence)
+    {
+        if (terminal.Live) terminal.Line(sentence);
+        else terminal.Note(sentence);
+    }
+
+    /// <summary>
+    /// Null where the node does not say: whoever may pay need not be one who may read. What becomes of the payments is another question.
+    /// </summary>
+    private async Task<Refusal?> TryRefusalAsync(CancellationToken cancel)
+    {
+        try
+        {
+            GetChannelRequest question = new() { ChannelId = plan.ChannelId };
+            return (await node.Client.GetChannelAsync(
+                question, deadline: (time.GetUtcNow() + AnswerWithin).UtcDateTime, cancellationToken: cancel)).Channel.PeerRefusal;
+        }
+        catch (RpcException)
+        {
+            return null;
+        }
+    }
+}
