@@ -35,6 +35,15 @@ internal static class SentRow
         BinaryPrimitives.WriteUInt128BigEndian(target[(1 + Bytes32.Size)..], total);
     }
 
+    public static (ChannelId Channel, UInt128 Total) ReadKey(ReadOnlySpan<byte> key)
+    {
+        var place = new RowReader("sent payments key", key, KeyMark);
+        var channel = new ChannelId(place.Bytes32());
+        UInt128 total = place.UInt128();
+        place.End();
+        return (channel, total);
+    }
+
     /// <summary>At most.</summary>
     public static int SizeOf(in SentRun run) => HeadSizeMax + run.Payments.Length + run.Keys.Length;
 
@@ -49,11 +58,7 @@ internal static class SentRow
 
     public static SentRun Read(ReadOnlySpan<byte> key, ReadOnlySpan<byte> source)
     {
-        var place = new RowReader("sent payments key", key, KeyMark);
-        var channel = new ChannelId(place.Bytes32());
-        UInt128 total = place.UInt128();
-        place.End();
-
+        (ChannelId channel, UInt128 total) = ReadKey(key);
         var row = new RowReader("sent payments", source, Version);
         UInt128 totalBefore = row.Amount();
         uint count = row.UInt32();

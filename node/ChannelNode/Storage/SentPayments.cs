@@ -13,6 +13,8 @@ internal sealed class SentPayments(RocksDb database, SegmentSeries segments)
 {
     private const int RunsPerRead = 64;
 
+    private readonly SentRunReads _reads = new();
+
     public OutgoingPayment? Find(string idempotencyKey)
     {
         // Nothing is stored under a key that is empty or too long to store.
@@ -33,13 +35,16 @@ internal sealed class SentPayments(RocksDb database, SegmentSeries segments)
         return null;
     }
 
+    /// <summary>In a part that is there: what was read of it before is still true then, for no row ever changes.</summary>
     private OutgoingPayment At(ReadOnlySpan<byte> place, Segment part, string idempotencyKey)
     {
+        (ChannelId channel, UInt128 total) = SentRow.ReadKey(place);
+        if (_reads.Find(part, channel, total, idempotencyKey) is { } known) return known;
         using Iterator rows = database.NewIterator(part.Family).Seek(place);
         if (rows.HasRow() && rows.GetKeySpan().StartsWith(place[..^16]))
         {
-            foreach (OutgoingPayment payment in SentRow.Read(rows.GetKeySpan(), rows.GetValueSpan()).Read())
-                if (payment.IdempotencyKey == idempotencyKey) return payment;
+            _reads.Keep(part, SentRow.Read(rows.GetKeySpan(), rows.GetValueSpan()));
+            if (_reads.Find(part, channel, total, idempotencyKey) is { } found) return found;
         }
 
         throw new StoreException("The database is corrupt: an idempotency key points at no payment.");
@@ -105,5 +110,9 @@ internal sealed class SentPayments(RocksDb database, SegmentSeries segments)
         while (!IsWhole(runs));
     }
 
-    public void DropOldest() => segments.DropOldest();
+    public void DropOldest()
+    {
+        segments.DropOldest();
+        _reads.Clear();
+    }
 }

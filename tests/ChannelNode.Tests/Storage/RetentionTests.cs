@@ -171,4 +171,31 @@ public sealed class RetentionTests : IDisposable
         Assert.Null(store.FindOutgoing("key 100"));
         Assert.Equal((UInt128)101, store.FindOutgoing("key 101")!.Total);
     }
+
+    /// <summary>Whoever was answered from a part a moment ago is not answered from it when it is gone; from what was carried over, he is.</summary>
+    [Fact]
+    public void KeysOfARunThatWasJustRead_GoWithTheirPart_OrAreFoundWhereTheyWereCarriedOver()
+    {
+        using RocksChannelStore store = _folder.Open();
+        store.Write(batch => batch.PutSent([.. Enumerable.Range(1, 100).Select(place => Outgoing(1, (UInt128)(7 * place), $"a {place}"))]));
+        store.Write(batch => batch.PutSent([.. Enumerable.Range(1, 100).Select(place => Outgoing(2, (UInt128)(7 * place), $"b {place}"))]));
+        Assert.False(store.TrimSent(OneHour, 10 * HourMs));
+        Assert.True(store.TrimSent(OneHour, 11 * HourMs));
+        AssertFound("a", 1, 50);
+        AssertFound("b", 1, 50);
+
+        store.Write(batch => store.CarryOverSent(batch, IdOf(2), 280));
+        AssertFound("b", 1, 50);
+        store.DropOldestSent();
+
+        foreach (int place in (int[])[1, 50, 51, 100]) Assert.Null(store.FindOutgoing($"a {place}"));
+        AssertFound("b", 1, 100);
+        store.Write(batch => batch.PutSent(Outgoing(1, 1_000, "a 51")));
+        Assert.Equal((UInt128)1_000, store.FindOutgoing("a 51")!.Total);
+
+        void AssertFound(string name, int from, int to)
+        {
+            for (int place = from; place <= to; place++) Assert.Equal((UInt128)(7 * place), store.FindOutgoing($"{name} {place}")!.Total);
+        }
+    }
 }

@@ -86,6 +86,35 @@ public sealed class SentPaymentsTests : IDisposable
             Assert.Equal(Outgoing(1, (UInt128)total, key).ToString(), store.FindOutgoing(key)!.ToString());
     }
 
+    /// <summary>In the order of the payments, against it, every seventh, and of many runs in turn: more than are remembered.</summary>
+    [Fact]
+    public void KeysOfLongRuns_FindTheirPayments_InWhateverOrderTheyAreAskedFor()
+    {
+        const int channels = 12, runs = 3, ofARun = 500;
+        using RocksChannelStore store = _folder.Open();
+        for (int run = 0; run < runs; run++)
+        {
+            store.Write(batch =>
+            {
+                for (byte channel = 1; channel <= channels; channel++)
+                    batch.PutSent([.. Enumerable.Range(run * ofARun + 1, ofARun).Select(place => Sent(channel, place))]);
+            });
+        }
+
+        int[] places = [.. Enumerable.Range(1, runs * ofARun)];
+        foreach (int place in places) Check(1, place);
+        foreach (int place in places.Reverse()) Check(2, place);
+        foreach (int place in places.Select(place => place * 7 % (runs * ofARun) + 1)) Check(3, place);
+        foreach (int place in places.Where(place => place % 50 == 0))
+            for (byte channel = 1; channel <= channels; channel++) Check(channel, place);
+        Assert.Null(store.FindOutgoing("key 1 0"));
+
+        void Check(byte channel, int place) =>
+            Assert.Equal(Sent(channel, place).ToString(), store.FindOutgoing($"key {channel} {place}")?.ToString());
+
+        static OutgoingPayment Sent(byte channel, int place) => Outgoing(channel, (UInt128)(7 * place), $"key {channel} {place}");
+    }
+
     [Fact]
     public void ItemIdAndKeyTooLongToStore_ThrowBeforeAnythingIsWritten()
     {

@@ -20,14 +20,16 @@ internal readonly record struct SentRun(
         {
             IncomingPayment payment = PaymentList.Take(ref payments);
             total += payment.Amount;
-            ReadOnlyMemory<byte> key = keys.IsEmpty ? default : TakeKey(ref keys);
+            ReadOnlyMemory<byte> key = TakeKey(ref keys);
             yield return new OutgoingPayment(
                 Channel, total, payment.Amount, payment.ItemId, Encoding.UTF8.GetString(key.Span));
         }
     }
 
-    private static ReadOnlyMemory<byte> TakeKey(ref ReadOnlyMemory<byte> keys)
+    /// <summary>The next payment's; empty where it has none, or no payment of the run has one.</summary>
+    public static ReadOnlyMemory<byte> TakeKey(ref ReadOnlyMemory<byte> keys)
     {
+        if (keys.IsEmpty) return default;
         int end = 1 + keys.Span[0];
         ReadOnlyMemory<byte> key = keys[1..end];
         keys = keys[end..];
