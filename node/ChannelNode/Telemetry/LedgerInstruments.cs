@@ -44,7 +44,7 @@ internal sealed class LedgerInstruments
             "channelnode.payments.sent", () => Sent(counts), "{payment}", "Payments asked of this node, by what became of them");
         meter.CreateObservableGauge(
             "channelnode.payments.under_way", () => counts.PaymentsUnderWay, "{payment}",
-            "Payments signed since the start and not acknowledged");
+            "Payments that are signed and not acknowledged, those of channels that were paid out without them aside");
         meter.CreateObservableCounter("channelnode.commits", () => Commits(counts), "{commit}", "Group commits");
         meter.CreateObservableGauge(
             "channelnode.ledger.queue.length", () => overview.LedgerQueueLength, "{command}", "Commands that wait for the ledger");

@@ -118,6 +118,26 @@ public sealed class ChannelCommandTests
     }
 
     [Theory]
+    [InlineData(ChannelStatus.Closed, "300000000000000000", true)]
+    [InlineData(ChannelStatus.Closed, "0", false)]
+    [InlineData(ChannelStatus.Closing, "300000000000000000", false)]
+    public async Task Show_OfAClosedChannel_SaysWhatWasSignedAndNeverTaken(ChannelStatus status, string notTaken, bool says)
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Get = id =>
+        {
+            Channel channel = FakeNode.Channel(id);
+            (channel.Status, channel.Acknowledged, channel.PeerRefusal) = (status, "700000000000000000", Refusal.ChannelClosing);
+            channel.Sent = $"{ulong.Parse(channel.Acknowledged) + ulong.Parse(notTaken)}";
+            return channel;
+        });
+
+        CliRun run = await CliRun.AskAsync(node, "channel", "show", FakeNode.IdA);
+
+        Assert.Equal(says, run.Output.Contains("0.3 ETH signed and not taken by the peer: not paid."));
+        Assert.Equal(!says, run.Output.Contains("the peer refuses our newest update: CHANNEL_CLOSING"));
+    }
+
+    [Theory]
     [InlineData("0xaaaaaa1", FakeNode.IdA)]
     [InlineData("AAAAAA2", FakeNode.IdB)]
     [InlineData(FakeNode.IdB, FakeNode.IdB)]

@@ -43,6 +43,20 @@ public sealed class GuardedEventsTests
         Assert.All(tower, sentence => Assert.DoesNotContain("this node", sentence));
     }
 
+    [Fact]
+    public void ChannelThatIsPaidOutWithoutWhatThePeerHasNotTaken_SaysThatThatIsNotPaid()
+    {
+        ChannelState before = Sample.Funded(1_000, 50) with { Sent = 300, Acknowledged = 100 };
+        ChainEvent what = new ChainEvent.Settled(Sample.Id, new Pots(900, 100, 150, 0, 0));
+        ChannelState after = Lifecycle.Observe(Sample.Channel(), before, what);
+
+        OperatorEvent settled = ChannelEvents.Seen(Sample.Channel(), before, after, what, 7, 1_500).First();
+
+        Assert.EndsWith(
+            "900 wei to this node's owner, 150 wei to the peer's. 200 wei that this node has signed the peer has not taken: not paid",
+            settled.Sentence);
+    }
+
     private static string SentenceOf(ChainEvent what, bool isOurs)
     {
         ChannelState before = Sample.Funded(1_000, 50), after = Lifecycle.Observe(Sample.Channel(), before, what);

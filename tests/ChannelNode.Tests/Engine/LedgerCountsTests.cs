@@ -1,6 +1,9 @@
 using ChannelNode.Core;
 using ChannelNode.Engine;
+using ChannelNode.Storage;
 using ChannelNode.Tests.Core;
+using ChannelNode.Tests.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace ChannelNode.Tests.Engine;
@@ -50,6 +53,68 @@ public sealed class LedgerCountsTests
         Assert.Equal(counts.UpdatesTold, counts.UpdatesAcknowledged);
         Assert.Equal(1, counts.Acknowledgements.List().Sum(it => it.Count));
         Assert.Contains(commits, commit => commit.SlowestAcknowledgement > TimeSpan.Zero);
+    }
+
+    /// <summary>Signed stays signed: a deposit opens the channel again, and then the peer may still take it.</summary>
+    [Fact]
+    public async Task PaymentsThatThePeerHasNotTaken_AreNotUnderWayWhileTheChannelIsPaidOut()
+    {
+        await using LedgerRig rig = new();
+        foreach (int amount in (int[])[7, 8, 9])
+            await rig.Ledger.EnqueueAsync(new NotedPayment(rig.Slot, (UInt128)amount, "", _ => { }), CancellationToken.None);
+        await rig.SaidAsync();
+        await rig.AnswerAsync(Frames.Acknowledged(7));
+        LedgerCounts counts = rig.Ledger.Counts;
+        Assert.Equal((3, 1, 2), (counts.PaymentsSigned, counts.PaymentsPaid, counts.PaymentsUnderWay));
+
+        await SeeAsync(rig, new ChainEvent.Settled(Sample.Id, new Pots(993, 7, 1_007, 0, 0)));
+        Assert.True(rig.Slot.State.IsClosed);
+        Assert.Equal((3, 1, 0), (counts.PaymentsSigned, counts.PaymentsPaid, counts.PaymentsUnderWay));
+        Assert.Equal(((UInt128)24, (UInt128)7), (rig.Slot.State.Sent, rig.Slot.State.Acknowledged));
+
+        await SeeAsync(rig, new ChainEvent.Deposited(Sample.Id, Side.A, 100));
+        Assert.Equal(2, counts.PaymentsUnderWay);
+        await rig.AnswerAsync(Frames.Acknowledged(24));
+        Assert.Equal((3, 3, 0), (counts.PaymentsSigned, counts.PaymentsPaid, counts.PaymentsUnderWay));
+
+        static async Task SeeAsync(LedgerRig rig, ChainEvent what)
+        {
+            await rig.Ledger.RunAsync(
+                turn =>
+                {
+                    rig.Slot.Working = Lifecycle.Observe(rig.Slot.Channel, rig.Slot.Working, what);
+                    turn.Touch(rig.Slot, durable: true);
+                    return true;
+                },
+                CancellationToken.None);
+            await rig.SaidAsync(); // That turn is over.
+        }
+    }
+
+    [Fact]
+    public async Task PaymentsFromBeforeTheStart_AreUnderWay_ButThoseOfAChannelThatIsPaidOut()
+    {
+        using StoreFolder folder = new();
+        using RocksChannelStore store = folder.Open();
+        store.Write(batch =>
+        {
+            for (byte channel = 1; channel <= 2; channel++)
+            {
+                Pots pots = channel == 1 ? new Pots(1_000, 0, 0, 0, 0) : new Pots(0, 7, 0, 0, 0);
+                batch.PutChannel(StoreFolder.ChannelOf(channel));
+                batch.PutState(
+                    StoreFolder.IdOf(channel), new ChannelState { OnChain = pots, EverFunded = true, Sent = 21, Acknowledged = 7 });
+                batch.PutPending(StoreFolder.IdOf(channel), Pending.Acknowledgement);
+                batch.PutSent([.. Enumerable.Range(1, 3).Select(place => StoreFolder.Outgoing(channel, (UInt128)(7 * place)))]);
+            }
+        });
+        ChannelBook book = new(store, new PeerLinks(), 1_024);
+        NodeOptions options = new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero };
+        ChainView view = new(null, TimeProvider.System, TimeSpan.FromHours(1));
+
+        await using Ledger ledger = new(book, store, view, new NodeClock(TimeProvider.System), options, NullLogger<Ledger>.Instance);
+
+        Assert.Equal((4, 2, 2), (ledger.Counts.PaymentsFromBefore, ledger.Counts.PaymentsNotTaken, ledger.Counts.PaymentsUnderWay));
     }
 
     [Fact]

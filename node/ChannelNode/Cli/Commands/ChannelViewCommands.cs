@@ -94,7 +94,13 @@ internal static class ChannelViewCommands
             ("peer", $"{channel.Peer}, {(channel.PeerConnected ? "connected" : "offline")}"),
             ("dispute window", $"{channel.DisputeWindowSeconds} s"),
             ("salt", channel.Salt)));
-        if (channel.PeerRefusal != Refusal.Unspecified)
+        if (channel.Status == ChannelStatus.Closed && NotTaken(channel) is var notTaken && notTaken > UInt128.Zero)
+        {
+            terminal.Line(
+                $"{unit.Show(notTaken.ToString())} signed and not taken by the peer: not paid. Should a deposit open the channel again, "
+                + "the peer may still take it");
+        }
+        else if (channel.PeerRefusal != Refusal.Unspecified)
         {
             string until = channel.PeerRefusalUntilSeconds > 0 ? $" until {Time(channel.PeerRefusalUntilSeconds)}" : "";
             terminal.Line($"the peer refuses our newest update: {Failure.ReasonOf(channel.PeerRefusal)}{until}");
@@ -121,6 +127,11 @@ internal static class ChannelViewCommands
                 + "and nothing is paid here");
         }
     }
+
+    private static UInt128 NotTaken(Channel channel) =>
+        UInt128.TryParse(channel.Sent, out UInt128 sent) && UInt128.TryParse(channel.Acknowledged, out UInt128 acknowledged) && sent > acknowledged
+            ? sent - acknowledged
+            : UInt128.Zero;
 
     /// <summary>An older node says nothing of what counts.</summary>
     private static string Balance(string balance, string uncredited, TokenUnit unit) => uncredited is "" or "0"

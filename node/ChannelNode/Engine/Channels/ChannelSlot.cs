@@ -105,6 +105,9 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
 
     public InFlightPayments InFlight { get; } = new();
 
+    /// <summary>Of them, those that <see cref="LedgerCounts.PaymentsNotTaken"/> has.</summary>
+    public int CountedNotTaken { get; set; }
+
     /// <summary>Our updates that were told in this session and are not acknowledged.</summary>
     public UpdatesUnderWay UnderWay { get; } = new();
 

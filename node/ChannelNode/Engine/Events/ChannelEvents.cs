@@ -63,9 +63,9 @@ internal static class ChannelEvents
                 UInt128 taken = Amounts.Excess(before.OnChain.PotA, claimed.After.PotA);
                 return Info(EventKind.ChannelClaimed, $"channel {id}: {In(channel, taken)} claimed, {In(channel, claimed.After.PotA)} left in it", taken);
             case ChainEvent.Settled { Paid: var paid }:
-                return Settled(channel, before, paid, whose);
+                return Settled(channel, before, after, paid, whose);
             case ChainEvent.Closed { Paid: var paid }:
-                return PaidOut(channel, EventKind.ChannelClosed, "closed with the consent of both", paid, whose);
+                return PaidOut(channel, after, EventKind.ChannelClosed, "closed with the consent of both", paid, whose);
             default:
                 throw new ArgumentOutOfRangeException(nameof(what), what, "not an event of a channel");
         }
@@ -98,9 +98,10 @@ internal static class ChannelEvents
     /// An alarm where nobody presented in time what this node could prove, and that was more than what it had paid and nobody
     /// presented either.
     /// </summary>
-    private static OperatorEvent Settled(Channel channel, in ChannelState before, in Pots paid, Whose whose)
+    private static OperatorEvent Settled(
+        Channel channel, in ChannelState before, in ChannelState after, in Pots paid, Whose whose)
     {
-        OperatorEvent settled = PaidOut(channel, EventKind.ChannelSettled, "settled after its window", paid, whose);
+        OperatorEvent settled = PaidOut(channel, after, EventKind.ChannelSettled, "settled after its window", paid, whose);
         UInt128 theirs = Amounts.Excess(before.TheirSent, before.OnChain.SentOf(channel.TheirSide));
         UInt128 ours = Amounts.Excess(before.Acknowledged, before.OnChain.SentOf(channel.OurSide));
         UInt128 lost = UInt128.Min(Amounts.Excess(theirs, ours), paid.PotOf(channel.TheirSide));
@@ -112,11 +113,15 @@ internal static class ChannelEvents
         };
     }
 
-    private static OperatorEvent PaidOut(Channel channel, EventKind kind, string how, in Pots paid, Whose whose) => Info(
-        kind,
-        $"channel {channel.Id} is {how}: {In(channel, paid.PotOf(channel.OurSide))} to {whose.Ours} owner, "
-        + $"{In(channel, paid.PotOf(channel.TheirSide))} to {whose.Theirs}",
-        paid.PotOf(channel.OurSide));
+    private static OperatorEvent PaidOut(
+        Channel channel, in ChannelState after, EventKind kind, string how, in Pots paid, Whose whose)
+    {
+        string sentence = $"channel {channel.Id} is {how}: {In(channel, paid.PotOf(channel.OurSide))} to {whose.Ours} owner, "
+            + $"{In(channel, paid.PotOf(channel.TheirSide))} to {whose.Theirs}";
+        if (whose.IsOurs && after.Sent > after.Acknowledged)
+            sentence += $". {In(channel, after.Sent - after.Acknowledged)} that this node has signed the peer has not taken: not paid";
+        return Info(kind, sentence, paid.PotOf(channel.OurSide));
+    }
 
     private static string In(Channel channel, UInt128 amount) => AmountWords.Of(amount, channel.Terms.Token);
 

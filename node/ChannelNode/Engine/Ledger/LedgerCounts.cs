@@ -32,8 +32,14 @@ internal sealed class LedgerCounts
     /// <summary>Own payments that the peer has acknowledged.</summary>
     public long PaymentsPaid;
 
-    /// <summary>Own payments signed since the start and not acknowledged; those from before it are in neither number.</summary>
-    public long PaymentsUnderWay => Math.Max(0, PaymentsSigned - PaymentsPaid);
+    /// <summary>Own payments that were signed before the start, and not acknowledged then.</summary>
+    public long PaymentsFromBefore;
+
+    /// <summary>Own payments that are not acknowledged in channels that are paid out: not paid, unless a deposit opens the channel again.</summary>
+    public long PaymentsNotTaken;
+
+    /// <summary>Own payments that the peer has not acknowledged and may take.</summary>
+    public long PaymentsUnderWay => Math.Max(0, PaymentsFromBefore + PaymentsSigned - PaymentsPaid - PaymentsNotTaken);
 
     public long Commits;
 

@@ -54,7 +54,7 @@ internal sealed class LedgerTurn(
     public ArrayBufferWriter<byte> Payments { get; } = new(4_096);
 
     /// <summary>To be added to as things are decided; a turn that is never committed ends the node.</summary>
-    public LedgerCounts Counts { get; } = counts;
+    public LedgerCounts Counts { get; } = WithThoseFromBefore(counts, book);
 
     /// <summary>When the turn in progress, or the last one, was committed: a timestamp of the clock's.</summary>
     public long CommittedAt { get; private set; }
@@ -317,9 +317,32 @@ internal sealed class LedgerTurn(
         foreach (LedgerCommand command in _commands) command.Committed();
     }
 
+    private static LedgerCounts WithThoseFromBefore(LedgerCounts counts, ChannelBook book)
+    {
+        foreach (ChannelSlot slot in book.Unacknowledged)
+        {
+            counts.PaymentsFromBefore += slot.InFlight.Count;
+            CountNotTaken(counts, slot);
+        }
+
+        return counts;
+    }
+
+    private static void CountNotTaken(LedgerCounts counts, ChannelSlot slot)
+    {
+        int notTaken = slot.InFlight.Count > 0 && slot.Working.IsClosed ? slot.InFlight.Count : 0;
+        counts.PaymentsNotTaken += notTaken - slot.CountedNotTaken;
+        slot.CountedNotTaken = notTaken;
+    }
+
     public void Reset()
     {
-        foreach (ChannelSlot slot in _touched) slot.Touched = false;
+        foreach (ChannelSlot slot in _touched)
+        {
+            slot.Touched = false;
+            CountNotTaken(Counts, slot);
+        }
+
         _touched.Clear();
         _commands.Clear();
         _keys.Clear();

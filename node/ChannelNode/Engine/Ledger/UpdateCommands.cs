@@ -42,10 +42,10 @@ internal sealed class TakeRefusal(
         offerAgainIn(Math.Min(DelayMsMin << Math.Min(slot.RefusalsInARow++, 11), delayMsMax));
     }
 
-    /// <summary>Once until all is taken, over all sessions.</summary>
+    /// <summary>Once until all is taken, over all sessions. Of a channel that is paid out nothing waits.</summary>
     private void TellWhenStuck(LedgerTurn turn)
     {
-        if (slot.IsStuckTold) return;
+        if (slot.IsStuckTold || slot.Working.IsClosed) return;
         if (slot.RefusedSinceMs == 0) slot.RefusedSinceMs = turn.NowMs;
         bool passes = reason is Refusal.DepositUncredited or Refusal.RestoredHeld or Refusal.ChainUnavailable;
         if (turn.NowMs - slot.RefusedSinceMs < (passes ? StuckAfterMsWhereItPasses : StuckAfterMs)) return;
