@@ -167,7 +167,9 @@ internal sealed class Node : IAsyncDisposable
         _claiming = _claims.RunAsync(_stopping.Token);
         _telling = Watchtowers.RunAsync(_stopping.Token);
         _looking = _looks.RunAsync(_stopping.Token);
-        if (Overview.Signer is { } signer) _noticing = SignerNotice.RunAsync(signer, Ledger, _stopping.Token);
+        _noticing = Task.WhenAll(
+            new ChainNotice(View, Ledger, Clock.Time).RunAsync(_stopping.Token),
+            Overview.Signer is { } signer ? SignerNotice.RunAsync(signer, Ledger, _stopping.Token) : Task.CompletedTask);
         if (Options.BackupTo.Length > 0 && Backups is { } desk)
             _backingUp = new BackupSchedule(desk, Ledger, Clock, Options, _log).RunAsync(_stopping.Token);
     }

@@ -36,6 +36,14 @@ public sealed class ChainSilenceTests
         await alice.UntilAsync(id, channel => channel.PeerRefusal == Proto.V1.Refusal.ChainUnavailable);
         Assert.False(paying.IsCompleted);
         Assert.Equal("400", (await bob.ChannelAsync(id)).Received);
+        using (var call = bob.Api.SubscribeEvents(new Proto.V1.SubscribeEventsRequest { Kinds = { Proto.V1.EventKind.ChainSilent } }))
+        {
+            Assert.True(await call.ResponseStream.MoveNext(TestChain.Limit));
+            Proto.V1.OperatorEvent silent = Assert.Single(call.ResponseStream.Current.Events);
+            Assert.Equal((Proto.V1.EventSeverity.Alarm, Proto.V1.Refusal.ChainUnavailable), (silent.Severity, silent.Reason));
+            Assert.Contains("gives no answer", silent.Sentence, StringComparison.Ordinal);
+        }
+
         using GrpcChannel channel = GrpcChannel.ForAddress(bob.Host.ApiUrl);
         HealthCheckResponse health = await new Health.HealthClient(channel).CheckAsync(new HealthCheckRequest());
         Assert.Equal(HealthCheckResponse.Types.ServingStatus.NotServing, health.Status);

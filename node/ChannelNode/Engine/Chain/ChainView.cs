@@ -21,6 +21,9 @@ internal sealed class ChainView(ChainBlock? cursor, TimeProvider time, TimeSpan 
     /// <summary>Null before the first block.</summary>
     public ChainBlock? Cursor => _cursor;
 
+    /// <summary>For how long it may be out of sight.</summary>
+    public TimeSpan SilenceMax => silenceMax;
+
     /// <summary>
     /// Whether everything that counts was taken over a short while ago. Where not, a peer may have done anything there.
     /// </summary>

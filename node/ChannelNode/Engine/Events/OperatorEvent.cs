@@ -81,6 +81,12 @@ internal enum EventKind : byte
 
     /// <summary>It signs again.</summary>
     SignerBack = 51,
+
+    /// <summary>The chain was not seen for too long: nothing is paid or accepted.</summary>
+    ChainSilent = 52,
+
+    /// <summary>It is seen again.</summary>
+    ChainBack = 53,
 }
 
 /// <summary>How much it presses. Stored, and NodeService's numbers: append, never renumber.</summary>

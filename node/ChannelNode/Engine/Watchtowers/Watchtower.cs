@@ -94,7 +94,11 @@ internal sealed class Watchtower : IAsyncDisposable
     internal async Task CatchUpWithoutWriterAsync(CancellationToken cancel)
     {
         CancellationToken stopping = _stopping.Token;
-        _running = [_guardian.RunAsync(stopping), _runner.RunAsync(stopping), _looks.RunAsync(stopping), ForgetAsync(stopping)];
+        _running =
+        [
+            _guardian.RunAsync(stopping), _runner.RunAsync(stopping), _looks.RunAsync(stopping), ForgetAsync(stopping),
+            new ChainNotice(View, Ledger, _clock.Time).RunAsync(stopping),
+        ];
         if (Overview.Signer is { } signer) _running = [.. _running, SignerNotice.RunAsync(signer, Ledger, stopping)];
         Task current = View.WhenCurrentAsync(cancel);
         await await Task.WhenAny([current, .. _running]);

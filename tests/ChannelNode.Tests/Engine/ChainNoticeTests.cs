@@ -1,0 +1,94 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Xunit;
+
+namespace ChannelNode.Tests.Engine;
+
+/// <summary>What operators hear of a chain that is out of sight: once that it is, and once that it is back.</summary>
+public sealed class ChainNoticeTests
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan SilenceMax = TimeSpan.FromMilliseconds(300);
+    private static readonly ChainBatch CaughtUp = new(ChainMove.Stay, null, [], IsCaughtUp: true);
+
+    private static EventKind[] Told(LedgerRig rig) => [.. rig.Store.ReadEvents(0, 100).Select(what => what.Kind)];
+
+    private static async Task UntilSilentAsync(ChainView view)
+    {
+        while (view.IsCurrent) await Task.Delay(5);
+    }
+
+    [Fact]
+    public async Task ChainThatIsOutOfSight_IsAnAlarmThatSaysWhy_Once_AndSoIsThatItIsBack()
+    {
+        await using LedgerRig rig = new(silenceMax: SilenceMax);
+        using CancellationTokenSource stop = new();
+        ChainNotice notice = new(rig.View, rig.Ledger, TimeProvider.System);
+        Task noticing = notice.RunAsync(stop.Token);
+        rig.View.Miss("no such host");
+
+        await rig.Ledger.WhenHappenedAsync(0, stop.Token).WaitAsync(Limit);
+        await Task.Delay(2 * SilenceMax);
+        OperatorEvent silent = Assert.Single(rig.Store.ReadEvents(0, 100));
+        Assert.Equal(
+            (EventKind.ChainSilent, EventSeverity.Alarm, Refusal.ChainUnavailable), (silent.Kind, silent.Severity, silent.Refusal));
+        Assert.Contains(" s: no such host. Nothing is paid or accepted", silent.Sentence);
+
+        Task seeing = SeeAsync(rig.View, stop.Token);
+        await rig.Ledger.WhenHappenedAsync(1, stop.Token).WaitAsync(Limit);
+        Assert.Equal([EventKind.ChainSilent, EventKind.ChainBack], Told(rig));
+
+        await stop.CancelAsync();
+        await Task.WhenAll(noticing, seeing);
+    }
+
+    /// <summary>One answer now and then is no chain that is back: operators would hear of it for ever.</summary>
+    [Fact]
+    public async Task ChainThatComesAndGoes_IsToldOnce_UntilItStays()
+    {
+        await using LedgerRig rig = new(silenceMax: SilenceMax);
+        using CancellationTokenSource stop = new();
+        Task noticing = new ChainNotice(rig.View, rig.Ledger, TimeProvider.System, settled: 3 * SilenceMax).RunAsync(stop.Token);
+        await rig.Ledger.WhenHappenedAsync(0, stop.Token).WaitAsync(Limit);
+
+        rig.View.Advance(CaughtUp);
+        await UntilSilentAsync(rig.View);
+        await Task.Delay(SilenceMax);
+        Assert.Equal([EventKind.ChainSilent], Told(rig));
+
+        Task seeing = SeeAsync(rig.View, stop.Token);
+        await rig.Ledger.WhenHappenedAsync(1, stop.Token).WaitAsync(Limit);
+        Assert.Equal([EventKind.ChainSilent, EventKind.ChainBack], Told(rig));
+
+        await stop.CancelAsync();
+        await Task.WhenAll(noticing, seeing);
+    }
+
+    [Fact]
+    public async Task ChainThatWasNeverSeen_IsNotToldOf()
+    {
+        await using LedgerRig rig = new();
+        ChainView view = new(null, TimeProvider.System, SilenceMax);
+        using CancellationTokenSource stop = new();
+        Task noticing = new ChainNotice(view, rig.Ledger, TimeProvider.System).RunAsync(stop.Token);
+
+        await Task.Delay(SilenceMax);
+        Assert.Empty(Told(rig));
+        view.Advance(CaughtUp);
+        await rig.Ledger.WhenHappenedAsync(0, stop.Token).WaitAsync(Limit);
+        Assert.Equal([EventKind.ChainSilent], Told(rig));
+
+        await stop.CancelAsync();
+        await noticing;
+    }
+
+    /// <summary>As if blocks came.</summary>
+    private static async Task SeeAsync(ChainView view, CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            view.Advance(CaughtUp);
+            await Task.Delay(5, CancellationToken.None);
+        }
+    }
+}
