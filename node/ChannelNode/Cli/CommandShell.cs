@@ -65,9 +65,10 @@ internal sealed class CommandShell(CliActions actions, TimeProvider time, TextWr
         {
             return await ask(node);
         }
-        catch (RpcException exception) when (node.FailureOf(exception, cancel) is { } failure)
+        catch (Exception exception) when (exception is RpcException or CommandException && node.FailureOf(exception, cancel) is { } failure)
         {
-            throw new CommandException(failure);
+            if (parsed.GetValue(Json)) throw new CommandException(failure);
+            throw new CommandException(failure with { Message = await UnitsOf(parsed, node).TryInAsync(failure.Message, cancel) });
         }
     }
 

@@ -62,7 +62,7 @@ internal sealed class Operations(
         {
             if (!await WasClosedAsync(slot, close, cancel)) throw;
             watch(new OperationStep(
-                OperationStage.Confirmed, slot.Channel.Id, null, null, "closed at these totals by the peer's transaction"));
+                OperationStage.Confirmed, slot.Channel.Id, null, null, "closed at these totals by the peer's transaction" + WhoGotWhat(slot)));
         }
     }
 
@@ -182,8 +182,22 @@ internal sealed class Operations(
         JobEntry job = await jobs.SubmitAsync(order, cancel);
         TransactionReceipt receipt = await JobBook.WhenDoneAsync(job, Progress(channel, watch), cancel);
         await view.WhenFollowedAsync(receipt.BlockNumber, cancel);
-        string counts = order.Kind == JobKind.Deposit && channel is { } id ? WhatCounts(book.Get(id)) : "";
-        watch(new OperationStep(OperationStage.Confirmed, channel, receipt.Hash, receipt, note + counts));
+        string more = channel is not { } id ? "" : order.Kind switch
+        {
+            JobKind.Deposit => WhatCounts(book.Get(id)),
+            JobKind.Close or JobKind.Settle => WhoGotWhat(book.Get(id)),
+            _ => "",
+        };
+        watch(new OperationStep(OperationStage.Confirmed, channel, receipt.Hash, receipt, note + more));
+    }
+
+    /// <summary>Of a channel that was paid out just now.</summary>
+    private static string WhoGotWhat(ChannelSlot slot)
+    {
+        if (slot.PaidOut is not { } paid || !slot.State.IsClosed) return "";
+        (Channel channel, Address token) = (slot.Channel, slot.Channel.Terms.Token);
+        return $"; {AmountWords.Of(paid.PotOf(channel.OurSide), token)} to this node's owner, "
+            + $"{AmountWords.Of(paid.PotOf(channel.TheirSide), token)} to the peer's";
     }
 
     /// <summary>Where not all that this node has deposited can be paid yet.</summary>

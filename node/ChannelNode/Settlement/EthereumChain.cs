@@ -76,7 +76,8 @@ internal sealed class EthereumChain : IChain
         if (available > amount) return;
         throw new RefusalException(
             Refusal.InsufficientFunds,
-            $"a deposit of {amount} wei needs more than that, for its gas, and {_transactions.Account} has {available} wei");
+            $"a deposit of {AmountWords.Of(amount, token)} needs more than that, for its gas, and {_transactions.Account} has "
+            + AmountWords.Of(available, token));
     }
 
     public ChainCall Deposit(Channel channel, Side side, UInt128 amount)

@@ -105,6 +105,23 @@ public sealed class PayCommandTests
         Assert.Contains("not now; this call has paid nothing, and --key k1 asks for the same payment again", run.Error);
     }
 
+    [Theory]
+    [InlineData(false, "amount is 0.000005 DUSD, expected at most 0.000003 DUSD, the balance")]
+    [InlineData(true, "amount is 5 units of 0x00000000000000000000000000000000000000d6, expected at most 3 units of 0x00000000000000000000000000000000000000d6, the balance")]
+    public async Task PayThatIsRefused_NamesAmountsOfATokenInItsUnit_AndInJsonAsTheNodeDoes(bool json, string expected)
+    {
+        const string token = "0x00000000000000000000000000000000000000d6";
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Pay = _ => throw FakeNode.Refuse(
+            StatusCode.FailedPrecondition, "INSUFFICIENT_BALANCE",
+            $"amount is 5 units of {token}, expected at most 3 units of {token}, the balance"));
+
+        string[] call = ["pay", FakeNode.IdA, "5", "--token-info", $"{token}=DUSD:6"];
+        CliRun run = await CliRun.AskAsync(node, json ? [.. call, "--json"] : call);
+
+        Assert.Equal(ExitCode.Refused, run.ExitCode);
+        Assert.Contains(expected, run.Error);
+    }
+
     [Fact]
     public async Task PayWithoutAKey_TakesANewOneEachTime()
     {

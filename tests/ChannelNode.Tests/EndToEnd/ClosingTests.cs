@@ -74,10 +74,14 @@ public sealed class ClosingTests(AnvilFixture anvil) : IAsyncLifetime
         await _alice.PayAsync(id, "300");
         await _bob.PayAsync(id, "50");
 
-        List<Wire.Stage> stages = await CloseAsync(_bob, id);
+        List<Wire.Progress> steps = [];
+        using (var closing = _bob.Api.CloseChannel(new Wire.CloseChannelRequest { ChannelId = id }))
+            while (await closing.ResponseStream.MoveNext(TestChain.Limit)) steps.Add(closing.ResponseStream.Current.Progress);
 
         Assert.Equal(
-            [Wire.Stage.Agreeing, Wire.Stage.Agreed, Wire.Stage.Sent, Wire.Stage.Mined, Wire.Stage.Confirmed], stages);
+            [Wire.Stage.Agreeing, Wire.Stage.Agreed, Wire.Stage.Sent, Wire.Stage.Mined, Wire.Stage.Confirmed],
+            steps.Select(step => step.Stage));
+        Assert.EndsWith("; 450 wei to this node's owner, 750 wei to the peer's", steps[^1].Note);
         await AssertPaidAsync(750, 450);
         await _alice.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closed);
     }

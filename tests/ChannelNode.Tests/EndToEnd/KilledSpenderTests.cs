@@ -100,6 +100,7 @@ public sealed class KilledSpenderTests(AnvilFixture anvil)
                     if (result.Refusal == Wire.Refusal.Unspecified) continue;
                     Assert.Equal(Wire.Refusal.AccessTokenCapExceeded, result.Refusal);
                     Assert.Equal(("total", Cap.ToString()), (result.CapExceeded.Field, result.CapExceeded.Limit));
+                    Assert.Matches($"^total of the token would be [0-9]+ wei, expected at most {Cap} wei$", result.Message);
                     isSpent = true;
                 }
             }

@@ -45,7 +45,8 @@ internal static class ChannelClosingCommands
 
             // With --wait false too when there are several transactions: the first one sent says that the rest follow.
             return await terminal.FollowAsync(
-                node.Client.ClaimChannels(request, cancellationToken: cancel), step => step.Progress, cancel, waiting.UntilConfirmed(parsed));
+                node.Client.ClaimChannels(request, cancellationToken: cancel), step => step.Progress, shell.UnitsOf(parsed, node), cancel,
+                waiting.UntilConfirmed(parsed));
         });
     }
 
@@ -63,7 +64,8 @@ internal static class ChannelClosingCommands
         {
             string id = await node.ResolveAsync(parsed.GetValue(channel)!, cancel);
             confirmation.Require(parsed, terminal, $"'{command.Name}' channel {Views.Short(id)}");
-            return await terminal.FollowAsync(ask(node.Client, id, cancel), progressOf, cancel, waiting.UntilConfirmed(parsed));
+            return await terminal.FollowAsync(
+                ask(node.Client, id, cancel), progressOf, shell.UnitsOf(parsed, node), cancel, waiting.UntilConfirmed(parsed));
         });
     }
 }

@@ -36,7 +36,8 @@ internal static class ChannelFundingCommands
         });
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
-            TokenUnit unit = await shell.UnitsOf(parsed, node).OfAsync(parsed.GetValue(token), cancel);
+            TokenUnits tokens = shell.UnitsOf(parsed, node);
+            TokenUnit unit = await tokens.OfAsync(parsed.GetValue(token), cancel);
             string units = parsed.GetValue(amount).In(unit, "--amount").ToString();
             confirmation.Require(parsed, terminal, $"Open a channel with {unit.Show(units)}");
             var request = new OpenChannelRequest
@@ -51,7 +52,8 @@ internal static class ChannelFundingCommands
                 Gasless = parsed.GetValue(gasless),
             };
             return await terminal.FollowAsync(
-                node.Client.OpenChannel(request, cancellationToken: cancel), step => step.Progress, cancel, waiting.UntilConfirmed(parsed));
+                node.Client.OpenChannel(request, cancellationToken: cancel), step => step.Progress, tokens, cancel,
+                waiting.UntilConfirmed(parsed));
         });
     }
 
@@ -103,14 +105,14 @@ internal static class ChannelFundingCommands
                     IdempotencyKey = parsed.GetValue(key) ?? "",
                 };
                 return await terminal.FollowAsync(
-                    node.Client.DepositChannel(one, cancellationToken: cancel), step => step.Progress, cancel,
+                    node.Client.DepositChannel(one, cancellationToken: cancel), step => step.Progress, tokens, cancel,
                     waiting.UntilConfirmed(parsed));
             }
 
             var many = new DepositChannelsRequest();
             foreach (string id in ids) many.Deposits.Add(new ChannelDeposit { ChannelId = id, Amount = each });
             return await terminal.FollowAsync(
-                node.Client.DepositChannels(many, cancellationToken: cancel), step => step.Progress, cancel);
+                node.Client.DepositChannels(many, cancellationToken: cancel), step => step.Progress, tokens, cancel);
         });
     }
 

@@ -49,7 +49,7 @@ internal static class CreditCommands
             Address given = parsed.GetValue(token);
             var request = new WithdrawCreditRequest { Token = given.IsZero ? "" : given.ToString() };
             return terminal.FollowAsync(
-                node.Client.WithdrawCredit(request, cancellationToken: cancel), step => step.Progress, cancel);
+                node.Client.WithdrawCredit(request, cancellationToken: cancel), step => step.Progress, shell.UnitsOf(parsed, node), cancel);
         });
     }
 }

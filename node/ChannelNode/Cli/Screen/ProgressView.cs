@@ -10,32 +10,32 @@ internal static class ProgressView
 {
     /// <summary>Ends when the job is done; throws what the node answers when it cannot be done.</summary>
     public static async Task<int> FollowAsync<T>(
-        this Terminal terminal, AsyncServerStreamingCall<T> call, Func<T, Progress> progressOf, CancellationToken cancel,
+        this Terminal terminal, AsyncServerStreamingCall<T> call, Func<T, Progress> progressOf, TokenUnits units, CancellationToken cancel,
         bool untilConfirmed = true)
     {
         using (call)
         {
             if (!terminal.Live)
             {
-                await ReadAsync(terminal, call, progressOf, _ => { }, untilConfirmed, cancel);
+                await ReadAsync(terminal, call, progressOf, units, _ => { }, untilConfirmed, cancel);
                 return ExitCode.Done;
             }
             await terminal.Screen.Status().StartAsync(
                 "asking the node",
-                status => ReadAsync(terminal, call, progressOf, waitsFor => status.Status = waitsFor, untilConfirmed, cancel));
+                status => ReadAsync(terminal, call, progressOf, units, waitsFor => status.Status = waitsFor, untilConfirmed, cancel));
             return ExitCode.Done;
         }
     }
 
     private static async Task ReadAsync<T>(
-        Terminal terminal, AsyncServerStreamingCall<T> call, Func<T, Progress> progressOf, Action<string> waitsFor,
+        Terminal terminal, AsyncServerStreamingCall<T> call, Func<T, Progress> progressOf, TokenUnits units, Action<string> waitsFor,
         bool untilConfirmed, CancellationToken cancel)
     {
         while (await call.ResponseStream.MoveNext(cancel))
         {
             Progress step = progressOf(call.ResponseStream.Current);
             if (terminal.Json) terminal.Document(step);
-            else terminal.Line(Sentence(step));
+            else terminal.Line(await units.TryInAsync(Sentence(step), cancel));
             if (!untilConfirmed && step.Stage >= Stage.Sent) return; // The node goes on with it.
             waitsFor(Next(step.Stage));
         }

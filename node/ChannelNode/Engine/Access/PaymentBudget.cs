@@ -12,9 +12,12 @@ internal readonly record struct Spending(
 /// <summary>Why a token does not cover a payment, in the words of its caps.</summary>
 internal sealed record BudgetBreach(Refusal Refusal, string Field, string Value, string Limit, ulong ResetsAtSeconds = 0)
 {
+    /// <summary>What a cap and what exceeds it are counted in; zero for ether.</summary>
+    public Address Currency { get; init; }
+
     public RefusalException ToException()
     {
-        string sentence = $"{Field} of the token is {Value}, expected at most {Limit}";
+        string sentence = $"{Field} of the token would be {In(Value)}, expected at most {In(Limit)}";
         if (Refusal != Refusal.AccessTokenCapExceeded) sentence = "the token is not good any more";
         else if (Field == "currency") sentence = $"the token may not spend {Value}, expected one of {Limit}";
         if (ResetsAtSeconds != 0) sentence += $"; it begins anew at {DateTimeOffset.FromUnixTimeSeconds((long)ResetsAtSeconds):u}";
@@ -26,6 +29,8 @@ internal sealed record BudgetBreach(Refusal Refusal, string Field, string Value,
             ResetsAtSeconds = ResetsAtSeconds == 0 ? null : ResetsAtSeconds,
         };
     }
+
+    private string In(string units) => UInt128.TryParse(units, out UInt128 amount) ? AmountWords.Of(amount, Currency) : units;
 }
 
 /// <summary>A <see cref="Engine.Spending"/> that grows. The ledger's writer owns it.</summary>
@@ -86,7 +91,9 @@ internal sealed class PaymentBudget
         if (token.Caps.Count == 0) return null;
         Address currency = channel.Terms.Token;
         return CapOf(token, currency) is { } cap
-            ? Breach(cap, DayOf(turn), Counter(currency, Address.Zero), PeerCounter(cap, channel), amount)
+            ? Breach(cap, DayOf(turn), Counter(currency, Address.Zero), PeerCounter(cap, channel), amount) is { } breach
+                ? breach with { Currency = currency }
+                : null
             : Exceeds("currency", currency, string.Join(", ", token.Caps.Select(known => known.Currency)));
     }
 

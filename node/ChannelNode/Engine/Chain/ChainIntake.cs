@@ -255,6 +255,8 @@ internal sealed class ChainIntake
         ChannelState next = Lifecycle.Observe(slot.Channel, was, what);
         if (!_guardsOthers) next = CountLater(turn, slot, next, what, was, block);
         Change(turn, slot, next);
+        if (what is ChainEvent.Closed { Paid: var closed }) slot.PaidOut = closed;
+        if (what is ChainEvent.Settled { Paid: var settled }) slot.PaidOut = settled;
         if (isStored && _guardsOthers) return [];
         return ChannelEvents.Seen(slot.Channel, was, next, what, block, _clock.NowSeconds, isOurs: !_guardsOthers);
     }

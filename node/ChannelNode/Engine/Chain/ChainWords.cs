@@ -6,6 +6,8 @@ namespace ChannelNode.Engine;
 /// <summary>What the chain says of a channel, for people: in the channel's own unit, times in UTC.</summary>
 internal static class ChainWords
 {
+    private static readonly ulong LastSeconds = (ulong)DateTimeOffset.MaxValue.ToUnixTimeSeconds();
+
     public static string Of(Channel channel, in Pots pots, bool wasFunded)
     {
         if (!wasFunded && pots.IsBlank) return "no deposit";
@@ -20,6 +22,8 @@ internal static class ChainWords
 
     public static string Of(ChainBlock? block) => block is null ? "none" : $"block {block.Number}, {block.Hash}";
 
-    public static string Time(ulong seconds) =>
-        DateTimeOffset.FromUnixTimeSeconds((long)seconds).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
+    /// <summary>Unix time; one that no calendar has, as a caller may name, is said to be that.</summary>
+    public static string Time(ulong seconds) => seconds > LastSeconds
+        ? "after the year 9999"
+        : DateTimeOffset.FromUnixTimeSeconds((long)seconds).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
 }

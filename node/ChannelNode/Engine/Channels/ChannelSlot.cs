@@ -12,8 +12,11 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
 
     private sealed record Claimed(UInt128 Total);
 
+    private sealed record Paid(Pots Pots);
+
     private volatile Published _published = new(state);
     private volatile Claimed _claimed = new(UInt128.Zero);
+    private volatile Paid? _paidOut;
     private volatile PeerLink? _link;
     private volatile bool _isUsed;
     private volatile bool _isKept;
@@ -40,6 +43,13 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
             if (_link is { IsCurrent: true } link) return link;
             return _link = links.Find(Channel.Theirs.Signer);
         }
+    }
+
+    /// <summary>What both sides were paid when it was paid out last, of what was seen since it is in memory; null where it was not.</summary>
+    public Pots? PaidOut
+    {
+        get => _paidOut?.Pots;
+        set => _paidOut = value is { } pots ? new Paid(pots) : null;
     }
 
     /// <summary>Somebody looked for it since the cache did.</summary>

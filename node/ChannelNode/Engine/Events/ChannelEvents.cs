@@ -76,7 +76,7 @@ internal static class ChannelEvents
     {
         Pots pots = after.OnChain;
         ulong left = Left(pots.ClosesAtSeconds, nowSeconds);
-        string window = $"the window ends at {pots.ClosesAtSeconds}, in {left} s";
+        string window = $"the window ends at {ChainWords.Time(pots.ClosesAtSeconds)}, in {left} s";
         string sentence = isDispute
             ? $"channel {channel.Id} is disputed: recorded {In(channel, pots.SentOf(channel.OurSide))} of {whose.Ours}, "
                 + $"{In(channel, pots.SentOf(channel.TheirSide))} of {whose.Theirs}; {window}"
@@ -215,7 +215,7 @@ internal static class ChannelEvents
 
     public static OperatorEvent DisputeLost(Channel channel, in ChannelState state, bool isOurs = true) => new(
         EventKind.DisputeLost, EventSeverity.Alarm,
-        $"channel {channel.Id}: the dispute for {Provers(channel, isOurs)} was not mined before the window ended at {state.OnChain.ClosesAtSeconds}")
+        $"channel {channel.Id}: the dispute for {Provers(channel, isOurs)} was not mined before the window ended at {ChainWords.Time(state.OnChain.ClosesAtSeconds)}")
     {
         Channels = [channel.Id],
         ClosesAtSeconds = state.OnChain.ClosesAtSeconds,

@@ -133,8 +133,8 @@ internal sealed partial class JobOffers
         Job job = deposit.Job with
         {
             Refusal = Refusal.InsufficientFunds,
-            Message = $"its {deposit.Job.Call.Value} wei are taken back for {dispute?.Purpose ?? "what"}, which protects money: the account's "
-                + $"{_look.Balance} wei do not reach for both",
+            Message = $"its {In(deposit.Job.Call.Value)} are taken back for {dispute?.Purpose ?? "what"}, which protects money: the account's "
+                + $"{In(_look.Balance)} do not reach for both",
         };
         return CancelAsync(deposit, job, market, urgency, cancel);
     }
@@ -166,6 +166,8 @@ internal sealed partial class JobOffers
         return await CancelAsync(entry, job, await MarketAsync(cancel), urgency: 0, cancel);
     }
 
+    private static string In(UInt128 wei) => AmountWords.Of(wei, Address.Zero);
+
     /// <summary>
     /// Ends the job when neither the budget nor the account has what it needs. What protects money waits instead, told once: it is due until
     /// its window is over, and there may be very many. So does what fills a nonce that others wait for.
@@ -180,16 +182,16 @@ internal sealed partial class JobOffers
         if (cost > budget)
         {
             refusal = Refusal.BudgetReached;
-            message = $"{job.Call.Operation} may cost {cost} wei of gas, more than is left of the day's "
-                + (isSmall ? "for what is about less than it costs" : $"{options.GasBudgetWeiPerDay} wei");
+            message = $"{job.Call.Operation} may cost {In(cost)} of gas, more than is left of the day's "
+                + (isSmall ? "for what is about less than it costs" : In(options.GasBudgetWeiPerDay));
         }
         else if ((isSmall ? cost * SmallLeaves : needed) + promised > _look.Balance)
         {
             refusal = Refusal.InsufficientFunds;
-            string others = promised == UInt128.Zero ? "" : $", of which {promised} wei are promised to other transactions";
-            message = $"{job.Call.Operation} needs {needed} wei with its gas"
+            string others = promised == UInt128.Zero ? "" : $", of which {In(promised)} are promised to other transactions";
+            message = $"{job.Call.Operation} needs {In(needed)} with its gas"
                 + (isSmall ? $", is about less than that, and has to leave {SmallLeaves} times as much for others" : "")
-                + $", and the node's account has {_look.Balance} wei{others}";
+                + $", and the node's account has {In(_look.Balance)}{others}";
         }
         else
         {

@@ -107,7 +107,7 @@ internal sealed class Policies(
             {
                 RequireTier(tier);
                 if (validUntilSeconds != 0 && validUntilSeconds <= clock.NowSeconds)
-                    throw Wrong("valid_until_seconds", $"valid_until_seconds is {validUntilSeconds}, expected later than now, {clock.NowSeconds}");
+                    throw Wrong("valid_until_seconds", $"valid_until_seconds is {At(validUntilSeconds)}, expected later than now, {At(clock.NowSeconds)}");
                 Move(turn, new PolicyFact.Standing(peer, tier, clock.NowSeconds, validUntilSeconds, default, default), comment);
                 return true;
             },
@@ -147,20 +147,23 @@ internal sealed class Policies(
         if (attestation.Node != us) return Wrong("node", $"node is {attestation.Node}, expected this one, {us}");
         if (!_book.Tiers.ContainsKey(attestation.Tier)) return Wrong("tier", $"tier is \"{attestation.Tier}\", which this node does not have");
         if (attestation.ValidUntilSeconds <= now)
-            return Wrong("valid_until_seconds", $"valid_until_seconds is {attestation.ValidUntilSeconds}, expected later than now, {now}");
+            return Wrong("valid_until_seconds", $"valid_until_seconds is {At(attestation.ValidUntilSeconds)}, expected later than now, {At(now)}");
         if (attestation.IssuedAtSeconds > now + AheadSecondsMax)
-            return Wrong("issued_at_seconds", $"issued_at_seconds is {attestation.IssuedAtSeconds}, expected at most now, {now}");
+            return Wrong("issued_at_seconds", $"issued_at_seconds is {At(attestation.IssuedAtSeconds)}, expected at most now, {At(now)}");
         if (_book.IsRevoked(id)) return Wrong("signature", $"attestation {id} was revoked");
         if (_book.Standings.TryGetValue(attestation.Peer, out PolicyFact.Standing? standing)
             && standing.Attestation != id && attestation.IssuedAtSeconds < standing.SinceSeconds)
         {
             return Wrong(
                 "issued_at_seconds",
-                $"issued_at_seconds is {attestation.IssuedAtSeconds}, expected at least {standing.SinceSeconds}, when the peer's tier was last changed");
+                $"issued_at_seconds is {At(attestation.IssuedAtSeconds)}, expected at least {At(standing.SinceSeconds)}, when the peer's tier was "
+                + "last changed");
         }
 
         return null;
     }
+
+    private static string At(ulong seconds) => $"{seconds} ({ChainWords.Time(seconds)})";
 
     /// <summary>From now on it does not count, and who stands by it falls back.</summary>
     public Task RevokeAsync(Bytes32 attestation, CancellationToken cancel) => ChangeAsync(
