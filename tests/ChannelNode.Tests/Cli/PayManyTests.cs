@@ -243,6 +243,28 @@ public sealed class PayManyTests
         Assert.Equal(100, _asked.Select(payment => payment.IdempotencyKey).Distinct().Count());
     }
 
+    /// <summary>Which of the many ways in which a cut connection shows itself it is depends on what is being written.</summary>
+    [Fact]
+    public async Task ConnectionThatIsCutWhileMuchIsWritten_GoesOnWithTheSameKeys()
+    {
+        var streams = 0;
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = async (requests, responses, context) =>
+        {
+            if (Interlocked.Increment(ref streams) > 5)
+            {
+                await Answering(_ => Refusal.Unspecified)(requests, responses, context);
+                return;
+            }
+            await requests.MoveNext(context.CancellationToken);
+            context.GetHttpContext().Abort();
+        });
+
+        CliRun run = await PayAsync(node, "20000", "--window", "16384", "--json");
+
+        Assert.True(run.ExitCode == ExitCode.Done, run.Error);
+        Assert.Equal(20_000, SummaryOf(run).GetProperty("paid").GetInt32());
+    }
+
     [Fact]
     public async Task NodeThatComesBack_IsPaidTheRest()
     {

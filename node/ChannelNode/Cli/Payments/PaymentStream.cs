@@ -80,9 +80,9 @@ internal sealed class PaymentStream(
             }
             await call.RequestStream.CompleteAsync();
         }
-        catch (Exception exception) when (exception is OperationCanceledException or RpcException or InvalidOperationException)
+        catch (Exception exception) when (exception is OperationCanceledException or RpcException or InvalidOperationException or IOException)
         {
-            // InvalidOperationException: the call has completed meanwhile.
+            // InvalidOperationException: the call has completed meanwhile; IOException: the connection was cut while this was written.
         }
     }
 
