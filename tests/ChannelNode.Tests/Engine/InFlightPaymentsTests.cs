@@ -22,18 +22,19 @@ public sealed class InFlightPaymentsTests
         payments.AddRepeat(10, repeatOfFirst);
         payments.AddRepeat(20, repeatOfSecond);
 
-        payments.Acknowledge(19);
+        long paid = 0;
+        payments.Acknowledge(19, ref paid);
 
         Assert.Equal(PaymentOutcome.Paid(10, repeated: false), await first.Task);
         Assert.Equal(PaymentOutcome.Paid(10, repeated: true), await repeatOfFirst.Task);
         Assert.False(second.Task.IsCompleted);
         Assert.False(repeatOfSecond.Task.IsCompleted);
-        Assert.Equal(1, payments.Count);
+        Assert.Equal((1, 1), (payments.Count, paid));
 
-        payments.Acknowledge(20);
+        payments.Acknowledge(20, ref paid);
         Assert.Equal(PaymentOutcome.Paid(20, repeated: false), await second.Task);
         Assert.Equal(PaymentOutcome.Paid(20, repeated: true), await repeatOfSecond.Task);
-        Assert.Equal(0, payments.Count);
+        Assert.Equal((0, 2), (payments.Count, paid));
     }
 
     [Fact]
@@ -45,7 +46,8 @@ public sealed class InFlightPaymentsTests
         payments.AddRepeat(10, patient);
         foreach (AwaitedPayment waiter in gone) payments.AddRepeat(10, waiter);
 
-        payments.Acknowledge(10);
+        long paid = 0;
+        payments.Acknowledge(10, ref paid);
 
         Assert.True(patient.Task.IsCompleted);
         Assert.InRange(gone.Count(waiter => waiter.Task.IsCompleted), 0, 64);

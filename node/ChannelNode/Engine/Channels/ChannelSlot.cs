@@ -261,6 +261,13 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
         IsStuckTold = false;
     }
 
+    /// <summary>With the newest turn it was paid out, or is so no more.</summary>
+    public bool HasTurned { get; private set; }
+
     /// <summary>Makes the committed state visible.</summary>
-    public void Publish() => _published = new Published(Working);
+    public void Publish()
+    {
+        HasTurned = State.IsClosed != Working.IsClosed;
+        _published = new Published(Working);
+    }
 }

@@ -85,12 +85,11 @@ internal sealed class InFlightPayments
     }
 
     /// <summary>
-    /// Everything up to <paramref name="total"/> is paid; <paramref name="receipt"/> is the peer's newest. Answers how many
-    /// payments that were.
+    /// Everything up to <paramref name="total"/> is paid; <paramref name="receipt"/> is the peer's newest. Each payment is in
+    /// <paramref name="paid"/> before it is answered.
     /// </summary>
-    public int Acknowledge(UInt128 total, SignedReceipt? receipt = null)
+    public void Acknowledge(UInt128 total, ref long paid, SignedReceipt? receipt = null)
     {
-        int paid = 0;
         while (_entries.TryPeek(out Entry entry) && entry.Total <= total)
         {
             _entries.Dequeue();
@@ -105,8 +104,6 @@ internal sealed class InFlightPayments
             _repeats.RemoveAt(index);
             Answer(entry, receipt, repeated: true);
         }
-
-        return paid;
     }
 
     private static void Answer(in Entry entry, SignedReceipt? receipt, bool repeated)

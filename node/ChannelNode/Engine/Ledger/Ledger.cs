@@ -206,7 +206,12 @@ internal sealed class Ledger : IAsyncDisposable
         // Persist,
         turn.Commit();
 
-        // then speak.
+        // then speak. Who is answered can read at once all that is on disk.
+        foreach (ChannelSlot slot in turn.TouchedSlots) slot.Publish();
+        bool hasReceived = Advance(ref _receivedCursor, turn.ReceivedCursor);
+        bool hasHappened = Advance(ref _eventCursor, turn.EventCursor);
+        Advance(ref _auditCursor, turn.AuditCursor);
+        if (hasHappened) Count(turn.Told);
         foreach (ChannelSlot slot in turn.TouchedSlots) Speak(slot);
         turn.Policies?.SayLimits(_spokenTo);
         foreach (PeerLink link in _spokenTo) link.EndTurn();
@@ -214,24 +219,27 @@ internal sealed class Ledger : IAsyncDisposable
         foreach (PeerLink link in _spokenTo)
             if (link != wakesItself) link.Wake();
         _spokenTo.Clear();
-        NotifyReceived(turn.ReceivedCursor);
-        NotifyTold(turn.Told);
+        if (hasReceived) _received.Raise();
+        if (hasHappened) NotifyTold(turn.Told);
         if (turn.Figures is { } figures) Watcher?.Invoke(figures);
-        Interlocked.Exchange(ref _auditCursor, (long)turn.AuditCursor);
         turn.Reset();
+    }
+
+    private static bool Advance(ref long cursor, ulong newest)
+    {
+        if (cursor == (long)newest) return false;
+        Interlocked.Exchange(ref cursor, (long)newest);
+        return true;
     }
 
     private void Speak(ChannelSlot slot)
     {
-        PeerLink? link = slot.Link;
-        bool isPaidOut = link?.Room is not null && slot.State.IsClosed != slot.Working.IsClosed;
-        slot.Publish();
         _marks?.Mark(slot);
-        Counts.PaymentsPaid += slot.InFlight.Acknowledge(slot.Working.Acknowledged, slot.NewestReceipt);
         if (slot.UnderWay.TakeAcknowledged(slot.Working.Acknowledged, out long toldAt) is var updates and > 0)
             _turn.Acknowledged(updates, toldAt);
+        slot.InFlight.Acknowledge(slot.Working.Acknowledged, ref Counts.PaymentsPaid, slot.NewestReceipt);
         if (slot.InFlight.Count == 0) slot.WantsReceipt = false;
-        if (link?.Room?.Commit(slot) == true && isPaidOut) AskAgain(slot, link);
+        if (slot.Link is { Room: { } room } link && room.Commit(slot) && slot.HasTurned) AskAgain(slot, link);
         if (slot.AcknowledgementDue) Acknowledge(slot);
         if (slot.ReofferAbove is { } received) Reoffer(slot, received);
         else if (slot.New.Count > 0) Tell(slot, slot.New.Payments, anew: false);
@@ -295,23 +303,14 @@ internal sealed class Ledger : IAsyncDisposable
         _spokenTo.Add(slot.Link);
     }
 
-    private void NotifyReceived(ulong cursor)
+    private void Count(IReadOnlyList<OperatorEvent> told)
     {
-        if (cursor == ReceivedCursor) return;
-        Interlocked.Exchange(ref _receivedCursor, (long)cursor);
-        _received.Raise();
+        foreach (OperatorEvent what in told) Counts.Events.Add(what);
     }
 
     private void NotifyTold(IReadOnlyList<OperatorEvent> told)
     {
-        if (told.Count == 0) return;
-        foreach (OperatorEvent what in told)
-        {
-            Counts.Events.Add(what);
-            _log.Told(LevelOf(what.Severity), what.Cursor, what.Kind, what.Sentence);
-        }
-
-        Interlocked.Exchange(ref _eventCursor, (long)told[^1].Cursor);
+        foreach (OperatorEvent what in told) _log.Told(LevelOf(what.Severity), what.Cursor, what.Kind, what.Sentence);
         _happened.Raise();
     }
 

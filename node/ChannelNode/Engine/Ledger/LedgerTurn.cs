@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
@@ -97,9 +98,11 @@ internal sealed class LedgerTurn(
 
     public bool Durable { get; private set; }
 
-    public IReadOnlyList<ChannelSlot> TouchedSlots => _touched;
+    public ReadOnlySpan<ChannelSlot> TouchedSlots => CollectionsMarshal.AsSpan(_touched);
 
     public ulong ReceivedCursor => _cursor;
+
+    public ulong EventCursor => _eventCursor;
 
     /// <summary>What operators are to hear of this turn.</summary>
     public IReadOnlyList<OperatorEvent> Told => _told;
