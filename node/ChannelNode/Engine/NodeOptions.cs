@@ -288,7 +288,7 @@ internal sealed record NodeOptions
     /// <summary>Watchtowers that act for this node while it is away: http:// or https:// URLs, at most 8.</summary>
     public IReadOnlyList<string> Watchtowers { get; init; } = [];
 
-    /// <summary>How often at most they are told of a channel, in milliseconds. 50 to 60,000.</summary>
+    /// <summary>How often at most they are told of a channel, in milliseconds; sooner when asked how they stand. 50 to 60,000.</summary>
     public uint WatchtowerEveryMs { get; init; } = 1_000;
 
     /// <summary>

@@ -57,6 +57,15 @@ internal sealed class TestScheme(Address signer) : ISignatureScheme
 
     public Signature SignConsent(in BalanceUpdate update) => Of(update, signer) with { V = 29 };
 
+    /// <summary>When consents are given: a signer elsewhere may take its time.</summary>
+    public Task ConsentsAfter { get; set; } = Task.CompletedTask;
+
+    public async ValueTask<Signature> SignConsentAsync(BalanceUpdate update, CancellationToken cancel)
+    {
+        await ConsentsAfter;
+        return SignConsent(update);
+    }
+
     public bool VerifyConsent(in BalanceUpdate update, in Signature consent, Address by) =>
         consent == Of(update, by) with { V = 29 };
 

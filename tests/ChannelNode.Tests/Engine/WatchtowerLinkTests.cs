@@ -15,8 +15,10 @@ public sealed class WatchtowerLinkTests : IDisposable
 
     private readonly string _folder = Directory.CreateTempSubdirectory("channelnode-").FullName;
     private readonly RocksChannelStore _store;
+    private readonly ChannelBook _book;
     private readonly WatchtowerLink _link;
     private readonly SimulatedTime _time = new();
+    private readonly TestScheme _scheme = new(Sample.PartyA.Signer);
 
     public WatchtowerLinkTests()
     {
@@ -24,9 +26,8 @@ public sealed class WatchtowerLinkTests : IDisposable
             Path.Combine(_folder, "data"), new StoreIdentity(1, Address.Zero, Sample.PartyA.Signer));
         foreach (byte number in (byte[])[1, 2, 3]) Put(number, sent: 10);
         Put(4, sent: 0);
-        _link = new WatchtowerLink(
-            "http://tower", new ChannelBook(_store, new PeerLinks(), 1_024), _store, new TestScheme(Sample.PartyA.Signer),
-            new NodeClock(_time), NullLogger.Instance);
+        _book = new ChannelBook(_store, new PeerLinks(), 1_024);
+        _link = new WatchtowerLink("http://tower", _book, _store, _scheme, new NodeClock(_time), NullLogger.Instance);
     }
 
     public void Dispose()
@@ -163,6 +164,48 @@ public sealed class WatchtowerLinkTests : IDisposable
         _link.Take(Answer([new GuardRequest(new GuardedUpdate(new BalanceUpdate(IdOf(3), 10, 0), default, default), null)]));
         _link.Note([IdOf(1)]);
         Assert.True(NextAsync().IsCompleted); // It has answered.
+    }
+
+    /// <summary>A signer elsewhere may take its time.</summary>
+    [Fact]
+    public async Task WhatIsBeingSigned_IsLackingAllTheWhile()
+    {
+        _link.Begin(Tower, Holding((1, 10), (2, 10)));
+        TaskCompletionSource signed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _scheme.ConsentsAfter = signed.Task;
+
+        Task<IReadOnlyList<GuardRequest>> next = NextAsync();
+        Assert.False(next.IsCompleted);
+        Assert.Equal(1, _link.Status.Lagging);
+
+        signed.SetResult();
+        _link.Take(Answer(await next));
+        Assert.Equal(0, _link.Status.Lagging);
+    }
+
+    [Fact]
+    public async Task ChannelWithoutAnythingToGuard_IsLackingNoMore()
+    {
+        _link.Begin(Tower, Holding((1, 10), (2, 10)));
+        _link.Note([IdOf(4)]);
+
+        _link.Take(Answer(await NextAsync()));
+
+        Assert.Equal((3, 0), (_link.Status.Guarded, _link.Status.Lagging));
+    }
+
+    /// <summary>Long before it is time to tell the watchtower: else nobody knew when a node may be switched off.</summary>
+    [Fact]
+    public void WhatIsCommitted_IsLackingAtOnce()
+    {
+        NodeOptions options = new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero, Watchtowers = ["http://tower"] };
+        Watchtowers towers = new(
+            _book, _store, _scheme, new NodeClock(_time), options, (_, _) => Task.CompletedTask, NullLogger<Watchtowers>.Instance);
+        Assert.Equal(0, Assert.Single(towers.List()).Lagging);
+
+        towers.Marks!.Mark(_book.Get(IdOf(1)));
+
+        Assert.Equal(1, Assert.Single(towers.List()).Lagging);
     }
 
     [Fact]

@@ -4,7 +4,7 @@ namespace ChannelNode.Engine;
 
 /// <summary>
 /// Channels in which something was committed since they were last asked for: all that the ledger does for watchtowers. Marked
-/// by its writer alone, each channel once; taken by one other thread.
+/// by its writer alone, each channel once; taken by one other thread at a time.
 /// </summary>
 internal sealed class GuardMarks
 {

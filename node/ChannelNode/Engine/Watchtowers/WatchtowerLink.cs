@@ -159,8 +159,8 @@ internal sealed class WatchtowerLink(
             List<Task<GuardRequest>> frame = [];
             foreach ((ChannelId id, long since) in Take(countMax))
             {
-                if (Newest(id) is not { } stored || !NeedsGuard(stored)) continue;
-                frame.Add(RequestAsync(stored, since, cancel));
+                if (Newest(id) is { } stored && NeedsGuard(stored)) frame.Add(RequestAsync(stored, since, cancel));
+                else Drop(id);
             }
 
             if (frame.Count > 0) return await Task.WhenAll(frame);
@@ -172,14 +172,25 @@ internal sealed class WatchtowerLink(
         lock (_lock) return _lacking.Count > 0;
     }
 
+    /// <summary>Before its state is read, so that what is committed later lacks again. It lags also while it is read and signed.</summary>
     private List<KeyValuePair<ChannelId, long>> Take(int countMax)
     {
         lock (_lock)
         {
             List<KeyValuePair<ChannelId, long>> taken = [.. _lacking.Take(countMax)];
-            foreach ((ChannelId id, _) in taken) _lacking.Remove(id);
+            foreach ((ChannelId id, long since) in taken)
+            {
+                _lacking.Remove(id);
+                _sending[id] = (default, since, default);
+            }
+
             return taken;
         }
+    }
+
+    private void Drop(ChannelId id)
+    {
+        lock (_lock) _sending.Remove(id);
     }
 
     /// <summary>As committed; brings no channel into memory.</summary>

@@ -23,6 +23,8 @@ internal sealed class Watchtowers
     private readonly NodeClock _clock;
     private readonly TimeSpan _every;
     private readonly ILogger<Watchtowers> _log;
+    private readonly Lock _noting = new();
+    private readonly List<ChannelId> _noted = [];
 
     public Watchtowers(
         ChannelBook book, IChannelStore store, ISignatureScheme scheme, NodeClock clock, NodeOptions options,
@@ -37,7 +39,12 @@ internal sealed class Watchtowers
     /// <summary>Where the ledger marks channels; null where nobody wants to know.</summary>
     public GuardMarks? Marks { get; }
 
-    public IReadOnlyList<WatchtowerStatus> List() => [.. _towers.Select(tower => tower.Status)];
+    /// <summary>What was committed before lags until a watchtower has it: where nothing does, this node may be switched off.</summary>
+    public IReadOnlyList<WatchtowerStatus> List()
+    {
+        Note();
+        return [.. _towers.Select(tower => tower.Status)];
+    }
 
     /// <summary>Ends when cancelled, or with an exception that only a bug or a failed disk can be.</summary>
     public async Task RunAsync(CancellationToken stopping)
@@ -50,24 +57,29 @@ internal sealed class Watchtowers
     private async Task NoteAsync(CancellationToken stopping)
     {
         using PeriodicTimer timer = new(_every, _clock.Time);
-        List<ChannelId> noted = [];
         try
         {
             while (await timer.WaitForNextTickAsync(stopping))
             {
-                while (Marks is not null && Marks.TryTake(out ChannelSlot? slot)) noted.Add(slot!.Channel.Id);
-                foreach (WatchtowerLink tower in _towers)
-                {
-                    tower.Note(noted);
-                    tower.AskAgain();
-                }
-
-                noted.Clear();
+                Note();
+                foreach (WatchtowerLink tower in _towers) tower.AskAgain();
             }
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
             // Stopping.
+        }
+    }
+
+    /// <summary>Under a lock: nobody finds a channel's mark taken, and the channel not lacking yet.</summary>
+    private void Note()
+    {
+        if (Marks is null) return;
+        lock (_noting)
+        {
+            while (Marks.TryTake(out ChannelSlot? slot)) _noted.Add(slot!.Channel.Id);
+            foreach (WatchtowerLink tower in _towers) tower.Note(_noted);
+            _noted.Clear();
         }
     }
 
