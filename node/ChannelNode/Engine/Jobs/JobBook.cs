@@ -166,21 +166,17 @@ internal sealed class JobBook
     }
 
     /// <summary>
-    /// What keeps the job from going on. Told once as long as it is the same; of a chain that gives no answer, which may be now and then,
-    /// logged.
+    /// What keeps the job from going on. Told once as long as it is the same, and shown from then on; of a chain that gives no answer,
+    /// which may be now and then, logged.
     /// </summary>
     public async Task NoticeProblemAsync(JobEntry entry, RefusalException refusal)
     {
         if (entry.Problem == refusal.Refusal) return;
-        entry.Problem = refusal.Refusal;
         if (refusal.Refusal == Refusal.ChainUnavailable)
-        {
             _log.JobWaits(entry.Job.Number, entry.Job.Purpose, refusal.Refusal.Name(), refusal.Message);
-            return;
-        }
-
-        if (!entry.ToldProblems.Add(refusal.Refusal)) return;
-        await _ledger.TellAsync(JobEvents.Waits(entry.Job, refusal.Refusal, refusal.Message), CancellationToken.None);
+        else if (entry.ToldProblems.Add(refusal.Refusal))
+            await _ledger.TellAsync(JobEvents.Waits(entry.Job, refusal.Refusal, refusal.Message), CancellationToken.None);
+        entry.Problem = refusal.Refusal;
     }
 
     /// <summary>
