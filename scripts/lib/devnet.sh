@@ -84,13 +84,15 @@ quietly() {
   }
 }
 
-# Prints free ports, one a line: the given ones where they are free, others where they are not.
+# Prints free ports, one a line: the given ones where they are free, others where they are not. Of those below what Linux hands out
+# by itself: nobody is given one before it is used.
 free_ports() {
   node -e '
+    const any = () => 15000 + Math.floor(17000 * Math.random())
     const listen = port => new Promise(done => {
       const server = require("net").createServer()
       server.on("error", () => done(listen(0)))
-      server.listen(port, "127.0.0.1", () => done(server))
+      server.listen(port || any(), "127.0.0.1", () => done(server))
     })
     Promise.all(process.argv.slice(1).map(port => listen(Number(port)))).then(servers => {
       for (const server of servers) console.log(server.address().port)

@@ -62,8 +62,7 @@ public sealed class FailureTests
     [Fact]
     public async Task NodeThatIsNotThere_IsNamedWithItsUrl()
     {
-        string url;
-        await using (FakeNode node = await FakeNode.StartAsync()) url = node.Url;
+        string url = $"http://127.0.0.1:{Ports.Free()}";
 
         CliRun run = await CliRun.AsyncOf("info", "--node", url);
 
@@ -113,10 +112,7 @@ public sealed class FailureTests
     [Fact]
     public async Task PayToANodeThatIsNotThere_SaysHowToAskAgain()
     {
-        string url;
-        await using (FakeNode node = await FakeNode.StartAsync()) url = node.Url;
-
-        CliRun run = await CliRun.AsyncOf("pay", FakeNode.IdA, "5", "--key", "k1", "--node", url);
+        CliRun run = await CliRun.AsyncOf("pay", FakeNode.IdA, "5", "--key", "k1", "--node", $"http://127.0.0.1:{Ports.Free()}");
 
         Assert.Equal(ExitCode.NodeUnreachable, run.ExitCode);
         Assert.Contains("it may have been paid: ask again with --key k1", run.Error);

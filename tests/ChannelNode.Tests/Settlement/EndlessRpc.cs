@@ -25,7 +25,7 @@ internal sealed class EndlessRpc : IDisposable
     public EndlessRpc(string upstreamUrl, string transport, Func<string, JsonElement, string?> endless)
     {
         (_upstreamUrl, _endless) = (upstreamUrl, endless);
-        int port = RpcProxy.FreePort();
+        int port = Ports.Free();
         Url = $"{transport}://127.0.0.1:{port}";
         _listener.Prefixes.Add($"http://127.0.0.1:{port}/");
         _listener.Start();

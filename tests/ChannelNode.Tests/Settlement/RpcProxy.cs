@@ -20,7 +20,7 @@ internal sealed class RpcProxy : IDisposable
     public RpcProxy(string upstreamUrl, Func<string, JsonElement, (int Status, string Body)?> instead)
     {
         (_upstreamUrl, _instead) = (upstreamUrl, instead);
-        Url = $"http://127.0.0.1:{FreePort()}";
+        Url = $"http://127.0.0.1:{Ports.Free()}";
         _listener.Prefixes.Add(Url + "/");
         _listener.Start();
         _ = ServeAsync();
@@ -46,13 +46,6 @@ internal sealed class RpcProxy : IDisposable
     {
         _listener.Close();
         _upstream.Dispose();
-    }
-
-    public static int FreePort()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
     }
 
     private async Task ServeAsync()
