@@ -155,7 +155,7 @@ public sealed class ConnectionLimitTests(AnvilFixture anvil) : IAsyncLifetime
 
         await Task.Delay(1_200); // A caller has a second to begin.
         await using RawPeer late = NewPeer();
-        await late.ConnectAsync();
+        await late.JoinAsync(_node.Api);
 
         await UntilClosedAsync(idle[0]);
         Assert.Equal((1, 4), (Counts.UnusedEnded, Counts.Open()));

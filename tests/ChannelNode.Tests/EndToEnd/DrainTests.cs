@@ -21,14 +21,15 @@ public sealed class DrainTests(AnvilFixture anvil)
         using PrivateKey key = PrivateKey.Generate();
         RecordingPayee payee = new();
         (RawPeer peer, Task answering) = await ConnectAsync(payer, chain, key, payee);
-        string channel = await OpenAsync(payer, key);
+        string channel = await peer.HaveOpenedAsync(payer.Api, 3 * Count);
         ResumedPayments payments = new(channel, Count);
 
         for (int stop = 0; stop < stops; stop++)
         {
             int before = payee.Payments;
             Task streaming = payments.StreamAsync(payer, pauseMs: 2);
-            while (payee.Payments < before + 2_000) await Task.Delay(1, TestChain.Limit);
+            CancellationToken limit = TestChain.Limit;
+            while (payee.Payments < before + 2_000 && !streaming.IsCompleted) await Task.Delay(1, limit);
             int exitCode = await payer.TerminateAsync();
             await streaming;
             await answering;
@@ -62,18 +63,19 @@ public sealed class DrainTests(AnvilFixture anvil)
         using PrivateKey key = PrivateKey.Generate();
         RecordingPayee payee = new();
         (RawPeer peer, Task answering) = await ConnectAsync(payer, chain, key, payee);
-        string channel = await OpenAsync(payer, key);
+        string channel = await peer.HaveOpenedAsync(payer.Api, 3 * Count);
         Health.HealthClient health = new(payer.Channel);
         HealthCheckResponse serving = await health.CheckAsync(new HealthCheckRequest());
         using var events = payer.Api.SubscribeEvents(new Wire.SubscribeEventsRequest());
         Task<Exception> followed = Record.ExceptionAsync(() => events.ResponseStream.ReadAllAsync(TestChain.Limit).ToListAsync().AsTask())!;
         payee.IsSilent = true;
         Task<Exception> underWay = Record.ExceptionAsync(() => PayAsync(payer, channel))!;
-        while (!payee.HasUnderWay) await Task.Delay(5, TestChain.Limit);
+        CancellationToken limit = TestChain.Limit;
+        while (!payee.HasUnderWay && !underWay.IsCompleted) await Task.Delay(5, limit);
 
         payer.Terminate();
         await manager.UntilToldAsync("STOPPING=1");
-        while (!(await payer.Api.GetInfoAsync(new Wire.GetInfoRequest())).Draining) await Task.Delay(20, TestChain.Limit);
+        while (!(await payer.Api.GetInfoAsync(new Wire.GetInfoRequest())).Draining) await Task.Delay(20, limit);
         HealthCheckResponse stopping = await health.CheckAsync(new HealthCheckRequest());
         string refused = ReasonOf(await Record.ExceptionAsync(() => PayAsync(payer, channel)));
         Wire.Channel read = (await payer.Api.GetChannelAsync(new Wire.GetChannelRequest { ChannelId = channel })).Channel;
@@ -99,16 +101,7 @@ public sealed class DrainTests(AnvilFixture anvil)
         NodeProcess payer, TestChain chain, PrivateKey key, RecordingPayee payee)
     {
         RawPeer peer = new(payer.PeerUrl, chain.ChainId, chain.Contract, key);
-        await peer.ConnectAsync();
+        await peer.JoinAsync(payer.Api);
         return (peer, payee.RunAsync(peer));
-    }
-
-    private static async Task<string> OpenAsync(NodeProcess payer, PrivateKey payee)
-    {
-        using var call = payer.Api.OpenChannel(
-            new Wire.OpenChannelRequest { Peer = payee.Address.ToString(), Amount = (3 * Count).ToString() });
-        string id = string.Empty;
-        while (await call.ResponseStream.MoveNext(TestChain.Limit)) id = call.ResponseStream.Current.Progress.ChannelId;
-        return id;
     }
 }

@@ -1,7 +1,6 @@
 using ChannelNode.Core;
 using ChannelNode.Signing;
 using Xunit;
-using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Tests.EndToEnd;
 
@@ -21,7 +20,7 @@ public sealed class KilledPayerTests(AnvilFixture anvil)
         using PrivateKey key = PrivateKey.Generate();
         RecordingPayee payee = new();
         (RawPeer peer, Task answering) = await ConnectAsync(payer, chain, key, payee);
-        string channel = await OpenAsync(payer, key, 3 * (ulong)count);
+        string channel = await peer.HaveOpenedAsync(payer.Api, 3 * (ulong)count);
         ResumedPayments payments = new(channel, count);
 
         for (int kill = 0; kill < kills; kill++)
@@ -75,16 +74,7 @@ public sealed class KilledPayerTests(AnvilFixture anvil)
         NodeProcess payer, TestChain chain, PrivateKey key, RecordingPayee payee)
     {
         RawPeer peer = new(payer.PeerUrl, chain.ChainId, chain.Contract, key);
-        await peer.ConnectAsync();
+        await peer.JoinAsync(payer.Api);
         return (peer, payee.RunAsync(peer));
-    }
-
-    private static async Task<string> OpenAsync(NodeProcess payer, PrivateKey payee, ulong amount)
-    {
-        using var call = payer.Api.OpenChannel(
-            new Wire.OpenChannelRequest { Peer = payee.Address.ToString(), Amount = amount.ToString() });
-        string id = string.Empty;
-        while (await call.ResponseStream.MoveNext(TestChain.Limit)) id = call.ResponseStream.Current.Progress.ChannelId;
-        return id;
     }
 }

@@ -77,6 +77,29 @@ internal sealed class RawPeer : IAsyncDisposable
             Them, _theirNonce, _nonce, Signature.Read(answer.HelloProof.Signature.Span)));
     }
 
+    /// <summary>Connects; returns when the node counts this peer among its own, which is a moment after it has shown who it is.</summary>
+    public async Task JoinAsync(Wire.NodeService.NodeServiceClient node)
+    {
+        await ConnectAsync();
+        for (int look = 0; look < 600; look++)
+        {
+            Wire.GetInfoResponse info = await node.GetInfoAsync(new Wire.GetInfoRequest());
+            if (info.Peers.Any(peer => peer.Connected && peer.Signer == Key.Address.ToString())) return;
+            await Task.Delay(20);
+        }
+
+        Assert.Fail($"never joined: {Key.Address}");
+    }
+
+    /// <summary>Has the node open a channel with this peer, which has joined it and gives its consent meanwhile.</summary>
+    public async Task<string> HaveOpenedAsync(Wire.NodeService.NodeServiceClient node, ulong amount)
+    {
+        using var call = node.OpenChannel(new Wire.OpenChannelRequest { Peer = Key.Address.ToString(), Amount = amount.ToString() });
+        string id = string.Empty;
+        while (await call.ResponseStream.MoveNext(TestChain.Limit)) id = call.ResponseStream.Current.Progress.ChannelId;
+        return id;
+    }
+
     /// <summary>Proves this peer's own key and owner, whatever its hello said, to a node not yet heard.</summary>
     public async Task ProveAsync()
     {

@@ -29,15 +29,16 @@ public sealed class RestoredPayerTests(AnvilFixture anvil) : IDisposable
         using PrivateKey key = PrivateKey.Generate();
         RecordingPayee payee = new();
         RawPeer peer = new(payer.PeerUrl, chain.ChainId, chain.Contract, key);
-        await peer.ConnectAsync();
+        await peer.JoinAsync(payer.Api);
         Task answering = payee.RunAsync(peer);
-        string id = await OpenAsync(payer, key);
+        string id = await peer.HaveOpenedAsync(payer.Api, 3 * Payments);
 
         ResumedPayments payments = new(id, Payments);
         Task streaming = payments.StreamAsync(payer, pauseMs: 10);
-        ulong paidBefore = await BackUpAsync(payer, payments, payee);
+        ulong paidBefore = await BackUpAsync(payer, payments, payee, streaming);
         int atBackup = payee.Payments;
-        while (payee.Payments < atBackup + BehindBackup) await Task.Delay(1, TestChain.Limit);
+        CancellationToken limit = TestChain.Limit;
+        while (payee.Payments < atBackup + BehindBackup && !streaming.IsCompleted) await Task.Delay(1, limit);
         await payer.KillAsync();
         await streaming;
         await answering;
@@ -63,11 +64,12 @@ public sealed class RestoredPayerTests(AnvilFixture anvil) : IDisposable
     }
 
     /// <summary>Backs up in the middle of the payments and checks the file; answers the largest total acknowledged before.</summary>
-    private async Task<ulong> BackUpAsync(NodeProcess payer, ResumedPayments payments, RecordingPayee payee)
+    private async Task<ulong> BackUpAsync(NodeProcess payer, ResumedPayments payments, RecordingPayee payee, Task streaming)
     {
         ProgramRun made = await ProgramRun.AsyncOf("backup", "key", "new", "--file", KeyFile);
         string recipient = made.Output.Split(' ')[0];
-        while (payee.Payments < BeforeBackup) await Task.Delay(1, TestChain.Limit);
+        CancellationToken limit = TestChain.Limit;
+        while (payee.Payments < BeforeBackup && !streaming.IsCompleted) await Task.Delay(1, limit);
         ulong paid = payments.Totals.Max();
 
         await File.WriteAllTextAsync(Backup, "an older one");
@@ -117,14 +119,5 @@ public sealed class RestoredPayerTests(AnvilFixture anvil) : IDisposable
         RpcException refused = await Assert.ThrowsAsync<RpcException>(() => payer.Api.PayAsync(
             new Wire.PayRequest { Payment = new Wire.Payment { ChannelId = id, Amount = "1" } }).ResponseAsync);
         return refused.GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason;
-    }
-
-    private static async Task<string> OpenAsync(NodeProcess payer, PrivateKey payee)
-    {
-        using var call = payer.Api.OpenChannel(
-            new Wire.OpenChannelRequest { Peer = payee.Address.ToString(), Amount = (3 * Payments).ToString() });
-        string id = string.Empty;
-        while (await call.ResponseStream.MoveNext(TestChain.Limit)) id = call.ResponseStream.Current.Progress.ChannelId;
-        return id;
     }
 }

@@ -30,10 +30,11 @@ public sealed class RollingRestartTests(AnvilFixture anvil)
         for (int restart = 0; restart < restarts; restart++)
         {
             int before = Volatile.Read(ref _answered);
-            while (Volatile.Read(ref _answered) < before + 500) await Task.Delay(5, TestChain.Limit);
+            CancellationToken limit = TestChain.Limit;
+            while (Volatile.Read(ref _answered) < before + 500 && !answers.IsCompleted) await Task.Delay(5, limit);
             Assert.Equal(0, await payee.TerminateAsync());
             int away = Volatile.Read(ref _asked);
-            while (Volatile.Read(ref _asked) < away + (5 * PerRequest)) await Task.Delay(5, TestChain.Limit); // Asked while it is away.
+            while (Volatile.Read(ref _asked) < away + (5 * PerRequest) && !asking.IsCompleted) await Task.Delay(5, limit); // Asked while it is away.
             await payee.StartAsync();
         }
 

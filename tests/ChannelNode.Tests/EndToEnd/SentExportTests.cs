@@ -14,9 +14,9 @@ public sealed class SentExportTests(AnvilFixture anvil) : PeerFixture(anvil)
     public async Task PaymentsMade_AreRowsInTheirOrder_AndSayWhatIsAcknowledged()
     {
         RecordingPayee payee = new();
-        await Peer.ConnectAsync();
+        await Peer.JoinAsync(Node.Api);
         Task answering = payee.RunAsync(Peer);
-        string id = await OpenAsync("1000");
+        string id = await Peer.HaveOpenedAsync(Node.Api, 1_000);
         await Node.PayAsync(id, "5", key: "k-1", item: "article-1");
         await Node.PayAsync(id, "7", item: "=1+2");
         await Node.PayAsync(id, "11", key: "k-1b", item: "a\nb");
@@ -50,14 +50,6 @@ public sealed class SentExportTests(AnvilFixture anvil) : PeerFixture(anvil)
         CliRun run = await CliRun.AsyncOf(["payments", "export", "--sent", "--channel", id, .. more, "--node", Node.Host.ApiUrl]);
         Assert.Equal((ExitCode.Done, ""), (run.ExitCode, run.Error));
         return run;
-    }
-
-    private async Task<string> OpenAsync(string amount)
-    {
-        using var call = Node.Api.OpenChannel(new Wire.OpenChannelRequest { Peer = Peer.Key.Address.ToString(), Amount = amount });
-        string id = string.Empty;
-        while (await call.ResponseStream.MoveNext(TestChain.Limit)) id = call.ResponseStream.Current.Progress.ChannelId;
-        return id;
     }
 
     private static string Hex(string text) => Convert.ToHexStringLower(System.Text.Encoding.UTF8.GetBytes(text));
