@@ -18,7 +18,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>What leaves for a collector and for the log.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class ExportTests(AnvilFixture anvil)
 {
     [Fact]
@@ -51,15 +51,14 @@ public sealed class ExportTests(AnvilFixture anvil)
         await using NodeProcess payer = await NodeProcess.StartAsync(chain, finest);
         string id = await payer.OpenAsync(payee, "100000");
         await PayAsync(payer, id, 1);
-        await Task.Delay(500); // For what the opening still says.
-        (int Payer, int Payee) before = (payer.Log.Count, payee.Log.Count);
+        (int Payer, int Payee) before = await WhenQuietAsync(payer, payee); // For what the opening still says.
 
         await PayAsync(payer, id, 10_000);
         for (int index = 0; index < 20; index++)
             await payer.Api.PayAsync(new Wire.PayRequest { Payment = new Wire.Payment { ChannelId = id, Amount = "1" } });
 
         Assert.Equal("10021", (await payer.UntilAsync(id, channel => channel.Acknowledged == channel.Sent)).Sent);
-        Assert.Equal(before, (payer.Log.Count, payee.Log.Count));
+        Assert.Equal(before, await WhenQuietAsync(payer, payee));
         Assert.All(payer.Log, line =>
         {
             using var entry = System.Text.Json.JsonDocument.Parse(line);
@@ -79,6 +78,22 @@ public sealed class ExportTests(AnvilFixture anvil)
             chain, options => options with { MetricsListen = taken.LocalEndpoint.ToString()! }));
 
         Assert.Equal((Refusal.InvalidArgument, "--metrics-listen"), (refusal.Refusal, refusal.Field));
+    }
+
+    /// <summary>The lines of their logs, when there were none for two seconds.</summary>
+    private static async Task<(int Payer, int Payee)> WhenQuietAsync(NodeProcess payer, NodeProcess payee)
+    {
+        (int Payer, int Payee) lines = (payer.Log.Count, payee.Log.Count);
+        CancellationToken limit = TestChain.Limit;
+        for (int quiet = 0; quiet < 20; quiet++)
+        {
+            await Task.Delay(100, limit);
+            if (lines == (payer.Log.Count, payee.Log.Count)) continue;
+            lines = (payer.Log.Count, payee.Log.Count);
+            quiet = 0;
+        }
+
+        return lines;
     }
 
     private static async Task PayAsync(NodeProcess payer, string id, int count)

@@ -9,7 +9,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>Two whole nodes whose keys are with signers elsewhere: all that they sign, and what a signer's absence does.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class ExternalSignerNodeTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private TestChain _chain = null!;

@@ -51,7 +51,7 @@ public sealed partial class MetricsTests(AnvilFixture anvil) : IAsyncLifetime
 
         Dictionary<string, double> payer = await ScrapeAsync($"http://127.0.0.1:{_port}/metrics");
         Dictionary<string, double> payee = await ScrapeAsync(_payee.Host.Exports.MetricsUrl!);
-        Dictionary<string, double> tower = await ScrapeAsync($"http://127.0.0.1:{_towerPort}/metrics");
+        Dictionary<string, double> tower = await ScrapeUntilGuardedAsync();
 
         Assert.Equal(3, payer["channelnode_payments_sent_total{outcome=\"paid\"}"]);
         Assert.Equal(1, payer["channelnode_payments_sent_total{outcome=\"refused\",reason=\"INSUFFICIENT_BALANCE\"}"]);
@@ -84,6 +84,17 @@ public sealed partial class MetricsTests(AnvilFixture anvil) : IAsyncLifetime
 
         string[] names = [.. payer.Keys.Concat(tower.Keys).Select(sample => sample.Split('{')[0]).Distinct()];
         Assert.Empty(WatchedNames.All().Except(WatchedNames.OfASigner()).Except(names).Except(names.Select(name => name.Replace("_bucket", ""))));
+    }
+
+    /// <summary>The watchtower is told a moment after the payment.</summary>
+    private async Task<Dictionary<string, double>> ScrapeUntilGuardedAsync()
+    {
+        for (int look = 0; ; look++)
+        {
+            Dictionary<string, double> tower = await ScrapeAsync($"http://127.0.0.1:{_towerPort}/metrics");
+            if (look == 40 || tower.GetValueOrDefault("channelnode_guarded") == 1) return tower;
+            await Task.Delay(500);
+        }
     }
 
     private static async Task<Dictionary<string, double>> ScrapeAsync(string url)
