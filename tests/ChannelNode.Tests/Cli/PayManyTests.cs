@@ -268,8 +268,8 @@ public sealed class PayManyTests
     [Fact]
     public async Task NodeThatComesBack_IsPaidTheRest()
     {
-        FakeNode first = await FakeNode.StartAsync(answers => answers.Stream = Answering(_ => Refusal.PeerOffline));
-        int port = new Uri(first.Url).Port;
+        int port = Ports.Free();
+        FakeNode first = await FakeNode.StartAsync(answers => answers.Stream = Answering(_ => Refusal.PeerOffline), port);
         Task<CliRun> paying = PayAsync(first, "100", "--json");
         while (_asked.IsEmpty) await Task.Delay(10);
         await first.DisposeAsync();
@@ -298,11 +298,8 @@ public sealed class PayManyTests
     [Fact]
     public async Task NodeThatStaysAway_IsUnreachable()
     {
-        string url;
-        await using (FakeNode node = await FakeNode.StartAsync()) url = node.Url;
-
         CliRun run = await CliRun.AsyncOf(
-            "pay", FakeNode.IdA, "1", "--count", "10", "--timeout", "1", "--node", url, "--json");
+            "pay", FakeNode.IdA, "1", "--count", "10", "--timeout", "1", "--node", $"http://127.0.0.1:{Ports.Free()}", "--json");
 
         Assert.Equal(ExitCode.NodeUnreachable, run.ExitCode);
         Assert.Equal("NODE_UNREACHABLE", run.ErrorDocument.GetProperty("reason").GetString());
@@ -326,10 +323,13 @@ public sealed class PayManyTests
     {
         await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = Answering(
             payment => payment.IdempotencyKey == "k-0" ? Refusal.Unspecified : Refusal.PeerOffline));
-        using var stop = new CancellationTokenSource(TimeSpan.FromMilliseconds(500));
+        using var stop = new CancellationTokenSource();
 
-        CliRun run = await CliRun.WithActionsAsync(
+        Task<CliRun> paying = CliRun.WithActionsAsync(
             CliRun.NoActions, ["pay", FakeNode.IdA, "1", "--count", "10", "--key", "k", "--json", "--node", node.Url], stop.Token);
+        while (_asked.Count <= 10 && !paying.IsCompleted) await Task.Delay(10); // Asked again: the first answers were read.
+        await stop.CancelAsync();
+        CliRun run = await paying;
 
         Assert.Equal(ExitCode.Interrupted, run.ExitCode);
         Assert.Equal(1, SummaryOf(run).GetProperty("paid").GetInt32());

@@ -1,8 +1,9 @@
 namespace ChannelNode.Tests.Simulation;
 
-/// <summary>Time that passes when it is told to; timers go off in their order.</summary>
+/// <summary>Time that passes when it is told to; timers go off in their order. Any thread may set one.</summary>
 internal sealed class SimulatedTime : TimeProvider
 {
+    private readonly Lock _lock = new();
     private readonly List<Timer> _timers = [];
 
     public long NowMs { get; private set; } = 1_700_000_000_000;
@@ -29,7 +30,10 @@ internal sealed class SimulatedTime : TimeProvider
     }
 
     /// <summary>No timer of the owner goes off any more.</summary>
-    public void Stop(object owner) => _timers.RemoveAll(timer => timer.Owner == owner);
+    public void Stop(object owner)
+    {
+        lock (_lock) _timers.RemoveAll(timer => timer.Owner == owner);
+    }
 
     public void Advance(long ms)
     {
@@ -55,8 +59,12 @@ internal sealed class SimulatedTime : TimeProvider
     private Timer? Next()
     {
         Timer? next = null;
-        foreach (Timer timer in _timers)
-            if (next is null || timer.DueMs < next.DueMs) next = timer;
+        lock (_lock)
+        {
+            foreach (Timer timer in _timers)
+                if (next is null || timer.DueMs < next.DueMs) next = timer;
+        }
+
         return next;
     }
 
@@ -70,22 +78,32 @@ internal sealed class SimulatedTime : TimeProvider
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
-            time._timers.Remove(this);
-            _periodMs = (long)period.TotalMilliseconds;
-            if (dueTime < TimeSpan.Zero) return true;
-            DueMs = time.NowMs + (long)dueTime.TotalMilliseconds;
-            time._timers.Add(this);
-            return true;
+            lock (time._lock)
+            {
+                time._timers.Remove(this);
+                _periodMs = (long)period.TotalMilliseconds;
+                if (dueTime < TimeSpan.Zero) return true;
+                DueMs = time.NowMs + (long)dueTime.TotalMilliseconds;
+                time._timers.Add(this);
+                return true;
+            }
         }
 
         public void GoOff()
         {
-            if (_periodMs > 0) DueMs += _periodMs;
-            else time._timers.Remove(this);
+            lock (time._lock)
+            {
+                if (_periodMs > 0) DueMs += _periodMs;
+                else time._timers.Remove(this);
+            }
+
             callback(state);
         }
 
-        public void Dispose() => time._timers.Remove(this);
+        public void Dispose()
+        {
+            lock (time._lock) time._timers.Remove(this);
+        }
 
         public ValueTask DisposeAsync()
         {

@@ -207,6 +207,24 @@ internal sealed class JobBench : IAsyncDisposable
 
     public Task<Job> MineUntilAsync(JobEntry entry, JobStatus status) => MineUntilAsync(entry, job => job.Status == status);
 
+    /// <summary>Whether the chain was told of the transaction, mined or not.</summary>
+    public async Task<bool> IsKnownAsync(Bytes32 hash) =>
+        await Anvil.RpcAsync<object?>("eth_getTransactionByHash", hash.ToString()) is not null;
+
+    /// <summary>Looks until the job's first transaction is the chain's to mine: it is on disk, as sent, before that.</summary>
+    public async Task<Job> UntilToldAsync(JobEntry entry)
+    {
+        Job sent = await UntilAsync(entry, JobStatus.Sent);
+        for (int look = 0; look < 1_200; look++)
+        {
+            if (await IsKnownAsync(sent.Attempts[0].Hash)) return sent;
+            await Task.Delay(25);
+        }
+
+        Assert.Fail($"never told: {sent.Attempts[0]}");
+        return sent;
+    }
+
     public Task SetBalanceAsync(UInt128 wei) =>
         Anvil.RpcAsync<object?>("anvil_setBalance", Key.Address.ToString(), Quantity.Format(wei));
 

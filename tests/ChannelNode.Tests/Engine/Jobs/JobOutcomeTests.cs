@@ -86,7 +86,7 @@ public sealed class JobOutcomeTests : IAsyncLifetime
         await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { Confirmations = 5 });
         Channel channel = bench.NewChannel();
         JobEntry entry = await bench.DepositAsync(channel, 1_000);
-        await JobBench.UntilAsync(entry, JobStatus.Sent);
+        await bench.UntilToldAsync(entry);
         string before = await _anvil.RpcAsync<string>("evm_snapshot");
         await _anvil.MineAsync(depth);
         await JobBench.UntilAsync(entry, JobStatus.Mined);
@@ -111,7 +111,7 @@ public sealed class JobOutcomeTests : IAsyncLifetime
         Channel channel = bench.NewChannel();
         await bench.MineUntilAsync(await bench.DepositAsync(channel, 1_000), JobStatus.Done);
         JobEntry entry = await bench.SubmitAsync(JobKind.StartClose, "close", bench.Chain.StartClose(channel, null, default));
-        await JobBench.UntilAsync(entry, JobStatus.Sent);
+        await bench.UntilToldAsync(entry);
         PreparedCall theirs = await peer.PrepareAsync(peer.StartClose(channel, null, default), default);
         await peer.BroadcastAsync(
             (await peer.SignAsync(theirs, 0, new TransactionFees(500 * Gwei, 400 * Gwei), default)).Raw, default);

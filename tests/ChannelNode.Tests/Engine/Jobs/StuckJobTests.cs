@@ -43,18 +43,14 @@ public sealed class StuckJobTests : IAsyncLifetime
         await using JobBench bench = await JobBench.StartAsync(_anvil);
         Channel channel = bench.NewChannel();
         JobEntry entry = await bench.DepositAsync(channel, 1_000);
-        JobAttempt sent = (await JobBench.UntilAsync(entry, JobStatus.Sent)).Attempts[0];
-        while (!await IsKnownAsync(sent.Hash)) await Task.Delay(25);
+        JobAttempt sent = (await bench.UntilToldAsync(entry)).Attempts[0];
 
         await _anvil.RpcAsync<object?>("anvil_dropTransaction", sent.Hash.ToString());
-        Assert.False(await IsKnownAsync(sent.Hash));
+        Assert.False(await bench.IsKnownAsync(sent.Hash));
         await bench.MineUntilAsync(entry, JobStatus.Done);
 
         Assert.Equal((1_000UL, 1UL), ((ulong)await bench.PotAsync(channel), await bench.NonceAsync()));
     }
-
-    private async Task<bool> IsKnownAsync(Bytes32 hash) =>
-        await _anvil.RpcAsync<object?>("eth_getTransactionByHash", hash.ToString()) is not null;
 
     [Fact]
     public async Task StalledJob_ThatHoldsUpADispute_IsLentItsLimitOfFees()
