@@ -20,12 +20,13 @@ public sealed class AdversaryTests : IAsyncLifetime
     private TestNode _honest = null!;
     private RpcProxy _proxy = null!;
     private volatile bool _isRpcDown;
+    private volatile int _feesRefused;
 
     public async Task InitializeAsync()
     {
         _anvil = await AnvilFixture.StartAsync();
         _chain = await TestChain.OpenAsync(_anvil);
-        _proxy = new RpcProxy(_anvil.HttpUrl, (_, _) => _isRpcDown ? (503, "") : null);
+        _proxy = new RpcProxy(_anvil.HttpUrl, (method, _) => _isRpcDown ? Refuse(method) : null);
         _cheat = await TestNode.StartAsync(_chain);
         _honest = await TestNode.StartAsync(_chain, options => options with
         {
@@ -44,6 +45,12 @@ public sealed class AdversaryTests : IAsyncLifetime
         _proxy.Dispose();
         await _chain.DisposeAsync();
         await _anvil.DisposeAsync();
+    }
+
+    private (int Status, string Body)? Refuse(string method)
+    {
+        if (method == "eth_feeHistory") Interlocked.Increment(ref _feesRefused);
+        return (503, "");
     }
 
     [Fact]
@@ -88,7 +95,10 @@ public sealed class AdversaryTests : IAsyncLifetime
         foreach (string id in ids[..2]) await _cheat.PayAsync(id, "99999");
         await Task.Delay(2_000);
         Assert.DoesNotContain(await JobsAsync(), job => job.Kind == Wire.JobKind.Claim);
-        _isRpcDown = true; // So that one look sees both.
+        _isRpcDown = true; // So that one look sees both. It asks for fees first: when they were refused, none is under way that has them.
+        int refused = _feesRefused;
+        CancellationToken limit = TestChain.Limit;
+        while (_feesRefused == refused) await Task.Delay(10, limit);
         foreach (string id in ids[..2]) await _cheat.PayAsync(id, "1");
         _isRpcDown = false;
 

@@ -94,7 +94,7 @@ public sealed class ChainAuditTests(AnvilFixture anvil) : IAsyncLifetime
         string backup = _alice.DataDirectory + "-backup";
         Copy(_alice.DataDirectory, backup);
         await _alice.StartAsync();
-        await _bob.UntilAsync(id, channel => channel.PeerConnected);
+        await _alice.UntilAsync(id, channel => channel.PeerConnected);
         await _alice.PayAsync(id, "300");
         using (var call = _bob.Api.StartClose(new Wire.StartCloseRequest { ChannelId = id }))
             while (await call.ResponseStream.MoveNext(TestChain.Limit)) { }

@@ -56,6 +56,20 @@ public sealed class EventsTests : IAsyncLifetime
         return events;
     }
 
+    /// <summary>What is told of a channel may be so before what is told of the transaction.</summary>
+    private static async Task UntilIdleAsync(TestNode node)
+    {
+        int under = 0;
+        for (int look = 0; look < 400; look++)
+        {
+            under = (await node.Api.ListJobsAsync(new Wire.ListJobsRequest())).Jobs.Count;
+            if (under == 0) return;
+            await Task.Delay(50);
+        }
+
+        Assert.Fail($"{under} jobs are still under way");
+    }
+
     private static async Task RunAsync<T>(AsyncServerStreamingCall<T> call)
     {
         using (call)
@@ -85,6 +99,7 @@ public sealed class EventsTests : IAsyncLifetime
         Assert.Equal(told[2].ClosesAtSeconds, told[3].ClosesAtSeconds);
         Assert.Contains("old state", told[2].Sentence, StringComparison.Ordinal);
 
+        await UntilIdleAsync(_bob);
         List<Wire.OperatorEvent> all = await KeptAsync(_bob);
         Assert.Equal(Enumerable.Range(1, all.Count).Select(cursor => (ulong)cursor), all.Select(what => what.Cursor));
         Assert.Equal(

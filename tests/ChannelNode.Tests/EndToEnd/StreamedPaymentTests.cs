@@ -125,9 +125,10 @@ public sealed class StreamedPaymentTests(AnvilFixture anvil) : IAsyncLifetime
         Volatile.Write(ref isClosing, true);
         await writing;
 
-        // What the peer was told and does not take any more is neither paid nor refused.
-        Wire.Channel alice = await _alice.UntilAsync(
-            _channel, channel => results.Count + int.Parse(channel.Sent) - int.Parse(channel.Acknowledged) == payments.Count);
+        // What the peer was told and does not take any more is neither paid nor refused. Before it takes no more, that may be anything.
+        string received = (await _bob.UntilAsync(_channel, channel => channel.Status == Wire.ChannelStatus.Closing)).Received;
+        Wire.Channel alice = await _alice.UntilAsync(_channel, channel => channel.Acknowledged == received
+            && results.Count + int.Parse(channel.Sent) - int.Parse(channel.Acknowledged) == payments.Count);
         Wire.PaymentResult[] paid = [.. results.Where(result => result.Refusal == Wire.Refusal.Unspecified).OrderBy(result => result.Index)];
         Assert.All(results.Except(paid), result => Assert.Contains(
             result.Refusal, (Wire.Refusal[])[Wire.Refusal.ChannelClosing, Wire.Refusal.PeerRefusing]));
