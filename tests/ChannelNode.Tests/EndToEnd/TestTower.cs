@@ -59,12 +59,17 @@ internal sealed class TestTower : IAsyncDisposable
         _isUp = false;
     }
 
-    /// <summary>Waits until this many sides of channels are guarded.</summary>
+    /// <summary>Waits until this many sides of channels are guarded, and that is on disk.</summary>
     public async Task UntilGuardsAsync(int count)
     {
         for (int look = 0; look < 600; look++)
         {
-            if (Tower.Guards.GuardedCount == count) return;
+            if (Tower.Guards.GuardedCount == count)
+            {
+                await Tower.Ledger.RunAsync(_ => true, TestChain.Limit); // They are counted in the turn that takes them, before its commit.
+                return;
+            }
+
             await Task.Delay(50);
         }
 
