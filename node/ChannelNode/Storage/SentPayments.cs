@@ -43,8 +43,8 @@ internal sealed class SentPayments(RocksDb database, SegmentSeries segments)
         using Iterator rows = database.NewIterator(part.Family).Seek(place);
         if (rows.HasRow() && rows.GetKeySpan().StartsWith(place[..^16]))
         {
-            _reads.Keep(part, SentRow.Read(rows.GetKeySpan(), rows.GetValueSpan()));
-            if (_reads.Find(part, channel, total, idempotencyKey) is { } found) return found;
+            SentRun run = SentRow.Read(rows.GetKeySpan(), rows.GetValueSpan());
+            if (_reads.Keep(part, run, total, idempotencyKey) is { } found) return found;
         }
 
         throw new StoreException("The database is corrupt: an idempotency key points at no payment.");

@@ -42,8 +42,8 @@ internal sealed class SentRunReads
         }
     }
 
-    /// <summary>The newest is kept in any case.</summary>
-    public void Keep(Segment part, in SentRun run)
+    /// <summary>The newest is kept in any case. Answers as <see cref="Find"/> of this run: another thread may drop it at once.</summary>
+    public OutgoingPayment? Keep(Segment part, in SentRun run, UInt128 total, string idempotencyKey)
     {
         lock (_gate)
         {
@@ -55,6 +55,8 @@ internal sealed class SentRunReads
                 _bytes -= _runs[0].Bytes;
                 _runs.RemoveAt(0);
             }
+
+            return reader.Covers(part, run.Channel, total) ? reader.Find(total, idempotencyKey) : null;
         }
     }
 

@@ -87,7 +87,6 @@ public sealed class LedgerCountsTests
                     return true;
                 },
                 CancellationToken.None);
-            await rig.SaidAsync(); // That turn is over.
         }
     }
 

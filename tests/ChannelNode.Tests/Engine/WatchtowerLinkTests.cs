@@ -113,6 +113,8 @@ public sealed class WatchtowerLinkTests : IDisposable
         Task<IReadOnlyList<GuardRequest>> next = NextAsync();
         Assert.False(next.IsCompleted);
         _link.Note([IdOf(3)]);
+        Assert.False(next.IsCompleted); // Whoever looks how it stands does not decide how often a watchtower is told.
+        _link.Wake();
         _link.Take(Answer(await next));
         Assert.Equal((0, Refusal.None), (_link.Status.Refused, _link.Status.NewestRefusal));
     }

@@ -29,7 +29,9 @@ public sealed class SentRunReadsTests
     [Fact]
     public void RunThatIsKept_AnswersForEachOfItsPayments_InAnyOrder_AndForNoOther()
     {
-        _reads.Keep(Part, Run(1, 100));
+        Assert.Equal((UInt128)(7 * 30), _reads.Keep(Part, Run(1, 100), 7 * 30, Key(30))?.Total);
+        Assert.Null(_reads.Keep(Part, Run(3, 100), 7 * 30, Key(31)));
+        Assert.Null(_reads.Keep(Part, Run(3, 100), 7 * 101, Key(101)));
 
         int[] places = [.. Enumerable.Range(1, 100)];
         foreach (int place in (int[])[.. places, .. places.Reverse(), 50, 50, 1, 100])
@@ -53,7 +55,7 @@ public sealed class SentRunReadsTests
     {
         for (byte channel = 1; channel <= runs; channel++)
         {
-            _reads.Keep(Part, Run(channel, count, keyBytes));
+            Assert.NotNull(_reads.Keep(Part, Run(channel, count, keyBytes), 7, Key(1, keyBytes)));
             Assert.NotNull(Find(Part, 1, 1, keyBytes)); // The first is asked each time, and so stays.
         }
 

@@ -207,7 +207,12 @@ internal sealed class Ledger : IAsyncDisposable
         turn.Commit();
 
         // then speak. Who is answered can read at once all that is on disk.
-        foreach (ChannelSlot slot in turn.TouchedSlots) slot.Publish();
+        foreach (ChannelSlot slot in turn.TouchedSlots)
+        {
+            slot.Publish();
+            turn.CountNotTaken(slot);
+        }
+
         bool hasReceived = Advance(ref _receivedCursor, turn.ReceivedCursor);
         bool hasHappened = Advance(ref _eventCursor, turn.EventCursor);
         Advance(ref _auditCursor, turn.AuditCursor);

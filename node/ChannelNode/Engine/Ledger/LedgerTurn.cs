@@ -325,27 +325,27 @@ internal sealed class LedgerTurn(
         foreach (ChannelSlot slot in book.Unacknowledged)
         {
             counts.PaymentsFromBefore += slot.InFlight.Count;
-            CountNotTaken(counts, slot);
+            CountNotTaken(slot, counts);
         }
 
         return counts;
     }
 
-    private static void CountNotTaken(LedgerCounts counts, ChannelSlot slot)
+    /// <summary>What this turn commits, before anybody is answered for it.</summary>
+    public void CountNotTaken(ChannelSlot slot) => CountNotTaken(slot, Counts);
+
+    private static void CountNotTaken(ChannelSlot slot, LedgerCounts counts)
     {
-        int notTaken = slot.InFlight.Count > 0 && slot.Working.IsClosed ? slot.InFlight.Count : 0;
+        int notTaken = slot.InFlight.Count > 0 && slot.Working.IsClosed
+            ? slot.InFlight.Count - slot.InFlight.CountUpTo(slot.Working.Acknowledged)
+            : 0;
         counts.PaymentsNotTaken += notTaken - slot.CountedNotTaken;
         slot.CountedNotTaken = notTaken;
     }
 
     public void Reset()
     {
-        foreach (ChannelSlot slot in _touched)
-        {
-            slot.Touched = false;
-            CountNotTaken(Counts, slot);
-        }
-
+        foreach (ChannelSlot slot in _touched) slot.Touched = false;
         _touched.Clear();
         _commands.Clear();
         _keys.Clear();

@@ -58,15 +58,16 @@ internal sealed class WatchtowerLink(
         }
     }
 
-    /// <summary>Something was committed in these channels.</summary>
+    /// <summary>Something was committed in these channels. Told to the watchtower with the next <see cref="Wake"/>.</summary>
     public void Note(IReadOnlyList<ChannelId> channels)
     {
         if (channels.Count == 0) return;
         long now = clock.NowMs;
         lock (_lock)
             foreach (ChannelId id in channels) _lacking.TryAdd(id, now);
-        _noted.Raise();
     }
+
+    public void Wake() => _noted.Raise();
 
     /// <summary>To be called now and then: what there was no room for is asked for again after a while.</summary>
     public void AskAgain()

@@ -39,7 +39,10 @@ internal sealed class Watchtowers
     /// <summary>Where the ledger marks channels; null where nobody wants to know.</summary>
     public GuardMarks? Marks { get; }
 
-    /// <summary>What was committed before lags until a watchtower has it: where nothing does, this node may be switched off.</summary>
+    /// <summary>
+    /// What was committed before lags until a watchtower has it: where nothing does, this node may be switched off. Who asks does not
+    /// decide how often watchtowers are told: a channel has one signature for each tick at most.
+    /// </summary>
     public IReadOnlyList<WatchtowerStatus> List()
     {
         Note();
@@ -62,7 +65,11 @@ internal sealed class Watchtowers
             while (await timer.WaitForNextTickAsync(stopping))
             {
                 Note();
-                foreach (WatchtowerLink tower in _towers) tower.AskAgain();
+                foreach (WatchtowerLink tower in _towers)
+                {
+                    tower.AskAgain();
+                    tower.Wake();
+                }
             }
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)

@@ -19,10 +19,10 @@ internal sealed class PaymentStream
     private const int MessageCharsMax = 512;
 
     /// <summary>
-    /// With what was asked for, one of both: a refusal is put into words when it leaves, not where it was decided. The ledger
-    /// has not seen one whose form is wrong.
+    /// A refusal of the ledger's is put into words when it leaves, not on the ledger's thread. One whose form is wrong has its words
+    /// at once: what it came in can be large, and is not kept.
     /// </summary>
-    private readonly record struct Result(ulong Index, PaymentOutcome Outcome, StreamedPayment? Decided, Wire.Payment? Malformed);
+    private readonly record struct Result(ulong Index, PaymentOutcome Outcome, StreamedPayment? Decided, string Words = "");
 
     private readonly Node _node;
     private readonly IAsyncStreamReader<Wire.StreamPaymentsRequest> _requests;
@@ -109,7 +109,7 @@ internal sealed class PaymentStream
         if (!Fields.TryReadChannelId(payment.ChannelId, out ChannelId id)) refusal = Refusal.InvalidArgument;
         if (refusal == Refusal.None) refusal = PaymentRequest.CheckForm(payment.ItemId.Length, payment.IdempotencyKey);
         if (refusal == Refusal.None && (slot = _node.Book.Find(id)) is null) refusal = Refusal.UnknownChannel;
-        if (refusal != Refusal.None) Report(new Result(index, PaymentOutcome.Refused(refusal), null, payment));
+        if (refusal != Refusal.None) Report(new Result(index, PaymentOutcome.Refused(refusal), null, Cut(Explain(refusal, payment).Message)));
         else asked.Add(new StreamedPayment(this, index, slot!, amount, payment, cancel) { Budget = _budget });
     }
 
@@ -163,12 +163,12 @@ internal sealed class PaymentStream
         Message = result.Outcome.Refusal == Refusal.None ? string.Empty : Message(result),
     };
 
-    private static string Message(in Result result)
-    {
-        Wire.Payment payment = result.Malformed ?? result.Decided!.Written();
-        string message = Explain(result.Outcome, payment, result.Decided?.Slot).Message;
-        return message.Length <= MessageCharsMax ? message : string.Concat(message.AsSpan(0, MessageCharsMax - 4), " ...");
-    }
+    private static string Message(in Result result) => result.Decided is { } decided
+        ? Cut(Explain(result.Outcome, decided.Written(), decided.Slot).Message)
+        : result.Words;
+
+    private static string Cut(string message) =>
+        message.Length <= MessageCharsMax ? message : string.Concat(message.AsSpan(0, MessageCharsMax - 4), " ...");
 
     /// <summary>A refused payment as an error for people.</summary>
     public static RefusalException Explain(in PaymentOutcome outcome, Wire.Payment payment, ChannelSlot? slot) =>
@@ -276,7 +276,7 @@ internal sealed class PaymentStream
     {
         public override bool IsAbandoned => cancel.IsCancellationRequested;
 
-        public override void Done(PaymentOutcome outcome) => stream.Report(new Result(index, outcome, this, null));
+        public override void Done(PaymentOutcome outcome) => stream.Report(new Result(index, outcome, this));
 
         /// <summary>As far as a refusal speaks of it. The message that it came in is not kept: many wait for long.</summary>
         public Wire.Payment Written() => new()
