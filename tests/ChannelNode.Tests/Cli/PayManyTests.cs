@@ -13,6 +13,7 @@ public sealed class PayManyTests
     /// <summary>Every payment as it was asked for, in order: a key may come several times.</summary>
     private readonly ConcurrentQueue<Payment> _asked = new();
     private readonly ConcurrentDictionary<string, bool> _paid = new();
+    private int _messages;
 
     /// <summary>What the node says of one that it refuses.</summary>
     private Func<Payment, string> _words = payment => $"words for {payment.IdempotencyKey}";
@@ -205,6 +206,7 @@ public sealed class PayManyTests
 
         Assert.Equal((ExitCode.Done, 1_000), (run.ExitCode, SummaryOf(run).GetProperty("paid").GetInt32()));
         Assert.Equal(1_003, SummaryOf(run).GetProperty("retries").GetInt32());
+        Assert.InRange(_messages, 5, 20); // All, four times one, all but one.
         Assert.Empty(run.Error);
     }
 
@@ -347,6 +349,7 @@ public sealed class PayManyTests
         ulong index = 0;
         while (await requests.MoveNext(context.CancellationToken))
         {
+            _messages++;
             var response = new StreamPaymentsResponse();
             foreach (Payment payment in requests.Current.Payments)
             {
