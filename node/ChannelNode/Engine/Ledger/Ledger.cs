@@ -315,8 +315,8 @@ internal sealed class Ledger : IAsyncDisposable
 
     private void NotifyTold(IReadOnlyList<OperatorEvent> told)
     {
-        foreach (OperatorEvent what in told) _log.Told(LevelOf(what.Severity), what.Cursor, what.Kind, what.Sentence);
         _happened.Raise();
+        foreach (OperatorEvent what in told) _log.Told(LevelOf(what.Severity), what.Cursor, what.Kind, what.Sentence);
     }
 
     private static LogLevel LevelOf(EventSeverity severity) => severity switch
