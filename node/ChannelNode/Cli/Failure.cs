@@ -77,7 +77,7 @@ internal sealed record Failure(int ExitCode, string Reason, string Message, stri
         return new(CodeOf(reason), reason, exception.Message, exception.Field);
     }
 
-    private static int CodeOf(string reason) => reason switch
+    public static int CodeOf(string reason) => reason switch
     {
         "CHAIN_UNAVAILABLE" or "TRANSACTION_REVERTED" => Cli.ExitCode.ChainTrouble,
         _ => Cli.ExitCode.Refused,

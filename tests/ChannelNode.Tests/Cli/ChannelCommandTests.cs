@@ -133,7 +133,7 @@ public sealed class ChannelCommandTests
 
         CliRun run = await CliRun.AskAsync(node, "channel", "show", FakeNode.IdA);
 
-        Assert.Equal(says, run.Output.Contains("0.3 ETH signed and not taken by the peer: not paid."));
+        Assert.Equal(says, run.Output.Contains("0.3 ETH signed and not taken by the peer: nothing was paid for that."));
         Assert.Equal(!says, run.Output.Contains("the peer refuses our newest update: CHANNEL_CLOSING"));
     }
 

@@ -91,6 +91,8 @@ public sealed class FieldTests
     }
 
     [Theory]
+    [InlineData("--window", "10", "is about many payments: give --count too")]
+    [InlineData("--timeout", "10", "is about many payments: give --count too")]
     [InlineData("--count", "0", "is not a whole number from 1 to 10000000")]
     [InlineData("--count", "10000001", "is not a whole number from 1 to 10000000")]
     [InlineData("--window", "16385", "is not a whole number from 1 to 16384")]
@@ -98,7 +100,8 @@ public sealed class FieldTests
     [InlineData("--key", "", "is not text of 1 to 64 bytes")]
     public async Task BadPayOption_NamesFieldValueAndLimit(string field, string value, string limit)
     {
-        CliRun run = await CliRun.AsyncOf("pay", FakeNode.IdA, "5", field, value);
+        string[] count = field is "--window" or "--timeout" && !limit.EndsWith("give --count too") ? ["--count", "2"] : [];
+        CliRun run = await CliRun.AsyncOf(["pay", FakeNode.IdA, "5", field, value, .. count]);
 
         Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
         Assert.Equal($"error: INVALID_ARGUMENT: {field}: '{value}' {limit}\n", run.Error);

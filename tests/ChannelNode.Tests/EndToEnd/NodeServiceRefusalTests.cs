@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using Google.Protobuf;
 using Grpc.Core;
 using Xunit;
@@ -132,6 +131,7 @@ public sealed class NodeServiceRefusalTests(AnvilFixture anvil) : IAsyncLifetime
             },
         };
 
+        UInt128 balance = UInt128.Parse((await _alice.ChannelAsync(_duplex)).OurBalance);
         await call.RequestStream.WriteAsync(request);
         await call.RequestStream.CompleteAsync();
         SortedDictionary<ulong, Wire.Refusal> results = [];
@@ -155,10 +155,10 @@ public sealed class NodeServiceRefusalTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Equal(
             [
                 "", $"channel_id {Unknown} is not known to this node", "channel_id is \"x\", expected 0x and 64 hex digits",
-                "amount is 0, expected at least 1", "amount is 1000 wei, expected at most N wei, the balance",
+                "amount is 0, expected at least 1", $"amount is 1000 wei, expected at most {balance - 1} wei, the balance",
                 "item_id has 65 bytes, expected at most 64", "",
             ],
-            messages.Values.Select(message => Regex.Replace(message, "(?<=at most )[0-9]+ wei", "N wei"))); // Before those beside it, or after.
+            messages.Values);
         Assert.Equal("3", (await _bob.ChannelAsync(_duplex)).Received);
     }
 

@@ -53,7 +53,7 @@ public sealed class GuardedEventsTests
         OperatorEvent settled = ChannelEvents.Seen(Sample.Channel(), before, after, what, 7, 1_500).First();
 
         Assert.EndsWith(
-            "900 wei to this node's owner, 150 wei to the peer's. 200 wei that this node has signed the peer has not taken: not paid",
+            "900 wei to this node's owner, 150 wei to the peer's. 200 wei that this node has signed the peer has not taken: nothing was paid for that",
             settled.Sentence);
     }
 

@@ -97,8 +97,8 @@ internal static class ChannelViewCommands
         if (channel.Status == ChannelStatus.Closed && NotTaken(channel) is var notTaken && notTaken > UInt128.Zero)
         {
             terminal.Line(
-                $"{unit.Show(notTaken.ToString())} signed and not taken by the peer: not paid. Should a deposit open the channel again, "
-                + "the peer may still take it");
+                $"{unit.Show(notTaken.ToString())} signed and not taken by the peer: nothing was paid for that. The peer may still take "
+                + "it, and then has it of a next deposit");
         }
         else if (channel.PeerRefusal != Refusal.Unspecified)
         {

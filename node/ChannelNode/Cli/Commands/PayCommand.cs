@@ -34,6 +34,13 @@ internal static class PayCommand
         {
             channel, amount, item, key, count, window, timeout,
         };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(count) is not null) return;
+            foreach (Option<int> many in (Option<int>[])[window, timeout])
+                if (result.GetResult(many) is { Implicit: false, Tokens: [var token] } given && !given.Errors.Any())
+                    result.AddError($"{many.Name}: '{token.Value}' is about many payments: give --count too");
+        });
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
             string id = await node.ResolveAsync(parsed.GetValue(channel)!, cancel);

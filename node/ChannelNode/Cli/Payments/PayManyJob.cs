@@ -128,6 +128,7 @@ internal sealed class PayManyJob(
         if (summary.Refused.Count == 0) return null;
         (Refusal refusal, int times) = summary.Refused.MaxBy(entry => entry.Value);
         string many = $"{times:N0} of {summary.Asked:N0} {(summary.Asked == 1 ? "payment" : "payments")} {(times == 1 ? "was" : "were")} refused";
-        return new(ExitCode.Refused, Failure.ReasonOf(refusal), many + summary.Why(refusal));
+        string reason = Failure.ReasonOf(refusal);
+        return new(Failure.CodeOf(reason), reason, many + summary.Why(refusal));
     }
 }

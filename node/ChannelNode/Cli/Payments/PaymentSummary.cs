@@ -59,13 +59,14 @@ internal sealed record PaymentSummary(
     {
         terminal.Line(
             $"paid {Paid:N0} of {Asked:N0} in {Seconds:N1} s: {PaymentsPerSecond:N0} payments/s, "
-            + $"latency p50 {Percentile(50):N0} ms, p99 {Percentile(99):N0} ms; total sent {unit.Show(TotalSent.ToString())}");
+            + $"latency p50 {Percentile(50):N0} ms, p99 {Percentile(99):N0} ms"
+            + (Paid == 0 ? "" : $"; total sent {unit.Show(TotalSent.ToString())}"));
         if (Repeated > 0) terminal.Line($"of them {Repeated:N0} had been paid before under the same key");
         if (Retries > 0) terminal.Line($"{Retries:N0} {(Retries == 1 ? "time" : "times")} a payment was asked for again under its key");
         foreach ((Refusal refusal, int times) in Refused)
             terminal.Line($"refused {times:N0}: {Failure.ReasonOf(refusal)}{Why(refusal)}");
         if (NotSent > 0) terminal.Line($"not sent {NotSent:N0}");
         if (Unknown > 0) terminal.Line($"unknown {Unknown:N0}: they may be paid");
-        if (Paid < Asked) terminal.Line($"to go on without paying anything twice: the same call with --key {key}");
+        if (Paid < Asked && !Refused.ContainsKey(Refusal.IdempotencyKeyReused)) terminal.Line($"to go on without paying anything twice: the same call with --key {key}");
     }
 }

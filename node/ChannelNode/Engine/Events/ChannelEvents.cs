@@ -119,7 +119,7 @@ internal static class ChannelEvents
         string sentence = $"channel {channel.Id} is {how}: {In(channel, paid.PotOf(channel.OurSide))} to {whose.Ours} owner, "
             + $"{In(channel, paid.PotOf(channel.TheirSide))} to {whose.Theirs}";
         if (whose.IsOurs && after.Sent > after.Acknowledged)
-            sentence += $". {In(channel, after.Sent - after.Acknowledged)} that this node has signed the peer has not taken: not paid";
+            sentence += $". {In(channel, after.Sent - after.Acknowledged)} that this node has signed the peer has not taken: nothing was paid for that";
         return Info(kind, sentence, paid.PotOf(channel.OurSide));
     }
 

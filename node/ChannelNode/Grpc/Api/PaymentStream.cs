@@ -164,18 +164,19 @@ internal sealed class PaymentStream
     };
 
     private static string Message(in Result result) => result.Decided is { } decided
-        ? Cut(Explain(result.Outcome, decided.Written(), decided.Slot).Message)
+        ? Cut(Explain(result.Outcome, decided.Written(), decided.Slot, decided.Balance).Message)
         : result.Words;
 
     private static string Cut(string message) =>
         message.Length <= MessageCharsMax ? message : string.Concat(message.AsSpan(0, MessageCharsMax - 4), " ...");
 
     /// <summary>A refused payment as an error for people.</summary>
-    public static RefusalException Explain(in PaymentOutcome outcome, Wire.Payment payment, ChannelSlot? slot) =>
-        outcome.Breach?.ToException() ?? Explain(outcome.Refusal, payment, slot, outcome.No);
+    /// <param name="balance">The channel's when it was decided; null where that is what is committed.</param>
+    public static RefusalException Explain(in PaymentOutcome outcome, Wire.Payment payment, ChannelSlot? slot, UInt128? balance = null) =>
+        outcome.Breach?.ToException() ?? Explain(outcome.Refusal, payment, slot, outcome.No, balance);
 
     public static RefusalException Explain(
-        Refusal refusal, Wire.Payment payment, ChannelSlot? slot = null, PolicyNo? no = null) =>
+        Refusal refusal, Wire.Payment payment, ChannelSlot? slot = null, PolicyNo? no = null, UInt128? balance = null) =>
         refusal switch
         {
             Refusal.InvalidArgument when !Fields.TryReadChannelId(payment.ChannelId, out _) => Fields.NoChannelId(payment.ChannelId),
@@ -204,7 +205,7 @@ internal sealed class PaymentStream
             },
             Refusal.InsufficientBalance => new RefusalException(
                 refusal,
-                $"amount is {In(slot, payment.Amount)}, expected at most {In(slot, slot?.State.OurBalance(slot.Channel) ?? 0)}, the balance"
+                $"amount is {In(slot, payment.Amount)}, expected at most {In(slot, balance ?? slot?.State.OurBalance(slot.Channel) ?? 0)}, the balance"
                 + (slot?.State.Status == ChannelStatus.Closed ? "; the channel is closed, a deposit opens it again" : ""))
             {
                 Field = "amount",
@@ -276,7 +277,14 @@ internal sealed class PaymentStream
     {
         public override bool IsAbandoned => cancel.IsCancellationRequested;
 
-        public override void Done(PaymentOutcome outcome) => stream.Report(new Result(index, outcome, this));
+        /// <summary>When it was refused for it: others of the same turn, that nobody sees yet, have used it up. The ledger's until then.</summary>
+        public UInt128? Balance { get; private set; }
+
+        public override void Done(PaymentOutcome outcome)
+        {
+            if (outcome.Refusal == Refusal.InsufficientBalance) Balance = Slot.Working.OurBalance(Slot.Channel);
+            stream.Report(new Result(index, outcome, this));
+        }
 
         /// <summary>As far as a refusal speaks of it. The message that it came in is not kept: many wait for long.</summary>
         public Wire.Payment Written() => new()
