@@ -154,17 +154,21 @@ public sealed class EventsTests : IAsyncLifetime
     public async Task SubscriberThatDoesNotRead_OnlyLags()
     {
         const int Count = 20_000;
-        using var slow = _bob.Api.SubscribeEvents(new Wire.SubscribeEventsRequest());
-        using var fast = _bob.Api.SubscribeEvents(new Wire.SubscribeEventsRequest());
+        // Of this kind alone: a machine that is busy with them may have lost sight of the chain meanwhile, which is an event too.
+        Wire.SubscribeEventsRequest wanted = new() { Kinds = { Wire.EventKind.StateLost } };
+        using var slow = _bob.Api.SubscribeEvents(wanted);
+        using var fast = _bob.Api.SubscribeEvents(wanted);
         Task<List<Wire.OperatorEvent>> reading = TakeAsync(fast, Count);
         Ledger ledger = _bob.Host.Node.Ledger;
 
         OperatorEvent what = new(EventKind.StateLost, EventSeverity.Alarm, new string('x', 1_000));
         await Task.WhenAll(Enumerable.Range(0, Count).Select(_ => ledger.TellAsync(what, CancellationToken.None)));
 
-        Assert.Equal(Count, (await reading).Count);
+        ulong[] told = [.. (await reading).Select(it => it.Cursor)];
+        Assert.Equal(Count, told.Length);
+        Assert.Equal(told.Distinct().Order(), told);
         List<Wire.OperatorEvent> late = await TakeAsync(slow, Count);
-        Assert.Equal(Enumerable.Range(1, Count).Select(cursor => (ulong)cursor), late.Select(it => it.Cursor));
+        Assert.Equal(told, late.Select(it => it.Cursor));
     }
 
     [Fact]
