@@ -67,6 +67,7 @@ internal sealed record PaymentSummary(
             terminal.Line($"refused {times:N0}: {Failure.ReasonOf(refusal)}{Why(refusal)}");
         if (NotSent > 0) terminal.Line($"not sent {NotSent:N0}");
         if (Unknown > 0) terminal.Line($"unknown {Unknown:N0}: they may be paid");
-        if (Paid < Asked && !Refused.ContainsKey(Refusal.IdempotencyKeyReused)) terminal.Line($"to go on without paying anything twice: the same call with --key {key}");
+        if (Paid < Asked && !Refused.ContainsKey(Refusal.IdempotencyKeyReused))
+            terminal.Line($"to go on without paying anything twice: the same call with --key {key}");
     }
 }
