@@ -46,7 +46,7 @@ internal sealed record LoadOptions
 
     /// <summary>Of one whose p99 has a bar: in a quick look long enough for it only where the class was asked for.</summary>
     public double TailSecondsOf(string @class) =>
-        _seconds ?? (Only.Contains(@class) ? Math.Max(TailSecondsMin, Seconds) : Quick ? 1.5 : Seconds);
+        _seconds ?? (Only.Contains(@class) ? Math.Max(TailSecondsMin, Seconds) : Quick ? 1 : Seconds);
 
     /// <summary>Why such a run's p99 is no more than a look; empty where it is more.</summary>
     public string DoubtOf(double tailSeconds, string @class) => tailSeconds >= TailSecondsMin

@@ -18,7 +18,7 @@ internal sealed class DistinctChannels(Bench bench)
     /// <summary>The run is cut into so many, and a verification is measured before and after each.</summary>
     private readonly int _pieces = bench.Options.Quick ? 3 : 5;
 
-    private readonly int _lanesPerPeer = bench.Options.Quick ? 1 : 4;
+    private readonly int _lanesPerPeer = bench.Options.Quick ? 2 : 4;
     private IReadOnlyList<PayingPeer> _peers = [];
 
     public IReadOnlyList<PayingPeer> PeersOpened => _peers;

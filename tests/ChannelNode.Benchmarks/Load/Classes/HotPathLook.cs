@@ -9,7 +9,7 @@ namespace ChannelNode.Benchmarks.Load.Classes;
 /// </summary>
 internal sealed class HotPathLook(RunReport report)
 {
-    private const int WarmUps = 3;
+    private const int WarmUps = 2;
 
     private static readonly TimeSpan WarmUp = TimeSpan.FromMilliseconds(100);
 
