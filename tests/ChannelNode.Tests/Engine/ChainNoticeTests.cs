@@ -34,12 +34,7 @@ public sealed class ChainNoticeTests
             (EventKind.ChainSilent, EventSeverity.Alarm, Refusal.ChainUnavailable), (silent.Kind, silent.Severity, silent.Refusal));
         Assert.Contains(" s: no such host. Nothing is paid or accepted", silent.Sentence);
 
-        Task seeing = SeeAsync(rig.View, stop.Token);
-        await rig.Ledger.WhenHappenedAsync(1, stop.Token).WaitAsync(Limit);
-        Assert.Equal([EventKind.ChainSilent, EventKind.ChainBack], Told(rig));
-
-        await stop.CancelAsync();
-        await Task.WhenAll(noticing, seeing);
+        await AssertBackIsToldAsync(rig, noticing, stop);
     }
 
     /// <summary>One answer now and then is no chain that is back: operators would hear of it for ever.</summary>
@@ -56,12 +51,7 @@ public sealed class ChainNoticeTests
         await Task.Delay(SilenceMax);
         Assert.Equal([EventKind.ChainSilent], Told(rig));
 
-        Task seeing = SeeAsync(rig.View, stop.Token);
-        await rig.Ledger.WhenHappenedAsync(1, stop.Token).WaitAsync(Limit);
-        Assert.Equal([EventKind.ChainSilent, EventKind.ChainBack], Told(rig));
-
-        await stop.CancelAsync();
-        await Task.WhenAll(noticing, seeing);
+        await AssertBackIsToldAsync(rig, noticing, stop);
     }
 
     [Fact]
@@ -80,6 +70,16 @@ public sealed class ChainNoticeTests
 
         await stop.CancelAsync();
         await noticing;
+    }
+
+    private static async Task AssertBackIsToldAsync(LedgerRig rig, Task noticing, CancellationTokenSource stop)
+    {
+        Task seeing = SeeAsync(rig.View, stop.Token);
+        await rig.Ledger.WhenHappenedAsync(1, stop.Token).WaitAsync(Limit);
+        Assert.Equal([EventKind.ChainSilent, EventKind.ChainBack], Told(rig).Take(2)); // A machine that stands still may lose it again.
+
+        await stop.CancelAsync();
+        await Task.WhenAll(noticing, seeing);
     }
 
     /// <summary>As if blocks came.</summary>
