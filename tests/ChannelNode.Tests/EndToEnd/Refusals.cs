@@ -10,7 +10,9 @@ internal static class Refusals
     public static void AssertIs(RpcException error, StatusCode code, string reason, string? field = null)
     {
         ErrorInfo info = InfoOf(error);
-        Assert.Equal((reason, code, "channelnode"), (info.Reason, error.StatusCode, info.Domain));
+        Assert.True(
+            (reason, code, "channelnode") == (info.Reason, error.StatusCode, info.Domain),
+            $"expected {reason} ({code}), not {info.Reason} ({error.StatusCode}) of {info.Domain}: {error.Status.Detail}");
         if (field is not null) Assert.Equal(field, info.Metadata.GetValueOrDefault("field"));
     }
 

@@ -78,19 +78,32 @@ internal static class PolicyListCommands
             List<PeerListEntry> entries = await ReadAsync(parsed.GetValue(file)!, cancel);
             using AsyncClientStreamingCall<ImportPeerListRequest, ImportPeerListResponse> call =
                 node.Client.ImportPeerList(cancellationToken: cancel);
-            foreach (PeerListEntry[] part in entries.Chunk(EntriesPerPart).DefaultIfEmpty([]))
-            {
-                ImportPeerListRequest request = new() { List = parsed.GetValue(list) };
-                request.Entries.AddRange(part);
-                await call.RequestStream.WriteAsync(request, cancel);
-            }
-
-            await call.RequestStream.CompleteAsync();
+            await SendAsync(call.RequestStream, parsed.GetValue(list), entries, cancel);
             ImportPeerListResponse done = await call;
             if (terminal.Json) terminal.Document(done);
             else terminal.Line($"{done.Added} added, {done.Removed} removed, {done.Kept} kept");
             return ExitCode.Done;
         });
+    }
+
+    /// <summary>Does not throw where the node ended the call meanwhile: its answer tells why.</summary>
+    private static async Task SendAsync(
+        IClientStreamWriter<ImportPeerListRequest> writer, PeerList list, List<PeerListEntry> entries, CancellationToken cancel)
+    {
+        try
+        {
+            foreach (PeerListEntry[] part in entries.Chunk(EntriesPerPart).DefaultIfEmpty([]))
+            {
+                ImportPeerListRequest request = new() { List = list };
+                request.Entries.AddRange(part);
+                await writer.WriteAsync(request, cancel);
+            }
+
+            await writer.CompleteAsync();
+        }
+        catch (Exception ended) when (ended is RpcException or InvalidOperationException or IOException)
+        {
+        }
     }
 
     /// <summary>The whole file is read and right before anything is sent.</summary>

@@ -46,16 +46,16 @@ internal sealed class PeerTransport(
 
             // Who is called speaks at once, so a caller that must know its certificate first hears it first.
             Wire.PeerMessage? hello = tls.IsEncryptedCall ? await NextAsync(limit.Token) : null;
-            await WriteAsync(new Wire.PeerMessage { Hello = handshake.Hello(tls.Seen) }, limit.Token);
+            await SayAsync(new Wire.PeerMessage { Hello = handshake.Hello(tls.Seen) }, limit.Token);
             hello ??= await NextAsync(limit.Token);
             handshake.Take(hello.Hello ?? throw Handshake.Unexpected(hello.KindCase, "hello"), expected);
 
             // The caller proves itself first: a node signs nothing for someone who only knocks.
-            if (tls.IsCaller) await WriteAsync(new Wire.PeerMessage { HelloProof = await handshake.ProofAsync(limit.Token) }, limit.Token);
+            if (tls.IsCaller) await SayAsync(new Wire.PeerMessage { HelloProof = await handshake.ProofAsync(limit.Token) }, limit.Token);
             Wire.PeerMessage proof = await NextAsync(limit.Token);
             handshake.Take(proof.HelloProof ?? throw Handshake.Unexpected(proof.KindCase, "hello_proof"));
             proven(handshake.Them.Signer);
-            if (!tls.IsCaller) await WriteAsync(new Wire.PeerMessage { HelloProof = await handshake.ProofAsync(limit.Token) }, limit.Token);
+            if (!tls.IsCaller) await SayAsync(new Wire.PeerMessage { HelloProof = await handshake.ProofAsync(limit.Token) }, limit.Token);
 
             PeerLink link = new(handshake.Them.Signer, handshake.Them.Owner, node.Options.PeerQueueMax);
             return await node.Peers.AttachAsync(link, limit.Token);
@@ -174,6 +174,21 @@ internal sealed class PeerTransport(
         catch (TimeoutException error)
         {
             throw new RefusalException(Refusal.PeerOffline, "the peer reads too slowly", error);
+        }
+    }
+
+    /// <summary>Says a part of the handshake; who does not want to hear it any more has said why.</summary>
+    private async Task SayAsync(Wire.PeerMessage message, CancellationToken cancel)
+    {
+        try
+        {
+            await WriteAsync(message, cancel);
+        }
+        catch (Exception ended) when (
+            ended is RpcException or InvalidOperationException or OperationCanceledException && !cancel.IsCancellationRequested)
+        {
+            await NextAsync(cancel);
+            throw;
         }
     }
 
