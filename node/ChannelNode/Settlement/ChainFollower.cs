@@ -32,6 +32,9 @@ internal sealed class ChainFollower(
     /// <summary>Announcements can be lost without the connection: this is how late one is then noticed.</summary>
     private static readonly TimeSpan SubscribedPoll = TimeSpan.FromSeconds(15);
 
+    /// <summary>A machine that lags is passed over without a word for so long.</summary>
+    private static readonly TimeSpan BehindMax = TimeSpan.FromSeconds(10);
+
     private static readonly TimeSpan RetryMax = TimeSpan.FromSeconds(10);
 
     /// <summary>In vain and in a row, by who reads up to a block: half a minute. Who follows goes on.</summary>
@@ -43,7 +46,8 @@ internal sealed class ChainFollower(
     private readonly Queue<BlockHeader> _path = new();
 
     private ulong _blocksPerRange = BlocksPerRangeMax;
-    private bool _isBehind;
+    private BlockHeader? _behind;
+    private long _behindSince;
     private ulong _head;
     private bool _isFollowing;
     private int _looksTooDeep;
@@ -78,7 +82,9 @@ internal sealed class ChainFollower(
                 continue;
             }
 
-            if (!_isBehind) yield return new ChainBatch(ChainMove.Stay, tail.Newest, [], IsCaughtUp: true) { Head = _head };
+            if (_behind is not { } end) yield return new ChainBatch(ChainMove.Stay, tail.Newest, [], IsCaughtUp: true) { Head = _head };
+            else if (time.GetElapsedTime(_behindSince) > BehindMax)
+                yield return new ChainBatch(ChainMove.Stay, tail.Newest, [], IsCaughtUp: false) { Head = _head, NoAnswer = Behind(tail, end) };
             await wake.WaitAsync(step.IsSubscribed ? SubscribedPoll : poll, cancel);
         }
     }
@@ -166,8 +172,10 @@ internal sealed class ChainFollower(
         _head = head.Number;
         if (head.Number > lastBlock) head = await BlockAsync(lastBlock, cancel);
         ChainBlock? cursor = tail.Newest;
-        _isBehind = cursor is not null && head.Number < cursor.Number;
-        if (_isBehind || head.Hash == cursor?.Hash) return null;
+        bool isBehind = cursor is not null && head.Number < cursor.Number;
+        if (isBehind && _behind is null) _behindSince = time.GetTimestamp();
+        _behind = isBehind ? head : null;
+        if (isBehind || head.Hash == cursor?.Hash) return null;
 
         ulong first = cursor is null ? fromBlock : cursor.Number + 1;
         if (head.Number < first && cursor is null) return null;
@@ -175,6 +183,11 @@ internal sealed class ChainFollower(
             ? await JumpAsync(tail, first, head.Number - depthMax, cancel)
             : await ApproachAsync(tail, first, head, cancel);
     }
+
+    private string Behind(ChainTail tail, BlockHeader end) =>
+        $"{rpc.Client.Name} ends with block {end.Number}, below {tail.Newest?.Number}, which this node has seen; "
+        + (tail.Find(end.Number) is { } known && known.Hash != end.Hash
+            ? "and that is another one than was there before: it serves another chain" : "it lags, or serves another chain");
 
     private async Task<ChainBatch> ForwardAsync(CancellationToken cancel)
     {

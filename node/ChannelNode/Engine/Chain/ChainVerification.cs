@@ -20,6 +20,9 @@ internal sealed class ChainVerification(
     /// <summary>For so long the intake waits for what is new since the reading, at most.</summary>
     private static readonly TimeSpan CatchUpMax = TimeSpan.FromSeconds(2);
 
+    /// <summary>A chain that gives no answer for so long is not waited for.</summary>
+    private static readonly TimeSpan NoAnswerMax = TimeSpan.FromSeconds(10);
+
     private int _isRunning;
 
     /// <summary>
@@ -53,6 +56,7 @@ internal sealed class ChainVerification(
         {
             if (tries > 0) await Task.Delay(Pause, clock.Time, cancel);
             if (view.Cursor is not { } cursor) return new ChainAuditReport(0, 0, []); // The chain has not begun.
+            if (view.NoAnswer is var (why, past) && past > NoAnswerMax) throw new RefusalException(Refusal.ChainUnavailable, why);
             await reading.ReadAsync(cursor, cancel);
             if (await CompareAsync(reading, cancel) is not var (block, found)) continue;
             if (await LookAtLateAsync(found, block, cancel) is not { } whole) continue;
