@@ -76,6 +76,13 @@ internal sealed class FakeNode : IAsyncDisposable
         TheirOwner = "0x00000000000000000000000000000000000000b1",
     };
 
+    public static Channel AwayFromItsPeer(string id)
+    {
+        Channel channel = Channel(id);
+        channel.PeerConnected = false;
+        return channel;
+    }
+
     public async ValueTask DisposeAsync()
     {
         using var now = new CancellationTokenSource();

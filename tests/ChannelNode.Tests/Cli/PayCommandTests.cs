@@ -67,6 +67,33 @@ public sealed class PayCommandTests
         Assert.Contains("--key k1", run.Error);
     }
 
+    [Fact]
+    public async Task PayToAPeerThatIsWaitedFor_SaysSo()
+    {
+        using ManualResetEventSlim looked = new();
+        await using FakeNode node = await FakeNode.StartAsync(answers =>
+        {
+            answers.Get = id =>
+            {
+                looked.Set();
+                return FakeNode.AwayFromItsPeer(id);
+            };
+            answers.Pay = _ =>
+            {
+                looked.Wait(TimeSpan.FromSeconds(30));
+                Thread.Sleep(1_000); // Until that look was answered.
+                return new PayResponse { TotalSent = "77" };
+            };
+        });
+
+        CliRun run = await CliRun.AskAsync(node, "pay", FakeNode.IdA, "7", "--key", "k1");
+
+        Assert.Equal(("7 wei paid; total sent 77 wei (key k1)\n", ExitCode.Done), (run.Output, run.ExitCode));
+        Assert.Equal(
+            "waiting: the peer is not connected, and the node waits for it for a while; to stop waiting is safe, and --key k1 asks for "
+            + "the same payment again.\n", run.Error);
+    }
+
     /// <summary>A token that may pay and not read: what it may not ask says nothing of the payment.</summary>
     [Fact]
     public async Task PayThatTakesLong_ByOneWhoMayNotRead_EndsAsThePaymentDoes()

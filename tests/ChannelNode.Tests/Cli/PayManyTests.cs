@@ -195,6 +195,24 @@ public sealed class PayManyTests
             run.ErrorLines[^1]);
     }
 
+    [Fact]
+    public async Task PeerThatIsWaitedFor_IsToldOnce()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers =>
+        {
+            answers.Stream = async (requests, _, context) =>
+            {
+                while (await requests.MoveNext(context.CancellationToken)) { }
+            };
+            answers.Get = FakeNode.AwayFromItsPeer;
+        });
+
+        CliRun run = await PayAsync(node, "20", "--timeout", "8"); // It looks twice, or three times.
+
+        Assert.Single(run.ErrorLines, line => line.StartsWith("waiting: the peer is not connected", StringComparison.Ordinal));
+        Assert.Equal("error: TIMEOUT: no payment went through for 8 s (--timeout): the peer is not connected", run.ErrorLines[^1]);
+    }
+
     /// <summary>When what was in the way has passed, nobody waits for the rest of a pause, and all go at once.</summary>
     [Fact]
     public async Task ChannelThatIsStuckNoMore_IsPaidAllTheRest()

@@ -119,8 +119,7 @@ internal sealed class PayManyJob(
             return new(ExitCode.NodeUnreachable, Failure.NodeUnreachable, $"{waited}: {Failure.CauseOf(broken)}");
         return WhyNotAll(_book.Summarize()) is { } refused
             ? refused with { Message = $"{waited}: {refused.Message}" }
-            : new(ExitCode.Refused, "TIMEOUT", waited + (_why.PeerRefuses == Refusal.Unspecified
-                ? "" : $": the peer refuses what is under way: {Failure.ReasonOf(_why.PeerRefuses)}"));
+            : new(ExitCode.Refused, "TIMEOUT", _why.OfThePeer.Length == 0 ? waited : $"{waited}: {_why.OfThePeer}");
     }
 
     private static Failure? WhyNotAll(PaymentSummary summary)

@@ -17,8 +17,8 @@ internal sealed class WhyItWaits(NodeConnection node, TokenUnits units, PaymentP
     private readonly HashSet<(Refusal Refusal, string Peers)> _said = [];
     private DateTimeOffset _nextLook;
 
-    /// <summary>Why the peer did not take what is signed, when that was looked at last and nothing else was refused; else unspecified.</summary>
-    public Refusal PeerRefuses { get; private set; }
+    /// <summary>The peer's part in it, when that was looked at last and nothing else was refused; else empty.</summary>
+    public string OfThePeer { get; private set; } = "";
 
     /// <summary>For the payment of a plan of one.</summary>
     public async Task SayAsync(Task paying, CancellationToken cancel)
@@ -27,8 +27,9 @@ internal sealed class WhyItWaits(NodeConnection node, TokenUnits units, PaymentP
         {
             await Task.WhenAny(paying, Task.Delay(BetweenLooks, time, cancel));
             if (paying.IsCompleted) return;
-            if (await TryRefusalAsync(cancel) is not { } refusal) return;
-            if (refusal == Refusal.Unspecified) continue;
+            if (await TryLookAsync(cancel) is not { } channel) return;
+            if (!channel.PeerConnected) SayAway("asks for the same payment again");
+            if (!channel.PeerConnected || channel.PeerRefusal is not (var refusal and not Refusal.Unspecified)) continue;
             Say($"this payment is signed, and the peer refuses it for now: {Failure.ReasonOf(refusal)}. The node offers it "
                 + $"again until it is taken; to stop waiting is safe, and --key {plan.Key} asks for the same payment again. {IfNever}");
             return;
@@ -51,11 +52,27 @@ internal sealed class WhyItWaits(NodeConnection node, TokenUnits units, PaymentP
         else if (time.GetUtcNow() >= _nextLook)
         {
             _nextLook = time.GetUtcNow() + BetweenLooks;
-            PeerRefuses = await TryRefusalAsync(cancel) ?? Refusal.Unspecified;
-            if (PeerRefuses == Refusal.Unspecified || !_said.Add((Refusal.PeerRefusing, Failure.ReasonOf(PeerRefuses)))) return;
-            Say($"waiting: what is under way is signed, and the peer refuses it for now: {Failure.ReasonOf(PeerRefuses)}. The node offers it "
+            Channel? channel = await TryLookAsync(cancel);
+            OfThePeer = "";
+            if (channel is { PeerConnected: false })
+            {
+                OfThePeer = "the peer is not connected";
+                SayAway("asks for the same payments again");
+            }
+
+            if (channel is not { PeerConnected: true, PeerRefusal: var refusal and not Refusal.Unspecified }) return;
+            string reason = Failure.ReasonOf(refusal);
+            OfThePeer = $"the peer refuses what is under way: {reason}";
+            if (!_said.Add((Refusal.PeerRefusing, reason))) return;
+            Say($"waiting: what is under way is signed, and the peer refuses it for now: {reason}. The node offers it "
                 + $"again until it is taken{OrStop} {IfNever}");
         }
+    }
+
+    private void SayAway(string asksAgain)
+    {
+        if (_said.Add((Refusal.PeerOffline, "")))
+            Say($"waiting: the peer is not connected, and the node waits for it for a while; to stop waiting is safe, and --key {plan.Key} {asksAgain}.");
     }
 
     private string OrStop => $"; to stop waiting is safe, and --key {plan.Key} asks for the same payments again.";
@@ -71,13 +88,13 @@ internal sealed class WhyItWaits(NodeConnection node, TokenUnits units, PaymentP
     /// <summary>
     /// Null where the node does not say: whoever may pay need not be one who may read. What becomes of the payments is another question.
     /// </summary>
-    private async Task<Refusal?> TryRefusalAsync(CancellationToken cancel)
+    private async Task<Channel?> TryLookAsync(CancellationToken cancel)
     {
         try
         {
             GetChannelRequest question = new() { ChannelId = plan.ChannelId };
             return (await node.Client.GetChannelAsync(
-                question, deadline: (time.GetUtcNow() + AnswerWithin).UtcDateTime, cancellationToken: cancel)).Channel.PeerRefusal;
+                question, deadline: (time.GetUtcNow() + AnswerWithin).UtcDateTime, cancellationToken: cancel)).Channel;
         }
         catch (RpcException)
         {
