@@ -10,11 +10,16 @@ internal enum OperationStage
     Sent = 3,
     Mined = 4,
     Confirmed = 5,
+    Queued = 6,
 }
 
 /// <summary>One step of a job, for whoever watches it.</summary>
 internal sealed record OperationStep(
-    OperationStage Stage, ChannelId? Channel, Bytes32? Transaction, TransactionReceipt? Receipt, string Note);
+    OperationStage Stage, ChannelId? Channel, Bytes32? Transaction, TransactionReceipt? Receipt, string Note)
+{
+    /// <summary>Of <see cref="OperationStage.Queued"/>.</summary>
+    public ulong Job { get; init; }
+}
 
 /// <summary>Takes the steps of a job as they happen.</summary>
 internal delegate void OperationWatcher(OperationStep step);
@@ -180,6 +185,10 @@ internal sealed class Operations(
         ChannelId? channel, JobOrder order, string note, OperationWatcher watch, CancellationToken cancel)
     {
         JobEntry job = await jobs.SubmitAsync(order, cancel);
+        watch(new OperationStep(OperationStage.Queued, channel, null, null, $"stored as job {job.Job.Number}, which the node brings to its end")
+        {
+            Job = job.Job.Number,
+        });
         TransactionReceipt receipt = await JobBook.WhenDoneAsync(job, Progress(channel, watch), cancel);
         await view.WhenFollowedAsync(receipt.BlockNumber, cancel);
         string more = channel is not { } id ? "" : order.Kind switch

@@ -131,6 +131,32 @@ public sealed class FailureTests
         Assert.Equal("error: INTERRUPTED: stopped before it was done\n", run.Error);
     }
 
+    /// <summary>A job that is on disk is done whether or not somebody waits for it: nobody is to think that it was not.</summary>
+    [Fact]
+    public async Task InterruptedAfterTheJobWasStored_SaysThatItGoesOn()
+    {
+        using CancellationTokenSource stop = new();
+        using ManualResetEventSlim end = new();
+        IEnumerable<Progress> QueuedForEver()
+        {
+            yield return new Progress { Stage = Stage.Queued, ChannelId = FakeNode.IdA, Note = "stored as job 12", Job = 12 };
+            stop.CancelAfter(1_000);
+            end.Wait(TimeSpan.FromSeconds(30));
+        }
+
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Job = _ => QueuedForEver());
+
+        CliRun run = await CliRun.WithActionsAsync(
+            CliRun.NoActions, ["channel", "deposit", FakeNode.IdA, "--amount", "5", "--yes", "--node", node.Url], stop.Token);
+        end.Set();
+
+        Assert.Equal(ExitCode.Interrupted, run.ExitCode);
+        Assert.Equal("stored as job 12\n", run.Output);
+        Assert.Equal(
+            "error: INTERRUPTED: stopped waiting; job 12 goes on in the node and need not be asked for again "
+            + "('channelnode chain jobs' shows it)\n", run.Error);
+    }
+
     [Fact]
     public async Task Info_InJson_HasEveryField()
     {

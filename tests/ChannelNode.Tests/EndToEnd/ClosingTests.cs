@@ -79,7 +79,7 @@ public sealed class ClosingTests(AnvilFixture anvil) : IAsyncLifetime
             while (await closing.ResponseStream.MoveNext(TestChain.Limit)) steps.Add(closing.ResponseStream.Current.Progress);
 
         Assert.Equal(
-            [Wire.Stage.Agreeing, Wire.Stage.Agreed, Wire.Stage.Sent, Wire.Stage.Mined, Wire.Stage.Confirmed],
+            [Wire.Stage.Agreeing, Wire.Stage.Agreed, Wire.Stage.Queued, Wire.Stage.Sent, Wire.Stage.Mined, Wire.Stage.Confirmed],
             steps.Select(step => step.Stage));
         Assert.EndsWith("; 450 wei to this node's owner, 750 wei to the peer's", steps[^1].Note);
         await AssertPaidAsync(750, 450);

@@ -31,13 +31,25 @@ internal static class ProgressView
         Terminal terminal, AsyncServerStreamingCall<T> call, Func<T, Progress> progressOf, TokenUnits units, Action<string> waitsFor,
         bool untilConfirmed, CancellationToken cancel)
     {
-        while (await call.ResponseStream.MoveNext(cancel))
+        Progress? queued = null;
+        try
         {
-            Progress step = progressOf(call.ResponseStream.Current);
-            if (terminal.Json) terminal.Document(step);
-            else terminal.Line(await units.TryInAsync(Sentence(step), cancel));
-            if (!untilConfirmed && step.Stage >= Stage.Sent) return; // The node goes on with it.
-            waitsFor(Next(step.Stage));
+            while (await call.ResponseStream.MoveNext(cancel))
+            {
+                Progress step = progressOf(call.ResponseStream.Current);
+                queued = step.Stage switch { Stage.Queued => step, Stage.Confirmed => null, _ => queued };
+                if (terminal.Json) terminal.Document(step);
+                else terminal.Line(await units.TryInAsync(Sentence(step), cancel));
+                if (!untilConfirmed && step.Stage is Stage.Sent or Stage.Mined or Stage.Confirmed) return; // The node goes on with it.
+                waitsFor(Next(step.Stage));
+            }
+        }
+        catch (Exception stopped) when (queued is not null && Failure.Of(stopped, cancel) is { ExitCode: ExitCode.Interrupted } failure)
+        {
+            throw new CommandException(failure with
+            {
+                Message = $"stopped waiting; job {queued.Job} goes on in the node and need not be asked for again ('channelnode chain jobs' shows it)",
+            });
         }
     }
 
@@ -57,7 +69,7 @@ internal static class ProgressView
     private static string Next(Stage reached) => reached switch
     {
         Stage.Agreeing => "waiting for the peer",
-        Stage.Agreed => "sending the transaction",
+        Stage.Agreed or Stage.Queued => "sending the transaction",
         Stage.Sent => "waiting for a block",
         Stage.Mined => "waiting for confirmations",
         _ => "finishing",

@@ -103,6 +103,7 @@ internal static class NodeWire
         BlockNumber = step.Receipt?.BlockNumber ?? 0,
         GasUsed = step.Receipt?.GasUsed ?? 0,
         Note = step.Note,
+        Job = step.Job,
     };
 
     public static Wire.Receipt? Write(SignedReceipt? receipt) => receipt is null ? null : new Wire.Receipt
