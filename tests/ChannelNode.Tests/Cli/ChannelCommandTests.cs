@@ -242,7 +242,7 @@ public sealed class ChannelCommandTests
         Assert.Equal(3, run.OutputLines.Length);
         Assert.Equal(
             "{ \"stage\": \"STAGE_MINED\", \"channelId\": \"" + FakeNode.IdA + "\", \"transactionHash\": \"0xfeed\", "
-            + "\"blockNumber\": \"7\", \"gasUsed\": \"51234\", \"note\": \"\" }",
+            + "\"blockNumber\": \"7\", \"gasUsed\": \"51234\", \"note\": \"\", \"job\": \"0\" }",
             run.OutputLines[1]);
     }
 
@@ -285,6 +285,26 @@ public sealed class ChannelCommandTests
                 },
             },
             asked);
+    }
+
+    [Theory]
+    [InlineData(ChannelStatus.Closed, "40", "30 wei of a deposit are the peer's at once")]
+    [InlineData(ChannelStatus.Closed, "10", "")] // The peer owes as much.
+    [InlineData(ChannelStatus.Open, "40", "")]
+    public async Task DepositAfterASettlingThatDidNotRecordAll_SaysWhatThePeerHasOfIt(ChannelStatus status, string sent, string said)
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Get = id =>
+        {
+            Channel channel = FakeNode.Channel(id);
+            (channel.Status, channel.Sent, channel.Received) = (status, sent, "10");
+            return channel;
+        });
+
+        CliRun run = await CliRun.AskAsync(node, "channel", "deposit", "--yes", FakeNode.IdA, "--amount", "5");
+
+        Assert.Equal(ExitCode.Done, run.ExitCode);
+        if (said.Length == 0) Assert.Empty(run.Error);
+        else Assert.Contains(said, run.Error);
     }
 
     [Fact]

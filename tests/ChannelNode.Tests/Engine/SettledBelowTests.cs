@@ -46,16 +46,30 @@ public sealed class SettledBelowTests
         Assert.Equal(lost > 0, told.Sentence.Contains($"Lost: {lost} wei"));
     }
 
-    private static OperatorEvent Told(uint sent, uint recorded, bool isOurs = true, uint paid = 0)
+    [Theory]
+    [InlineData(150, 40, true, "40")]
+    [InlineData(110, 40, true, "10")]
+    [InlineData(150, 40, false, "")]
+    [InlineData(100, 40, true, "")]
+    public void WhatNobodyPresentedOfThisNodesPayments_IsTold(uint paid, uint ourPot, bool isOurs, string spared)
     {
-        ChannelState before = Sample.Funded(1_000, 0) with
+        OperatorEvent told = Told(100, 0, isOurs, paid, ourPot);
+
+        Assert.Equal(EventSeverity.Info, told.Severity);
+        Assert.Equal(spared.Length > 0, told.Sentence.Contains($"Of the first, {spared} wei this node had paid"));
+        Assert.Equal(spared.Length > 0, told.Sentence.Contains("a new deposit by this node pays that first"));
+    }
+
+    private static OperatorEvent Told(uint sent, uint recorded, bool isOurs = true, uint paid = 0, uint ourPot = 0)
+    {
+        ChannelState before = Sample.Funded(1_000, ourPot) with
         {
-            OnChain = new Pots(1_000, recorded, 0, 0, 2_000),
+            OnChain = new Pots(1_000, recorded, ourPot, 0, 2_000),
             TheirSent = sent,
             Sent = paid,
             Acknowledged = paid,
         };
-        ChainEvent.Settled what = new(Ours.Id, new Pots(1_000 - recorded, recorded, recorded, 0, 0));
+        ChainEvent.Settled what = new(Ours.Id, new Pots(1_000 - recorded, recorded, recorded + ourPot, 0, 0));
         return ChannelEvents.Seen(Ours, before, Lifecycle.Observe(Ours, before, what), what, 7, 3_000, isOurs).First();
     }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using ChannelNode.Core;
 using ChannelNode.Proto.V1;
+using ChannelStatus = ChannelNode.Proto.V1.ChannelStatus;
 
 namespace ChannelNode.Cli;
 
@@ -94,6 +95,7 @@ internal static class ChannelFundingCommands
                 if (here.ToString() != each) throw new CommandException(new(ExitCode.WrongUsage, Failure.InvalidArgument, $"--amount: means {each} in {ids[0]} and {here} in {id}", "--amount"));
             }
 
+            foreach (string id in ids) await NoteWhatIsOwedAsync(node, tokens, terminal, id, cancel);
             confirmation.Require(parsed, terminal, $"Deposit {parsed.GetValue(amount)} into {ids.Count} channel(s)");
             if (ids.Count == 1)
             {
@@ -114,6 +116,19 @@ internal static class ChannelFundingCommands
             return await terminal.FollowAsync(
                 node.Client.DepositChannels(many, cancellationToken: cancel), step => step.Progress, tokens, cancel);
         });
+    }
+
+    /// <summary>What a settling had not recorded of this node's payments the peer can still prove: it has it of the next deposit.</summary>
+    private static async Task NoteWhatIsOwedAsync(
+        NodeConnection node, TokenUnits tokens, Terminal terminal, string id, CancellationToken cancel)
+    {
+        Proto.V1.Channel channel = (await node.Client.GetChannelAsync(new GetChannelRequest { ChannelId = id }, cancellationToken: cancel)).Channel;
+        if (channel.Status != ChannelStatus.Closed) return;
+        UInt128 paid = Amounts.Excess(UInt128.Parse(channel.Sent), UInt128.Parse(channel.OurRecordedSent));
+        UInt128 owed = Amounts.Excess(paid, Amounts.Excess(UInt128.Parse(channel.Received), UInt128.Parse(channel.TheirRecordedSent)));
+        if (owed == UInt128.Zero) return;
+        terminal.Note($"{Views.Short(id)}: {(await tokens.OfChannelAsync(id, cancel)).Show(owed.ToString())} of a deposit are the peer's at once: "
+            + "payments that the chain had not recorded when the channel was settled");
     }
 
     private static Option<bool> Gasless() => new("--gasless")

@@ -96,7 +96,7 @@ internal static class ChannelEvents
 
     /// <summary>
     /// An alarm where nobody presented in time what this node could prove, and that was more than what it had paid and nobody
-    /// presented either.
+    /// presented either; where that was less, the same is told of the peer. Totals go on: it counts again with the next deposit.
     /// </summary>
     private static OperatorEvent Settled(
         Channel channel, in ChannelState before, in ChannelState after, in Pots paid, Whose whose)
@@ -105,6 +105,16 @@ internal static class ChannelEvents
         UInt128 theirs = Amounts.Excess(before.TheirSent, before.OnChain.SentOf(channel.TheirSide));
         UInt128 ours = Amounts.Excess(before.Acknowledged, before.OnChain.SentOf(channel.OurSide));
         UInt128 lost = UInt128.Min(Amounts.Excess(theirs, ours), paid.PotOf(channel.TheirSide));
+        UInt128 spared = UInt128.Min(Amounts.Excess(ours, theirs), paid.PotOf(channel.OurSide));
+        if (whose.IsOurs && spared > UInt128.Zero)
+        {
+            return settled with
+            {
+                Sentence = $"{settled.Sentence}. Of the first, {In(channel, spared)} this node had paid to the peer, and nothing on chain had "
+                    + "recorded it by then: a new deposit by this node pays that first",
+            };
+        }
+
         if (!whose.IsOurs || lost == UInt128.Zero) return settled;
         return settled with
         {
