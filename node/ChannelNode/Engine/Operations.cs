@@ -115,6 +115,8 @@ internal sealed class Operations(
             };
         }
 
+        if (refusal == Refusal.NotClosing && slot.State.IsClosed)
+            throw new RefusalException(refusal, $"channel_id {slot.Channel.Id}: it is paid out already") { Field = "channel_id" };
         Check(refusal, "channel_id", slot.Channel.Id);
         await RunAsync(slot, orders.Settle(slot.Channel, slot.State), watch, cancel);
     }

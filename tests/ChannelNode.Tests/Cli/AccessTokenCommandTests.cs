@@ -34,7 +34,7 @@ public sealed class AccessTokenCommandTests(AnvilFixture anvil) : IDisposable
         string[] order =
         [
             "token", "create", "--node", url, "--name", "shop", "--scope", "pay", "--scope", "read", "--cap",
-            "ether:per-payment=1000000000000000,per-day=1000000000000000000", "--valid-hours", "720", "--from-ip", "127.0.0.1",
+            "ether:per-payment=0.001 ETH,per-day=1000000000000000000", "--valid-hours", "720", "--from-ip", "127.0.0.1",
             "--to", file,
         ];
         CliRun written = await CliRun.AsyncOf(order);
@@ -58,7 +58,7 @@ public sealed class AccessTokenCommandTests(AnvilFixture anvil) : IDisposable
         CliRun list = await CliRun.AsyncOf("token", "list", "--node", url);
         Assert.Contains(list.OutputLines, line => line.Contains(" reader ", StringComparison.Ordinal) && line.Contains(" anywhere ", StringComparison.Ordinal));
         Assert.Contains(list.OutputLines, line => line.Contains(" shop ", StringComparison.Ordinal) && line.Contains(" 127.0.0.1/32 ", StringComparison.Ordinal));
-        Assert.Contains("ether:per-payment=1000000000000000,per-day=1000000000000000000", list.Output);
+        Assert.Contains("ether:per-payment=0.001 ETH,per-day=1 ETH", list.Output);
         Assert.Equal("access token 2 \"shop\" is good for nothing any more\n", (await CliRun.AsyncOf("token", "revoke", "2", "--node", url)).Output);
         CliRun late = await CliRun.AsyncOf("info", "--node", url, "--access-token-file", file);
         Assert.StartsWith("error: ACCESS_TOKEN_REVOKED: access token 2 was revoked", late.Error);
@@ -109,7 +109,7 @@ public sealed class AccessTokenCommandTests(AnvilFixture anvil) : IDisposable
         CliRun both = await CliRun.AsyncOf("token", "create", "--name", "shop", "--scope", "pay", "--cap", "ether:per-day=1", "--uncapped");
 
         Assert.Equal(
-            "error: INVALID_ARGUMENT: --cap: needed with --scope pay: how much may it spend? For example --cap ether:per-day=1000000000000000000 "
+            "error: INVALID_ARGUMENT: --cap: needed with --scope pay: how much may it spend? For example --cap 'ether:per-day=1 ETH' "
             + "(one ether a day); --uncapped makes one that may spend all that there is\n",
             neither.Error);
         Assert.Equal("error: INVALID_ARGUMENT: --uncapped: goes without --cap: it has caps, or none\n", both.Error);
@@ -120,9 +120,6 @@ public sealed class AccessTokenCommandTests(AnvilFixture anvil) : IDisposable
     [InlineData("ether")]
     [InlineData("ether:")]
     [InlineData("ether:per-day")]
-    [InlineData("ether:per-day=")]
-    [InlineData("ether:per-day=-1")]
-    [InlineData("ether:per-day=1,per-day=2")]
     [InlineData("ether:per-week=1")]
     [InlineData("dollar:per-day=1")]
     public async Task WrongCap_IsShownWithItsForm(string cap)
@@ -131,5 +128,23 @@ public sealed class AccessTokenCommandTests(AnvilFixture anvil) : IDisposable
 
         Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
         Assert.Contains($"--cap: '{cap}' is not ether or 0x-address", run.Error);
+    }
+
+    [Theory]
+    [InlineData("has per-day, and '' is not an amount such as", "ether:per-day=")]
+    [InlineData("has per-day, and '-1' is not an amount such as", "ether:per-day=-1")]
+    [InlineData("has per-day, and 'abc' is not an amount such as", "ether:per-day=abc")]
+    [InlineData("has per-day, and '0' is nothing", "ether:total=5,per-day=0")]
+    [InlineData("has per-day twice", "ether:per-day=1,per-day=2")]
+    [InlineData("'1 USDC' is in USDC, expected ETH, gwei or wei", "ether:per-day=1 USDC")]
+    [InlineData("ether is named twice; give all its limits in one", "ether:per-day=1", "ether:total=2")]
+    [InlineData("ether is named twice", "ether:per-day=1", "0x0000000000000000000000000000000000000000:total=2")]
+    public async Task CapThatCannotBe_IsNamed_BeforeANodeIsAsked(string why, params string[] caps)
+    {
+        CliRun run = await CliRun.AsyncOf(["token", "create", "--name", "shop", "--scope", "pay", .. caps.SelectMany(cap => new[] { "--cap", cap })]);
+
+        Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
+        Assert.StartsWith("error: INVALID_ARGUMENT: --cap: ", run.Error);
+        Assert.Contains(why, run.Error);
     }
 }

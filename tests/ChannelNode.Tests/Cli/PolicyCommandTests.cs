@@ -25,4 +25,16 @@ public sealed class PolicyCommandTests
         Assert.Equal(refused is null ? ExitCode.Done : ExitCode.WrongUsage, run.ExitCode);
         Assert.Equal(refused is null ? 1 : 0, node.Answers.PolicyChanges.Count);
     }
+
+    [Fact]
+    public async Task ChangeOfNothing_IsRefused()
+    {
+        await using FakeNode node = await FakeNode.StartAsync();
+
+        CliRun run = await CliRun.AskAsync(node, "policy", "set", "--tier", "verified", "--token", "0x0000000000000000000000000000000000000000");
+
+        Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
+        Assert.StartsWith("error: INVALID_ARGUMENT: --tier, --peer: name whose rules change, and nothing is given that changes", run.Error);
+        Assert.Empty(node.Answers.PolicyChanges);
+    }
 }

@@ -19,7 +19,7 @@ internal static class AccessTokenCommand
     };
 
     public static CliCommand Create(CommandShell shell) =>
-        new("token", "Access tokens: they say who may use a node's API, and for what.", "channelnode token create --name shop --scope pay --cap ether:per-day=1000000000000000000")
+        new("token", "Access tokens: they say who may use a node's API, and for what.", "channelnode token create --name shop --scope pay --cap 'ether:per-day=1 ETH'")
         {
             Make(shell), List(shell), Revoke(shell),
         };
@@ -33,8 +33,8 @@ internal static class AccessTokenCommand
         Option<string[]> from = Many("--from-ip", "Only from this address or network, such as 10.0.0.0/8; may be given several times", "ip");
         Option<string[]> caps = Many(
             "--cap",
-            "What it may spend, in smallest units: ether:per-day=1000, or 0xTOKEN:per-payment=1,per-day=10,per-peer-per-day=5,total=100; "
-            + "once for each currency",
+            "What it may spend: 'ether:per-day=1 ETH', or '0xTOKEN:per-payment=1 USDC,per-day=9.5 USDC,per-peer-per-day=5 USDC,total=100 USDC'; "
+            + "without a unit in smallest units; once for each currency",
             "cap");
         Option<bool> uncapped = new("--uncapped") { Description = "It may pay without any cap" };
         Option<ulong> hours = Fields.Number("--valid-hours", "Hours for which it is good; 0 for ever", 0UL, 500_000UL, 0UL);
@@ -48,7 +48,7 @@ internal static class AccessTokenCommand
         var command = new CliCommand(
             "create", "Makes an access token and shows its secret, once.",
             "channelnode token create --name shop --scope read --scope pay \\\n"
-            + "  --cap ether:per-payment=1000000000000000,per-day=1000000000000000000 --valid-hours 720 --to shop.token")
+            + "  --cap 'ether:per-payment=0.001 ETH,per-day=1 ETH' --valid-hours 720 --to shop.token")
         {
             name, scopes, methods, from, caps, uncapped, hours, rate, streams, to,
         };
@@ -65,7 +65,7 @@ internal static class AccessTokenCommand
             request.Scopes.AddRange(parsed.GetValue(scopes) ?? []);
             request.Methods.AddRange((parsed.GetValue(methods) ?? []).Select(KnownMethod));
             request.FromIps.AddRange(parsed.GetValue(from) ?? []);
-            request.Caps.AddRange((parsed.GetValue(caps) ?? []).Select(ReadCap));
+            request.Caps.AddRange(await SpendingCaps.ReadAsync(parsed.GetValue(caps) ?? [], shell.UnitsOf(parsed, node), cancel));
             RequireCaps(request);
             string? path = parsed.GetValue(to);
             using SecretTarget? file = path is null ? null : SecretTarget.Open(path);
@@ -96,7 +96,7 @@ internal static class AccessTokenCommand
         if (pays && !hasCaps && !request.Uncapped)
         {
             throw NodeFlags.Wrong(
-                "--cap", "--cap: needed with --scope pay: how much may it spend? For example --cap ether:per-day=1000000000000000000 (one ether a "
+                "--cap", "--cap: needed with --scope pay: how much may it spend? For example --cap 'ether:per-day=1 ETH' (one ether a "
                 + "day); --uncapped makes one that may spend all that there is");
         }
 
@@ -113,15 +113,18 @@ internal static class AccessTokenCommand
                 new ListAccessTokensRequest { All = parsed.GetValue(all) }, cancellationToken: cancel);
             if (terminal.Json) terminal.Document(answer);
             else if (answer.AccessTokens.Count == 0) terminal.Line("no access tokens");
-            else Show(answer, terminal);
+            else await ShowAsync(answer, shell.UnitsOf(parsed, node), terminal, cancel);
             return ExitCode.Done;
         });
     }
 
-    private static void Show(ListAccessTokensResponse answer, Terminal terminal)
+    private static async Task ShowAsync(
+        ListAccessTokensResponse answer, TokenUnits units, Terminal terminal, CancellationToken cancel)
     {
+        List<string[]> rows = [];
+        foreach (AccessToken token in answer.AccessTokens) rows.Add(await RowAsync(token, units, cancel));
         string[] columns = ["#number", "name", "may", "from", "good until", "caps", "spent"];
-        var (table, leftOut) = Views.Fitting(terminal.Width, columns, [.. answer.AccessTokens.Select(Row)], "spent", "caps");
+        var (table, leftOut) = Views.Fitting(terminal.Width, columns, rows, "spent", "caps");
         terminal.Show(table);
         if (leftOut.Count > 0) terminal.Line($"not shown for want of room: {string.Join(", ", leftOut)}; see 'channelnode token list --json'");
     }
@@ -141,8 +144,11 @@ internal static class AccessTokenCommand
         });
     }
 
-    private static string[] Row(AccessToken token)
+    private static async Task<string[]> RowAsync(AccessToken token, TokenUnits units, CancellationToken cancel)
     {
+        List<string> caps = [], spent = [];
+        foreach (SpendingCap cap in token.Caps) caps.Add(await SpendingCaps.ShowAsync(cap, units, cancel));
+        foreach (var some in token.Spent.Where(it => it.Peer.Length == 0)) spent.Add(await SpendingCaps.ShowAsync(some, units, cancel));
         IEnumerable<string> may = token.Methods.Count > 0 ? token.Methods : token.Scopes.Select(scope => scope.ToString().ToLowerInvariant());
         string until = token.RevokedAtMs != 0 ? "revoked"
             : token.ExpiresAtSeconds == 0 ? "for ever"
@@ -151,48 +157,8 @@ internal static class AccessTokenCommand
         [
             token.Number.ToString(CultureInfo.InvariantCulture), token.Name, string.Join(" ", may),
             token.FromIps.Count == 0 ? "anywhere" : string.Join(" ", token.FromIps), until,
-            string.Join("; ", token.Caps.Select(Shown)),
-            string.Join("; ", token.Spent.Where(spent => spent.Peer.Length == 0)
-                .Select(spent => $"{CurrencyOf(spent.Token)}: {spent.TotalSpent}, of it {spent.DaySpent} on its last day")),
+            string.Join("; ", caps), string.Join("; ", spent),
         ];
-    }
-
-    private static string Shown(SpendingCap cap)
-    {
-        (string Word, string Amount)[] limits =
-        [
-            ("per-payment", cap.PerPayment), ("per-day", cap.PerDay), ("per-peer-per-day", cap.PerPeerPerDay), ("total", cap.Total),
-        ];
-        return CurrencyOf(cap.Token) + ":"
-            + string.Join(",", limits.Where(limit => limit.Amount.Length > 0).Select(limit => $"{limit.Word}={limit.Amount}"));
-    }
-
-    private static string CurrencyOf(string token) => Address.TryParse(token, out Address address) && address.IsZero ? "ether" : token;
-
-    /// <summary>ether:per-day=10,total=100</summary>
-    private static SpendingCap ReadCap(string text)
-    {
-        const string form = "ether or 0x-address, a colon, and one or more of per-payment=, per-day=, per-peer-per-day=, total=";
-        string[] parts = text.Split(':');
-        if (parts.Length != 2 || (parts[0] != "ether" && !Address.TryParse(parts[0], out _))) throw Wrong();
-        SpendingCap cap = new() { Token = parts[0] == "ether" ? string.Empty : Fields.WithHexPrefix(parts[0]) };
-        foreach (string limit in parts[1].Split(','))
-        {
-            string[] both = limit.Split('=');
-            if (both.Length != 2 || both[1].Length == 0 || !both[1].All(char.IsAsciiDigit)) throw Wrong();
-            switch (both[0])
-            {
-                case "per-payment" when cap.PerPayment.Length == 0: cap.PerPayment = both[1]; break;
-                case "per-day" when cap.PerDay.Length == 0: cap.PerDay = both[1]; break;
-                case "per-peer-per-day" when cap.PerPeerPerDay.Length == 0: cap.PerPeerPerDay = both[1]; break;
-                case "total" when cap.Total.Length == 0: cap.Total = both[1]; break;
-                default: throw Wrong();
-            }
-        }
-
-        return cap;
-
-        CommandException Wrong() => NodeFlags.Wrong("--cap", $"--cap: '{text}' is not {form}");
     }
 
     private static Option<string[]> Many(string name, string description, string helpName) => new(name)

@@ -53,6 +53,9 @@ internal static class PolicyCommand
                 result.AddError("--tier: give a tier, or --peer, one of both");
             if (result.GetValue(isNew) && result.GetResult(peer) is not null) result.AddError("--new: goes with --tier: a peer's rules are its own");
             if (result.GetValue(isNew) && result.GetValue(remove)) result.AddError("--new: goes without --remove");
+            Option[] changes = [isNew, accept, channels, perMinute, perDay, onlyTokens, anyToken, remove, .. amounts.All];
+            if (changes.All(change => result.GetResult(change) is null or { Implicit: true }))
+                result.AddError("--tier, --peer: name whose rules change, and nothing is given that changes; for example --sum-per-day '1 ETH'");
         });
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
@@ -126,10 +129,11 @@ internal static class PolicyCommand
         private readonly Option<LimitToSet?> _perMinute = Fields.LimitOrNone("--sum-per-minute", "The most in a minute, in each direction");
         private readonly Option<LimitToSet?> _perDay = Fields.LimitOrNone("--sum-per-day", "The same in a day");
 
+        public IReadOnlyList<Option> All => [_deposit, _payment, _exposure, _perMinute, _perDay];
+
         public void AddTo(CliCommand command)
         {
-            foreach (Option<LimitToSet?> option in (Option<LimitToSet?>[])[_deposit, _payment, _exposure, _perMinute, _perDay])
-                command.Options.Add(option);
+            foreach (Option option in All) command.Options.Add(option);
         }
 
         public AmountRules Read(ParseResult parsed, TokenUnit unit) => new()
