@@ -102,8 +102,8 @@ internal static class ChannelEvents
         Channel channel, in ChannelState before, in ChannelState after, in Pots paid, Whose whose)
     {
         OperatorEvent settled = PaidOut(channel, after, EventKind.ChannelSettled, "settled after its window", paid, whose);
-        UInt128 theirs = Amounts.Excess(before.TheirSent, before.OnChain.SentOf(channel.TheirSide));
-        UInt128 ours = Amounts.Excess(before.Acknowledged, before.OnChain.SentOf(channel.OurSide));
+        UInt128 theirs = Amounts.Excess(before.TheirSent, paid.SentOf(channel.TheirSide));
+        UInt128 ours = Amounts.Excess(before.Acknowledged, paid.SentOf(channel.OurSide));
         UInt128 lost = UInt128.Min(Amounts.Excess(theirs, ours), paid.PotOf(channel.TheirSide));
         UInt128 spared = UInt128.Min(Amounts.Excess(ours, theirs), paid.PotOf(channel.OurSide));
         if (whose.IsOurs && spared > UInt128.Zero)
