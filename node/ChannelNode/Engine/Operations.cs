@@ -42,6 +42,9 @@ internal sealed class Operations(
 
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>A job that has not begun by then is told to be stored.</summary>
+    private static readonly TimeSpan QueuedAfter = TimeSpan.FromMilliseconds(500);
+
     /// <summary>With the peer's consent, or not at all.</summary>
     public async Task CloseAsync(ChannelSlot slot, OperationWatcher watch, CancellationToken cancel)
     {
@@ -187,11 +190,17 @@ internal sealed class Operations(
         ChannelId? channel, JobOrder order, string note, OperationWatcher watch, CancellationToken cancel)
     {
         JobEntry job = await jobs.SubmitAsync(order, cancel);
-        watch(new OperationStep(OperationStage.Queued, channel, null, null, $"stored as job {job.Job.Number}, which the node brings to its end")
+        StepProgress progress = new(channel, watch);
+        Task<TransactionReceipt> done = JobBook.WhenDoneAsync(job, progress, cancel);
+        using (CancellationTokenSource early = CancellationTokenSource.CreateLinkedTokenSource(cancel))
         {
-            Job = job.Job.Number,
-        });
-        TransactionReceipt receipt = await JobBook.WhenDoneAsync(job, Progress(channel, watch), cancel);
+            // What can be refused at once is refused with nothing said before, as a call that only answers would be.
+            Task first = await Task.WhenAny(done, progress.Begun, Task.Delay(QueuedAfter, clock.Time, early.Token));
+            await early.CancelAsync();
+            if (first != done && first != progress.Begun) progress.TellStored(job.Job.Number);
+        }
+
+        TransactionReceipt receipt = await done;
         await view.WhenFollowedAsync(receipt.BlockNumber, cancel);
         string more = channel is not { } id ? "" : order.Kind switch
         {
@@ -218,18 +227,38 @@ internal sealed class Operations(
         return waits == UInt128.Zero ? "" : $"; {AmountWords.Of(waits, slot.Channel.Terms.Token)} of it can be paid only after more confirmations";
     }
 
-    private static IProgress<TransactionStep> Progress(ChannelId? channel, OperationWatcher watch) =>
-        new StepProgress(channel, watch);
-
     /// <summary>Unlike <see cref="Progress{T}"/>, tells on the caller's thread, so steps keep their order.</summary>
     private sealed class StepProgress(ChannelId? channel, OperationWatcher watch) : IProgress<TransactionStep>
     {
-        public void Report(TransactionStep step) => watch(new OperationStep(
-            step.Receipt is null ? OperationStage.Sent : OperationStage.Mined,
-            channel,
-            step.Hash,
-            step.Receipt,
-            step.Receipt is null ? "transaction sent" : $"mined in block {step.Receipt.BlockNumber}"));
+        private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly Lock _order = new();
+
+        /// <summary>With the first step.</summary>
+        public Task Begun => _begun.Task;
+
+        public void Report(TransactionStep step)
+        {
+            lock (_order)
+            {
+                watch(new OperationStep(
+                    step.Receipt is null ? OperationStage.Sent : OperationStage.Mined,
+                    channel,
+                    step.Hash,
+                    step.Receipt,
+                    step.Receipt is null ? "transaction sent" : $"mined in block {step.Receipt.BlockNumber}"));
+                _begun.TrySetResult();
+            }
+        }
+
+        /// <summary>Unless it has begun meanwhile.</summary>
+        public void TellStored(ulong job)
+        {
+            lock (_order)
+            {
+                if (_begun.Task.IsCompleted) return;
+                watch(new OperationStep(OperationStage.Queued, channel, null, null, $"stored as job {job}, which the node brings to its end") { Job = job });
+            }
+        }
     }
 
     public static void Check<T>(Refusal refusal, string field, T value)

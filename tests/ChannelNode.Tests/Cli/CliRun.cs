@@ -33,9 +33,10 @@ internal sealed record CliRun(int ExitCode, string Output, string Error)
     public static Task<CliRun> AskAsync(FakeNode node, params string[] args) => AsyncOf([.. args, "--node", node.Url]);
 
     public static async Task<CliRun> WithActionsAsync(
-        CliActions actions, string[] args, CancellationToken cancel = default)
+        CliActions actions, string[] args, CancellationToken cancel = default, StringWriter? into = null)
     {
-        var output = new StringWriter { NewLine = "\n" };
+        StringWriter output = into ?? new StringWriter();
+        output.NewLine = "\n";
         var error = new StringWriter { NewLine = "\n" };
         var shell = new CommandShell(actions, TimeProvider.System, output, error);
         int exitCode = await CommandLine.RunAsync(args, shell, output, cancel);

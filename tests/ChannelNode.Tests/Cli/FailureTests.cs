@@ -132,29 +132,62 @@ public sealed class FailureTests
     }
 
     /// <summary>A job that is on disk is done whether or not somebody waits for it: nobody is to think that it was not.</summary>
-    [Fact]
-    public async Task InterruptedAfterTheJobWasStored_SaysThatItGoesOn()
+    [Theory]
+    [InlineData(12UL, "the node goes on with job 12")]
+    [InlineData(0UL, "the node goes on with what it has begun")] // A gasless deposit that the peer has, a close that it is asked for.
+    public async Task InterruptedWhileTheNodeGoesOn_SaysSo(ulong job, string goesOn)
     {
         using CancellationTokenSource stop = new();
         using ManualResetEventSlim end = new();
-        IEnumerable<Progress> QueuedForEver()
+        IEnumerable<Progress> StoredForEver()
         {
-            yield return new Progress { Stage = Stage.Queued, ChannelId = FakeNode.IdA, Note = "stored as job 12", Job = 12 };
-            stop.CancelAfter(1_000);
+            yield return new Progress { Stage = job > 0 ? Stage.Queued : Stage.Agreed, Note = "stored", Job = job };
             end.Wait(TimeSpan.FromSeconds(30));
         }
 
-        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Job = _ => QueuedForEver());
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Job = _ => StoredForEver());
 
         CliRun run = await CliRun.WithActionsAsync(
-            CliRun.NoActions, ["channel", "deposit", FakeNode.IdA, "--amount", "5", "--yes", "--node", node.Url], stop.Token);
+            CliRun.NoActions, ["channel", "deposit", FakeNode.IdA, "--amount", "5", "--yes", "--node", node.Url], stop.Token,
+            new StoppingWriter("stored", stop));
         end.Set();
 
         Assert.Equal(ExitCode.Interrupted, run.ExitCode);
-        Assert.Equal("stored as job 12\n", run.Output);
         Assert.Equal(
-            "error: INTERRUPTED: stopped waiting; job 12 goes on in the node and need not be asked for again "
-            + "('channelnode chain jobs' shows it)\n", run.Error);
+            $"error: INTERRUPTED: stopped waiting; {goesOn}: look at 'channelnode chain jobs' and the channel before asking again\n", run.Error);
+    }
+
+    /// <summary>Without a key the same call would be another deposit.</summary>
+    [Theory]
+    [InlineData("DRAINING", true)]
+    [InlineData("NOT_READY", true)]
+    [InlineData("TRANSACTION_REVERTED", false)]
+    public async Task NodeThatGoesAwayWithAStoredJob_SaysThatItGoesOn(string reason, bool goesOn)
+    {
+        IEnumerable<Progress> StoredThenGone()
+        {
+            yield return new Progress { Stage = Stage.Queued, Note = "stored", Job = 12 };
+            throw FakeNode.Refuse(StatusCode.Unavailable, reason, "its words");
+        }
+
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Job = _ => StoredThenGone());
+
+        CliRun run = await CliRun.AskAsync(node, "channel", "deposit", FakeNode.IdA, "--amount", "5", "--yes");
+
+        Assert.Equal(
+            $"error: {reason}: its words"
+            + (goesOn ? "; the node goes on with job 12: look at 'channelnode chain jobs' and the channel before asking again\n" : "\n"),
+            run.Error);
+    }
+
+    /// <summary>Interrupts what writes to it, once that has written a line.</summary>
+    private sealed class StoppingWriter(string line, CancellationTokenSource stop) : StringWriter
+    {
+        public override void WriteLine(string? value)
+        {
+            base.WriteLine(value);
+            if (value == line) stop.Cancel();
+        }
     }
 
     [Fact]

@@ -26,12 +26,14 @@ public sealed class PolicyCommandTests
         Assert.Equal(refused is null ? 1 : 0, node.Answers.PolicyChanges.Count);
     }
 
-    [Fact]
-    public async Task ChangeOfNothing_IsRefused()
+    [Theory]
+    [InlineData("--token", "0x0000000000000000000000000000000000000000")]
+    [InlineData("--any-token=false")]
+    public async Task ChangeOfNothing_IsRefused(params string[] more)
     {
         await using FakeNode node = await FakeNode.StartAsync();
 
-        CliRun run = await CliRun.AskAsync(node, "policy", "set", "--tier", "verified", "--token", "0x0000000000000000000000000000000000000000");
+        CliRun run = await CliRun.AskAsync(node, ["policy", "set", "--tier", "verified", .. more]);
 
         Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
         Assert.StartsWith("error: INVALID_ARGUMENT: --tier, --peer: name whose rules change, and nothing is given that changes", run.Error);

@@ -129,7 +129,7 @@ public sealed class GaslessTests(AnvilFixture anvil)
         using var nothing = payee.Api.WithdrawCredit(new Wire.WithdrawCreditRequest());
         await RefusedAsync("NO_CREDIT", async () =>
         {
-            while (await nothing.ResponseStream.MoveNext(TestChain.Limit)) { } // Its job is stored, and then finds nothing.
+            while (await nothing.ResponseStream.MoveNext(TestChain.Limit)) { } // After STAGE_QUEUED, where it takes long.
         });
     }
 

@@ -56,7 +56,7 @@ public sealed class SettledBelowTests
         OperatorEvent told = Told(100, 0, isOurs, paid, ourPot);
 
         Assert.Equal(EventSeverity.Info, told.Severity);
-        Assert.Equal(spared.Length > 0, told.Sentence.Contains($"Of the first, {spared} wei this node had paid"));
+        Assert.Equal(spared.Length > 0, told.Sentence.Contains($"Of what its owner was paid, {spared} wei this node had paid"));
         Assert.Equal(spared.Length > 0, told.Sentence.Contains("a new deposit by this node pays that first"));
     }
 

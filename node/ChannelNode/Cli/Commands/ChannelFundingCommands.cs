@@ -1,7 +1,7 @@
 using System.CommandLine;
 using ChannelNode.Core;
 using ChannelNode.Proto.V1;
-using ChannelStatus = ChannelNode.Proto.V1.ChannelStatus;
+using Grpc.Core;
 
 namespace ChannelNode.Cli;
 
@@ -114,21 +114,33 @@ internal static class ChannelFundingCommands
             var many = new DepositChannelsRequest();
             foreach (string id in ids) many.Deposits.Add(new ChannelDeposit { ChannelId = id, Amount = each });
             return await terminal.FollowAsync(
-                node.Client.DepositChannels(many, cancellationToken: cancel), step => step.Progress, tokens, cancel);
+                node.Client.DepositChannels(many, cancellationToken: cancel), step => step.Progress, tokens, cancel,
+                waiting.UntilConfirmed(parsed));
         });
     }
 
-    /// <summary>What a settling had not recorded of this node's payments the peer can still prove: it has it of the next deposit.</summary>
+    /// <summary>
+    /// What a settling had not recorded of this node's payments the peer can still prove: it has it of the next deposits. Whoever may
+    /// deposit need not be one who may read: then nothing is said.
+    /// </summary>
     private static async Task NoteWhatIsOwedAsync(
         NodeConnection node, TokenUnits tokens, Terminal terminal, string id, CancellationToken cancel)
     {
-        Proto.V1.Channel channel = (await node.Client.GetChannelAsync(new GetChannelRequest { ChannelId = id }, cancellationToken: cancel)).Channel;
-        if (channel.Status != ChannelStatus.Closed) return;
-        UInt128 paid = Amounts.Excess(UInt128.Parse(channel.Sent), UInt128.Parse(channel.OurRecordedSent));
-        UInt128 owed = Amounts.Excess(paid, Amounts.Excess(UInt128.Parse(channel.Received), UInt128.Parse(channel.TheirRecordedSent)));
-        if (owed == UInt128.Zero) return;
-        terminal.Note($"{Views.Short(id)}: {(await tokens.OfChannelAsync(id, cancel)).Show(owed.ToString())} of a deposit are the peer's at once: "
-            + "payments that the chain had not recorded when the channel was settled");
+        try
+        {
+            GetChannelRequest question = new() { ChannelId = id };
+            Proto.V1.Channel channel = (await node.Client.GetChannelAsync(question, cancellationToken: cancel)).Channel;
+            UInt128 paid = Amounts.Excess(UInt128.Parse(channel.Sent), UInt128.Parse(channel.OurRecordedSent));
+            UInt128 received = Amounts.Excess(UInt128.Parse(channel.Received), UInt128.Parse(channel.TheirRecordedSent));
+            UInt128 owed = Amounts.Excess(paid, received + UInt128.Parse(channel.OurPot));
+            if (owed == UInt128.Zero) return;
+            string first = (await tokens.OfChannelAsync(id, cancel)).Show(owed.ToString());
+            terminal.Note($"{Views.Short(id)}: the first {first} of what is deposited are the peer's at once: payments that the chain had not "
+                + "recorded when the channel was settled");
+        }
+        catch (RpcException) when (!cancel.IsCancellationRequested)
+        {
+        }
     }
 
     private static Option<bool> Gasless() => new("--gasless")

@@ -53,8 +53,9 @@ internal static class PolicyCommand
                 result.AddError("--tier: give a tier, or --peer, one of both");
             if (result.GetValue(isNew) && result.GetResult(peer) is not null) result.AddError("--new: goes with --tier: a peer's rules are its own");
             if (result.GetValue(isNew) && result.GetValue(remove)) result.AddError("--new: goes without --remove");
-            Option[] changes = [isNew, accept, channels, perMinute, perDay, onlyTokens, anyToken, remove, .. amounts.All];
-            if (changes.All(change => result.GetResult(change) is null or { Implicit: true }))
+            bool isWhole = result.GetValue(isNew) || result.GetValue(anyToken) || result.GetValue(remove);
+            Option[] changes = [accept, channels, perMinute, perDay, onlyTokens, .. amounts.All];
+            if (!isWhole && changes.All(change => result.GetResult(change) is null))
                 result.AddError("--tier, --peer: name whose rules change, and nothing is given that changes; for example --sum-per-day '1 ETH'");
         });
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>

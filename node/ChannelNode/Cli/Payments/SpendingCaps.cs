@@ -82,7 +82,7 @@ internal static class SpendingCaps
         {
             return await units.OfAsync(address, cancel);
         }
-        catch (RpcException)
+        catch (RpcException) when (!cancel.IsCancellationRequested)
         {
             return new TokenUnit(address, "", 0);
         }

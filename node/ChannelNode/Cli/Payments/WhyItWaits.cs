@@ -23,12 +23,12 @@ internal sealed class WhyItWaits(NodeConnection node, TokenUnits units, PaymentP
     /// <summary>For the payment of a plan of one.</summary>
     public async Task SayAsync(Task paying, CancellationToken cancel)
     {
-        while (!paying.IsCompleted)
+        while (!paying.IsCompleted && !cancel.IsCancellationRequested)
         {
             await Task.WhenAny(paying, Task.Delay(BetweenLooks, time, cancel));
             if (paying.IsCompleted) return;
-            if (await TryLookAsync(cancel) is not { } channel) return;
-            if (!channel.PeerConnected) SayAway("asks for the same payment again");
+            if (await TryLookAsync(cancel) is not { } channel) continue;
+            if (!channel.PeerConnected) SayAway(channel, "asks for the same payment again");
             if (!channel.PeerConnected || channel.PeerRefusal is not (var refusal and not Refusal.Unspecified)) continue;
             Say($"this payment is signed, and the peer refuses it for now: {Failure.ReasonOf(refusal)}. The node offers it "
                 + $"again until it is taken; to stop waiting is safe, and --key {plan.Key} asks for the same payment again. {IfNever}");
@@ -52,15 +52,15 @@ internal sealed class WhyItWaits(NodeConnection node, TokenUnits units, PaymentP
         else if (time.GetUtcNow() >= _nextLook)
         {
             _nextLook = time.GetUtcNow() + BetweenLooks;
-            Channel? channel = await TryLookAsync(cancel);
+            if (await TryLookAsync(cancel) is not { } channel) return;
             OfThePeer = "";
-            if (channel is { PeerConnected: false })
+            if (!channel.PeerConnected)
             {
                 OfThePeer = "the peer is not connected";
-                SayAway("asks for the same payments again");
+                SayAway(channel, "asks for the same payments again");
             }
 
-            if (channel is not { PeerConnected: true, PeerRefusal: var refusal and not Refusal.Unspecified }) return;
+            if (!channel.PeerConnected || channel.PeerRefusal is not (var refusal and not Refusal.Unspecified)) return;
             string reason = Failure.ReasonOf(refusal);
             OfThePeer = $"the peer refuses what is under way: {reason}";
             if (!_said.Add((Refusal.PeerRefusing, reason))) return;
@@ -69,10 +69,14 @@ internal sealed class WhyItWaits(NodeConnection node, TokenUnits units, PaymentP
         }
     }
 
-    private void SayAway(string asksAgain)
+    /// <summary>What is signed is offered for ever; what is not waits for a peer that said that it would be back, and not for long.</summary>
+    private void SayAway(Channel channel, string asksAgain)
     {
-        if (_said.Add((Refusal.PeerOffline, "")))
-            Say($"waiting: the peer is not connected, and the node waits for it for a while; to stop waiting is safe, and --key {plan.Key} {asksAgain}.");
+        if (!_said.Add((Refusal.PeerOffline, ""))) return;
+        string safe = $"; to stop waiting is safe, and --key {plan.Key} {asksAgain}.";
+        Say(channel.Sent == channel.Acknowledged
+            ? $"waiting: the peer is not connected, and the node waits for it for a while{safe}"
+            : $"waiting: the peer is not connected, and what is under way is signed: it is offered when the peer is back{safe} {IfNever}");
     }
 
     private string OrStop => $"; to stop waiting is safe, and --key {plan.Key} asks for the same payments again.";

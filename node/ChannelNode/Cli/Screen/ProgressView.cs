@@ -31,27 +31,37 @@ internal static class ProgressView
         Terminal terminal, AsyncServerStreamingCall<T> call, Func<T, Progress> progressOf, TokenUnits units, Action<string> waitsFor,
         bool untilConfirmed, CancellationToken cancel)
     {
-        Progress? queued = null;
+        Progress? last = null;
+        ulong job = 0;
         try
         {
             while (await call.ResponseStream.MoveNext(cancel))
             {
                 Progress step = progressOf(call.ResponseStream.Current);
-                queued = step.Stage switch { Stage.Queued => step, Stage.Confirmed => null, _ => queued };
+                last = step;
+                if (step.Job > 0) job = step.Job;
                 if (terminal.Json) terminal.Document(step);
                 else terminal.Line(await units.TryInAsync(Sentence(step), cancel));
                 if (!untilConfirmed && step.Stage is Stage.Sent or Stage.Mined or Stage.Confirmed) return; // The node goes on with it.
                 waitsFor(Next(step.Stage));
             }
         }
-        catch (Exception stopped) when (queued is not null && Failure.Of(stopped, cancel) is { ExitCode: ExitCode.Interrupted } failure)
+        catch (Exception stopped) when (Failure.Of(stopped, cancel) is { } failure && GoesOn(stopped, failure, last))
         {
+            string which = job > 0 ? $"job {job}" : "what it has begun";
+            string said = failure.ExitCode == ExitCode.Interrupted ? "stopped waiting" : failure.Message;
             throw new CommandException(failure with
             {
-                Message = $"stopped waiting; job {queued.Job} goes on in the node and need not be asked for again ('channelnode chain jobs' shows it)",
+                Message = $"{said}; the node goes on with {which}: look at 'channelnode chain jobs' and the channel before asking again",
             });
         }
     }
+
+    /// <summary>A job is not bound to the call that asked for it: only a node that has refused has stopped.</summary>
+    private static bool GoesOn(Exception stopped, Failure failure, Progress? last) =>
+        failure.ExitCode == ExitCode.Interrupted
+        || (last is not null && last.Stage != Stage.Confirmed
+            && (failure.Reason is "DRAINING" or "NOT_READY" || (stopped is RpcException rpc && Failure.ErrorInfoOf(rpc) is null)));
 
     /// <summary>The node's own words, except where the step's figures say more.</summary>
     private static string Sentence(Progress step)

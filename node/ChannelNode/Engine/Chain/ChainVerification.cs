@@ -55,8 +55,8 @@ internal sealed class ChainVerification(
         for (int tries = 0; tries < TriesMax; tries++)
         {
             if (tries > 0) await Task.Delay(Pause, clock.Time, cancel);
-            if (view.Cursor is not { } cursor) return new ChainAuditReport(0, 0, []); // The chain has not begun.
             if (view.NoAnswer is var (why, past) && past > NoAnswerMax) throw new RefusalException(Refusal.ChainUnavailable, why);
+            if (view.Cursor is not { } cursor) return new ChainAuditReport(0, 0, []); // The chain has not begun.
             await reading.ReadAsync(cursor, cancel);
             if (await CompareAsync(reading, cancel) is not var (block, found)) continue;
             if (await LookAtLateAsync(found, block, cancel) is not { } whole) continue;

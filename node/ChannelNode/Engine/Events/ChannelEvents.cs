@@ -110,7 +110,7 @@ internal static class ChannelEvents
         {
             return settled with
             {
-                Sentence = $"{settled.Sentence}. Of the first, {In(channel, spared)} this node had paid to the peer, and nothing on chain had "
+                Sentence = $"{settled.Sentence}. Of what its owner was paid, {In(channel, spared)} this node had paid to the peer, and nothing on chain had "
                     + "recorded it by then: a new deposit by this node pays that first",
             };
         }

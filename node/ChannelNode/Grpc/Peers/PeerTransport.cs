@@ -187,8 +187,7 @@ internal sealed class PeerTransport(
         catch (Exception ended) when (
             ended is RpcException or InvalidOperationException or OperationCanceledException && !cancel.IsCancellationRequested)
         {
-            await NextAsync(cancel);
-            throw;
+            while (true) await NextAsync(cancel); // What was said before the refusal is of no use any more.
         }
     }
 
