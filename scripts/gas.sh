@@ -25,7 +25,7 @@ chain=$!
 trap 'kill "$chain" 2>/dev/null; wait "$chain" 2>/dev/null || true; rm -f "$log"' EXIT
 
 url=""
-for _ in $(seq 200); do
+for _ in $(seq 1200); do
   url="$(sed -n 's/^Listening on //p' "$log")"
   [ -z "$url" ] || break
   kill -0 "$chain" || { cat "$log" >&2 && exit 1; }

@@ -78,6 +78,7 @@ public sealed class AdversaryTests : IAsyncLifetime
         await _anvil.RpcAsync<object?>("anvil_setNextBlockBaseFeePerGas", Quantity.Format(offered * 10));
         await _anvil.MineAsync();
         Assert.NotEqual("300", (await _honest.ChannelAsync(id)).TheirRecordedSent);
+        await UntilJobAsync(job => job.Attempts > 1); // The base fee falls with each block that is empty.
         await MineUntilAsync(id, channel => channel.TheirRecordedSent == "300");
         await _anvil.PassTimeAsync(WindowSeconds);
         await MineUntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closed);

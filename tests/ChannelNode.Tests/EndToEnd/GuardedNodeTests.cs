@@ -112,8 +112,10 @@ public sealed class GuardedNodeTests(AnvilFixture anvil) : IAsyncLifetime
         try
         {
             Task cheating = CheatAsync(id);
-            await anvil.MineUntilAsync(() => Task.FromResult(
-                JobOf(tower.Tower.Jobs) is not null && JobOf(honest.Host.Node.Jobs) is not null));
+            Assert.True(ChannelNode.Core.ChannelId.TryParse(id, out ChannelNode.Core.ChannelId channel));
+            await anvil.MineUntilAsync(async () => (await _chain.SidesAsync(channel)).IsClosing);
+            for (int look = 0; look < 1_200 && (JobOf(tower.Tower.Jobs) is null || JobOf(honest.Host.Node.Jobs) is null); look++)
+                await Task.Delay(50); // A block between would leave the second nothing to send.
             await anvil.MineUntilAsync(() => Task.FromResult(!tower.Tower.Jobs.HasActive && !honest.Host.Node.Jobs.HasActive));
             await cheating;
         }

@@ -8,7 +8,11 @@ namespace ChannelNode.Tests.EndToEnd;
 /// <summary>Calls the JSON port as any program without gRPC does.</summary>
 internal sealed class JsonCaller(string url) : IDisposable
 {
-    public HttpClient Http { get; } = new() { BaseAddress = new Uri(url) };
+    /// <summary>What is too large is refused before it is sent, however long that takes.</summary>
+    public HttpClient Http { get; } = new(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromMinutes(1) })
+    {
+        BaseAddress = new Uri(url),
+    };
 
     public async Task<JsonNode> GetAsync(string path) => await ReadAsync(await Http.GetAsync(path, TestChain.Limit));
 

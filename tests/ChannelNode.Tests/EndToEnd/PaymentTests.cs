@@ -129,7 +129,7 @@ public sealed class PaymentTests(AnvilFixture anvil) : IAsyncLifetime
         while (sent < 2_000)
         {
             Task writing = call.RequestStream.WriteAsync(request);
-            if (await Task.WhenAny(writing, Task.Delay(TimeSpan.FromSeconds(2))) != writing) break;
+            if (await Task.WhenAny(writing, Task.Delay(TimeSpan.FromSeconds(sent == 0 ? 60 : 2))) != writing) break;
             sent++;
         }
 

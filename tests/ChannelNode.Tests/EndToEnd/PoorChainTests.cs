@@ -49,7 +49,7 @@ public sealed class PoorChainTests(AnvilFixture anvil)
 
         await depositing;
         Assert.All(pots.Values, seen => Assert.Equal([10, 20, 30, 40], seen));
-        Assert.InRange(rpc.FaultCount, 20, int.MaxValue);
+        Assert.InRange(rpc.FaultCount, 1, int.MaxValue);
     }
 
     /// <summary>It has the block and not its receipts yet, and would leave its logs out.</summary>

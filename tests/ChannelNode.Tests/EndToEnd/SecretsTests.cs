@@ -127,9 +127,8 @@ public sealed class SecretsTests(AnvilFixture anvil) : IAsyncLifetime
             while (await opening.ResponseStream.MoveNext(TestChain.Limit)) id = opening.ResponseStream.Current.Progress.ChannelId;
             Wire.PayResponse paid = await api.PayAsync(
                 new Wire.PayRequest { Payment = new Wire.Payment { ChannelId = id, Amount = "7" } });
-            _printed.AppendLine(paid.ToString());
-            _printed.AppendLine((await api.GetInfoAsync(new Wire.GetInfoRequest())).ToString());
-            _printed.AppendLine(host.Node.Options.ToString());
+            Wire.GetInfoResponse info = await api.GetInfoAsync(new Wire.GetInfoRequest());
+            lock (_printed) _printed.AppendLine($"{paid}\n{info}\n{host.Node.Options}");
         }
 
         Assert.NotEmpty(lines.Levels);

@@ -183,7 +183,7 @@ public sealed class StreamedPaymentTests(AnvilFixture anvil) : IAsyncLifetime
         using var stalled = _alice.Api.StreamPayments();
         Task writing = WriteAsync(stalled.RequestStream, payments);
         string sent = "";
-        for (int looksAlike = 0; looksAlike < 20; await Task.Delay(50))
+        for (int looksAlike = 0; looksAlike < 60; await Task.Delay(50))
         {
             string now = (await _alice.ChannelAsync(_channel)).Sent;
             looksAlike = now == sent && now != "0" ? looksAlike + 1 : 0;

@@ -13,7 +13,7 @@ namespace ChannelNode.Tests.Engine;
 /// What travels of a trace, and what is believed of it. One by one with the other tests that listen: a listener hears, and
 /// changes, all of the process.
 /// </summary>
-[Collection(AnvilCollection.Name)]
+[Collection(DoorsCollection.Name)]
 public sealed class UpdateTraceTests
 {
     private const string Traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

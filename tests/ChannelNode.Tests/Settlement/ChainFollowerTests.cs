@@ -11,7 +11,7 @@ namespace ChannelNode.Tests.Settlement;
 [Collection(AnvilCollection.Name)]
 public sealed partial class ChainFollowerTests(AnvilFixture anvil)
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
 
     public static TheoryData<string> Transports { get; } = ["ws", "http"];
 
