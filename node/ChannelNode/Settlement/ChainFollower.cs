@@ -187,7 +187,7 @@ internal sealed class ChainFollower(
     private string Behind(ChainTail tail, BlockHeader end) =>
         $"{rpc.Client.Name} ends with block {end.Number}, below {tail.Newest?.Number}, which this node has seen; "
         + (tail.Find(end.Number) is { } known && known.Hash != end.Hash
-            ? "and that is another one than was there before: it serves another chain" : "it lags, or serves another chain");
+            ? "and that is another one than was there before: it serves another chain, or a shorter branch" : "it lags, or serves another chain");
 
     private async Task<ChainBatch> ForwardAsync(CancellationToken cancel)
     {

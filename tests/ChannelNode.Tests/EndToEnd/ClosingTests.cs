@@ -84,6 +84,10 @@ public sealed class ClosingTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.EndsWith("; 450 wei to this node's owner, 750 wei to the peer's", steps[^1].Note);
         await AssertPaidAsync(750, 450);
         await _alice.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closed);
+        using var settling = _bob.Api.SettleChannel(new Wire.SettleChannelRequest { ChannelId = id });
+        RpcException refused = await Assert.ThrowsAsync<RpcException>(() => settling.ResponseStream.MoveNext(TestChain.Limit));
+        Refusals.AssertIs(refused, StatusCode.FailedPrecondition, "NOT_CLOSING", "channel_id");
+        Assert.EndsWith("it is paid out already", refused.Status.Detail);
     }
 
     [Fact]

@@ -13,7 +13,7 @@ public sealed class ChainBehindTests(AnvilFixture anvil)
 {
     [Theory]
     [InlineData(false, "it lags, or serves another chain")]
-    [InlineData(true, "and that is another one than was there before: it serves another chain")]
+    [InlineData(true, "and that is another one than was there before: it serves another chain, or a shorter branch")]
     public async Task ChainThatStaysBelowWhatWasSeen_IsNotSilentlyWaitedFor(bool isAnother, string why)
     {
         await anvil.MineAsync(3);
