@@ -196,7 +196,7 @@ internal sealed class Operations(
         {
             // What can be refused at once is refused with nothing said before, as a call that only answers would be.
             Task first = await Task.WhenAny(done, progress.Begun, Task.Delay(QueuedAfter, clock.Time, early.Token));
-            await early.CancelAsync();
+            early.Cancel(); // Here, not on a thread of the pool: simulations have only their own.
             if (first != done && first != progress.Begun) progress.TellStored(job.Job.Number);
         }
 
