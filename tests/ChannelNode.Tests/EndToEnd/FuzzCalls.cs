@@ -77,7 +77,7 @@ internal sealed class FuzzCalls : IDisposable
             if (isAborted) return;
             await call.RequestStream.CompleteAsync();
         }
-        catch (Exception ended) when (ended is RpcException or InvalidOperationException or HttpRequestException or TimeoutException)
+        catch (Exception ended) when (CallWriting.IsOfEndedCall(ended) || ended is TimeoutException)
         {
             // It was refused meanwhile: the reason is what is heard next. Where that comes while a message waits for room, .NET's
             // HTTP/2 client may wait on for ever, past the deadline and the end of the connection.

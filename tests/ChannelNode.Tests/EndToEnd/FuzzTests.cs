@@ -133,7 +133,7 @@ public sealed class FuzzTests(AnvilFixture anvil, ITestOutputHelper output) : IA
             RpcException end = await peer.HearErrorAsync();
             return end.GetRpcStatus()?.GetDetail<Google.Rpc.ErrorInfo>() is { Reason: not "" } ? null : end.Status.ToString();
         }
-        catch (Exception ended) when (ended is RpcException { StatusCode: StatusCode.Cancelled } or InvalidOperationException)
+        catch (Exception ended) when (ended is RpcException { StatusCode: StatusCode.Cancelled } or not RpcException && CallWriting.IsOfEndedCall(ended))
         {
             return null; // Refused before all was said.
         }

@@ -31,12 +31,12 @@ public sealed class MalformedMessageTests(AnvilFixture anvil)
 
         using var payments = api.CreateCallInvoker().AsyncDuplexStreamingCall(
             Of(MethodType.DuplexStreaming, "NodeService", "StreamPayments"), null, default);
-        await payments.RequestStream.WriteAsync(truncated);
+        await payments.RequestStream.SayAsync(truncated);
         await AssertRefusedAsync(() => payments.ResponseStream.MoveNext(TestChain.Limit));
 
         using var session = peers.CreateCallInvoker().AsyncDuplexStreamingCall(
             Of(MethodType.DuplexStreaming, "PeerService", "Exchange"), null, default);
-        await session.RequestStream.WriteAsync(truncated);
+        await session.RequestStream.SayAsync(truncated);
         await AssertRefusedAsync(async () =>
         {
             while (await session.ResponseStream.MoveNext(TestChain.Limit))

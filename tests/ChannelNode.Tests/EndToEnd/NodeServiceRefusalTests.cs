@@ -166,7 +166,7 @@ public sealed class NodeServiceRefusalTests(AnvilFixture anvil) : IAsyncLifetime
     public async Task StreamPayments_WithAnEmptyRequest_EndsByName()
     {
         using var call = _alice.Api.StreamPayments();
-        await call.RequestStream.WriteAsync(new Wire.StreamPaymentsRequest());
+        await call.RequestStream.SayAsync(new Wire.StreamPaymentsRequest());
 
         await Refusals.AssertRefusedAsync(
             () => call.ResponseStream.MoveNext(TestChain.Limit), StatusCode.InvalidArgument, "INVALID_ARGUMENT", "payments");

@@ -94,16 +94,7 @@ internal sealed class RawGuard : IAsyncDisposable
     }
 
     /// <summary>To a watchtower that has ended the session already nothing is said: what is heard next tells why.</summary>
-    public async Task SayAsync(Wire.GuardRequest message)
-    {
-        try
-        {
-            await _call.RequestStream.WriteAsync(message);
-        }
-        catch (Exception ended) when (ended is RpcException or InvalidOperationException or OperationCanceledException)
-        {
-        }
-    }
+    public Task SayAsync(Wire.GuardRequest message) => _call.RequestStream.SayAsync(message);
 
     public async Task<Wire.GuardResponse> HearAsync()
     {

@@ -67,7 +67,7 @@ internal sealed class RawPeer : IAsyncDisposable
         {
             await SayAsync(new Wire.PeerMessage { HelloProof = new Wire.HelloProof { Signature = Bytes(proof.ToArray()) } });
         }
-        catch (RpcException ended) when (ended.StatusCode == StatusCode.Cancelled)
+        catch (Exception ended) when (CallWriting.IsOfEndedCall(ended))
         {
             // The node has refused the hello meanwhile: its reason is what is heard next.
         }
@@ -120,7 +120,7 @@ internal sealed class RawPeer : IAsyncDisposable
         {
             await _call.RequestStream.WriteAsync(bytes).WaitAsync(TimeSpan.FromSeconds(10));
         }
-        catch (Exception ended) when (ended is RpcException or InvalidOperationException or TimeoutException)
+        catch (Exception ended) when (CallWriting.IsOfEndedCall(ended) || ended is TimeoutException)
         {
             // The reason is what is heard next.
         }
