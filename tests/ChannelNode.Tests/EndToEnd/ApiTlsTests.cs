@@ -126,7 +126,7 @@ public sealed class ApiTlsTests(AnvilFixture anvil) : IAsyncLifetime
 
         Certificates.Write(second, _folder);
         string shown = before;
-        for (int look = 0; look < 50 && shown == before; look++)
+        for (int look = 0; look < 300 && shown == before; look++)
         {
             await Task.Delay(100);
             shown = (await ShakeHandsAsync(node, SslProtocols.None)).Fingerprint;

@@ -133,7 +133,7 @@ public sealed class ChainVerificationTests(AnvilFixture anvil) : IAsyncLifetime
 
         string reason = "NOT_READY";
         _firstBlock = new ManualResetEventSlim(initialState: true);
-        for (int look = 0; look < 200 && reason == "NOT_READY"; look++)
+        for (int look = 0; look < 1_200 && reason == "NOT_READY"; look++)
         {
             CliRun run = await VerifyAsync("--json");
             reason = run.ExitCode == ExitCode.Done ? "" : run.ErrorDocument.GetProperty("reason").GetString()!;

@@ -87,7 +87,7 @@ public sealed class ConnectionLimitTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Equal((1, 0, 9), (Counts.RefusedOfAddress, Counts.RefusedOfAll, Counts.Open()));
 
         taken[0].Dispose();
-        for (int look = 0; look < 200 && Counts.Open() == 9; look++) await Task.Delay(25);
+        for (int look = 0; look < 1_200 && Counts.Open() == 9; look++) await Task.Delay(25);
         Assert.True((await ConnectAsync("127.0.0.2")).HasPlace);
         foreach (RawPeer peer in peers) await peer.DisposeAsync();
     }
@@ -100,7 +100,7 @@ public sealed class ConnectionLimitTests(AnvilFixture anvil) : IAsyncLifetime
         using GrpcChannel one = GrpcChannel.ForAddress(_node.PeerUrl), other = GrpcChannel.ForAddress(_node.PeerUrl);
         using var silent = new Wire.PeerService.PeerServiceClient(one).Exchange();
         using var mute = new Wire.PeerService.PeerServiceClient(other).Exchange();
-        for (int look = 0; look < 400 && Counts.Open() < 2; look++) await Task.Delay(25);
+        for (int look = 0; look < 1_200 && Counts.Open() < 2; look++) await Task.Delay(25);
 
         await Task.Delay(1_200);
         await using RawPeer late = NewPeer();

@@ -60,7 +60,7 @@ public sealed class EventsTests : IAsyncLifetime
     private static async Task UntilIdleAsync(TestNode node)
     {
         int under = 0;
-        for (int look = 0; look < 400; look++)
+        for (int look = 0; look < 1_200; look++)
         {
             under = (await node.Api.ListJobsAsync(new Wire.ListJobsRequest())).Jobs.Count;
             if (under == 0) return;

@@ -102,7 +102,7 @@ public sealed class KilledEventsTests(AnvilFixture anvil) : IAsyncLifetime
 
     private async Task UntilSettledAsync()
     {
-        for (int look = 0; look < 400; look++)
+        for (int look = 0; look < 1_200; look++)
         {
             bool isDone = (await _node.Api.ListJobsAsync(new Wire.ListJobsRequest())).Jobs.Count == 0;
             if (isDone && _heard.Count == (await KeptAsync()).Count) return;

@@ -180,7 +180,7 @@ internal sealed class NodeProcess : IAsyncDisposable
     public async Task AssertSentAsync(AnvilFixture anvil, ulong count)
     {
         Wire.GetInfoResponse info = await Api.GetInfoAsync(new Wire.GetInfoRequest());
-        for (int look = 0; look < 400; look++)
+        for (int look = 0; look < 1_200; look++)
         {
             if ((await Api.ListJobsAsync(new Wire.ListJobsRequest())).Jobs.Count == 0) break;
             await Task.Delay(50);

@@ -42,7 +42,7 @@ public sealed class PeerRoomTests(AnvilFixture anvil) : IAsyncLifetime
     private async Task UntilConnectedAsync(uint count)
     {
         uint connected = 0;
-        for (int look = 0; look < 400; look++)
+        for (int look = 0; look < 1_200; look++)
         {
             connected = (await _node.Api.GetStatusAsync(new Wire.GetStatusRequest { Brief = true })).PeersConnected;
             if (connected == count) return;

@@ -77,7 +77,7 @@ internal sealed class ReorgRig : IAsyncDisposable
         foreach (TestNode node in (TestNode[])[Alice, Bob])
         {
             string found = "";
-            for (int look = 0; look < 400; look++)
+            for (int look = 0; look < 1_200; look++)
             {
                 Rescan scan = await RescanAsync();
                 found = Compare(node.Host.Node, scan);

@@ -182,7 +182,7 @@ public abstract class ReorganizedOperations(AfterReorg after) : IAsyncLifetime
     /// <summary>So deep that nobody looks at its transaction any more.</summary>
     private static async Task UntilLetGoOfAsync(TestNode node, Job job)
     {
-        for (int look = 0; look < 400; look++)
+        for (int look = 0; look < 1_200; look++)
         {
             if (node.Host.Node.Jobs.Shallow.All(entry => entry.Job.Number != job.Number)) return;
             await Task.Delay(25);
@@ -193,7 +193,7 @@ public abstract class ReorganizedOperations(AfterReorg after) : IAsyncLifetime
 
     private static async Task<Job> DoneAsync(TestNode node, JobKind kind, string id)
     {
-        for (int look = 0; look < 400; look++)
+        for (int look = 0; look < 1_200; look++)
         {
             if (Find(node, kind, id) is { } job) return job;
             await Task.Delay(25);
@@ -209,7 +209,7 @@ public abstract class ReorganizedOperations(AfterReorg after) : IAsyncLifetime
 
     private async Task<TestNode> WhoDidAsync(JobKind kind, string id)
     {
-        for (int look = 0; look < 400; look++)
+        for (int look = 0; look < 1_200; look++)
         {
             foreach (TestNode node in (TestNode[])[_rig.Alice, _rig.Bob])
                 if (Find(node, kind, id) is not null) return node;

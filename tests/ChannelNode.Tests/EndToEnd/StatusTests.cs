@@ -37,7 +37,7 @@ public sealed class StatusTests(AnvilFixture anvil)
         await payee.UntilAsync(id, channel => channel.TheirRecordedSent == "40"); // The guardian has claimed.
 
         Wire.GetStatusResponse closing = await StatusAsync(payee);
-        for (int look = 0; look < 200 && closing.Channels[0].AtRisk != "0"; look++) // A slow machine adds up seldom.
+        for (int look = 0; look < 1_200 && closing.Channels[0].AtRisk != "0"; look++) // A slow machine adds up seldom.
         {
             await Task.Delay(50);
             closing = await StatusAsync(payee);

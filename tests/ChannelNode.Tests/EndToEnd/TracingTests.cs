@@ -105,7 +105,7 @@ public sealed class TracingTests(AnvilFixture anvil) : IAsyncLifetime
     /// <summary>All spans that have ended, when there are some of these names.</summary>
     private async Task<Activity[]> EndedAsync(params string[] names)
     {
-        for (int look = 0; look < 200 && !names.All(name => _ended.Any(span => IsOurs(span, name))); look++) await Task.Delay(50);
+        for (int look = 0; look < 1_200 && !names.All(name => _ended.Any(span => IsOurs(span, name))); look++) await Task.Delay(50);
         return [.. _ended];
     }
 

@@ -61,7 +61,7 @@ public sealed class WatchtowerAdmissionTests(AnvilFixture anvil) : IAsyncLifetim
     public async Task MoreSessionsThanAnAddressMayBeginInASecond_AreRefusedByNameWithTheTimeToWait()
     {
         await using TestTower tower = await TestTower.StartAsync(_chain, options => options with { HandshakesPerSecondMax = 1 });
-        RawGuard[] callers = [.. Enumerable.Range(0, 12).Select(_ => Caller(tower))];
+        RawGuard[] callers = [.. Enumerable.Range(0, 24).Select(_ => Caller(tower))];
 
         Exception?[] answers = await Task.WhenAll(callers.Select(caller => Record.ExceptionAsync(() => caller.GreetAsync())));
 

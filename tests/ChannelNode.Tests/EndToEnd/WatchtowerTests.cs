@@ -192,7 +192,7 @@ public sealed class WatchtowerTests(AnvilFixture anvil) : IAsyncLifetime
         await anvil.ReorgAsync(3);
         Assert.False((await _chain.SidesAsync(channel.Id)).IsClosing);
         await anvil.MineAsync();
-        for (int look = 0; look < 400 && IsClosing(channel.Id); look++) await Task.Delay(50);
+        for (int look = 0; look < 1_200 && IsClosing(channel.Id); look++) await Task.Delay(50);
         Assert.False(IsClosing(channel.Id));
         await channel.CheatAsync();
 

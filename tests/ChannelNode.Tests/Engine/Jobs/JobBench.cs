@@ -25,6 +25,7 @@ internal sealed class JobBench : IAsyncDisposable
     private readonly List<EthereumChain> _others = [];
     private RocksChannelStore _store = null!;
     private Ledger _ledger = null!;
+    private JobOffers _offers = null!;
     private CancellationTokenSource _stopping = null!;
     private Task _running = Task.CompletedTask;
 
@@ -89,10 +90,12 @@ internal sealed class JobBench : IAsyncDisposable
         _ledger.Start();
         Jobs = new JobBook(_store, _ledger, clock, options, NullLogger<JobBook>.Instance);
         StakeWorth worth = new(options.TokenRates, areOurs: true);
+        JobGrounds grounds = new(id => !Settled.Contains(id), IsNewest: _ => true);
+        _offers = new JobOffers(Jobs, Chain, worth, grounds, clock, options, NullLogger<JobOffers>.Instance);
         JobRunner runner = new(
             Jobs,
             new JobObserver(Jobs, Chain, options),
-            new JobOffers(Jobs, Chain, worth, new JobGrounds(id => !Settled.Contains(id), IsNewest: _ => true), clock, options, NullLogger<JobOffers>.Instance),
+            _offers,
             Chain,
             clock,
             options,
@@ -199,10 +202,20 @@ internal sealed class JobBench : IAsyncDisposable
         {
             if (reached(entry.Job)) return entry.Job;
             await Anvil.MineAsync();
-            await Task.Delay(100);
+            await WhenLookedAsync();
         }
 
         return await UntilAsync(entry, reached);
+    }
+
+    /// <summary>
+    /// Waits until the runner has begun a round after this: the first that begins may have looked at the chain before. Where it gives no
+    /// answer, or nothing is under way, there is none.
+    /// </summary>
+    private async Task WhenLookedAsync()
+    {
+        ulong before = _offers.Round;
+        for (int wait = 0; wait < 80 && (wait < 4 || _offers.Round < before + 2); wait++) await Task.Delay(25);
     }
 
     public Task<Job> MineUntilAsync(JobEntry entry, JobStatus status) => MineUntilAsync(entry, job => job.Status == status);
