@@ -207,15 +207,15 @@ cheat() {
   watch_the_dispute
 }
 
-# Renders bob's log lines about a dispute for people: ether for wei; the time as it is left, which the line says too.
+# Renders bob's log lines about a dispute for people: ether where they say wei without a unit; the time as it is left, which the line says too.
 told_by_bob() {
   local line wei
   grep -E 'is closing|old state|Dispute is on chain' |
     sed -E 's/^[^]]*\] /     bob: /; s/(0x[0-9a-f]{8})[0-9a-f]+/\1…/; s/the window ends at [0-9]+, in ([0-9]+) s/\1 s of the window left/' |
     while IFS= read -r line; do
-      while [[ "$line" =~ (recorded|prove)\ ([0-9]+) ]]; do
+      while [[ "$line" =~ (recorded|prove)\ ([0-9]+)([,\)]) ]]; do
         wei="${BASH_REMATCH[2]}"
-        line="${line/${BASH_REMATCH[0]}/${BASH_REMATCH[1]}: $(ether "$wei") ether}"
+        line="${line/${BASH_REMATCH[0]}/${BASH_REMATCH[1]}: $(ether "$wei") ether${BASH_REMATCH[3]}}"
       done
       printf '%s\n' "$line"
     done

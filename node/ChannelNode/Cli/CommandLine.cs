@@ -138,10 +138,13 @@ internal static class CommandLine
                 continue;
             }
 
+            string? unknown = parsed.UnmatchedTokens.FirstOrDefault(text => error.Message.Contains($"'{text}'", StringComparison.Ordinal));
+            if (unknown is not null && !unknown.StartsWith('-') && unknown != parsed.UnmatchedTokens[0]) continue; // It belongs to what was told.
             string? field = FieldOf(error);
+            string further = unknown is not null && Typos.Meant(unknown, parsed.CommandResult) is { } near ? $": did you mean {near}? See" : "; see";
             string message = field is not null && error.Message.StartsWith(field + ":", StringComparison.Ordinal)
                 ? error.Message
-                : $"{error.Message.TrimEnd('.')}; see 'channelnode {PathOf(parsed)}--help'";
+                : $"{error.Message.TrimEnd('.')}{further} 'channelnode {PathOf(parsed)}--help'";
             yield return new Failure(ExitCode.WrongUsage, Failure.InvalidArgument, message, field);
         }
     }

@@ -14,7 +14,7 @@ public sealed class FailureTests
         var error = new RpcException(new Status(
             StatusCode.Unavailable, "Error connecting to subchannel.", new HttpRequestException("", new IOException("Connection refused"))));
 
-        Assert.Equal("peer at x: Connection refused", PeerDialling.RefusalOf(error, "peer at x").Message);
+        Assert.Equal("peer at x: Connection refused", PeerDialling.RefusalOf(error, "peer", "x").Message);
     }
 
     [Fact]
@@ -24,7 +24,7 @@ public sealed class FailureTests
 
         Assert.Equal(
             "peer at x: it answers, but does not speak this protocol (the port of an API?)",
-            PeerDialling.RefusalOf(error, "peer at x").Message);
+            PeerDialling.RefusalOf(error, "peer", "x").Message);
     }
 
     [Theory]

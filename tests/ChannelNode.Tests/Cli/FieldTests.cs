@@ -158,8 +158,11 @@ public sealed class FieldTests
     [InlineData(new[] { "channel", "open", "--amount", "5" }, "--peer: give the peer's URL, or --peer-signer for a known peer")]
     [InlineData(new[] { "pay", FakeNode.IdA }, "amount")]
     [InlineData(new[] { "channel" }, "Required command was not provided; see 'channelnode channel --help'")]
-    [InlineData(new[] { "chanel" }, "Unrecognized command or argument 'chanel'; see 'channelnode --help'")]
-    [InlineData(new[] { "info", "--jsn" }, "Unrecognized command or argument '--jsn'; see 'channelnode info --help'")]
+    [InlineData(new[] { "chanel" }, "Unrecognized command or argument 'chanel': did you mean channel? See 'channelnode --help'")]
+    [InlineData(new[] { "chanel", "list" }, "Unrecognized command or argument 'chanel': did you mean channel? See 'channelnode --help'")]
+    [InlineData(new[] { "info", "--jsn" }, "Unrecognized command or argument '--jsn': did you mean --json? See 'channelnode info --help'")]
+    [InlineData(new[] { "channel", "open", "--peer", "http://127.0.0.1:1", "--amount", "1", "--dispute-window", "600" }, "'--dispute-window': did you mean --window? See")]
+    [InlineData(new[] { "channel", "close", FakeNode.IdA, "--quite-else", "600" }, "'--quite-else'; see 'channelnode channel close --help'")]
     [InlineData(new string[0], "Required command was not provided; see 'channelnode --help'")]
     public async Task WhatIsMissingOrUnknown_IsNamedInOneLine(string[] args, string named)
     {

@@ -30,6 +30,25 @@ public sealed class PeerTlsTests(AnvilFixture anvil)
         Assert.Equal("10", (await bob.ChannelAsync(id)).Received);
     }
 
+    [Theory]
+    [InlineData(false, "no TLS session: ", "; the URL of a node that speaks none begins with http://")]
+    [InlineData(true, "", "; the URL of a node that speaks TLS begins with https://")]
+    public async Task UrlWithTheOtherScheme_IsNotSpokenWith_AndTheRightOneIsNamed(bool tls, string what, string hint)
+    {
+        await using TestChain chain = await TestChain.OpenAsync(anvil);
+        await using TestNode alice = await TestNode.StartAsync(chain);
+        await using TestNode bob = await TestNode.StartAsync(chain, options => options with { PeerTls = tls });
+        string wrong = (tls ? "http" : "https") + bob.PeerUrl[bob.PeerUrl.IndexOf(':')..];
+        using var call = alice.Api.OpenChannel(new Wire.OpenChannelRequest { PeerUrl = wrong, Amount = "1000" });
+
+        RpcException error = await Assert.ThrowsAsync<RpcException>(
+            () => call.ResponseStream.ReadAllAsync(TestChain.Limit).ToListAsync().AsTask());
+
+        Refusals.AssertIs(error, StatusCode.Unavailable, "PEER_OFFLINE");
+        Assert.StartsWith($"peer at {wrong}: {what}", error.Status.Detail, StringComparison.Ordinal);
+        Assert.EndsWith(hint, error.Status.Detail, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task WatchtowerOverTls_IsSpokenWith()
     {

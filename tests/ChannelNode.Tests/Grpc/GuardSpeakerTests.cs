@@ -11,7 +11,7 @@ namespace ChannelNode.Tests.Grpc;
 /// <summary>A watchtower that takes nothing, or says nothing: the node's session with it has an end.</summary>
 public sealed class GuardSpeakerTests
 {
-    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(60);
 
     private readonly SimulatedTime _time = new();
     private readonly Stalled _tower = new();

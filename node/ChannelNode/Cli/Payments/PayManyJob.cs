@@ -11,6 +11,9 @@ internal sealed class PayManyJob(
     private static readonly TimeSpan LiveTick = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LineTick = TimeSpan.FromSeconds(1);
 
+    /// <summary>Whoever stopped the payments waits no longer for their unit.</summary>
+    private static readonly TimeSpan SummaryMax = TimeSpan.FromSeconds(2);
+
     private readonly PaymentBook _book = new(plan.Count, time);
     private readonly WhyItWaits _why = new(node, units, plan, terminal, time);
 
@@ -30,12 +33,14 @@ internal sealed class PayManyJob(
         {
             failure = known;
         }
-        PaymentSummary summary = await SummarizeAsync(cancel);
-        TokenUnit unit = terminal.Json ? TokenUnit.Ether : await units.TryOfChannelAsync(plan.ChannelId, cancel);
+        using CancellationTokenSource brief = new(SummaryMax, time);
+        CancellationToken summing = cancel.IsCancellationRequested ? brief.Token : cancel;
+        PaymentSummary summary = await SummarizeAsync(summing);
+        TokenUnit unit = terminal.Json ? TokenUnit.Ether : await units.TryOfChannelAsync(plan.ChannelId, summing);
         summary.Show(terminal, unit, plan.Key);
         failure ??= WhyNotAll(summary);
         if (failure is null) return ExitCode.Done;
-        if (!terminal.Json) failure = failure with { Message = await units.TryInAsync(failure.Message, cancel) };
+        if (!terminal.Json) failure = failure with { Message = await units.TryInAsync(failure.Message, summing) };
         terminal.Fail(failure);
         return failure.ExitCode;
     }

@@ -25,7 +25,7 @@ internal sealed class Confirmation
         if (!terminal.CanAsk)
         {
             throw new CommandException(new(
-                ExitCode.WrongUsage, "NOT_CONFIRMED", $"--yes: {what} costs gas on chain; nobody can be asked here, so say --yes", "--yes"));
+                ExitCode.WrongUsage, "NOT_CONFIRMED", $"--yes: must be given where nobody can be asked, for this costs gas on chain: {what}", "--yes"));
         }
 
         if (!terminal.Ask($"{what}? This costs gas on chain. [y/N] "))

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Security.Authentication;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using Grpc.Core;
@@ -32,7 +33,7 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
         {
             call.Dispose();
             channel.Dispose();
-            throw RefusalOf(error, $"peer at {url}");
+            throw RefusalOf(error, "peer", url);
         }
         catch
         {
@@ -64,18 +65,23 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
     }
 
     /// <summary>Its own refusal where it gave one, PeerOffline otherwise.</summary>
-    public static RefusalException RefusalOf(Exception error, string who)
+    public static RefusalException RefusalOf(Exception error, string what, string url)
     {
         Refusal refusal = Refusal.PeerOffline;
         if (error is RpcException rpc && rpc.GetRpcStatus()?.GetDetail<Google.Rpc.ErrorInfo>() is { } info)
             refusal = RefusalStatus.Parse(info.Reason);
-        return new RefusalException(refusal, $"{who}: {ReasonOf(error)}", error);
+        bool isEncrypted = url.StartsWith("https:", StringComparison.OrdinalIgnoreCase);
+        return new RefusalException(refusal, $"{what} at {url}: {ReasonOf(error, isEncrypted)}", error);
     }
 
     /// <summary>What the other side or the socket said, rather than what gRPC makes of it.</summary>
-    private static string ReasonOf(Exception error) => error switch
+    private static string ReasonOf(Exception error, bool isEncrypted) => error switch
     {
         RpcException { StatusCode: StatusCode.Unimplemented } => "it answers, but does not speak this protocol (the port of an API?)",
+        RpcException { Status.DebugException: { } cause } when cause.GetBaseException() is AuthenticationException tls =>
+            $"no TLS session: {tls.Message.TrimEnd('.')}; the URL of a node that speaks none begins with http://",
+        RpcException { Status.DebugException: { } cause } when !isEncrypted && cause.GetBaseException() is HttpIOException http =>
+            $"{http.Message.TrimEnd('.')}; the URL of a node that speaks TLS begins with https://",
         RpcException { StatusCode: StatusCode.Unavailable, Status.DebugException: { } cause } => cause.GetBaseException().Message,
         RpcException rpc => rpc.Status.Detail,
         _ => error.Message,

@@ -185,7 +185,8 @@ internal sealed class PeerTransport(
             await WriteAsync(message, cancel);
         }
         catch (Exception ended) when (
-            ended is RpcException or InvalidOperationException or OperationCanceledException && !cancel.IsCancellationRequested)
+            ended is RpcException or InvalidOperationException or IOException or HttpRequestException
+            || ended is OperationCanceledException && !cancel.IsCancellationRequested)
         {
             while (true) await NextAsync(cancel); // What was said before the refusal is of no use any more.
         }

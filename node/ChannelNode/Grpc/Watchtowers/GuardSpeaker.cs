@@ -19,7 +19,8 @@ internal sealed class GuardSpeaker(IClientStreamWriter<Wire.GuardRequest> writer
             await writer.WriteAsync(message, cancel).WaitAsync(AnswerMax, time, cancel);
         }
         catch (Exception ended) when (
-            ended is RpcException or InvalidOperationException or OperationCanceledException && !cancel.IsCancellationRequested)
+            ended is RpcException or InvalidOperationException or IOException or HttpRequestException
+            || ended is OperationCanceledException && !cancel.IsCancellationRequested)
         {
             await listener.HearAsync(AnswerMax);
             throw;

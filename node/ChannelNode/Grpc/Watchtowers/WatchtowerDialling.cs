@@ -39,7 +39,7 @@ internal sealed class WatchtowerDialling(NodeIdentity identity, int messageBytes
         catch (Exception error) when (
             error is RpcException or HttpRequestException or SocketException or InvalidOperationException or TimeoutException)
         {
-            throw PeerDialling.RefusalOf(error, $"watchtower at {tower.Url}");
+            throw PeerDialling.RefusalOf(error, "watchtower", tower.Url);
         }
     }
 
