@@ -8,6 +8,9 @@ internal static partial class ProgramLog
     [LoggerMessage(103, LogLevel.Information, "Made the key {File}, in the open: for trying only")]
     public static partial void TrialKeyMade(this ILogger log, string file);
 
+    [LoggerMessage(104, LogLevel.Information, "Made the key {File}, under the password in {PasswordFile}")]
+    public static partial void EncryptedKeyMade(this ILogger log, string file, string passwordFile);
+
     [LoggerMessage(102, LogLevel.Warning,
         "The database in {Directory} was brought up from schema {Schema}: an older program cannot open it any more. A backup made "
         + "now is of the new schema; one of before needs the program of before")]

@@ -6,7 +6,7 @@ using ChannelNode.Storage;
 
 namespace ChannelNode;
 
-/// <summary>What --network anvil makes before a node starts: a key in the open, and on the chain ether and the contract.</summary>
+/// <summary>What --network anvil makes before a node starts: a key, in the open where no password is named, and on the chain ether and the contract.</summary>
 internal static class Trial
 {
     public static async Task PrepareAsync(NodeOptions options, ILoggerFactory logs, CancellationToken cancel)
@@ -50,7 +50,10 @@ internal static class Trial
     {
         if (File.Exists(options.KeyFile)) return;
         StoreOpening.MakeFolder(options.DataDirectory);
-        KeyDesk.Create(options.KeyFile, plain: true, "");
-        logs.CreateLogger("ChannelNode").TrialKeyMade(options.KeyFile);
+        bool isPlain = options.PasswordFile.Length == 0;
+        KeyDesk.Create(options.KeyFile, isPlain, options.PasswordFile);
+        ILogger log = logs.CreateLogger("ChannelNode");
+        if (isPlain) log.TrialKeyMade(options.KeyFile);
+        else log.EncryptedKeyMade(options.KeyFile, options.PasswordFile);
     }
 }

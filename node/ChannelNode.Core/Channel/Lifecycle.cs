@@ -179,8 +179,9 @@ public static class Lifecycle
         if (state.OnChain.IsEmpty) return Refusal.NothingToClose;
         if (state.CloseDeadlineSeconds != 0)
         {
+            // Not signed anew, and so not for longer, where the chain has recorded as much meanwhile.
             (sentA, sentB) = (state.CloseSentA, state.CloseSentB);
-            return Refusal.None;
+            return state.OnChain.Close(channel.Terms.OneWay, sentA, sentB, out _, out _, out _);
         }
 
         if (state.Sent != state.Acknowledged) return Refusal.PaymentsInFlight;

@@ -45,6 +45,7 @@ internal static partial class FileTrouble
         return error switch
         {
             FileNotFoundException or DirectoryNotFoundException => $"{path} {WhyUnread(path, error)}",
+            IOException when File.Exists(path) && error.HResult == Errno.Exists => $"{path} is there already: name a file that is not",
             UnauthorizedAccessException when Directory.Exists(path) => $"{path} is a folder, expected a file",
             UnauthorizedAccessException => $"{path} may not be used by {Environment.UserName}, as whom this runs{ModeOf(path)}",
             _ => error.Message,
@@ -86,7 +87,7 @@ internal static partial class FileTrouble
 
     private static class Errno
     {
-        public const int ReadOnly = 30;
+        public const int Exists = 17, ReadOnly = 30;
     }
 
     [LibraryImport("libc", EntryPoint = "access", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]

@@ -47,11 +47,11 @@ internal static partial class Log
     [LoggerMessage(13, LogLevel.Error, "Following the chain failed and is started again")]
     public static partial void FollowFailed(this ILogger log, Exception error);
 
-    [LoggerMessage(15, LogLevel.Error,
-        "Channel {Channel}: the peer has only {Received} of the {Acknowledged} that it acknowledged, and more payments are "
-        + "missing there than can be told again")]
+    [LoggerMessage(15, LogLevel.Warning,
+        "Channel {Channel}: the peer has only {Received} of the {Acknowledged} that it acknowledged: more payments than an update holds, so "
+        + "{AsOne} is offered again as one payment without an item")]
     public static partial void PeerLostState(
-        this ILogger log, ChannelId channel, UInt128 received, UInt128 acknowledged);
+        this ILogger log, ChannelId channel, UInt128 received, UInt128 acknowledged, UInt128 asOne);
 
     [LoggerMessage(16, LogLevel.Critical, "Following the chain failed and stops the node: it would be blind")]
     public static partial void GuardianFailed(this ILogger log, Exception error);

@@ -52,7 +52,7 @@ internal sealed class Node : IAsyncDisposable
         Jobs = new JobBook(store, Ledger, Clock, options, logs.CreateLogger<JobBook>());
         DepositRelay relay = new(Book, Jobs, chain, Clock, options, Policies, logs.CreateLogger<DepositRelay>(), _stopping.Token);
         ChannelAgreements agreements = new(
-            Book, Ledger, links, scheme, Clock, options, relay, us, logs.CreateLogger<ChannelAgreements>());
+            Book, Ledger, links, scheme, Clock, options, relay, Jobs, us, logs.CreateLogger<ChannelAgreements>());
         Peers = new Peers(Book, Ledger, links, scheme, Clock, agreements, store, options, Drain, logs.CreateLogger<Peers>())
         {
             Dial = dial,
@@ -61,7 +61,7 @@ internal sealed class Node : IAsyncDisposable
         _runner = new JobRunner(
             Jobs,
             new JobObserver(Jobs, chain, options),
-            new JobOffers(Jobs, chain, worth, new JobGrounds(Book.IsClosing, IsNewest: _ => true), Clock, options, logs.CreateLogger<JobOffers>()),
+            new JobOffers(Jobs, chain, worth, new JobGrounds(Book.IsClosing, Book.IsCloseAgreed, IsNewest: _ => true), Clock, options, logs.CreateLogger<JobOffers>()),
             chain,
             Clock,
             options,

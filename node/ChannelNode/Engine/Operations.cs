@@ -68,7 +68,18 @@ internal sealed class Operations(
         catch (RefusalException refusal) when (
             refusal.Refusal is Refusal.CloseNotAdvancing or Refusal.TransactionReverted)
         {
-            if (!await WasClosedAsync(slot, close, cancel)) throw;
+            if (!await WasClosedAsync(slot, close, cancel))
+            {
+                throw new RefusalException(
+                    refusal.Refusal,
+                    $"{refusal.Message}; what both have signed binds them until {ChainWords.Time(close.DeadlineSeconds)}: nothing is paid "
+                    + "in the channel before, then it can be closed again",
+                    refusal)
+                {
+                    Field = refusal.Field,
+                };
+            }
+
             watch(new OperationStep(
                 OperationStage.Confirmed, slot.Channel.Id, null, null, "closed at these totals by the peer's transaction" + WhoGotWhat(slot)));
         }
@@ -206,6 +217,7 @@ internal sealed class Operations(
         {
             JobKind.Deposit => WhatCounts(book.Get(id)),
             JobKind.Close or JobKind.Settle => WhoGotWhat(book.Get(id)),
+            JobKind.StartClose => WhenItEnds(book.Get(id)),
             _ => "",
         };
         watch(new OperationStep(OperationStage.Confirmed, channel, receipt.Hash, receipt, note + more));
@@ -219,6 +231,10 @@ internal sealed class Operations(
         return $"; {AmountWords.Of(paid.PotOf(channel.OurSide), token)} to this node's owner, "
             + $"{AmountWords.Of(paid.PotOf(channel.TheirSide), token)} to the peer's";
     }
+
+    private static string WhenItEnds(ChannelSlot slot) => slot.State.OnChain is { IsClosing: true, ClosesAtSeconds: var end }
+        ? $"; its dispute window ends at {ChainWords.Time(end)}, then this node settles it"
+        : "";
 
     /// <summary>Where not all that this node has deposited can be paid yet.</summary>
     public static string WhatCounts(ChannelSlot slot)
@@ -271,7 +287,7 @@ internal sealed class Operations(
     {
         Refusal.AmountTooLarge => $"the side's pot would be above {Amounts.DepositMax}",
         Refusal.ZeroAmount => "must be at least 1",
-        Refusal.OneWayChannel => "side b of a one-way channel cannot be funded",
+        Refusal.OneWayChannel => "the payee of a one-way channel, side b, cannot fund it",
         Refusal.ChannelClosing => "the channel is closing on chain",
         Refusal.NothingToClose => "the channel is empty",
         Refusal.UnknownChannel => "nothing was ever deposited into this channel",

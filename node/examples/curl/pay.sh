@@ -34,7 +34,10 @@ echo "refused: $(field reason <<<"$refused"): $(field message <<<"$refused")"
 # Keep the newest cursor that you have handled: it is where to go on after a restart, of either program.
 exec 3< <(exec curl --silent --no-buffer "$payee/v1/payments:subscribe?afterCursor=$cursor")
 trap 'kill '$! EXIT
+# A line holds all payments that came together. With jq: jq -c .payments[]
 while read -r -u 3 line; do
-  echo "received: cursor $(field cursor <<<"$line"), $(field amount <<<"$line") for $(field itemId <<<"$line" | base64 -d)"
-  [[ "$line" == *"$channel"* ]] && break
+  while read -r payment; do
+    echo "received: cursor $(field cursor <<<"$payment"), $(field amount <<<"$payment") for $(field itemId <<<"$payment" | base64 -d)"
+    [[ "$payment" == *"$channel"* ]] && break 2
+  done < <(grep -o '{[^{}]*}' <<<"$line")
 done

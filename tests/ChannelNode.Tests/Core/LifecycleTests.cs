@@ -141,6 +141,28 @@ public sealed class LifecycleTests
             next);
     }
 
+    /// <summary>It can be mined no more: signed again, it would keep the channel from going on for ever.</summary>
+    [Fact]
+    public void AgreedClose_WhoseTotalWasClaimedMeanwhile_IsNotSignedForLonger()
+    {
+        ChannelState state = Sample.MustAccept(OneWayPayee, Sample.Funded(100, 0), Sample.Verified(Side.A, 60, 0));
+        Assert.Equal(
+            Refusal.None, Lifecycle.AgreeClose(OneWayPayee, state, new CooperativeClose(Sample.Id, 60, 0, 90), 50, out ChannelState agreed));
+        Assert.Equal(
+            Refusal.None, Lifecycle.AgreeClose(OneWayPayee, agreed, new CooperativeClose(Sample.Id, 60, 0, 95), 60, out ChannelState later));
+        Assert.Equal(95ul, later.CloseDeadlineSeconds);
+
+        ChannelState claimed = Lifecycle.Observe(OneWayPayee, later, new ChainEvent.Claimed(Sample.Id, new Pots(100, 60, 0, 0, 0)));
+        Assert.Equal(
+            Refusal.CloseNotAdvancing,
+            Lifecycle.AgreeClose(OneWayPayee, claimed, new CooperativeClose(Sample.Id, 60, 0, 120), 70, out ChannelState next));
+
+        Assert.Equal(95ul, next.CloseDeadlineSeconds);
+        ChannelState free = Lifecycle.ExpireClose(next, 96);
+        Assert.Equal(
+            Refusal.None, Lifecycle.AgreeClose(OneWayPayee, free, new CooperativeClose(Sample.Id, 61, 0, 150), 97, out _));
+    }
+
     [Fact]
     public void AgreedClose_StopsPaymentsUntilItIsMinedOrExpired()
     {

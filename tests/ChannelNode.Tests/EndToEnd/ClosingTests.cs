@@ -1,4 +1,5 @@
 using ChannelNode.Core;
+using ChannelNode.Engine;
 using Grpc.Core;
 using ChannelNode.Tests.Settlement;
 using Xunit;
@@ -264,6 +265,39 @@ public sealed class ClosingTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Equal(Wire.ChannelStatus.Open, (await _alice.ChannelAsync(id)).Status);
         await CloseAsync(_alice, id);
         await AssertPaidAsync(600, 400);
+    }
+
+    /// <summary>Whichever of both is mined first, the other reverts, and the channel stands still until the close has expired.</summary>
+    [Fact]
+    public async Task CloseWhileAClaimIsUnderWay_IsRefusedByEither_AndDoneAfterIt()
+    {
+        string id = await _alice.OpenAsync(_bob, "1000", oneWay: true);
+        await _alice.PayAsync(id, "300");
+        await anvil.RpcAsync<object?>("evm_setAutomine", false);
+        Task<List<Wire.Stage>> claiming;
+        try
+        {
+            claiming = StagesAsync(_bob.Api.ClaimChannels(new Wire.ClaimChannelsRequest()), response => response.Progress);
+            while (!claiming.IsCompleted && !_bob.Host.Node.Jobs.Active.Any(entry => entry.Job.Kind == JobKind.Claim)) await Task.Delay(5);
+
+            RpcException payers = await Assert.ThrowsAsync<RpcException>(() => CloseAsync(_alice, id));
+            RpcException payees = await Assert.ThrowsAsync<RpcException>(() => CloseAsync(_bob, id));
+            Refusals.AssertIs(payers, StatusCode.FailedPrecondition, "PAYMENTS_IN_FLIGHT");
+            Refusals.AssertIs(payees, StatusCode.FailedPrecondition, "PAYMENTS_IN_FLIGHT");
+            Assert.Contains("claiming what it was paid", payers.Status.Detail);
+            Assert.Contains("is claiming what this channel owes: close it when that is confirmed", payees.Status.Detail);
+            await _alice.PayAsync(id, "5"); // Nothing was agreed that would keep it from going on.
+        }
+        finally
+        {
+            await anvil.RpcAsync<object?>("evm_setAutomine", true);
+            await anvil.MineAsync();
+        }
+
+        await claiming;
+        await _alice.UntilAsync(id, channel => channel.OurRecordedSent == "300");
+        await CloseAsync(_alice, id);
+        await AssertPaidAsync(695, 305);
     }
 
     [Fact]

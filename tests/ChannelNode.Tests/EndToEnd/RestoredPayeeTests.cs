@@ -52,6 +52,57 @@ public sealed class RestoredPayeeTests
         Assert.Equal(("0", "0"), ((await bob.ChannelAsync(id)).OurPot, (await bob.ChannelAsync(id)).TheirPot));
     }
 
+    /// <summary>A busy site loses so many in a second, and has its backup of a day ago.</summary>
+    [Fact]
+    public async Task RestoredFromABackup_AfterMorePaymentsThanAnUpdateHolds_IsPaidAllOfIt()
+    {
+        const int lost = 20_000;
+        await using AnvilFixture anvil = await AnvilFixture.StartAsync();
+        await using TestChain chain = await TestChain.OpenAsync(anvil);
+        await using TestNode alice = await TestNode.StartAsync(chain);
+        int port = Ports.Free();
+        await using TestNode bob = await TestNode.StartAsync(chain, options => options with { PeerListen = $"127.0.0.1:{port}" });
+        string id = await alice.OpenAsync(bob, "100000");
+        await alice.PayAsync(id, "100", item: "one");
+        using MemoryStream backup = new();
+        using AgeIdentity identity = AgeIdentity.Generate();
+        await BackUpAsync(bob, identity, backup);
+        await PayManyAsync(alice, id, lost);
+        await bob.StopAsync();
+        await RestoreAsync(bob, identity, backup);
+        await bob.StartAsync();
+        await alice.UntilAsync(id, channel => channel.PeerRefusal == Wire.Refusal.RestoredHeld);
+        await bob.StopAsync();
+        await chain.PassTimeAsync(HeldSeconds);
+        await anvil.MineAsync(6);
+        await bob.StartAsync();
+
+        await bob.UntilAsync(id, channel => channel.Received == (100 + lost).ToString() && !channel.RestoredUnconfirmed);
+        Wire.GetInfoResponse info = await bob.Api.GetInfoAsync(new Wire.GetInfoRequest());
+        Assert.Equal([(info.Restoration.FirstCursor, "")], await ReceivedAsync(bob, afterCursor: 1));
+        await alice.PayAsync(id, "1", item: "next");
+        using (var call = bob.Api.CloseChannel(new Wire.CloseChannelRequest { ChannelId = id }))
+            while (await call.ResponseStream.MoveNext(TestChain.Limit)) { }
+        Assert.Equal("0", (await bob.ChannelAsync(id)).OurPot);
+    }
+
+    private static async Task PayManyAsync(TestNode payer, string id, int count)
+    {
+        using var call = payer.Api.StreamPayments();
+        for (int left = count; left > 0; left -= 1_000)
+        {
+            Wire.StreamPaymentsRequest some = new();
+            for (int number = 0; number < 1_000; number++) some.Payments.Add(new Wire.Payment { ChannelId = id, Amount = "1" });
+            await call.RequestStream.WriteAsync(some);
+        }
+
+        await call.RequestStream.CompleteAsync();
+        int paid = 0;
+        while (await call.ResponseStream.MoveNext(TestChain.Limit))
+            paid += call.ResponseStream.Current.Results.Count(result => result.Refusal == Wire.Refusal.Unspecified);
+        Assert.Equal(count, paid);
+    }
+
     private static async Task CheckNoIsExplainedAsync(TestNode payer, TestNode restored, string id, string until)
     {
         RpcException payment = await Assert.ThrowsAsync<RpcException>(() => payer.PayAsync(id, "1"));

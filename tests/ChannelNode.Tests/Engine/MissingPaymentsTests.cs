@@ -1,3 +1,4 @@
+using System.Buffers;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Tests.Core;
@@ -41,6 +42,38 @@ public sealed class MissingPaymentsTests
         await ChangeAsync(rig, state => state with { Sent = 1, Acknowledged = 1, CloseSentA = 1, CloseSentB = 1, CloseDeadlineSeconds = 9 });
 
         Assert.True((await ReestablishAsync(rig, received: 0)).Updates.IsEmpty);
+    }
+
+    /// <summary>Restored from a backup, a peer may lack more payments than one update holds: it is paid them all the same.</summary>
+    [Theory]
+    [InlineData(6, "1 2 3 4 5 6", 0)]
+    [InlineData(5, "10 5 6", 10)] // Acknowledged up to 10, which is told as one; what is newer with its items.
+    [InlineData(4, "10 5 6", 10)]
+    [InlineData(3, "15 6", 15)]
+    [InlineData(2, "21", 21)]
+    public async Task MoreThanAnUpdateHolds_IsToldAsOnePayment_AndWhatWasNotAcknowledgedByItself(int countMax, string amounts, int asOne)
+    {
+        await using LedgerRig rig = new();
+        for (int amount = 1; amount <= 6; amount++)
+        {
+            await PayAsync(rig, (UInt128)amount);
+            if (amount <= 4) await rig.AnswerAsync(Acknowledged(rig.Slot.State.Sent));
+        }
+
+        ArrayBufferWriter<byte> list = new();
+
+        UInt128 toldAsOne = Missing.Write(list, rig.Slot, above => rig.Store.ReadOutgoing(rig.Slot.Channel.Id, above), 0, countMax);
+
+        List<(UInt128 Amount, int ItemBytes)> told = [];
+        for (ReadOnlyMemory<byte> rest = list.WrittenMemory; !rest.IsEmpty;)
+        {
+            var payment = PaymentList.Take(ref rest);
+            told.Add((payment.Amount, payment.ItemId.Length));
+        }
+
+        Assert.Equal((UInt128)asOne, toldAsOne);
+        Assert.Equal(amounts, string.Join(' ', told.Select(payment => payment.Amount)));
+        Assert.Equal(rig.Slot.State.Sent, told.Aggregate(UInt128.Zero, (sum, payment) => sum + payment.Amount));
     }
 
     /// <summary>A close had raised the peer's total, this node has said so, and the chain took it back: the peer goes on above it.</summary>

@@ -33,7 +33,8 @@ internal sealed class SimulatedNode
         Ledger = new Ledger(_book, Store, _view, clock, Options, NullLogger<Ledger>.Instance);
         // Without a chain there is nothing to relay.
         ChannelAgreements agreements = new(
-            _book, Ledger, _links, _scheme, clock, Options, null!, us, NullLogger<ChannelAgreements>.Instance);
+            _book, Ledger, _links, _scheme, clock, Options, null!,
+            new JobBook(Store, Ledger, clock, Options, NullLogger<JobBook>.Instance), us, NullLogger<ChannelAgreements>.Instance);
         _peers = new Peers(
             _book, Ledger, _links, _scheme, clock, agreements, Store, Options, new Drain(), NullLogger<Peers>.Instance)
         {

@@ -16,6 +16,7 @@ internal sealed class ChannelAgreements(
     NodeClock clock,
     NodeOptions options,
     DepositRelay relay,
+    JobBook jobs,
     Party us,
     ILogger<ChannelAgreements> log)
 {
@@ -167,7 +168,7 @@ internal sealed class ChannelAgreements(
         ChannelSlot slot, CancellationToken cancel)
     {
         PeerLink link = slot.Link ?? throw new RefusalException(
-            Refusal.PeerOffline, $"peer {slot.Channel.Theirs.Signer} is not connected; a cooperative close needs it");
+            Refusal.PeerOffline, $"peer {slot.Channel.Theirs.Signer} is not connected; a cooperative close needs it ('channel start-close' does not)");
         await EstablishAsync(link, slot, cancel);
         CooperativeClose close = await ledger.RunAsync(turn => PrepareClose(slot), cancel);
         try
@@ -208,15 +209,34 @@ internal sealed class ChannelAgreements(
         ThrowIf(scheme.CanSign ? Refusal.None : Refusal.SignerUnavailable, "this node's signer cannot be reached");
         ThrowIf(
             slot.CloseProposed ? Refusal.CloseAgreed : Refusal.None, "a close of this channel is being agreed already");
+        RequireNoClaim(slot);
         Refusal refusal = Lifecycle.CloseTotals(slot.Channel, slot.Working, out UInt128 sentA, out UInt128 sentB);
         ThrowIf(refusal, WhyNoClose(slot, refusal, "the channel cannot be closed cooperatively now"));
         slot.CloseProposed = true;
         return new CooperativeClose(slot.Channel.Id, sentA, sentB, clock.NowSeconds + options.CloseDeadlineSeconds);
     }
 
+    /// <summary>
+    /// A claim that is on its way records the total that the close would have: whichever is mined first, the other reverts. One that
+    /// waits for money is given up instead.
+    /// </summary>
+    private void RequireNoClaim(ChannelSlot slot)
+    {
+        if (jobs.FindActive(JobKind.Claim, slot.Channel.Id) is not { } claim) return;
+        if (claim.Job.Attempts.Count == 0 && claim.Problem != Refusal.None) return;
+        throw new RefusalException(
+            Refusal.PaymentsInFlight, $"job {claim.Job.Number} is claiming what this channel owes: close it when that is confirmed");
+    }
+
     /// <summary>What one side pays and the other does not take yet stands between both totals: of a restored one for an hour.</summary>
     private string WhyNoClose(ChannelSlot slot, Refusal refusal, string message)
     {
+        if (refusal == Refusal.CloseNotAdvancing && slot.Working.CloseDeadlineSeconds is > 0 and var deadline)
+        {
+            return $"{message}: the chain has recorded as much before the close that both have signed was mined. That binds them until "
+                + $"{ChainWords.Time(deadline)}; then close it again, or start the close alone ('channel start-close')";
+        }
+
         if (refusal != Refusal.PaymentsInFlight) return message;
         if (slot is { PeerRefusal: Refusal.RestoredHeld, PeerRefusalUntilSeconds: > 0 and var theirs })
         {
@@ -234,6 +254,8 @@ internal sealed class ChannelAgreements(
         return slot.IsHeld && book.Hold is { IsOn: true, UntilSeconds: > 0 and var ours }
             ? $"{message}: this database was restored from a backup, and takes what the peer has paid since only when the chain is past "
                 + $"{RestoredHold.Words(ours)} (RESTORED_HELD); until then both do not agree on the totals"
+            : slot.Channel is { Terms.OneWay: true, OurSide: Side.A }
+            ? $"{message}: it may be claiming what it was paid. Ask again when that is confirmed"
             : message;
     }
 
@@ -256,6 +278,7 @@ internal sealed class ChannelAgreements(
         ThrowIf(
             slot.IsUnconfirmed ? Refusal.RestoredUnconfirmed : Refusal.None,
             "the database was restored, and the peer has not told since where the channel stands");
+        RequireNoClaim(slot);
         ThrowIf(
             Lifecycle.AgreeClose(slot.Channel, slot.Working, close, clock.NowSeconds, out ChannelState next),
             "the close does not fit the channel's totals");

@@ -67,6 +67,9 @@ internal sealed class ChannelBook
     /// <summary>By what was followed of the chain.</summary>
     public bool IsClosing(ChannelId id) => Find(id)?.State.OnChain.IsClosing == true;
 
+    /// <summary>Whether both sides have signed a close that may still be mined.</summary>
+    public bool IsCloseAgreed(ChannelId id) => Find(id)?.State.CloseDeadlineSeconds is > 0;
+
     /// <summary>The channel's one slot; null when the node does not know it. May read the disk.</summary>
     public ChannelSlot? Find(ChannelId id)
     {

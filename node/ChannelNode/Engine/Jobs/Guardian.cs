@@ -13,8 +13,9 @@ internal sealed record Guarding(
 
 /// <summary>What is known of a job's channels, and decides whether it is still to be done.</summary>
 /// <param name="IsClosing">Whether a channel is, by what was followed of the chain.</param>
+/// <param name="IsCloseAgreed">Whether both sides of a channel have signed a close that may still be mined.</param>
 /// <param name="IsNewest">Whether a dispute presents the newest update that there is.</param>
-internal sealed record JobGrounds(Func<ChannelId, bool> IsClosing, Func<Job, bool> IsNewest);
+internal sealed record JobGrounds(Func<ChannelId, bool> IsClosing, Func<ChannelId, bool> IsCloseAgreed, Func<Job, bool> IsNewest);
 
 /// <summary>
 /// Follows the chain into the channels and does for each what is due: disputes an old state, claims before it is too

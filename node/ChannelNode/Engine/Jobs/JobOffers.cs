@@ -143,6 +143,8 @@ internal sealed partial class JobOffers(
     private string? Moot(Job job) => job.Kind switch
     {
         JobKind.Claim when job.IsProtective && !job.Channels.Any(grounds.IsClosing) => "none of its channels is closing any more",
+        JobKind.Claim when !job.IsProtective && job.Attempts.Count == 0 && job.Channels.Any(grounds.IsCloseAgreed) =>
+            "a close that pays as much is agreed",
         JobKind.Dispute when job.Attempts.Count == 0 && !grounds.IsNewest(job) => "a newer update takes its place",
         _ => null,
     };

@@ -276,19 +276,14 @@ internal sealed class Ledger : IAsyncDisposable
     }
 
     /// <summary>
-    /// Sends everything that the peer has not accepted, above <paramref name="received"/>, as one update. More than an
-    /// update holds can only be missing when the peer has lost what it acknowledged: that is beyond healing here.
+    /// Sends everything that the peer has not accepted, above <paramref name="received"/>, as one update.
     /// </summary>
     private void Reoffer(ChannelSlot slot, UInt128 received)
     {
         ArrayBufferWriter<byte> list = new();
-        if (Missing.Write(list, slot, _store.ReadOutgoing(slot.Channel.Id, received), received, PaymentsPerUpdateMax))
-        {
-            if (list.WrittenCount > 0) Tell(slot, list.WrittenSpan, anew: true);
-            return;
-        }
-
-        _log.PeerLostState(slot.Channel.Id, received, slot.Working.Acknowledged);
+        UInt128 asOne = Missing.Write(list, slot, above => _store.ReadOutgoing(slot.Channel.Id, above), received, PaymentsPerUpdateMax);
+        if (asOne != UInt128.Zero) _log.PeerLostState(slot.Channel.Id, received, slot.Working.Acknowledged, asOne);
+        if (list.WrittenCount > 0) Tell(slot, list.WrittenSpan, anew: true);
     }
 
     /// <summary>Hands the slot's committed totals to the session, which signs them, with the payments that led there.</summary>

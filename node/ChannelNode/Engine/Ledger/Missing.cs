@@ -11,9 +11,29 @@ namespace ChannelNode.Engine;
 /// </summary>
 internal static class Missing
 {
-    /// <param name="payments">Those above <paramref name="received"/>, in order.</param>
-    /// <returns>False where it is more than <paramref name="countMax"/>.</returns>
-    public static bool Write(
+    /// <summary>
+    /// Where it is more than <paramref name="countMax"/>, the peer has lost what it had acknowledged: that is told as one payment without
+    /// an item, so that all of its money is there, and what is newer with its items.
+    /// </summary>
+    /// <param name="above">The payments above a total, in order.</param>
+    /// <returns>What is told as one; 0 where each is told by itself.</returns>
+    public static UInt128 Write(
+        ArrayBufferWriter<byte> list, ChannelSlot slot, Func<UInt128, IEnumerable<OutgoingPayment>> above, UInt128 received, int countMax)
+    {
+        if (TryWrite(list, slot, above(received), received, countMax)) return UInt128.Zero;
+        UInt128 acknowledged = UInt128.Max(received, slot.Working.Acknowledged);
+        OutgoingPayment[] newest = [.. above(acknowledged)];
+        for (int most = countMax - 2; ; most /= 2) // Fewer where there are gaps between them.
+        {
+            UInt128 from = newest.Length <= most ? acknowledged : newest[^(most + 1)].Total;
+            list.ResetWrittenCount();
+            Fill(list, received, from);
+            if (TryWrite(list, slot, newest.TakeLast(most), from, countMax - 1)) return from - received;
+        }
+    }
+
+    /// <summary>False where it is more than <paramref name="countMax"/>.</summary>
+    private static bool TryWrite(
         IBufferWriter<byte> list, ChannelSlot slot, IEnumerable<OutgoingPayment> payments, UInt128 received, int countMax)
     {
         UInt128 total = received;

@@ -56,7 +56,7 @@ internal abstract class SharedWork : IThreadPoolWorkItem
     }
 }
 
-/// <summary>Awaited: goes on when everybody who waits for a thread now has had one.</summary>
+/// <summary>Awaited: goes on when everybody who waits for a thread now has had one; where threads are somebody's own, for one of those.</summary>
 internal readonly struct BackOfTheQueue : System.Runtime.CompilerServices.ICriticalNotifyCompletion
 {
     public bool IsCompleted => false;
@@ -67,6 +67,9 @@ internal readonly struct BackOfTheQueue : System.Runtime.CompilerServices.ICriti
 
     public void OnCompleted(Action continuation) => UnsafeOnCompleted(continuation);
 
-    public void UnsafeOnCompleted(Action continuation) =>
-        ThreadPool.UnsafeQueueUserWorkItem(static next => next(), continuation, preferLocal: false);
+    public void UnsafeOnCompleted(Action continuation)
+    {
+        if (SynchronizationContext.Current is { } threads) threads.Post(static next => ((Action)next!)(), continuation);
+        else ThreadPool.UnsafeQueueUserWorkItem(static next => next(), continuation, preferLocal: false);
+    }
 }

@@ -37,7 +37,7 @@ internal sealed class Watchtower : IAsyncDisposable
         _runner = new JobRunner(
             Jobs,
             new JobObserver(Jobs, chain, node),
-            new JobOffers(Jobs, chain, worth, new JobGrounds(book.IsClosing, job => Guards!.IsNewest(job)), _clock, node, logs.CreateLogger<JobOffers>()),
+            new JobOffers(Jobs, chain, worth, new JobGrounds(book.IsClosing, IsCloseAgreed: _ => false, job => Guards!.IsNewest(job)), _clock, node, logs.CreateLogger<JobOffers>()),
             chain,
             _clock,
             node,

@@ -7,6 +7,15 @@ namespace ChannelNode.Grpc;
 /// <summary>Turns the engine's refusals into gRPC errors with their names, at the one place where calls leave.</summary>
 internal sealed class RefusalInterceptor : Interceptor
 {
+    /// <summary>Null for a fault of this program, which goes on as it is. A caller that hangs up is none.</summary>
+    private static RpcException? Answer(Exception error, ServerCallContext context) => error switch
+    {
+        RefusalException refusal => refusal.ToRpcException(),
+        OperationCanceledException when context.CancellationToken.IsCancellationRequested =>
+            new RpcException(new Status(StatusCode.Cancelled, "the caller has ended the call")),
+        _ => null,
+    };
+
     public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
     {
@@ -14,9 +23,9 @@ internal sealed class RefusalInterceptor : Interceptor
         {
             return await continuation(request, context);
         }
-        catch (RefusalException refusal)
+        catch (Exception error) when (Answer(error, context) is { } answer)
         {
-            throw refusal.ToRpcException();
+            throw answer;
         }
     }
 
@@ -30,9 +39,9 @@ internal sealed class RefusalInterceptor : Interceptor
         {
             await continuation(request, responseStream, context);
         }
-        catch (RefusalException refusal)
+        catch (Exception error) when (Answer(error, context) is { } answer)
         {
-            throw refusal.ToRpcException();
+            throw answer;
         }
     }
 
@@ -45,9 +54,9 @@ internal sealed class RefusalInterceptor : Interceptor
         {
             return await continuation(requestStream, context);
         }
-        catch (RefusalException refusal)
+        catch (Exception error) when (Answer(error, context) is { } answer)
         {
-            throw refusal.ToRpcException();
+            throw answer;
         }
     }
 
@@ -61,9 +70,9 @@ internal sealed class RefusalInterceptor : Interceptor
         {
             await continuation(requestStream, responseStream, context);
         }
-        catch (RefusalException refusal)
+        catch (Exception error) when (Answer(error, context) is { } answer)
         {
-            throw refusal.ToRpcException();
+            throw answer;
         }
     }
 }

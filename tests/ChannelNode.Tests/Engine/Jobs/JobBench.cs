@@ -68,6 +68,9 @@ internal sealed class JobBench : IAsyncDisposable
     /// <summary>Channels that are closing no more.</summary>
     public HashSet<ChannelId> Settled { get; } = [];
 
+    /// <summary>Channels whose close both sides have signed.</summary>
+    public HashSet<ChannelId> CloseAgreed { get; } = [];
+
     public async Task StartAsync(Func<NodeOptions, NodeOptions>? change = null)
     {
         NodeOptions options = new()
@@ -90,7 +93,7 @@ internal sealed class JobBench : IAsyncDisposable
         _ledger.Start();
         Jobs = new JobBook(_store, _ledger, clock, options, NullLogger<JobBook>.Instance);
         StakeWorth worth = new(options.TokenRates, areOurs: true);
-        JobGrounds grounds = new(id => !Settled.Contains(id), IsNewest: _ => true);
+        JobGrounds grounds = new(id => !Settled.Contains(id), IsCloseAgreed: CloseAgreed.Contains, IsNewest: _ => true);
         _offers = new JobOffers(Jobs, Chain, worth, grounds, clock, options, NullLogger<JobOffers>.Instance);
         JobRunner runner = new(
             Jobs,

@@ -56,6 +56,21 @@ public sealed class ShortJobTests : IAsyncLifetime
         Assert.Equal((JobStatus.Failed, Refusal.NothingNew), (claim.Job.Status, claim.Job.Refusal));
     }
 
+    [Fact]
+    public async Task ClaimThatWaitsForAPrice_Ends_WhenAClosePaysAsMuch()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { FeeWeiMax = Gwei });
+        await bench.SetBaseFeeAsync(50 * Gwei);
+        await _anvil.MineAsync();
+        JobEntry claim = await bench.DepositAsync(bench.NewChannel(), 1, JobKind.Claim);
+        await JobBench.UntilAsync(claim, _ => claim.Problem == Refusal.FeeTooHigh);
+
+        bench.CloseAgreed.Add(claim.Job.Channels[0]);
+        await JobBench.UntilAsync(claim, job => !job.IsActive);
+
+        Assert.Equal((JobStatus.Failed, Refusal.NothingNew), (claim.Job.Status, claim.Job.Refusal));
+    }
+
     /// <summary>Else it would be made dearer and dearer, to have nothing passed over.</summary>
     [Fact]
     public async Task ClaimThatIsSent_IsCancelled_WhenItsChannelIsSettled()
