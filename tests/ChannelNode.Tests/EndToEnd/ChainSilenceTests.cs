@@ -16,13 +16,13 @@ public sealed class ChainSilenceTests
         await using TestNode alice = await TestNode.StartAsync(
             chain, options => options with { RpcUrl = anvil.HttpUrl, ChainSilenceSecondsMax = 600 });
         await using TestNode bob = await TestNode.StartAsync(
-            chain, options => options with { RpcUrl = anvil.HttpUrl, ChainSilenceSecondsMax = 3 });
+            chain, options => options with { RpcUrl = anvil.HttpUrl, ChainSilenceSecondsMax = 8 });
         string id = await alice.OpenAsync(bob, "1000");
         await alice.PayAsync(id, "300");
         await alice.PayAsync(id, "100");
 
         await anvil.DisposeAsync();
-        await Task.Delay(TimeSpan.FromSeconds(4));
+        await Task.Delay(TimeSpan.FromSeconds(9));
 
         // Who is patient goes on for a while, and says that it hears nothing.
         Proto.V1.ChainStatus seen = (await alice.Api.GetStatusAsync(new Proto.V1.GetStatusRequest())).Chain;

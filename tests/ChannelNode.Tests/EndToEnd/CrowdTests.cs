@@ -145,7 +145,8 @@ public sealed class CrowdTests(AnvilFixture anvil) : IAsyncLifetime
         await using RawPeer peer = NewPeer();
         await peer.ConnectAsync();
         await peer.SayBytesAsync(new byte[(4 << 20) + 1]);
-        Assert.Equal(StatusCode.ResourceExhausted, (await peer.HearErrorAsync()).StatusCode); // gRPC's own name.
+        // gRPC's own name; the end of the connection, on which much is unread, may overtake it.
+        Assert.Contains((await peer.HearErrorAsync()).StatusCode, (StatusCode[])[StatusCode.ResourceExhausted, StatusCode.Unavailable, StatusCode.Internal]);
     }
 
     private async Task MalformedAsync()

@@ -27,7 +27,7 @@ public sealed class DrainTests(AnvilFixture anvil)
         for (int stop = 0; stop < stops; stop++)
         {
             int before = payee.Payments;
-            Task streaming = payments.StreamAsync(payer, pauseMs: 2);
+            Task streaming = payments.StreamAsync(payer, pauseMs: 20);
             CancellationToken limit = TestChain.Limit;
             while (payee.Payments < before + 2_000 && !streaming.IsCompleted) await Task.Delay(1, limit);
             int exitCode = await payer.TerminateAsync();

@@ -58,7 +58,9 @@ public sealed class ExportTests(AnvilFixture anvil)
             await payer.Api.PayAsync(new Wire.PayRequest { Payment = new Wire.Payment { ChannelId = id, Amount = "1" } });
 
         Assert.Equal("10021", (await payer.UntilAsync(id, channel => channel.Acknowledged == channel.Sent)).Sent);
-        Assert.Equal(before, await WhenQuietAsync(payer, payee));
+        (int Payer, int Payee) after = await WhenQuietAsync(payer, payee);
+        Assert.InRange(after.Payer - before.Payer, 0, 19); // A connection that was lost on a slow machine; payments would be thousands.
+        Assert.InRange(after.Payee - before.Payee, 0, 19);
         Assert.All(payer.Log, line =>
         {
             using var entry = System.Text.Json.JsonDocument.Parse(line);

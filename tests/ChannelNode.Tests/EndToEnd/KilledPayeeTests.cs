@@ -104,7 +104,7 @@ public sealed class KilledPayeeTests(AnvilFixture anvil)
                 afterFrame();
             }
         }
-        catch (RpcException)
+        catch (Exception error) when (CallWriting.IsOfEndedCall(error))
         {
             // Killed.
         }
@@ -127,7 +127,7 @@ public sealed class KilledPayeeTests(AnvilFixture anvil)
                 if (waits) await Task.Delay(1);
             }
         }
-        catch (Exception error) when (error is RpcException or InvalidOperationException or IOException)
+        catch (Exception error) when (CallWriting.IsOfEndedCall(error))
         {
             // Killed.
         }

@@ -26,11 +26,11 @@ public sealed class KilledPayerTests(AnvilFixture anvil)
         for (int kill = 0; kill < kills; kill++)
         {
             int before = payee.Payments;
-            Task streaming = payments.StreamAsync(payer, pauseMs: 0);
+            Task streaming = payments.StreamAsync(payer, pauseMs: 0, PaymentsPerKill);
             CancellationToken limit = TestChain.Limit;
-            while (payee.Payments < before + PaidBeforeKill && !answering.IsCompleted) await Task.Delay(1, limit);
+            while (payee.Payments < before + PaidBeforeKill && !answering.IsCompleted && !streaming.IsCompleted) await Task.Delay(1, limit);
             payee.IsSilent = true;
-            while (!payee.HasUnderWay && !answering.IsCompleted) await Task.Delay(1, limit);
+            while (!payee.HasUnderWay && !answering.IsCompleted && !streaming.IsCompleted) await Task.Delay(1, limit);
             await payer.KillAsync();
             await streaming;
             await answering;

@@ -98,7 +98,7 @@ internal sealed class RawGuard : IAsyncDisposable
 
     public async Task<Wire.GuardResponse> HearAsync()
     {
-        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(20));
+        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(60));
         Assert.True(await _call.ResponseStream.MoveNext(limit.Token), "the watchtower ended the session");
         return _call.ResponseStream.Current;
     }

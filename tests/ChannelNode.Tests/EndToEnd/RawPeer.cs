@@ -128,7 +128,7 @@ internal sealed class RawPeer : IAsyncDisposable
 
     public async Task<Wire.PeerMessage> HearAsync()
     {
-        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(20));
+        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(60));
         if (!await _call.ResponseStream.MoveNext(limit.Token)) throw new EndOfStreamException("the node ended the session");
         Wire.PeerMessage heard = _call.ResponseStream.Current.Message;
         if (heard.Hello is not { } theirs) return heard;
@@ -140,7 +140,7 @@ internal sealed class RawPeer : IAsyncDisposable
     /// <summary>Reads until the node ends the session with an error.</summary>
     public async Task<RpcException> HearErrorAsync()
     {
-        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(20));
+        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(60));
         return await Assert.ThrowsAsync<RpcException>(async () =>
         {
             while (await _call.ResponseStream.MoveNext(limit.Token))

@@ -49,7 +49,7 @@ internal sealed class RecordingPayee
                 if (heard.Frame is { } frame) await TakeAsync(peer, frame);
             }
         }
-        catch (Exception error) when (error is RpcException or InvalidOperationException or IOException)
+        catch (Exception error) when (CallWriting.IsOfEndedCall(error))
         {
             // Killed, or stopped.
         }

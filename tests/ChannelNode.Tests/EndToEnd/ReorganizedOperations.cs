@@ -166,6 +166,8 @@ public abstract class ReorganizedOperations(AfterReorg after) : IAsyncLifetime
         if (depth >= _rig.Deep) await UntilLetGoOfAsync(node, job);
 
         if (after == AfterReorg.Held) await _rig.Anvil.RpcAsync<object?>("evm_setAutomine", false);
+        // What the other's guardian does may have been mined meanwhile.
+        depth = Math.Max(depth, (int)(await _rig.Anvil.HeadAsync() + 1 - job.Receipt.BlockNumber));
         await _rig.Anvil.ReorgAsync(depth);
         await _rig.AssertRescannedAsync();
         if (after == AfterReorg.Held)

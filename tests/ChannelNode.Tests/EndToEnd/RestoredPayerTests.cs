@@ -33,9 +33,10 @@ public sealed class RestoredPayerTests(AnvilFixture anvil) : IDisposable
         Task answering = payee.RunAsync(peer);
         string id = await peer.HaveOpenedAsync(payer.Api, 3 * Payments);
 
+        ProgramRun made = await ProgramRun.AsyncOf("backup", "key", "new", "--file", KeyFile);
         ResumedPayments payments = new(id, Payments);
-        Task streaming = payments.StreamAsync(payer, pauseMs: 10);
-        ulong paidBefore = await BackUpAsync(payer, payments, payee, streaming);
+        Task streaming = payments.StreamAsync(payer, pauseMs: 20);
+        ulong paidBefore = await BackUpAsync(payer, payments, payee, streaming, made.Output.Split(' ')[0]);
         int atBackup = payee.Payments;
         CancellationToken limit = TestChain.Limit;
         while (payee.Payments < atBackup + BehindBackup && !streaming.IsCompleted) await Task.Delay(1, limit);
@@ -64,10 +65,8 @@ public sealed class RestoredPayerTests(AnvilFixture anvil) : IDisposable
     }
 
     /// <summary>Backs up in the middle of the payments and checks the file; answers the largest total acknowledged before.</summary>
-    private async Task<ulong> BackUpAsync(NodeProcess payer, ResumedPayments payments, RecordingPayee payee, Task streaming)
+    private async Task<ulong> BackUpAsync(NodeProcess payer, ResumedPayments payments, RecordingPayee payee, Task streaming, string recipient)
     {
-        ProgramRun made = await ProgramRun.AsyncOf("backup", "key", "new", "--file", KeyFile);
-        string recipient = made.Output.Split(' ')[0];
         CancellationToken limit = TestChain.Limit;
         while (payee.Payments < BeforeBackup && !streaming.IsCompleted) await Task.Delay(1, limit);
         ulong paid = payments.Totals.Max();

@@ -27,12 +27,15 @@ internal sealed class ResumedPayments(string channel, int count)
 
     public static string ItemOf(int number) => $"item-{number}";
 
-    /// <summary>Streams what is left, with a pause after each request; ends when the stream does, however that is.</summary>
-    public async Task StreamAsync(NodeProcess payer, int pauseMs)
+    /// <summary>
+    /// Streams what is left, <paramref name="most"/> of it, with a pause after each request; ends when the stream does, however that is.
+    /// </summary>
+    public async Task StreamAsync(NodeProcess payer, int pauseMs, int most = int.MaxValue)
     {
         EndedBy = null;
         int[] left = [.. Enumerable.Range(0, count).Where(number => _totals[number] == 0)];
         _random.Shuffle(left); // A node that has forgotten some would sign the same totals for others now.
+        left = [.. left.Take(most)];
         using var call = payer.Api.StreamPayments();
         Task writing = WriteAsync(call.RequestStream, left, pauseMs);
         try
@@ -43,7 +46,7 @@ internal sealed class ResumedPayments(string channel, int count)
                     if (result.Refusal == Wire.Refusal.Unspecified) _totals[left[(int)result.Index]] = ulong.Parse(result.TotalSent);
             }
         }
-        catch (Exception error) when (error is RpcException or ObjectDisposedException)
+        catch (Exception error) when (CallWriting.IsOfEndedCall(error))
         {
             // The node was killed, and the connection to it closed; the application asks again.
             EndedBy = error;
@@ -64,7 +67,7 @@ internal sealed class ResumedPayments(string channel, int count)
 
             await requests.CompleteAsync();
         }
-        catch (Exception error) when (error is RpcException or InvalidOperationException or IOException)
+        catch (Exception error) when (CallWriting.IsOfEndedCall(error))
         {
             // As above.
         }

@@ -56,6 +56,7 @@ public sealed class RollingRestartTests(AnvilFixture anvil)
         string channel = await payer.OpenAsync(payee, "1000");
         await PayAsync(payer, channel, "one");
         await payee.TerminateAsync();
+        await payer.UntilAsync(channel, it => !it.PeerConnected);
 
         RpcException waited = await Assert.ThrowsAsync<RpcException>(() => PayAsync(payer, channel, "two"));
         RpcException later = await Assert.ThrowsAsync<RpcException>(() => PayAsync(payer, channel, "three"));

@@ -10,7 +10,7 @@ namespace ChannelNode.Tests.EndToEnd;
 [Collection(AnvilCollection.Name)]
 public sealed class StreamedPaymentTests(AnvilFixture anvil) : IAsyncLifetime
 {
-    private const ulong Deposit = 1_000_000;
+    private const ulong Deposit = 100_000_000;
 
     private TestChain _chain = null!;
     private TestNode _alice = null!;

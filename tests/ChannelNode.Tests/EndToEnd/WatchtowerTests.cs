@@ -17,7 +17,7 @@ public sealed class WatchtowerTests(AnvilFixture anvil) : IAsyncLifetime
     public async Task InitializeAsync()
     {
         _chain = await TestChain.OpenAsync(anvil);
-        _tower = await TestTower.StartAsync(_chain, options => options with { EmptyKeptFor = TimeSpan.FromSeconds(3) });
+        _tower = await TestTower.StartAsync(_chain, options => options with { EmptyKeptFor = TimeSpan.FromSeconds(10) });
     }
 
     public async Task DisposeAsync()
@@ -143,7 +143,7 @@ public sealed class WatchtowerTests(AnvilFixture anvil) : IAsyncLifetime
         await guard.AskAsync(channel.Update(guard, 300));
         await channel.CheatAsync();
         await _chain.UntilAsync(channel.Id, pots => pots.SentA == 300);
-        await Task.Delay(5_000); // As long as something is in it, it stays.
+        await Task.Delay(12_000); // As long as something is in it, it stays.
         Assert.Equal(1, _tower.Tower.Guards.GuardedCount);
         await anvil.PassTimeAsync(RawChannel.WindowSeconds + 1);
         await channel.SettleAsync();

@@ -72,7 +72,7 @@ public sealed class JobEventTests : IAsyncLifetime
     {
         await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { ReplaceAfterSeconds = 600 });
         JobEntry entry = await bench.DepositAsync(bench.NewChannel(), 1_000);
-        Job sent = await JobBench.UntilAsync(entry, JobStatus.Sent);
+        Job sent = await bench.UntilToldAsync(entry);
 
         await bench.SendAsStrangerAsync(sent.Nonce!.Value, 500 * Gwei);
         await bench.MineUntilAsync(entry, job => job.Nonce == sent.Nonce + 1);

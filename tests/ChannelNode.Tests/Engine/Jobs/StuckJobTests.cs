@@ -218,7 +218,7 @@ public sealed class StuckJobTests : IAsyncLifetime
     public async Task EmptyNonce_ThatTheBudgetDoesNotFill_IsTriedOnceInAWhile()
     {
         await using JobBench bench = await JobBench.StartAsync(
-            _anvil, options => options with { GasBudgetWeiPerDay = 1_000_000 * Gwei, ReplaceAfterSeconds = 5 });
+            _anvil, options => options with { GasBudgetWeiPerDay = 1_000_000 * Gwei, ReplaceAfterSeconds = 15 });
         string strangers = await bench.SendAsStrangerAsync(0, 5 * Gwei);
         JobEntry entry = await bench.DepositAsync(bench.NewChannel(), 1_000);
         await JobBench.UntilAsync(entry, JobStatus.Sent);

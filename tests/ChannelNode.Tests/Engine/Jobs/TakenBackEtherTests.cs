@@ -111,7 +111,7 @@ public sealed class TakenBackEtherTests : IAsyncLifetime
     [Fact]
     public async Task EtherOfADeposit_IsNotTakenBack_ForADearerOfferThatCanWait()
     {
-        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { ReplaceAfterSeconds = 1 });
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { ReplaceAfterSeconds = 4 });
         Channel rich = bench.NewChannel(), urgent = bench.NewChannel();
         await bench.SetBaseFeeAsync(10 * Gwei);
         await _anvil.MineAsync();
