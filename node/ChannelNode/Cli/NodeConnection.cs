@@ -87,7 +87,9 @@ internal sealed class NodeConnection : IDisposable
         if (Failure.IsOfAnotherServer(rpc))
             return failure with { Message = $"{_url} is not a node's API (its peers' port?)" };
         if (_trust.Fault is { } fault) return failure with { Message = $"{_url} is not trusted: {fault}" };
-        string hint = _url.StartsWith("https:", StringComparison.OrdinalIgnoreCase) ? "; does it run with --api-tls?" : "";
+        string hint = _url.StartsWith("https:", StringComparison.OrdinalIgnoreCase) ? "; does it run with --api-tls?"
+            : rpc.Status.DebugException?.GetBaseException() is HttpIOException ? "; does it run with --api-tls? Then its URL begins with https://"
+            : "";
         return failure with { Message = $"no node answers at {_url}: {failure.Message.TrimEnd('.')}{hint}" };
     }
 

@@ -13,7 +13,7 @@ internal static class Typos
         int fewest = int.MaxValue;
         foreach (string name in typed.StartsWith('-') ? OptionsOf(command) : command.Command.Subcommands.Where(it => !it.Hidden).Select(it => it.Name))
         {
-            int distance = SharesWords(typed, name) ? 1 : Distance(typed, name);
+            int distance = SharesWords(typed, name) ? 1 : Spelling.Distance(typed, name);
             if (distance < fewest) (best, fewest) = (name, distance);
         }
 
@@ -32,24 +32,5 @@ internal static class Typos
     {
         string[] ones = one.Split('-', StringSplitOptions.RemoveEmptyEntries), others = other.Split('-', StringSplitOptions.RemoveEmptyEntries);
         return ones.Length > 0 && others.Length > 0 && (ones.All(others.Contains) || others.All(ones.Contains));
-    }
-
-    /// <summary>Letters to put in, take out or change to make one of the other.</summary>
-    private static int Distance(string one, string other)
-    {
-        int[] row = [.. Enumerable.Range(0, other.Length + 1)];
-        for (int i = 0; i < one.Length; i++)
-        {
-            int diagonal = row[0];
-            row[0] = i + 1;
-            for (int j = 0; j < other.Length; j++)
-            {
-                int changed = diagonal + (one[i] == other[j] ? 0 : 1);
-                diagonal = row[j + 1];
-                row[j + 1] = Math.Min(changed, Math.Min(row[j], diagonal) + 1);
-            }
-        }
-
-        return row[^1];
     }
 }

@@ -87,6 +87,15 @@ public sealed class PaymentsExportTests
     }
 
     [Fact]
+    public async Task TimesInTheWrongOrder_AreRefused_InsteadOfAnExportOfNothing()
+    {
+        CliRun run = await CliRun.AsyncOf("payments", "export", "--from", "2026-02-01", "--to", "2026-01-01T12:00:00Z");
+
+        Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
+        Assert.Contains("--from: is 2026-02-01, expected a time before 2026-01-01T12:00:00Z, that of --to", run.Error);
+    }
+
+    [Fact]
     public async Task Sent_NeedsAChannel()
     {
         CliRun run = await CliRun.AsyncOf("payments", "export", "--sent");

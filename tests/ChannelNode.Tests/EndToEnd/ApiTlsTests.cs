@@ -94,6 +94,8 @@ public sealed class ApiTlsTests(AnvilFixture anvil) : IAsyncLifetime
         using X509Certificate2 other = Certificates.Make(TimeSpan.FromDays(1));
         (string otherPath, _) = Certificates.Write(other, _folder);
 
+        CliRun plain = await CliRun.AsyncOf("info", "--node", url.Replace("https://", "http://"));
+        Assert.EndsWith("; does it run with --api-tls? Then its URL begins with https://\n", plain.Error);
         CliRun unknown = await CliRun.AsyncOf("info", "--node", url);
         Assert.Contains($"{url} is not trusted: no authority vouches for its certificate", unknown.Error);
         CliRun notGiven = await CliRun.AsyncOf("info", "--node", url, "--tls-cert", otherPath);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Storage;
@@ -14,8 +15,8 @@ public sealed class LedgerCountsTests
     public async Task UpdatesOfARun_AreOneAcceptedAndTheOthersCoalesced_AndRefusedOnesHaveTheirReason()
     {
         await using LedgerRig rig = new();
-        List<CommitFigures> commits = [];
-        rig.Ledger.Watcher = (in CommitFigures commit) => commits.Add(commit);
+        ConcurrentQueue<CommitFigures> commits = [];
+        rig.Ledger.Watcher = (in CommitFigures commit) => commits.Enqueue(commit);
 
         await rig.AnswerAsync(Frames.Of(Frames.Update(Side.B, 10, 0), Frames.Update(Side.B, 20, 0), Frames.Update(Side.B, 30, 0)));
         await rig.AnswerAsync(Frames.Of(Frames.Update(Side.B, 9_999, 0)));
@@ -35,8 +36,8 @@ public sealed class LedgerCountsTests
     public async Task Payments_AreSignedThenPaid_OrRefusedWithAReason()
     {
         await using LedgerRig rig = new();
-        List<CommitFigures> commits = [];
-        rig.Ledger.Watcher = (in CommitFigures commit) => commits.Add(commit);
+        ConcurrentQueue<CommitFigures> commits = [];
+        rig.Ledger.Watcher = (in CommitFigures commit) => commits.Enqueue(commit);
         foreach (int amount in (int[])[7, 8, 5_000])
             await rig.Ledger.EnqueueAsync(new NotedPayment(rig.Slot, (UInt128)amount, "", _ => { }), CancellationToken.None);
         await rig.SaidAsync();

@@ -43,6 +43,8 @@ internal static class PaymentsExport
         { sent, channel, from, to, after, form };
         command.Validators.Add(result =>
         {
+            if (TimeOf(result.GetValue(from)) is { } begin && TimeOf(result.GetValue(to)) is { } end && begin >= end)
+                result.AddError($"--from: is {result.GetValue(from)}, expected a time before {result.GetValue(to)}, that of --to");
             if (result.GetResult(sent) is null) return;
             if (result.GetResult(channel) is null) result.AddError("--channel: needed with --sent");
             if (result.GetResult(from) is not null || result.GetResult(to) is not null)
