@@ -254,7 +254,7 @@ internal sealed class ChannelAgreements(
         return slot.IsHeld && book.Hold is { IsOn: true, UntilSeconds: > 0 and var ours }
             ? $"{message}: this database was restored from a backup, and takes what the peer has paid since only when the chain is past "
                 + $"{RestoredHold.Words(ours)} (RESTORED_HELD); until then both do not agree on the totals"
-            : slot.Channel is { Terms.OneWay: true, OurSide: Side.A }
+            : slot.Channel is { Terms.OneWay: true, OurSide: Side.A } && slot.Working.Sent == slot.Working.Acknowledged
             ? $"{message}: it may be claiming what it was paid. Ask again when that is confirmed"
             : message;
     }

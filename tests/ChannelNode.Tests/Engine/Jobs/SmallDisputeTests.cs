@@ -110,7 +110,7 @@ public sealed class SmallDisputeTests : IAsyncLifetime
         await _anvil.RpcAsync<object?>("anvil_dropAllTransactions");
         await bench.Anvil.RpcAsync<string>("eth_sendRawTransaction", Hex.Format(old.Span));
         await _anvil.MineAsync();
-        await bench.StartAsync(options => options with { ReplaceAfterSeconds = 6_000, Confirmations = 8 });
+        await bench.StartAsync(options => options with { ReplaceAfterSeconds = 5, Confirmations = 8 });
         (dust, large) = (bench.Jobs.All.Single(it => it.Job.Number == dust.Job.Number), bench.Jobs.All.Single(it => it.Job.Number == large.Job.Number));
         await JobBench.UntilAsync(dust, JobStatus.Mined);
         int offers = dust.Job.Attempts.Count;
