@@ -229,7 +229,6 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
         ClearRefusal();
         RefusedSinceMs = 0;
         IsStuckTold = false;
-        IsLossTold = false;
     }
 
     /// <summary>The peer refuses what this node signed, or has in an earlier session, and not taken since.</summary>
