@@ -144,4 +144,7 @@ public enum Refusal : byte
     // A call that a page in a browser has made.
     HostNotAllowed = 98,
     OriginNotAllowed = 99,
+
+    // A caller's messages that wait, whole or not, are more than this node holds.
+    TooManyBytes = 100,
 }

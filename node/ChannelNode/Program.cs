@@ -333,10 +333,12 @@ internal sealed class NodeHost : Host
             Plan("peers", new DoorPlan("--peer-listen", peers, options.PeerTls ? tls : null, options.PeerConnectionsMax)
             {
                 StreamsPerConnectionMax = DoorPlan.StreamsOfPeersMax,
+                UnreadBytesMax = DoorPlan.UnreadBytesOfPeersMax,
+                Room = Node.Peers.Messages,
             }),
             options, Node.View, Node.Drain, logs, access: null, AddParts, app => app.MapGrpcService<PeerGrpcService>()));
         DoorServer apiDoor = Own(await DoorServer.OpenAsync(
-            Plan("api", new DoorPlan("--api-listen", api, options.ApiTls ? tls : null, options.ApiConnectionsMax)),
+            Plan("api", new DoorPlan("--api-listen", api, options.ApiTls ? tls : null, options.ApiConnectionsMax) { Room = NewRoom() }),
             options, Node.View, Node.Drain, logs, access, AddApi, app =>
             {
                 app.MapGrpcService<NodeGrpcService>();
@@ -345,7 +347,7 @@ internal sealed class NodeHost : Host
         (PeerUrl, ApiUrl) = (peerDoor.Url, apiDoor.Url);
         if (json is null) return;
         DoorServer jsonDoor = Own(await DoorServer.OpenAsync(
-            Plan("json", JsonDoor.Plan(json, options.ApiTls ? tls : null, options)), options, Node.View, Node.Drain, logs, access,
+            Plan("json", JsonDoor.Plan(json, options.ApiTls ? tls : null, NewRoom(), options)), options, Node.View, Node.Drain, logs, access,
             services =>
             {
                 AddApi(services);
@@ -353,6 +355,8 @@ internal sealed class NodeHost : Host
             },
             app => JsonDoor.Map(app, options, access)));
         JsonUrl = jsonDoor.Url;
+
+        MessageRoom NewRoom() => new(options.MessageMemoryMax, funded: null);
 
         DoorPlan Plan(string door, DoorPlan plan) => plan with
         {

@@ -22,6 +22,9 @@ internal sealed class Node : IAsyncDisposable
     private Task _backingUp = Task.CompletedTask;
     private Task _noticing = Task.CompletedTask;
 
+    /// <summary>Longer than one step of catching up takes where each of its questions is answered, or not, as late as one may be.</summary>
+    private static readonly TimeSpan StuckAfter = TimeSpan.FromMinutes(10);
+
     public Node(
         NodeOptions options,
         Party us,
@@ -49,7 +52,7 @@ internal sealed class Node : IAsyncDisposable
             Signing = scheme,
         };
         Policies = new Policies(gate, Ledger, store, scheme, links, Clock, us.Signer);
-        Jobs = new JobBook(store, Ledger, Clock, options, logs.CreateLogger<JobBook>());
+        Jobs = new JobBook(store, Ledger, Clock, options, logs.CreateLogger<JobBook>()) { IsCloseUnderWay = Book.IsCloseUnderWay };
         DepositRelay relay = new(Book, Jobs, chain, Clock, options, Policies, logs.CreateLogger<DepositRelay>(), _stopping.Token);
         ChannelAgreements agreements = new(
             Book, Ledger, links, scheme, Clock, options, relay, Jobs, us, logs.CreateLogger<ChannelAgreements>());
@@ -180,7 +183,7 @@ internal sealed class Node : IAsyncDisposable
     /// </summary>
     public async Task<bool> IsAliveAsync(TimeSpan within)
     {
-        if (View.SinceBeat > 2 * TimeSpan.FromSeconds(Options.ChainSilenceSecondsMax) || Loops.Any(loop => loop.IsFaulted)) return false;
+        if (View.SinceBeat > StuckAfter || Loops.Any(loop => loop.IsFaulted)) return false;
         try
         {
             using CancellationTokenSource limit = new(within, Clock.Time);

@@ -118,9 +118,7 @@ internal sealed record NodeOptions
     /// <summary>Sessions that one address may begin in a second. 1 to 100,000.</summary>
     public int PeerHandshakesPerSecondMax { get; init; } = 1_000;
 
-    /// <summary>
-    /// Blocks of the chain that can be undone: a reorganisation that goes deeper stops the node. 128 to 8,192.
-    /// </summary>
+    /// <summary>Blocks of the chain that can be undone: a reorganisation that goes deeper stops the node. 128 to 8,192.</summary>
     public uint ReorgDepthMax { get; init; } = 128;
 
     /// <summary>Confirmations before anything of a deposit counts, its own block included. 1 to 128.</summary>
@@ -249,14 +247,10 @@ internal sealed record NodeOptions
     /// <summary>How often one-way channels are looked through for what is to be claimed. 1 to 86,400 seconds.</summary>
     public uint ClaimLookSeconds { get; init; } = 60;
 
-    /// <summary>
-    /// Smallest units owed in a one-way channel, of any token, from which on they are claimed. 0 for never; to 2^112 - 1.
-    /// </summary>
+    /// <summary>Smallest units owed in a one-way channel, of any token, from which on they are claimed. 0 for never; to 2^112 - 1.</summary>
     public UInt128 ClaimFrom { get; init; }
 
-    /// <summary>
-    /// The same as a multiple of what the gas of the claim costs, in channels of ether. 0 for never; to 1,000,000,000.
-    /// </summary>
+    /// <summary>The same as a multiple of what the gas of the claim costs, in channels of ether. 0 for never; to 1,000,000,000.</summary>
     public uint ClaimFromGasTimes { get; init; } = 1_000;
 
     /// <summary>How long events can be asked for. 1 to 87,600 hours.</summary>
@@ -274,9 +268,7 @@ internal sealed record NodeOptions
     /// <summary>How long payments received can be asked for. 1 to 87,600 hours.</summary>
     public uint ReceivedKeptHours { get; init; } = 7 * 24;
 
-    /// <summary>
-    /// Disk that payments received may take; beyond it the oldest go, however young. 67,108,864 to 17,592,186,044,416.
-    /// </summary>
+    /// <summary>Disk that payments received may take; beyond it the oldest go, however young. 67,108,864 to 17,592,186,044,416.</summary>
     public ulong ReceivedBytesMax { get; init; } = 16UL << 30;
 
     /// <summary>
@@ -291,9 +283,7 @@ internal sealed record NodeOptions
     /// <summary>How often at most they are told of a channel, in milliseconds; sooner when asked how they stand. 50 to 60,000.</summary>
     public uint WatchtowerEveryMs { get; init; } = 1_000;
 
-    /// <summary>
-    /// Channels kept in memory, about a kilobyte each; one with something under way stays beyond it. 1,024 to 10,000,000.
-    /// </summary>
+    /// <summary>Channels kept in memory, about a kilobyte each; one with something under way stays beyond it. 1,024 to 10,000,000.</summary>
     public int ChannelsInMemoryMax { get; init; } = 65_536;
 
     /// <summary>Payments of one channel waiting for acknowledgement. 1 to 16,384.</summary>
@@ -340,6 +330,9 @@ internal sealed record NodeOptions
 
     /// <summary>Largest gRPC message. 2,097,152 to 67,108,864: all payments under way of a channel fit in one.</summary>
     public int MessageBytesMax { get; init; } = 4 * 1024 * 1024;
+
+    /// <summary>Bytes of messages that wait at one door; beyond, who has most loses its call. 16,777,216 to 68,719,476,736, four messages at least.</summary>
+    public long MessageMemoryMax { get; init; } = 128 * 1024 * 1024;
 
     /// <summary>host:port at which Prometheus asks for metrics; not served when empty. Port 0 takes a free one.</summary>
     public string MetricsListen { get; init; } = string.Empty;

@@ -167,8 +167,26 @@ internal sealed class Operations(
     private async Task ClaimGroupAsync(
         IReadOnlyList<StoredChannel> channels, OperationWatcher watch, CancellationToken cancel)
     {
-        ChannelId? name = channels.Count == 1 ? channels[0].Channel.Id : null;
-        await RunAsync(name, orders.Claim(channels, 0), $"claimed from {channels.Count} channel(s)", watch, cancel);
+        while (true)
+        {
+            ChannelId? name = channels.Count == 1 ? channels[0].Channel.Id : null;
+            try
+            {
+                await RunAsync(name, orders.Claim(channels, 0), $"claimed from {channels.Count} channel(s)", watch, cancel);
+                return;
+            }
+            catch (RefusalException closing) when (closing.Refusal == Refusal.CloseAgreed)
+            {
+                // A close of one of them came first, which pays what it owes: the others are claimed without it.
+                StoredChannel[] left =
+                [
+                    .. channels.Select(row => book.Get(row.Channel.Id)).Where(slot => !slot.CloseProposed)
+                        .Select(slot => new StoredChannel(slot.Channel, slot.State)).Where(stored => CheckClaim(stored) == Refusal.None),
+                ];
+                if (left.Length == 0 || left.Length == channels.Count) throw;
+                channels = left;
+            }
+        }
     }
 
     private static StoredChannel Claimable(ChannelSlot slot)

@@ -31,7 +31,7 @@ internal static class SettingFaults
         .. TakenTwice(
             ("--api-listen", options.ApiListen), ("--peer-listen", options.PeerListen),
             ("--json-listen", options.Applications.JsonListen), ("--metrics-listen", options.MetricsListen)),
-        .. OfSigner(options), .. OfBackups(options), .. OfWindows(options),
+        .. OfSigner(options), .. OfBackups(options), .. OfWindows(options), .. OfMessages(options),
     ];
 
     public static IReadOnlyList<SettingFault> Of(WatchtowerOptions options) =>
@@ -39,7 +39,7 @@ internal static class SettingFaults
         .. MetricsForOthers(options.Node.MetricsListen),
         .. OfTls(options.Node, options.Tls, "--tls"),
         .. TakenTwice(("--listen", options.Listen), ("--metrics-listen", options.Node.MetricsListen)),
-        .. OfSigner(options.Node),
+        .. OfSigner(options.Node), .. OfMessages(options.Node),
     ];
 
     /// <summary>An API, or metrics, that strangers could reach in the clear.</summary>
@@ -160,6 +160,18 @@ internal static class SettingFaults
     }
 
     /// <summary>Two nodes of the same settings can open a channel to each other.</summary>
+    private static IEnumerable<SettingFault> OfMessages(NodeOptions options)
+    {
+        const int MessagesMin = 4;
+        long least = MessagesMin * (long)options.MessageBytesMax;
+        if (options.MessageMemoryMax >= least) yield break;
+        yield return new SettingFault(
+            "--message-memory-max",
+            $"--message-memory-max: {options.MessageMemoryMax} is less than {MessagesMin} times --message-bytes-max, {least}: "
+            + "a caller with one large message would have to give way to itself",
+            "--message-bytes-max");
+    }
+
     private static IEnumerable<SettingFault> OfWindows(NodeOptions options)
     {
         if (options.DisputeWindowSeconds >= options.DisputeWindowSecondsMin) yield break;

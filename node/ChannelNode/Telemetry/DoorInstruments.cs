@@ -15,6 +15,12 @@ internal static class DoorInstruments
         meter.CreateObservableCounter(
             "channelnode.connections.closed", () => doors.All.SelectMany(Closed), "{connection}",
             "Connections closed for want of a place: of their address, of all, or because they used theirs for nothing");
+        meter.CreateObservableGauge(
+            "channelnode.messages.held", () => doors.All.Select(door => new Measurement<long>(door.Room?.Held ?? 0, Labels.Of("door", door.Door))),
+            "By", "Of messages of each door's callers that are not whole, or not done with");
+        meter.CreateObservableCounter(
+            "channelnode.calls.ended", () => doors.All.Select(door => new Measurement<long>(door.Room?.Ended ?? 0, Labels.Of("door", door.Door))),
+            "{call}", "Calls ended because they held most of more than --message-memory-max");
     }
 
     private static IEnumerable<Measurement<long>> Closed(DoorCounts door)

@@ -68,6 +68,9 @@ public sealed partial class MetricsTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.InRange(payer["channelnode_connections{door=\"api\"}"], 1, 10);
         Assert.Equal(0, payer["channelnode_connections_closed_total{door=\"peers\",reason=\"address\"}"]);
         Assert.InRange(tower["channelnode_connections{door=\"nodes\"}"], 1, 10);
+        Assert.InRange(payer["channelnode_messages_held_bytes{door=\"peers\"}"], 0, 100_000);
+        Assert.Equal(0, payer["channelnode_calls_ended_total{door=\"peers\"}"]);
+        Assert.Equal(0, tower["channelnode_calls_ended_total{door=\"nodes\"}"]);
         Assert.Equal(1, payer["channelnode_chain_current"]);
         Assert.InRange(payer["channelnode_gas_left{kind=\"ordinary\"}"], 1, payer["channelnode_gas_limit{kind=\"ordinary\"}"] - 1);
         Assert.InRange(payer["channelnode_store_size_bytes"], 1_000, 1e9);

@@ -27,11 +27,11 @@ internal sealed class RawPeer : IAsyncDisposable
     private readonly ulong _chainId;
     private readonly Address _contract;
 
-    public RawPeer(string url, ulong chainId, Address contract, PrivateKey key)
+    public RawPeer(string url, ulong chainId, Address contract, PrivateKey key, HttpMessageHandler? through = null)
     {
         (_chainId, _contract, Key) = (chainId, contract, key);
         Scheme = new SignatureScheme(key, chainId, contract);
-        _channel = GrpcChannel.ForAddress(url, new GrpcChannelOptions { MaxSendMessageSize = null });
+        _channel = GrpcChannel.ForAddress(url, new GrpcChannelOptions { MaxSendMessageSize = null, HttpHandler = through });
         _call = _channel.CreateCallInvoker().AsyncDuplexStreamingCall(Exchange, null, default);
     }
 

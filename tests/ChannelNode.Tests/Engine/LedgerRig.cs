@@ -35,7 +35,8 @@ internal sealed class LedgerRig : IAsyncDisposable
         {
             Dial = (_, _, _) => throw new InvalidOperationException("nobody is dialled here"),
         };
-        Session = new PeerSession(Link, book, Ledger, Scheme, clock, null!, options, NullLogger.Instance);
+        Commons = new PeerCommons(clock.Time, options, Scheme);
+        Session = new PeerSession(Link, book, Ledger, Scheme, clock, null!, options, NullLogger.Instance, Commons);
     }
 
     public RocksChannelStore Store { get; }
@@ -49,6 +50,8 @@ internal sealed class LedgerRig : IAsyncDisposable
     public PeerLink Link { get; }
 
     public PeerSession Session { get; }
+
+    public PeerCommons Commons { get; }
 
     /// <summary>A session of a peer that has just shown who it is, as the node's doors begin it.</summary>
     public Task<PeerSession> ComeAsync(Address signer) =>

@@ -29,7 +29,8 @@ public sealed class HandshakeRefusalTests
             31337, key.Address, us, (_, _, _, _, _) => throw new InvalidOperationException("nothing is to be proven"),
             (_, _, _, _) => throw new InvalidOperationException("nothing is to be checked"));
         Refusing other = new(end);
-        PeerTransport transport = new(null!, identity, SessionTls.OfCaller(), other, other);
+        using MessageRoom.Part part = new MessageRoom(long.MaxValue, funded: null).Enter();
+        PeerTransport transport = new(null!, identity, SessionTls.OfCaller(), other, other, part);
 
         RefusalException why = await Assert.ThrowsAsync<RefusalException>(
             () => transport.HandshakeAsync(null, _ => { }, CancellationToken.None));

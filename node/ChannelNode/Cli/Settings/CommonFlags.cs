@@ -80,6 +80,10 @@ internal sealed class CommonFlags
     private readonly Option<int> _messageBytesMax = Fields.Number(
         "--message-bytes-max", "Bytes of the largest gRPC message", 2_097_152, 67_108_864, Defaults.MessageBytesMax);
 
+    private readonly Option<long> _messageMemoryMax = Fields.Number(
+        "--message-memory-max", "Bytes of messages that wait at one door, at least four times --message-bytes-max; above them the caller with "
+        + "most of them loses its call", 16_777_216L, 68_719_476_736L, Defaults.MessageMemoryMax);
+
     private readonly Option<int> _rpcAnswerBytesMax = Fields.Number(
         "--rpc-answer-bytes-max", "Bytes of the largest answer of the RPC; ranges of logs above it are asked for in parts", 16_777_216,
         1_073_741_824, Defaults.RpcAnswerBytesMax);
@@ -92,8 +96,8 @@ internal sealed class CommonFlags
     [
         _config, _network, _dataDirectory, .. _key.All(), _rpcUrl, _contract, _chainId, _reorgDepth, _confirmations, _fromBlock, _pollMs,
         _disputeWindowMin, _chainSilence, _gasBudget, _disputeReserve, _tokenPerEther, _feeMax, _disputeFeeMax, _replaceAfter,
-        _jobsKeptHours, _channelsInMemoryMax, _wrongSignaturesMax, _connectionsPerAddressMax, _messageBytesMax, _rpcAnswerBytesMax,
-        .. _seeing.All(),
+        _jobsKeptHours, _channelsInMemoryMax, _wrongSignaturesMax, _connectionsPerAddressMax, _messageBytesMax, _messageMemoryMax,
+        _rpcAnswerBytesMax,        .. _seeing.All(),
     ];
 
     private bool IsTrial(ParseResult parsed) => parsed.GetValue(_network)?.Name == Network.Trial;
@@ -134,6 +138,7 @@ internal sealed class CommonFlags
         WrongSignaturesPerSecondMax = parsed.GetValue(_wrongSignaturesMax),
         ConnectionsPerAddressMax = parsed.GetValue(_connectionsPerAddressMax),
         MessageBytesMax = parsed.GetValue(_messageBytesMax),
+        MessageMemoryMax = parsed.GetValue(_messageMemoryMax),
         RpcAnswerBytesMax = parsed.GetValue(_rpcAnswerBytesMax),
     });
 }

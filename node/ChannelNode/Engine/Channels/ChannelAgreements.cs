@@ -74,11 +74,13 @@ internal sealed class ChannelAgreements(
     /// <summary>The update that says nothing yet: signed, it is consent to the terms and worth nothing on chain.</summary>
     private static BalanceUpdate Nothing(ChannelId channel) => new(channel, UInt128.Zero, UInt128.Zero);
 
-    public async ValueTask AnswerProposalAsync(PeerLink link, ChannelTerms terms, CancellationToken cancel)
+    /// <summary>Whether a channel came of it that this node did not know.</summary>
+    public async ValueTask<bool> AnswerProposalAsync(PeerLink link, ChannelTerms terms, CancellationToken cancel)
     {
         ChannelId id = scheme.IdOf(terms);
         Refusal refusal = CheckProposal(link, id, terms);
         Signature consent = default;
+        bool isKnown = book.Find(id) is not null;
         if (refusal == Refusal.None)
         {
             try
@@ -88,7 +90,7 @@ internal sealed class ChannelAgreements(
             catch (RefusalException no) when (no.Refusal == Refusal.SignerUnavailable)
             {
                 link.Send(new PeerMessage.ProposalReply(id, default, no.Refusal));
-                return;
+                return false;
             }
 
             refusal = await AcceptAsync(new Channel(id, terms, Side.B), cancel);
@@ -97,6 +99,7 @@ internal sealed class ChannelAgreements(
         }
 
         link.Send(new PeerMessage.ProposalReply(id, consent, refusal));
+        return refusal == Refusal.None && !isKnown;
     }
 
     private Refusal CheckProposal(PeerLink link, ChannelId id, ChannelTerms terms)
@@ -170,7 +173,7 @@ internal sealed class ChannelAgreements(
         PeerLink link = slot.Link ?? throw new RefusalException(
             Refusal.PeerOffline, $"peer {slot.Channel.Theirs.Signer} is not connected; a cooperative close needs it ('channel start-close' does not)");
         await EstablishAsync(link, slot, cancel);
-        CooperativeClose close = await ledger.RunAsync(turn => PrepareClose(slot), cancel);
+        CooperativeClose close = await ledger.RunAsync(turn => PrepareClose(turn, slot), cancel);
         try
         {
             PeerMessage.CloseReply reply = await AskAsync<PeerMessage.CloseReply>(
@@ -204,12 +207,12 @@ internal sealed class ChannelAgreements(
         }
     }
 
-    private CooperativeClose PrepareClose(ChannelSlot slot)
+    private CooperativeClose PrepareClose(LedgerTurn turn, ChannelSlot slot)
     {
         ThrowIf(scheme.CanSign ? Refusal.None : Refusal.SignerUnavailable, "this node's signer cannot be reached");
         ThrowIf(
             slot.CloseProposed ? Refusal.CloseAgreed : Refusal.None, "a close of this channel is being agreed already");
-        RequireNoClaim(slot);
+        RequireNoClaim(turn, slot);
         Refusal refusal = Lifecycle.CloseTotals(slot.Channel, slot.Working, out UInt128 sentA, out UInt128 sentB);
         ThrowIf(refusal, WhyNoClose(slot, refusal, "the channel cannot be closed cooperatively now"));
         slot.CloseProposed = true;
@@ -218,12 +221,12 @@ internal sealed class ChannelAgreements(
 
     /// <summary>
     /// A claim that is on its way records the total that the close would have: whichever is mined first, the other reverts. One that
-    /// waits for money is given up instead.
+    /// waits for money is given up instead, and begins no more once a close is asked for (<see cref="JobBook"/>).
     /// </summary>
-    private void RequireNoClaim(ChannelSlot slot)
+    private void RequireNoClaim(LedgerTurn turn, ChannelSlot slot)
     {
-        if (jobs.FindActive(JobKind.Claim, slot.Channel.Id) is not { } claim) return;
-        if (claim.Job.Attempts.Count == 0 && claim.Problem != Refusal.None) return;
+        if (jobs.FindUnderWay(JobKind.Claim, slot.Channel.Id, turn.FollowedUpTo) is not { } claim) return;
+        if (claim.Job is { IsActive: true, Attempts.Count: 0 } && claim.Problem != Refusal.None) return;
         throw new RefusalException(
             Refusal.PaymentsInFlight, $"job {claim.Job.Number} is claiming what this channel owes: close it when that is confirmed");
     }
@@ -278,7 +281,7 @@ internal sealed class ChannelAgreements(
         ThrowIf(
             slot.IsUnconfirmed ? Refusal.RestoredUnconfirmed : Refusal.None,
             "the database was restored, and the peer has not told since where the channel stands");
-        RequireNoClaim(slot);
+        RequireNoClaim(turn, slot);
         ThrowIf(
             Lifecycle.AgreeClose(slot.Channel, slot.Working, close, clock.NowSeconds, out ChannelState next),
             "the close does not fit the channel's totals");

@@ -70,6 +70,9 @@ internal sealed class ChannelBook
     /// <summary>Whether both sides have signed a close that may still be mined.</summary>
     public bool IsCloseAgreed(ChannelId id) => Find(id)?.State.CloseDeadlineSeconds is > 0;
 
+    /// <summary>The same, or this side has asked for one: for the ledger's writer, in its turn.</summary>
+    public bool IsCloseUnderWay(ChannelId id) => Find(id) is { } slot && (slot.CloseProposed || slot.Working.CloseDeadlineSeconds > 0);
+
     /// <summary>The channel's one slot; null when the node does not know it. May read the disk.</summary>
     public ChannelSlot? Find(ChannelId id)
     {

@@ -170,6 +170,9 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
 
     public bool OfferAgainScheduled { get; set; }
 
+    /// <summary>How often all that the peer misses was offered from disk to a new session, since it acknowledged something new.</summary>
+    public int OffersInARow { get; set; }
+
     /// <summary>Since when the peer refuses what is under way: Unix time in milliseconds; 0 where it does not.</summary>
     public long RefusedSinceMs { get; set; }
 

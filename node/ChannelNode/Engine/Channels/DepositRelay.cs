@@ -18,11 +18,15 @@ internal sealed class DepositRelay(
     /// <summary>Deposits that may wait for the one under way.</summary>
     private const int WaitingMax = 16;
 
+    /// <summary>Those that are looked at, before it is known whether they may wait.</summary>
+    private const int AskedMax = 256;
+
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
     private static readonly TimeSpan WaitMax = TimeSpan.FromSeconds(15);
 
     private readonly SemaphoreSlim _one = new(1);
     private int _waiting;
+    private int _asked;
     private readonly Queue<long> _begun = [];
 
     /// <summary>
@@ -41,12 +45,17 @@ internal sealed class DepositRelay(
         var answer = new Reply(link, said);
         try
         {
-            await AnswerAsync(link, said, answer);
+            if (Interlocked.Increment(ref _asked) > AskedMax) answer.Give(Refusal.RelayRefused);
+            else await AnswerAsync(link, said, answer);
         }
         catch (Exception error)
         {
             log.RelayFailed(said.Channel, link.Signer, error);
             answer.Give(Refusal.RelayRefused);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _asked);
         }
     }
 

@@ -82,6 +82,17 @@ internal sealed class JobBook
         .Where(entry => entry.Job.Kind == kind && entry.Job.Channels.Contains(channel))
         .MaxBy(entry => entry.Job.Number);
 
+    /// <summary>The same, or one that is done by a block which the node has not followed yet: the channel does not show it.</summary>
+    public JobEntry? FindUnderWay(JobKind kind, ChannelId channel, ulong followedUpTo) =>
+        FindActive(kind, channel) ?? _shallow.Values.FirstOrDefault(entry =>
+            entry.Job is { Receipt.BlockNumber: var block } job && job.Kind == kind && block > followedUpTo && job.Channels.Contains(channel));
+
+    /// <summary>
+    /// Whether both sides of a channel have signed a close, or this one has asked for it: to be asked in the writer's turn. What would be
+    /// claimed then, the close pays out; and the claim would be its end.
+    /// </summary>
+    public Func<ChannelId, bool> IsCloseUnderWay { private get; set; } = _ => false;
+
     /// <summary>
     /// Joins the job of the same purpose, or begins it; it is on disk when this returns. Refuses with KeyShared after a
     /// stranger used the node's key, unless money hangs on it.
@@ -99,10 +110,12 @@ internal sealed class JobBook
 
     private JobEntry Submit(LedgerTurn turn, JobOrder order, OperatorEvent? because)
     {
+        if (order is { Kind: JobKind.Claim, DeadlineSeconds: 0 } && order.Channels.FirstOrDefault(IsCloseUnderWay) is var closing && closing != default)
+            throw new RefusalException(Refusal.CloseAgreed, $"channel {closing} is about to be closed by consent, which pays what it owes");
         JobEntry? known = _byPurpose.GetValueOrDefault(order.Purpose);
         // Where a young block was taken back, the transaction that the job has is the one to be mined again.
         if (known is not null
-            && (known.Job.IsActive || known.Job.IsShallow || (order.Once && known.Job.Status == JobStatus.Done)))
+            && (known.Job.IsActive || (known.Job.IsShallow && !IsOver(known.Job, turn)) || (order.Once && known.Job.Status == JobStatus.Done)))
         {
             if (known.Job.Call.Value == order.Call.Value && known.Job.Call.Spends == order.Call.Spends) return known;
             throw new RefusalException(Refusal.IdempotencyKeyReused, $"{order.Purpose} is known with another amount");
@@ -128,6 +141,10 @@ internal sealed class JobBook
         _lastNumber = job.Number;
         return _byPurpose[job.Purpose] = _all[job.Number] = _active[job.Number] = new JobEntry(job);
     }
+
+    /// <summary>What it took is shown as taken: what there is now is another claim, or another credit, though the call be the same.</summary>
+    private static bool IsOver(Job job, LedgerTurn turn) =>
+        job is { Kind: JobKind.Claim or JobKind.WithdrawCredit, Status: JobStatus.Done, Receipt.BlockNumber: var block } && block <= turn.FollowedUpTo;
 
     private void Forget(LedgerTurn turn, Job job)
     {
@@ -240,21 +257,45 @@ internal sealed class JobBook
         return SaveTogetherAsync([(entry, next)], because);
     }
 
+    /// <summary>
+    /// The first transaction of a job, as <see cref="SaveAsync"/>. False, with nothing saved, where a close has come before it that
+    /// pays what would be claimed. From here on none does.
+    /// </summary>
+    public async Task<bool> TryBeginAsync(JobEntry entry, Job next)
+    {
+        bool isBegun = await _ledger.RunAsync(
+            turn =>
+            {
+                if (next is { Kind: JobKind.Claim, IsProtective: false } && next.Channels.Any(IsCloseUnderWay)) return false;
+                Save(turn, [(entry, next)], because: null);
+                entry.Problem = Refusal.None;
+                return true;
+            },
+            CancellationToken.None);
+        if (isBegun) Set(entry, next);
+        return isBegun;
+    }
+
     /// <summary>Of jobs that go on, in one write: after a crash all of them have changed, or none.</summary>
     public async Task SaveTogetherAsync(IReadOnlyList<(JobEntry Entry, Job Next)> changes, OperatorEvent? because)
     {
         await _ledger.RunAsync(
             turn =>
             {
-                foreach ((_, Job next) in changes) turn.Batch.PutJob(next);
-                turn.RequireDurable();
-                if (because is not null) turn.Tell(because);
-                foreach ((JobEntry entry, Job next) in changes)
-                    foreach (OperatorEvent what in JobEvents.Between(entry.Job, next)) turn.Tell(what);
+                Save(turn, changes, because);
                 return true;
             },
             CancellationToken.None);
         foreach ((JobEntry entry, Job next) in changes) Set(entry, next);
+    }
+
+    private static void Save(LedgerTurn turn, IReadOnlyList<(JobEntry Entry, Job Next)> changes, OperatorEvent? because)
+    {
+        foreach ((_, Job next) in changes) turn.Batch.PutJob(next);
+        turn.RequireDurable();
+        if (because is not null) turn.Tell(because);
+        foreach ((JobEntry entry, Job next) in changes)
+            foreach (OperatorEvent what in JobEvents.Between(entry.Job, next)) turn.Tell(what);
     }
 
     private void Set(JobEntry entry, Job next)

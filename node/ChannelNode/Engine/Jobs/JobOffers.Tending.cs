@@ -147,7 +147,7 @@ internal sealed partial class JobOffers
     private async Task<(Job Job, PreparedCall Call, AttemptKind Kind)> PrepareAgainAsync(Job job, CancellationToken cancel)
     {
         if (job.Refusal != Refusal.None) return (job, Nothing(), AttemptKind.Cancelling);
-        if (Moot(job) is { } why) return (job with { Refusal = Refusal.NothingNew, Message = why }, Nothing(), AttemptKind.Cancelling);
+        if (Moot(job) is { } why) return (job with { Refusal = why.Refusal, Message = why.Message }, Nothing(), AttemptKind.Cancelling);
         try
         {
             PreparedCall prepared = await PrepareAsync(job, cancel);

@@ -106,7 +106,7 @@ internal sealed partial class JobOffers(
         Lent lent = job.Kind == JobKind.Unblock ? _lent : Lent.Of(job, worth, NowSeconds);
         if (Moot(job) is { } why)
         {
-            await FailAsync(entry, Refusal.NothingNew, why);
+            await FailAsync(entry, why.Refusal, why.Message);
             return;
         }
 
@@ -140,14 +140,22 @@ internal sealed partial class JobOffers(
     /// Why it need not be done, where the chain does not say it: the contract passes over the rows of a claim that have nothing to
     /// claim, and takes an older update too.
     /// </summary>
-    private string? Moot(Job job) => job.Kind switch
+    private (Refusal Refusal, string Message)? Moot(Job job) => job.Kind switch
     {
-        JobKind.Claim when job.IsProtective && !job.Channels.Any(grounds.IsClosing) => "none of its channels is closing any more",
-        JobKind.Claim when !job.IsProtective && job.Attempts.Count == 0 && job.Channels.Any(grounds.IsCloseAgreed) =>
-            "a close that pays as much is agreed",
-        JobKind.Dispute when job.Attempts.Count == 0 && !grounds.IsNewest(job) => "a newer update takes its place",
+        JobKind.Claim when job.IsProtective && !job.Channels.Any(grounds.IsClosing) =>
+            (Refusal.NothingNew, "none of its channels is closing any more"),
+        JobKind.Claim when !job.IsProtective && job.Attempts.Count == 0 && job.Channels.Any(grounds.IsCloseAgreed) => CloseComesFirst(job),
+        JobKind.Dispute when job.Attempts.Count == 0 && !grounds.IsNewest(job) => (Refusal.NothingNew, "a newer update takes its place"),
         _ => null,
     };
+
+    /// <summary>The other channels of such a claim are claimed anew, by who has asked for it.</summary>
+    private (Refusal, string) CloseComesFirst(Job job)
+    {
+        ChannelId closing = job.Channels.FirstOrDefault(grounds.IsCloseAgreed, job.Channels[0]);
+        string others = job.Channels.Count == 1 ? "" : $"; the other {job.Channels.Count - 1} are to be claimed without it";
+        return (Refusal.CloseAgreed, $"a close of channel {closing} that pays as much is agreed{others}");
+    }
 
     private static RefusalException AboveLimit(ChainFees market, UInt128 feeMax) =>
         new(Refusal.FeeTooHigh, $"the chain asks {market.BaseFee} wei per gas, above {feeMax}");
@@ -202,7 +210,16 @@ internal sealed partial class JobOffers(
         SignedTransaction signed = await chain.SignAsync(prepared, nonce, fees, cancel);
         JobAttempt attempt = new(kind, nonce, signed.Hash, fees, prepared.Gas, clock.NowSeconds);
         Job sent = job with { Status = JobStatus.Sent, Nonce = nonce, Attempts = [.. job.Attempts, attempt], Raw = signed.Raw };
-        if (giver is null)
+        if (giver is null && job.Attempts.Count == 0)
+        {
+            if (!await jobs.TryBeginAsync(entry, sent))
+            {
+                (Refusal refusal, string message) = CloseComesFirst(job);
+                await FailAsync(entry, refusal, message);
+                return;
+            }
+        }
+        else if (giver is null)
         {
             await jobs.SaveAsync(entry, sent);
         }

@@ -33,7 +33,9 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
             {
                 (int at, VerifiedUpdate verified) = run.Doubtful![index];
                 Refusal refusal = TryAccept(turn, run, at, at, verified);
-                if (refusal != Refusal.None) Refuse(turn, run, at, refusal);
+                if (refusal == Refusal.None) continue;
+                Charge(run);
+                Refuse(turn, run, at, refusal);
             }
         }
     }
@@ -56,6 +58,7 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
         }
 
         slot.Working = next;
+        slot.OffersInARow = 0;
         slot.MissesAbove = null;
         if (slot.WasRefused && next.Acknowledged == next.Sent) slot.AllTaken();
         turn.Touch(slot, durable: false);
@@ -75,6 +78,7 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
     {
         Refusal refusal = TryAccept(turn, run, run.First, run.Newest, run.Verified);
         if (refusal == Refusal.None) return;
+        Charge(run);
         Refuse(turn, run, run.Newest, refusal);
 
         // Before any signature is looked at: what the operator's rules would refuse anyway must not cost one each.
@@ -175,6 +179,15 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
 
         turn.PutReceived(slot.Channel.Id, count, before, list.WrittenSpan);
         return updates;
+    }
+
+    /// <summary>
+    /// A right signature costs as much to check as a wrong one, and in a channel that was never funded it is worth as little: strangers
+    /// have as many of those as they like.
+    /// </summary>
+    private void Charge(in UpdateRun run)
+    {
+        if (!run.Slot.Working.EverFunded) batch.NoteWrong();
     }
 
     private void Refuse(LedgerTurn turn, in UpdateRun run, int at, Refusal reason)

@@ -83,6 +83,9 @@ internal sealed class LedgerTurn(
     /// <summary>Whether the chain is followed closely enough to take or give money.</summary>
     public bool ChainIsCurrent => view.IsCurrent;
 
+    /// <summary>The newest block whose events are in the channels.</summary>
+    public ulong FollowedUpTo => view.Cursor?.Number ?? 0;
+
     public ISignatureScheme? Signing { private get; set; }
 
     /// <summary>Whether what this node promises can be signed now, as far as is known.</summary>

@@ -83,8 +83,11 @@ internal sealed class OfferAgain(ChannelSlot slot) : LedgerCommand
 /// acknowledged and lost.
 /// </summary>
 internal sealed class TakeReestablish(
-    ChannelSlot slot, UInt128 received, PeerLink link) : LedgerCommand
+    ChannelSlot slot, UInt128 received, PeerLink link, Action<int> offerAgainIn) : LedgerCommand
 {
+    private const int DelayMsMin = 50;
+    private const int DelayMsMax = 10_000;
+
     internal override void Apply(LedgerTurn turn)
     {
         if (slot.Link != link || !link.Reestablishing.Take(slot)) return;
@@ -108,9 +111,26 @@ internal sealed class TakeReestablish(
 
         slot.Working = next;
         if (received < next.Acknowledged) slot.MissesAbove = received;
-        if (received < next.Sent) slot.ReofferAbove = received;
+        if (received < next.Sent) Offer(received);
         turn.Touch(slot, durable: false);
         turn.ApplyWaiting(slot);
+    }
+
+    /// <summary>
+    /// At once, the first time; then with a back-off until something new is acknowledged: all of it is read from disk while everybody
+    /// waits, and a peer that takes nothing of it could ask in one session after the other.
+    /// </summary>
+    private void Offer(UInt128 above)
+    {
+        if (slot.OffersInARow++ == 0)
+        {
+            slot.ReofferAbove = above;
+        }
+        else if (!slot.OfferAgainScheduled)
+        {
+            slot.OfferAgainScheduled = true;
+            offerAgainIn(Math.Min(DelayMsMin << Math.Min(slot.OffersInARow - 2, 11), DelayMsMax));
+        }
     }
 
     /// <summary>After a mismatch of payments the question was asked anew: another one waits as long as it must for its turn.</summary>

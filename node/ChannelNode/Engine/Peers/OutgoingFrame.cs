@@ -20,6 +20,10 @@ internal sealed class OutgoingFrame : SharedWork
 {
     private const int BufferBytesMax = 64 * 1024;
 
+    /// <summary>For as many it keeps its room while nothing is in it; of refusals there are few in a session that means no harm.</summary>
+    private const int KeptMax = 4_096;
+    private const int RefusalsKeptMax = 64;
+
     private readonly List<OutgoingAcknowledgement> _acknowledgements = [];
     private readonly List<OutgoingUpdate> _updates = [];
     private readonly List<ArrayBufferWriter<byte>> _buffers = [];
@@ -152,6 +156,9 @@ internal sealed class OutgoingFrame : SharedWork
         Refusals.Clear();
         Traces.Clear();
         Messages.Clear();
+        if (_acknowledgements.Capacity > KeptMax) _acknowledgements.Capacity = 0;
+        if (_updates.Capacity > KeptMax) _updates.Capacity = 0;
+        if (Refusals.Capacity > RefusalsKeptMax) Refusals.Capacity = 0;
         PaymentBytes = 0;
         _hasReceipts = false;
     }

@@ -28,6 +28,9 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
 
     private const int VerificationsPerGo = 4;
 
+    /// <summary>For as many it keeps its room while nothing is in it.</summary>
+    private const int KeptMax = UpdatesMax;
+
     private readonly List<PeerFrame> _frames = [];
     private readonly List<BatchUpdate> _updates = [];
     private readonly List<UpdateRun> _runs = [];
@@ -41,6 +44,9 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
 
     /// <summary>The spans of updates that the peer traces; none normally. Of whoever has the batch.</summary>
     public List<(UpdateTrace Trace, Activity Span)> Traced { get; } = [];
+
+    /// <summary>What is held for it, in <see cref="MessageRoom"/>.</summary>
+    public long Weight { get; private set; }
 
     public bool HasRoom => _updates.Count < UpdatesMax && _bytes < BytesMax;
 
@@ -57,6 +63,7 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
     {
         _frames.Add(frame);
         _bytes += frame.Length;
+        Weight += frame.Weight;
         foreach (ref readonly FrameAcknowledgement said in frame.Acknowledgements) Add(frame, said, channels);
         foreach (ref readonly FrameUpdate said in frame.Updates) Add(frame, said, channels);
     }
@@ -229,7 +236,17 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
         _acknowledgements.Clear();
         _refused.Clear();
         _newestRuns.Clear();
-        _bytes = 0;
+        (_bytes, Weight) = (0, 0);
+        Shrink(_updates);
+        Shrink(_runs);
+        Shrink(_acknowledgements);
+        Shrink(_refused);
+        if (_newestRuns.Capacity > KeptMax) _newestRuns.TrimExcess();
+    }
+
+    private static void Shrink<T>(List<T> emptied)
+    {
+        if (emptied.Capacity > KeptMax) emptied.Capacity = 0;
     }
 }
 

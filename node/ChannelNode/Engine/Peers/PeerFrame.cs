@@ -27,6 +27,8 @@ internal sealed class PeerFrame
 {
     private const int PooledMax = 256;
     private const int PooledBytesMax = 256 * 1024;
+    private const int PooledPartsMax = 8_192;
+    private const int PartBytes = 160;
 
     private static readonly DefaultObjectPool<PeerFrame> Pool = new(new Pooling(), PooledMax);
 
@@ -40,6 +42,9 @@ internal sealed class PeerFrame
 
     /// <summary>Bytes of the message that it came in.</summary>
     public int Length { get; private set; }
+
+    /// <summary>Bytes of memory that it takes until it is returned, with what a batch notes of each of its parts; about.</summary>
+    public long Weight => Length + PartBytes * (long)(_updates.Count + _acknowledgements.Count + _refusals.Count);
 
     public ReadOnlySpan<FrameUpdate> Updates => CollectionsMarshal.AsSpan(_updates);
 
@@ -101,7 +106,8 @@ internal sealed class PeerFrame
             frame._acknowledgements.Clear();
             frame._refusals.Clear();
             frame._traces.Clear();
-            return frame._bytes.Length <= PooledBytesMax;
+            return frame._bytes.Length <= PooledBytesMax
+                && frame._updates.Capacity + frame._acknowledgements.Capacity + frame._refusals.Capacity <= PooledPartsMax;
         }
     }
 }

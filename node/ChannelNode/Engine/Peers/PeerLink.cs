@@ -27,6 +27,9 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
 
     public Address Signer { get; } = signer;
 
+    /// <summary>Of the room for what peers have sent; null where that is not counted.</summary>
+    public MessageRoom.Part? Part { get; init; }
+
     /// <summary>Whether it is the peer's one session; <see cref="PeerLinks"/> says so.</summary>
     public bool IsCurrent
     {

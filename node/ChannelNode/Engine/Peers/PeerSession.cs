@@ -20,6 +20,8 @@ internal sealed class PeerSession
     /// <summary>What comes so soon after an answer has waited for it to leave.</summary>
     private static readonly TimeSpan Company = TimeSpan.FromMicroseconds(20);
 
+    private static readonly TimeSpan BetweenLooksForRoom = TimeSpan.FromMilliseconds(10);
+
     private static readonly TimeSpan BetweenLooksForTheSigner = TimeSpan.FromMilliseconds(100);
 
     private readonly PeerChannels _channels;
@@ -29,11 +31,13 @@ internal sealed class PeerSession
     private readonly ChannelAgreements _agreements;
     private readonly ILogger _log;
     private readonly SemaphoreSlim _batchesLeft;
-    private readonly Stack<PeerBatch> _batches = [];
+    private readonly PeerCommons _commons;
+    private readonly int _batchesMax;
     private readonly WrongSignatureLimits _limits;
     private readonly BatchTraces _traces;
     private long _answeredAt;
     private int _expected;
+    private int _foundByWriter;
 
     /// <summary>Some of the newest batch that was decided.</summary>
     private volatile bool _wasRefused;
@@ -59,13 +63,12 @@ internal sealed class PeerSession
         _clock = clock;
         _agreements = agreements;
         _log = log;
-        _batchesLeft = new SemaphoreSlim(options.PeerBatchesMax);
-        commons ??= new PeerCommons(clock.Time, options);
-        _traces = new BatchTraces(clock.Time, commons.Traces);
-        _limits = commons.WrongSignatures;
+        _batchesMax = options.PeerBatchesMax;
+        _batchesLeft = new SemaphoreSlim(_batchesMax);
+        _commons = commons ?? new PeerCommons(clock.Time, options, scheme);
+        _traces = new BatchTraces(clock.Time, _commons.Traces);
+        _limits = _commons.WrongSignatures;
         _wrongSignatures = _limits.Find(link.Signer);
-        for (int count = 0; count < options.PeerBatchesMax; count++)
-            _batches.Push(new PeerBatch(scheme, options.PaymentsPerUpdateMax));
     }
 
     public PeerLink Link { get; }
@@ -74,19 +77,25 @@ internal sealed class PeerSession
     public Func<uint, ValueTask> GoesAway { private get; init; } = _ => ValueTask.CompletedTask;
 
     /// <summary>
-    /// An empty batch; waits while all of this session's wait for the ledger, and while the peer's wrong signatures in a session before
+    /// An empty batch; waits while all of this session's wait for the ledger, or any in a crowd, and while the peer's wrong signatures in a session before
     /// are to be waited for.
     /// </summary>
     public async ValueTask<PeerBatch> RentBatchAsync(CancellationToken cancel)
     {
         if (_wrongSignatures is { } known) await known.WaitAsync(cancel);
         await _batchesLeft.WaitAsync(cancel);
-        lock (_batches) return _batches.Pop();
+        while (IsCrowded && _batchesLeft.CurrentCount < _batchesMax - 1)
+            await Task.Delay(BetweenLooksForRoom, _clock.Time, cancel);
+        return _commons.Batches.Get();
     }
+
+    /// <summary>Peers have sent so much that is not done with that each has one frame under way, and no more.</summary>
+    public bool IsCrowded => Link.Part is { IsCrowded: true };
 
     /// <summary>Takes a frame over. Its refusals are handled at once, the rest when the batch is received.</summary>
     public async ValueTask AddAsync(PeerBatch batch, PeerFrame frame, CancellationToken cancel)
     {
+        Link.Part?.Add(frame.Weight);
         batch.Add(frame, _channels);
         if (frame.Traces.Length > 0) _traces.Begin(frame, batch.Traced);
         for (int index = 0; index < frame.Refusals.Length; index++)
@@ -154,10 +163,15 @@ internal sealed class PeerSession
 
     private async ValueTask WaitForWrongSignaturesAsync(PeerBatch batch, CancellationToken cancel)
     {
-        if (batch.TakeWrongSignatures() is not (var found and > 0)) return;
+        int found = batch.TakeWrongSignatures() + Interlocked.Exchange(ref _foundByWriter, 0);
+        if (found > 0) await WaitForWrongSignaturesAsync(found, cancel);
+    }
+
+    private Task WaitForWrongSignaturesAsync(int found, CancellationToken cancel)
+    {
         _wrongSignatures = _limits.Of(Link.Signer);
         Expect(0);
-        await Task.Delay(_wrongSignatures.After(found), _clock.Time, cancel);
+        return Task.Delay(_wrongSignatures.After(found), _clock.Time, cancel);
     }
 
     /// <summary>All of the batch is committed: tells what was refused, and the batch can be used again.</summary>
@@ -172,8 +186,9 @@ internal sealed class PeerSession
         }
 
         if (batch.Traced.Count > 0) BatchTraces.End(batch.Traced, batch.Refused);
-        batch.Clear();
-        lock (_batches) _batches.Push(batch);
+        Interlocked.Add(ref _foundByWriter, batch.TakeWrongSignatures()); // Waited for with what comes next.
+        Link.Part?.Add(-batch.Weight);
+        _commons.Batches.Return(batch);
         _batchesLeft.Release();
     }
 
@@ -208,7 +223,7 @@ internal sealed class PeerSession
     {
         PeerMessage.Reestablish said => ReestablishAsync(said, cancel),
         PeerMessage.GoingAway said => GoesAway(said.BackWithinSeconds),
-        PeerMessage.Proposal proposal => _agreements.AnswerProposalAsync(Link, proposal.Terms, cancel),
+        PeerMessage.Proposal proposal => AnswerAsync(proposal, cancel),
         PeerMessage.ProposalReply reply => _agreements.TakeReply(Link, reply),
         PeerMessage.DepositAuthorization asked => _agreements.Relay.Answer(Link, asked),
         PeerMessage.DepositAuthorizationReply reply => _agreements.TakeReply(Link, reply),
@@ -225,13 +240,24 @@ internal sealed class PeerSession
         return _ledger.EnqueueAsync(new TakeLimits(told, Link), cancel);
     }
 
-    private ValueTask ReestablishAsync(PeerMessage.Reestablish said, CancellationToken cancel)
+    /// <summary>Terms that are refused, or were proposed before, cost as much as new ones and bring nothing.</summary>
+    private async ValueTask AnswerAsync(PeerMessage.Proposal proposal, CancellationToken cancel)
+    {
+        if (!await _agreements.AnswerProposalAsync(Link, proposal.Terms, cancel)) await WaitForWrongSignaturesAsync(1, cancel);
+    }
+
+    private async ValueTask ReestablishAsync(PeerMessage.Reestablish said, CancellationToken cancel)
     {
         if (_channels.Find(said.Channel) is { } slot)
-            return _ledger.EnqueueAsync(new TakeReestablish(slot, said.Received, Link), cancel);
+        {
+            await _ledger.EnqueueAsync(
+                new TakeReestablish(slot, said.Received, Link, delayMs => _ = OfferAgainAsync(slot, delayMs)), cancel);
+            return;
+        }
+
         Link.Refuse([new RefusedUpdate(said.Channel, said.Sent, Refusal.UnknownChannel)]);
         Link.Wake();
-        return ValueTask.CompletedTask;
+        await WaitForWrongSignaturesAsync(1, cancel); // It was looked for on disk.
     }
 
     private TakeRefusal Refused(ChannelSlot slot, UInt128 sent, in FrameRefusal said) =>

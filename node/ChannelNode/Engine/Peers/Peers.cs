@@ -29,11 +29,14 @@ internal sealed class Peers(
     private readonly ConcurrentDictionary<Address, string> _urls = new(store.ReadPeerUrls());
     private readonly ConcurrentDictionary<Address, bool> _dialling = new();
     private readonly ConcurrentDictionary<Address, long> _away = new();
-    private readonly PeerCommons _commons = new(clock.Time, options);
+    private readonly PeerCommons _commons = new(clock.Time, options, scheme, book.Funded);
     private CancellationToken _stopping = new(canceled: true);
 
     /// <summary>Set once by whoever wires the node.</summary>
     public required PeerDialer Dial { private get; init; }
+
+    /// <summary>For what all peers have sent and this node is not done with.</summary>
+    public MessageRoom Messages => _commons.Messages;
 
     public bool IsConnected(Address signer) => links.Find(signer) is not null;
 
@@ -149,27 +152,27 @@ internal sealed class Peers(
         uint seconds = Math.Min(backWithinSeconds, options.PeerRestartSeconds);
         if (seconds == 0) return ValueTask.CompletedTask;
         return ledger.EnqueueAsync(
-            new TakeGoingAway(link, links.Away, round => _ = ExpectBackAsync(link, round, TimeSpan.FromSeconds(seconds))),
+            new TakeGoingAway(link, links.Away, round => _ = ExpectBackAsync(link.Signer, round, TimeSpan.FromSeconds(seconds))),
             CancellationToken.None);
     }
 
     /// <summary>For so long payments to the peer wait; then what waits is refused, and a session that did not end is ended.</summary>
-    private async Task ExpectBackAsync(PeerLink link, long round, TimeSpan patience)
+    private async Task ExpectBackAsync(Address signer, long round, TimeSpan patience)
     {
-        log.PeerGoesAway(link.Signer, patience);
-        _away[link.Signer] = round;
-        await Task.Delay(patience, clock.Time);
-        _away.TryRemove(KeyValuePair.Create(link.Signer, round));
+        log.PeerGoesAway(signer, patience);
+        _away[signer] = round;
+        await Task.Delay(patience, clock.Time); // Nothing of the session is kept meanwhile: anybody may say so, and be gone.
+        bool isNewest = _away.TryRemove(KeyValuePair.Create(signer, round));
         try
         {
             await ledger.RunAsync(
                 turn =>
                 {
-                    links.Away.End(link.Signer, round, turn);
+                    links.Away.End(signer, round, turn);
                     return true;
                 },
                 CancellationToken.None);
-            if (link.IsCurrent) link.End("it said that it goes away, and stayed");
+            if (isNewest && links.Find(signer) is { IsGoingAway: true } stayed) stayed.End("it said that it goes away, and stayed");
         }
         catch (RefusalException)
         {

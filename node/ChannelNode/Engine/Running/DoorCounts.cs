@@ -15,6 +15,9 @@ internal sealed class DoorCounts(string door)
     /// <summary>How many are open; set once by the door.</summary>
     public Func<int> Open { get; set; } = () => 0;
 
+    /// <summary>For what its callers have sent; set once by the door.</summary>
+    public MessageRoom? Room { get; set; }
+
     /// <summary>Closed at once: their address had as many as one may.</summary>
     public long RefusedOfAddress => Volatile.Read(ref _ofAddress);
 

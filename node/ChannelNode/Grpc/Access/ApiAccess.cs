@@ -72,6 +72,19 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
         return new Caller(token, allowance);
     }
 
+    /// <summary>Whether the caller would be let in to anything at all: asked before all that it says is read.</summary>
+    public bool Knows(HttpContext http)
+    {
+        try
+        {
+            return Identify(http, http.Connection.RemoteIpAddress ?? IPAddress.Loopback) is not null || !tokensRequired;
+        }
+        catch (RefusalException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>What a call is told whose token has ended.</summary>
     public RefusalException Over(AccessTokenEntry token) => tokens.Over(token);
 

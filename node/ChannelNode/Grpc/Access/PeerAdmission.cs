@@ -129,7 +129,7 @@ internal sealed class PeerAdmission
         }
 
         /// <summary>What waits for the token goes on elsewhere: whoever takes a place must not wait for the one who had it.</summary>
-        internal void End(RefusalException reason)
+        public void End(RefusalException reason)
         {
             _reason = reason;
             _ = _ended.CancelAsync();

@@ -2,6 +2,7 @@ using System.Text.Json;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using Google.Protobuf.Reflection;
+using Grpc.Core;
 using Microsoft.AspNetCore.Grpc.JsonTranscoding;
 
 namespace ChannelNode.Grpc;
@@ -25,7 +26,16 @@ internal sealed class BodyGuard(RequestDelegate next)
         MessageDescriptor message = call.MethodDescriptor.InputType;
         if (body != "*") message = message.FindFieldByName(body).MessageType;
         MemoryStream bytes = new();
-        await context.Request.Body.CopyToAsync(bytes, context.RequestAborted);
+        try
+        {
+            await context.Request.Body.CopyToAsync(bytes, context.RequestAborted);
+        }
+        catch (RpcException tooMuch) when (tooMuch.GetRpcStatus() is { } status)
+        {
+            await JsonErrors.WriteAsync(context, status);
+            return;
+        }
+
         bytes.Position = 0;
         if (Refuse(bytes, message) is { } refusal)
         {

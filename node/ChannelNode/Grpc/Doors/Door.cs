@@ -25,8 +25,17 @@ internal sealed record DoorPlan(string Flag, DoorAddress Address, TlsCertificate
     /// <summary>What a peer's connection needs is one.</summary>
     public const int StreamsOfPeersMax = 8;
 
+    /// <summary>Many strangers may have one: so as little as still fills a line with a delay of 50 ms with 5 MB a second.</summary>
+    public static readonly (int OfCall, int OfConnection) UnreadBytesOfPeersMax = (256 * 1024, 512 * 1024);
+
     /// <summary>Calls of one connection at a time.</summary>
     public int StreamsPerConnectionMax { get; init; } = 128;
+
+    /// <summary>For what its callers have sent and the node is not done with.</summary>
+    public required MessageRoom Room { get; init; }
+
+    /// <summary>Bytes of one call, and of all calls of a connection, that a caller may send before they are read.</summary>
+    public (int OfCall, int OfConnection) UnreadBytesMax { get; init; } = (256 * 1024, 4 * 1024 * 1024);
 
     /// <summary>What became of connections.</summary>
     public DoorCounts Counts { get; init; } = new("");
@@ -91,10 +100,9 @@ internal static class Door
         limits.Http2.MaxStreamsPerConnection = plan.StreamsPerConnectionMax;
         limits.Http2.KeepAlivePingDelay = KeepAlive;
         limits.Http2.KeepAlivePingTimeout = KeepAlive;
-        limits.Http2.InitialStreamWindowSize = 1024 * 1024;
-        limits.Http2.InitialConnectionWindowSize = 4 * 1024 * 1024;
+        (limits.Http2.InitialStreamWindowSize, limits.Http2.InitialConnectionWindowSize) = plan.UnreadBytesMax;
 
-        // A session lives as long as its peer; what it sends is bounded by message and by flow control.
+        // A session lives as long as its peer; what it sends is bounded by flow control and by the room for messages.
         limits.MaxRequestBodySize = plan.BodyBytesMax;
         limits.MinRequestBodyDataRate = null;
         limits.MinResponseDataRate = null;

@@ -33,7 +33,7 @@ internal sealed class DoorServer : IAsyncDisposable
         {
             Refused = new RefusedConnections(plan.Counts, TimeProvider.System, logs.CreateLogger<DoorServer>()),
         };
-        plan.Counts.Open = () => room.Open;
+        (plan.Counts.Open, plan.Counts.Room) = (() => room.Open, plan.Room);
         WebApplicationBuilder builder = Door.NewBuilder(plan, room);
         builder.Services.AddSingleton(logs);
         builder.Services.AddGrpc(grpc =>
@@ -54,6 +54,7 @@ internal sealed class DoorServer : IAsyncDisposable
 
         WebApplication app = builder.Build();
         app.Use(ConnectionRoom.CountAsync);
+        Meter(app, plan, access);
         if (access is null) app.Use(RefuseToBeWatchedAsync);
         if (access is not null && !plan.IsWeb) GuardTheRest(app, access);
         map(app);
@@ -78,6 +79,12 @@ internal sealed class DoorServer : IAsyncDisposable
             await app.DisposeAsync();
             throw;
         }
+    }
+
+    private static void Meter(WebApplication app, DoorPlan plan, ApiAccess? access)
+    {
+        if (plan.IsWeb) app.Use((http, next) => MeteredStream.MeterAsync(http, next, plan.Room, access!.Knows));
+        else app.Use((http, next) => MeteredBody.MeterAsync(http, next, plan.Room, access is null ? null : access.Knows));
     }
 
     /// <summary>Strangers may ask once for a door's health. To watch it has no end, and proves nothing of who does.</summary>

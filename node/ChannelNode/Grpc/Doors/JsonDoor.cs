@@ -18,8 +18,8 @@ internal static class JsonDoor
 
     private static readonly string[] ExposedHeaders = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
 
-    public static DoorPlan Plan(DoorAddress listen, TlsCertificate? tls, NodeOptions options) =>
-        new("--json-listen", listen, tls, ConnectionsMax) { IsWeb = true, BodyBytesMax = options.MessageBytesMax };
+    public static DoorPlan Plan(DoorAddress listen, TlsCertificate? tls, MessageRoom room, NodeOptions options) =>
+        new("--json-listen", listen, tls, ConnectionsMax) { IsWeb = true, Room = room, BodyBytesMax = options.MessageBytesMax };
 
     public static void Add(IServiceCollection services, ApplicationOptions options)
     {

@@ -13,11 +13,10 @@ internal static class JsonErrors
         new(new JsonFormatter.Settings(formatDefaultValues: true, TypeRegistry.FromFiles(ErrorDetailsReflection.Descriptor)));
 
     /// <summary>A refusal, by its name.</summary>
-    public static Task WriteAsync(HttpContext context, RefusalException refusal)
-    {
-        Google.Rpc.Status status = refusal.ToStatus();
-        return WriteAsync(context, HttpStatusOf((Code)status.Code), status);
-    }
+    public static Task WriteAsync(HttpContext context, RefusalException refusal) => WriteAsync(context, refusal.ToStatus());
+
+    public static Task WriteAsync(HttpContext context, Google.Rpc.Status status) =>
+        WriteAsync(context, HttpStatusOf((Code)status.Code), status);
 
     /// <summary>What ASP.NET refused with nothing but a number gets the canonical name that goes with it.</summary>
     public static Task NameAsync(HttpContext context)
@@ -61,6 +60,7 @@ internal static class JsonErrors
     private static int HttpStatusOf(Code code) => code switch
     {
         Code.PermissionDenied => StatusCodes.Status403Forbidden,
+        Code.ResourceExhausted => StatusCodes.Status429TooManyRequests,
         _ => StatusCodes.Status400BadRequest,
     };
 }

@@ -75,7 +75,7 @@ internal static class RefusalStatus
         Refusal.IdempotencyKeyReused => Code.AlreadyExists,
         Refusal.CursorUnknown or Refusal.CursorExpired => Code.OutOfRange,
         Refusal.TooManyInFlight or Refusal.BudgetReached or Refusal.RateLimited or Refusal.TooManyStreams
-            or Refusal.TooManySessions or Refusal.AccessTokenCapExceeded or Refusal.TooManyAccessTokens => Code.ResourceExhausted,
+            or Refusal.TooManySessions or Refusal.TooManyBytes or Refusal.AccessTokenCapExceeded or Refusal.TooManyAccessTokens => Code.ResourceExhausted,
         Refusal.WrongIdentity or Refusal.AccessTokenMissing or Refusal.AccessTokenInvalid or Refusal.AccessTokenExpired
             or Refusal.AccessTokenRevoked => Code.Unauthenticated,
         Refusal.WrongSigner or Refusal.NotParty or Refusal.ScopeMissing or Refusal.AddressNotAllowed

@@ -22,24 +22,32 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
         GrpcChannel channel = OutgoingChannel.Open(url, "peer_url", node.Options.MessageBytesMax, tls);
         var call = channel.CreateCallInvoker().AsyncDuplexStreamingCall(
             PeerExchange.Method, null, new CallOptions(cancellationToken: _stopping.Token));
-        PeerTransport transport = new(node, identity, tls, call.ResponseStream, call.RequestStream);
+        MessageRoom.Part part = node.Peers.Messages.Enter();
+        PeerTransport transport = new(node, identity, tls, call.ResponseStream, call.RequestStream, part);
         try
         {
             PeerSession session = await transport.HandshakeAsync(expected, _ => { }, cancel);
-            _ = RunAsync(transport, session, call, channel);
+            part.Signer = session.Link.Signer;
+            part.OnEnd(why => session.Link.End(why.Message));
+            _ = RunAsync(transport, session, call, channel, part);
             return session.Link;
         }
         catch (Exception error) when (error is RpcException or HttpRequestException or SocketException)
         {
-            call.Dispose();
-            channel.Dispose();
+            Close();
             throw RefusalOf(error, "peer", url);
         }
         catch
         {
+            Close();
+            throw;
+        }
+
+        void Close()
+        {
             call.Dispose();
             channel.Dispose();
-            throw;
+            part.Dispose();
         }
     }
 
@@ -47,7 +55,8 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
         PeerTransport transport,
         PeerSession session,
         AsyncDuplexStreamingCall<PeerEnvelope, PeerEnvelope> call,
-        GrpcChannel channel)
+        GrpcChannel channel,
+        MessageRoom.Part part)
     {
         try
         {
@@ -61,6 +70,7 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
         {
             call.Dispose();
             channel.Dispose();
+            part.Dispose();
         }
     }
 

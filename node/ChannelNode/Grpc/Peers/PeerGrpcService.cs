@@ -15,7 +15,9 @@ internal sealed class PeerGrpcService(Node node, NodeIdentity identity, PeerAdmi
         HttpContext http = context.GetHttpContext();
         using PeerAdmission.Seat seat = admission.Enter(http.Connection.RemoteIpAddress);
         using var until = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, seat.Ended);
-        PeerTransport transport = new(node, identity, SessionTls.OfCalled(http), requestStream, responseStream);
+        MessageRoom.Part part = MeteredBody.PartOf(http);
+        part.OnEnd(seat.End);
+        PeerTransport transport = new(node, identity, SessionTls.OfCalled(http), requestStream, responseStream, part);
         try
         {
             PeerSession session = await transport.HandshakeAsync(null, Begin, until.Token);
@@ -33,6 +35,7 @@ internal sealed class PeerGrpcService(Node node, NodeIdentity identity, PeerAdmi
         void Begin(Address signer)
         {
             seat.BeginSession(signer);
+            part.Signer = signer;
             ConnectionRoom.Use(http);
         }
     }

@@ -25,7 +25,8 @@ internal sealed class PeerTransport(
     NodeIdentity identity,
     SessionTls tls,
     IAsyncStreamReader<PeerEnvelope> reader,
-    IAsyncStreamWriter<PeerEnvelope> writer)
+    IAsyncStreamWriter<PeerEnvelope> writer,
+    MessageRoom.Part part)
 {
     public const uint ProtocolVersion = 3;
 
@@ -57,7 +58,7 @@ internal sealed class PeerTransport(
             proven(handshake.Them.Signer);
             if (!tls.IsCaller) await SayAsync(new Wire.PeerMessage { HelloProof = await handshake.ProofAsync(limit.Token) }, limit.Token);
 
-            PeerLink link = new(handshake.Them.Signer, handshake.Them.Owner, node.Options.PeerQueueMax);
+            PeerLink link = new(handshake.Them.Signer, handshake.Them.Owner, node.Options.PeerQueueMax) { Part = part };
             return await node.Peers.AttachAsync(link, limit.Token);
         }
         catch (OperationCanceledException error) when (!cancel.IsCancellationRequested)
@@ -124,7 +125,7 @@ internal sealed class PeerTransport(
             PeerBatch batch = await session.RentBatchAsync(cancel);
             await session.AddAsync(batch, reader.Current.Frame!, cancel);
             next = reader.MoveNext(cancel);
-            while (batch.HasRoom && next.IsCompletedSuccessfully && next.Result && reader.Current.Frame is { } frame)
+            while (batch.HasRoom && !session.IsCrowded && next.IsCompletedSuccessfully && next.Result && reader.Current.Frame is { } frame)
             {
                 // What has arrived already waits together, and so is verified and committed together.
                 await session.AddAsync(batch, frame, cancel);

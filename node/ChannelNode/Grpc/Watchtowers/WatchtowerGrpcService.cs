@@ -11,6 +11,9 @@ internal sealed class WatchtowerGrpcService(Watchtower tower, NodeIdentity ident
 {
     private const int HoldingsPerMessage = 1_000;
 
+    /// <summary>About, of a frame's bytes.</summary>
+    private const int ObjectsPerByte = 3;
+
     private static readonly TimeSpan UnreadMax = TimeSpan.FromSeconds(30);
 
     public override async Task Guard(
@@ -23,13 +26,14 @@ internal sealed class WatchtowerGrpcService(Watchtower tower, NodeIdentity ident
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, tower.Stopping);
         Address signer = await ShakeHandsAsync(requestStream, responseStream, SessionTls.OfCalled(http), seat, ending.Token);
         seat.BeginSession(signer);
+        MeteredBody.PartOf(http).Signer = signer;
         ConnectionRoom.Use(http);
         using GuardSession session = tower.Sessions.Begin(signer);
         using CancellationTokenRegistration ended = session.Ended.Register(ending.Cancel);
         try
         {
             await TellHoldingsAsync(session.Client, responseStream, ending.Token);
-            await ServeAsync(session, requestStream, responseStream, ending.Token);
+            await ServeAsync(session, requestStream, responseStream, MeteredBody.PartOf(http), ending.Token);
         }
         catch (Exception) when (session.Why is not null)
         {
@@ -83,14 +87,17 @@ internal sealed class WatchtowerGrpcService(Watchtower tower, NodeIdentity ident
     /// <summary>The signer's pace is kept before its next frame is looked at: nothing is read of it meanwhile.</summary>
     private async Task ServeAsync(
         GuardSession session, IAsyncStreamReader<Wire.GuardRequest> requests, IServerStreamWriter<Wire.GuardResponse> responses,
-        CancellationToken cancel)
+        MessageRoom.Part part, CancellationToken cancel)
     {
         while (await HearAsync(requests, cancel))
         {
             tower.Sessions.Hear(session);
             Wire.GuardFrame frame = requests.Current.Frame ?? throw Handshake.Unexpected(requests.Current.KindCase, "frame");
+            long bytes = ObjectsPerByte * (long)frame.CalculateSize();
+            part.Add(bytes);
             GuardAnswer answer = await tower.Guards.TakeAsync(session.Client, WatchtowerWire.Read(frame), cancel);
             await TellAsync(responses, new Wire.GuardResponse { FrameReply = WatchtowerWire.Write(answer) }, cancel);
+            part.Add(-bytes);
             await session.Client.Pace.WaitAsync(cancel);
         }
     }

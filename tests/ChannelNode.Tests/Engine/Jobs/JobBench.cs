@@ -68,6 +68,12 @@ internal sealed class JobBench : IAsyncDisposable
     /// <summary>Channels that are closing no more.</summary>
     public HashSet<ChannelId> Settled { get; } = [];
 
+    /// <summary>Channels for which this side has asked for a close, as the writer knows; nobody else does.</summary>
+    public HashSet<ChannelId> CloseUnderWay { get; } = [];
+
+    /// <summary>Of the follower, which a test is itself.</summary>
+    public ChainView View { get; private set; } = null!;
+
     /// <summary>Channels whose close both sides have signed.</summary>
     public HashSet<ChannelId> CloseAgreed { get; } = [];
 
@@ -86,12 +92,12 @@ internal sealed class JobBench : IAsyncDisposable
         Chain = await ChainBenchOf(options);
         _store = RocksChannelStore.Open(
             options.DataDirectory, new StoreIdentity(AnvilFixture.ChainId, _contract, Key.Address));
-        ChainView view = new(_store.ReadBlocks().LastOrDefault(), TimeProvider.System, TimeSpan.FromHours(1));
+        View = new ChainView(_store.ReadBlocks().LastOrDefault(), TimeProvider.System, TimeSpan.FromHours(1));
         NodeClock clock = new(TimeProvider.System);
         ChannelBook book = new(_store, new PeerLinks(), 1_024);
-        _ledger = new Ledger(book, _store, view, clock, options, NullLogger<Ledger>.Instance);
+        _ledger = new Ledger(book, _store, View, clock, options, NullLogger<Ledger>.Instance);
         _ledger.Start();
-        Jobs = new JobBook(_store, _ledger, clock, options, NullLogger<JobBook>.Instance);
+        Jobs = new JobBook(_store, _ledger, clock, options, NullLogger<JobBook>.Instance) { IsCloseUnderWay = CloseUnderWay.Contains };
         StakeWorth worth = new(options.TokenRates, areOurs: true);
         JobGrounds grounds = new(id => !Settled.Contains(id), IsCloseAgreed: CloseAgreed.Contains, IsNewest: _ => true);
         _offers = new JobOffers(Jobs, Chain, worth, grounds, clock, options, NullLogger<JobOffers>.Instance);
@@ -174,6 +180,10 @@ internal sealed class JobBench : IAsyncDisposable
                 kind, $"{kind}/{channel.Id}", [channel.Id], Chain.Deposit(channel, Side.A, amount), deadlineSeconds,
                 Stake: stake is { } wei ? new Stake(Address.Zero, wei) : null),
             CancellationToken.None);
+
+    /// <summary>A claim of these channels.</summary>
+    public Task<JobEntry> SubmitAsync(IReadOnlyList<ChannelId> claimed) => Jobs.SubmitAsync(
+        new JobOrder(JobKind.Claim, $"claim/{claimed[0]}", claimed, Chain.Nothing()), CancellationToken.None);
 
     public Task<JobEntry> SubmitAsync(JobKind kind, string purpose, ChainCall call, ulong deadlineSeconds = 0) => Jobs.SubmitAsync(
         new JobOrder(kind, purpose, [], call, deadlineSeconds), CancellationToken.None);

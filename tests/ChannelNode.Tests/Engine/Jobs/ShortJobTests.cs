@@ -68,7 +68,49 @@ public sealed class ShortJobTests : IAsyncLifetime
         bench.CloseAgreed.Add(claim.Job.Channels[0]);
         await JobBench.UntilAsync(claim, job => !job.IsActive);
 
-        Assert.Equal((JobStatus.Failed, Refusal.NothingNew), (claim.Job.Status, claim.Job.Refusal));
+        Assert.Equal((JobStatus.Failed, Refusal.CloseAgreed), (claim.Job.Status, claim.Job.Refusal));
+    }
+
+    /// <summary>Its first transaction is decided in the same place as closes: whichever comes first there is the only one.</summary>
+    [Fact]
+    public async Task ClaimThatWaitsForAPrice_IsNeverSent_WhereACloseIsAskedForMeanwhile()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { FeeWeiMax = Gwei });
+        await bench.SetBaseFeeAsync(50 * Gwei);
+        await _anvil.MineAsync();
+        JobEntry claim = await bench.DepositAsync(bench.NewChannel(), 1, JobKind.Claim);
+        await JobBench.UntilAsync(claim, _ => claim.Problem == Refusal.FeeTooHigh);
+
+        bench.CloseUnderWay.Add(claim.Job.Channels[0]);
+        await bench.SetBaseFeeAsync(1);
+        await _anvil.MineAsync();
+        await JobBench.UntilAsync(claim, job => !job.IsActive);
+
+        Assert.Equal((JobStatus.Failed, Refusal.CloseAgreed, 0), (claim.Job.Status, claim.Job.Refusal, claim.Job.Attempts.Count));
+        Assert.Equal(0ul, await bench.NonceAsync());
+        RefusalException again = await Assert.ThrowsAsync<RefusalException>(
+            () => bench.SubmitAsync(claim.Job.Channels));
+        Assert.Equal(Refusal.CloseAgreed, again.Refusal);
+    }
+
+    /// <summary>No close is signed between a claim's block and the node's own look at it.</summary>
+    [Fact]
+    public async Task ClaimThatIsDone_IsUnderWay_UntilItsBlockIsFollowed_AndIsMadeAnewOnlyThen()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        Channel channel = bench.NewChannel();
+        JobEntry claim = await bench.DepositAsync(channel, 1, JobKind.Claim);
+        await bench.MineUntilAsync(claim, JobStatus.Done);
+        Assert.True(claim.Job.IsShallow);
+        ulong block = claim.Job.Receipt!.BlockNumber;
+
+        Assert.Same(claim, bench.Jobs.FindUnderWay(JobKind.Claim, channel.Id, block - 1));
+        Assert.Null(bench.Jobs.FindUnderWay(JobKind.Claim, channel.Id, block));
+        Assert.Null(bench.Jobs.FindUnderWay(JobKind.Claim, bench.NewChannel().Id, block - 1));
+        Assert.Same(claim, await bench.DepositAsync(channel, 1, JobKind.Claim));
+
+        bench.View.Advance(new ChainBatch(ChainMove.Stay, new ChainBlock(block, default, default, 0), [], IsCaughtUp: true));
+        Assert.NotSame(claim, await bench.DepositAsync(channel, 1, JobKind.Claim));
     }
 
     /// <summary>Else it would be made dearer and dearer, to have nothing passed over.</summary>

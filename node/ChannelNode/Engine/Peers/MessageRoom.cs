@@ -1,0 +1,148 @@
+using ChannelNode.Core;
+
+namespace ChannelNode.Engine;
+
+/// <summary>
+/// What the callers of one door have sent and this node is not done with: messages that are not whole yet, and frames that wait to be
+/// verified, written and answered. Above half of <paramref name="bytesMax"/> nobody has more than one frame under way. Above all of it
+/// the caller that holds most loses its call, before others one without a funded channel: keys and addresses cost nothing. For any thread.
+/// </summary>
+/// <param name="funded">Null for a door whose callers have no channels.</param>
+internal sealed class MessageRoom(long bytesMax, FundedPeers? funded)
+{
+    private readonly Lock _lock = new();
+    private readonly HashSet<Part> _parts = [];
+    private long _held;
+    private long _ended;
+
+    public long Held => Volatile.Read(ref _held);
+
+    public bool IsCrowded => Held > bytesMax / 2;
+
+    /// <summary>Calls that ended because they held most.</summary>
+    public long Ended => Volatile.Read(ref _ended);
+
+    /// <summary>For one call, to be disposed of at its end.</summary>
+    public Part Enter()
+    {
+        Part part = new(this);
+        lock (_lock) _parts.Add(part);
+        return part;
+    }
+
+    private void Change(long bytes)
+    {
+        if (Interlocked.Add(ref _held, bytes) > bytesMax && bytes > 0) MakeRoom();
+    }
+
+    private void MakeRoom()
+    {
+        funded?.Look();
+        List<Part> leaving = [];
+        lock (_lock)
+        {
+            while (Held > bytesMax && Fattest() is { } fattest)
+            {
+                _parts.Remove(fattest);
+                fattest.Leave();
+                leaving.Add(fattest);
+            }
+        }
+
+        foreach (Part part in leaving)
+        {
+            Interlocked.Increment(ref _ended);
+            part.End(new RefusalException(
+                Refusal.TooManyBytes,
+                $"the bytes of messages that wait at this door are more than {bytesMax}, and most of them are this caller's: come again")
+            {
+                Field = "message",
+                Limit = $"{bytesMax}",
+            });
+        }
+    }
+
+    /// <summary>Under the lock.</summary>
+    private Part? Fattest()
+    {
+        Part? fattest = null;
+        bool isStranger = false;
+        foreach (Part part in _parts)
+        {
+            long bytes = part.Bytes;
+            if (bytes == 0) continue;
+            bool strange = funded is not null && !funded.Has(part.Signer);
+            if (fattest is not null && (strange == isStranger ? bytes <= fattest.Bytes : isStranger)) continue;
+            (fattest, isStranger) = (part, strange);
+        }
+
+        return fattest;
+    }
+
+    /// <summary>One call's part of the room.</summary>
+    public sealed class Part(MessageRoom room) : IDisposable
+    {
+        private readonly Lock _counting = new();
+        private long _bytes;
+        private bool _isGone;
+        private Action<RefusalException>? _leaving;
+        private volatile RefusalException? _why;
+
+        /// <summary>Who calls, once it is proven; zero before that.</summary>
+        public Address Signer { get; set; }
+
+        public long Bytes => Volatile.Read(ref _bytes);
+
+        public bool IsCrowded => room.IsCrowded;
+
+        /// <summary>Why the call had to end; null where it had not.</summary>
+        public RefusalException? Why => _why;
+
+        /// <summary>Calls back, on any thread, when the call has to end; at once where it has already.</summary>
+        public void OnEnd(Action<RefusalException> leave)
+        {
+            lock (_counting) _leaving += leave;
+            if (_why is { } why) leave(why);
+        }
+
+        /// <summary>So many bytes more are held, or less.</summary>
+        public void Add(long bytes)
+        {
+            if (bytes == 0) return;
+            lock (_counting)
+            {
+                if (_isGone) return;
+                _bytes += bytes;
+            }
+
+            room.Change(bytes);
+        }
+
+        internal void Leave()
+        {
+            long held;
+            lock (_counting)
+            {
+                if (_isGone) return;
+                _isGone = true;
+                held = _bytes;
+            }
+
+            Interlocked.Add(ref room._held, -held);
+        }
+
+        internal void End(RefusalException why)
+        {
+            _why = why;
+            Action<RefusalException>? leaving;
+            lock (_counting) leaving = _leaving;
+            leaving?.Invoke(why);
+        }
+
+        public void Dispose()
+        {
+            lock (room._lock) room._parts.Remove(this);
+            Leave();
+        }
+    }
+}
