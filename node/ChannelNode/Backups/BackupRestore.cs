@@ -5,8 +5,8 @@ namespace ChannelNode.Backups;
 
 /// <summary>Backups on a machine without their node: checked, or made a node's database again.</summary>
 /// <param name="inspect">Reads a whole database in a folder.</param>
-/// <param name="mark">Marks a database as restored: its folder, whose it is, and the times (Unix ms) of now and of the backup.</param>
-internal sealed class BackupRestore(Func<string, StoreContents> inspect, Action<string, StoreIdentity, long, long> mark, TimeProvider time)
+/// <param name="mark">Marks a database as restored: its folder, whose it is, the times (Unix ms) of now and of the backup, and whether its access tokens go on.</param>
+internal sealed class BackupRestore(Func<string, StoreContents> inspect, Action<string, StoreIdentity, long, long, bool> mark, TimeProvider time)
 {
     /// <summary>
     /// Decrypts the whole file, reads the whole database in it, and compares it with what the backup says; then
@@ -31,7 +31,9 @@ internal sealed class BackupRestore(Func<string, StoreContents> inspect, Action<
     /// <summary>
     /// Makes the backup the database of a folder that does not exist or is empty: whole and marked as restored, or not at all.
     /// </summary>
-    public async Task<BackupFound> RestoreAsync(string file, string identityFile, string dataDirectory, CancellationToken cancel)
+    /// <param name="keepsTokens">Those that were revoked after the backup are good again then.</param>
+    public async Task<BackupFound> RestoreAsync(
+        string file, string identityFile, string dataDirectory, bool keepsTokens, CancellationToken cancel)
     {
         string target = Path.GetFullPath(dataDirectory);
         if (File.Exists(target) || (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any()))
@@ -54,7 +56,7 @@ internal sealed class BackupRestore(Func<string, StoreContents> inspect, Action<
         {
             (BackupManifest manifest, StoreContents contents) = await UnpackAsync(file, identityFile, unfinished, cancel);
             AtomicFile.SyncFolder(unfinished);
-            mark(unfinished, contents.Identity, time.GetUtcNow().ToUnixTimeMilliseconds(), manifest.CreatedAt.ToUnixTimeMilliseconds());
+            mark(unfinished, contents.Identity, time.GetUtcNow().ToUnixTimeMilliseconds(), manifest.CreatedAt.ToUnixTimeMilliseconds(), keepsTokens);
             if (Directory.Exists(target)) Directory.Delete(target); // Empty, as was seen; it is not deleted otherwise.
             Directory.Move(unfinished, target);
             AtomicFile.SyncFolder(parent);

@@ -10,6 +10,14 @@ internal static partial class FileTrouble
 {
     private const int Writing = 2, Entering = 1;
 
+    /// <summary>
+    /// Credentials that systemd loads belong to root and are opened to the service's user alone, by an access list: where the file
+    /// system has those, the list's mask stands where the group's permissions would.
+    /// </summary>
+    public static bool IsFromServiceManager(string path) =>
+        Environment.GetEnvironmentVariable("CREDENTIALS_DIRECTORY") is { Length: > 0 } folder
+        && Path.GetDirectoryName(Path.GetFullPath(path)) == Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+
     /// <summary>What was behind <paramref name="error"/>, which reading the file has thrown.</summary>
     public static string WhyUnread(string path, Exception error)
     {

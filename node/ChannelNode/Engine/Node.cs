@@ -173,8 +173,10 @@ internal sealed class Node : IAsyncDisposable
         _noticing = Task.WhenAll(
             new ChainNotice(View, Ledger, Clock.Time).RunAsync(_stopping.Token),
             Overview.Signer is { } signer ? SignerNotice.RunAsync(signer, Ledger, _stopping.Token) : Task.CompletedTask);
-        if (Options.BackupTo.Length > 0 && Backups is { } desk)
-            _backingUp = new BackupSchedule(desk, Ledger, Clock, Options, _log).RunAsync(_stopping.Token);
+        if (Options.BackupTo.Length == 0 || Backups is not { } desk) return;
+        BackupSchedule schedule = new(desk, Us.Signer, Ledger, Clock, Options, _log);
+        Overview.BackupAge = () => schedule.Age;
+        _backingUp = schedule.RunAsync(_stopping.Token);
     }
 
     /// <summary>

@@ -41,6 +41,9 @@ internal sealed class Overview(
     /// <summary>The signer elsewhere that holds the key; null where the key is in this process. Set once by whoever wires the program.</summary>
     public SignerHealth? Signer { get; set; }
 
+    /// <summary>How old the newest backup is that the node made by itself; null where it makes none, or there is none yet.</summary>
+    public Func<TimeSpan?> BackupAge { get; set; } = () => null;
+
     /// <summary>The doors of the program, once they are open.</summary>
     public DoorList Doors { get; } = new();
 

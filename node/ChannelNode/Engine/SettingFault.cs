@@ -32,6 +32,7 @@ internal static class SettingFaults
             ("--api-listen", options.ApiListen), ("--peer-listen", options.PeerListen),
             ("--json-listen", options.Applications.JsonListen), ("--metrics-listen", options.MetricsListen)),
         .. OfSigner(options), .. OfBackups(options), .. OfWindows(options), .. OfMessages(options),
+        .. WithoutTokens(options),
     ];
 
     public static IReadOnlyList<SettingFault> Of(WatchtowerOptions options) =>
@@ -160,6 +161,20 @@ internal static class SettingFaults
     }
 
     /// <summary>Two nodes of the same settings can open a channel to each other.</summary>
+    /// <summary>Without a token whoever speaks on this machine is the operator; and a page of this origin, or a proxy for this name, speaks there for anybody.</summary>
+    private static IEnumerable<SettingFault> WithoutTokens(NodeOptions options)
+    {
+        if (options.AccessTokenRequired || IsForOthers(options.ApiListen) || IsForOthers(options.Applications.JsonListen)) yield break;
+        (string field, IReadOnlyList<string> named) = options.Applications.CorsOrigins.Count > 0
+            ? ("--cors-origin", options.Applications.CorsOrigins) : ("--json-host", options.Applications.JsonHosts);
+        if (named.Count == 0) yield break;
+        yield return new SettingFault(
+            field,
+            $"{field}: {named[0]} is let in, and without a token whoever is let in may do all that the operator may: add --access-token-required, "
+            + "and give the page, or the proxy's callers, tokens of their own",
+            "--access-token-required");
+    }
+
     private static IEnumerable<SettingFault> OfMessages(NodeOptions options)
     {
         const int MessagesMin = 4;

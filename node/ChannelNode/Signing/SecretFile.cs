@@ -27,7 +27,7 @@ internal static partial class SecretFile
         {
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
             UnixFileMode mode = File.GetUnixFileMode(file.SafeFileHandle);
-            if ((mode & (IsFromServiceManager(path) ? Others & ~UnixFileMode.GroupRead : Others)) != 0)
+            if ((mode & (FileTrouble.IsFromServiceManager(path) ? Others & ~UnixFileMode.GroupRead : Others)) != 0)
             {
                 throw new KeyFileException(
                     $"{path} may be used by others than its owner (mode {Convert.ToString((int)mode, 8)}): "
@@ -43,14 +43,6 @@ internal static partial class SecretFile
             throw new KeyFileException($"the {what} {path} {FileTrouble.WhyUnread(path, failure)}", failure);
         }
     }
-
-    /// <summary>
-    /// Credentials that systemd loads belong to root and are opened to the service's user alone, by an access list: where the file
-    /// system has those, the list's mask stands where the group's permissions would.
-    /// </summary>
-    private static bool IsFromServiceManager(string path) =>
-        Environment.GetEnvironmentVariable("CREDENTIALS_DIRECTORY") is { Length: > 0 } folder
-        && Path.GetDirectoryName(Path.GetFullPath(path)) == Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
 
     /// <summary>Never overwrites: throws when <paramref name="path"/> is there already.</summary>
     public static void Create(string what, string path, ReadOnlySpan<byte> content) =>

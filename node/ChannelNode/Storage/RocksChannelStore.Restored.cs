@@ -72,7 +72,8 @@ internal sealed partial class RocksChannelStore
     /// Marks a database that lies where a backup was unpacked, before any node opens it: nothing is paid in any of its channels
     /// before the peer has told where it stands.
     /// </summary>
-    public void MarkRestored(long restoredAtMs, long backupAtMs)
+    /// <param name="keepsTokens">Else all access tokens end: which of them were revoked after the backup nobody knows.</param>
+    public void MarkRestored(long restoredAtMs, long backupAtMs, bool keepsTokens = false)
     {
         ChannelId? after = null;
         while (ReadChannels(after, ChannelsPerBatch) is { Count: > 0 } page)
@@ -88,15 +89,17 @@ internal sealed partial class RocksChannelStore
         batch.PutRestoration(
             _restorations.Count,
             new Restoration(restoredAtMs, backupAtMs, CursorGap.Behind(ReadReceivedCursor()), CursorGap.Behind(ReadEventCursor())));
+        foreach (AccessToken token in keepsTokens ? [] : ReadAccessTokens())
+            if (token.RevokedAtMs == 0) batch.PutAccessToken(token with { RevokedAtMs = restoredAtMs });
         Commit(batch, durable: true); // Synced with all that was written before it.
         ReadMarks();
     }
 
     /// <summary>The same, of a database that nobody has open.</summary>
-    public static void MarkRestored(string folder, StoreIdentity identity, long restoredAtMs, long backupAtMs)
+    public static void MarkRestored(string folder, StoreIdentity identity, long restoredAtMs, long backupAtMs, bool keepsTokens)
     {
         using RocksChannelStore store = Open(folder, identity);
-        store.MarkRestored(restoredAtMs, backupAtMs);
+        store.MarkRestored(restoredAtMs, backupAtMs, keepsTokens);
     }
 
     private void ReadMarks()

@@ -12,6 +12,17 @@ internal static class NodeInstruments
         meter.CreateObservableGauge("channelnode.peers.connected", () => node.Peers.List().Count(peer => peer.Connected), "{peer}", "Peers with a session");
         meter.CreateObservableGauge("channelnode.peers.known", () => node.Peers.List().Count, "{peer}", "The same, and those whose URL is known");
         AddTowers(meter, node.Watchtowers);
+        AddBackups(meter, node);
+    }
+
+    private static void AddBackups(Meter meter, Node node)
+    {
+        meter.CreateObservableGauge(
+            "channelnode.backup.age", () => node.Options.BackupTo.Length == 0 ? 0 : node.Overview.BackupAge()?.TotalSeconds ?? double.PositiveInfinity, "s",
+            "Age of the newest backup that this node has made in --backup-to; infinite where there is none, 0 without --backup-to");
+        meter.CreateObservableGauge(
+            "channelnode.backup.period", () => node.Options.BackupTo.Length == 0 ? 0 : TimeSpan.FromHours(node.Options.BackupEveryHours).TotalSeconds, "s",
+            "How often one is made; 0 without --backup-to");
     }
 
     private static void AddChannels(Meter meter, Node node)

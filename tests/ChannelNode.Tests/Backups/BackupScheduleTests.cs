@@ -45,8 +45,12 @@ public sealed class BackupScheduleTests : IAsyncLifetime
         _folder.Dispose();
     }
 
-    private Task LookAsync() => new BackupSchedule(
-        new BackupDesk(WriteAsync), _ledger, new NodeClock(_clock), Options, NullLogger.Instance).LookAsync(CancellationToken.None);
+    private static readonly Address Alice = new(0xA11CE000_00000000, 0, 0), Bob = new(0xB0B00000_00000000, 0, 0);
+
+    private BackupSchedule ScheduleOf(Address signer) =>
+        new(new BackupDesk(WriteAsync), signer, _ledger, new NodeClock(_clock), Options, NullLogger.Instance);
+
+    private Task LookAsync(Address? signer = null) => ScheduleOf(signer ?? Alice).LookAsync(CancellationToken.None);
 
     private async Task<BackupMade> WriteAsync(IReadOnlyList<string> recipients, Stream to, Action<ulong> begins, CancellationToken cancel)
     {
@@ -71,7 +75,48 @@ public sealed class BackupScheduleTests : IAsyncLifetime
 
         Assert.Equal(4, _made);
         Assert.Equal(
-            ["channelnode-20260101T120000Z.age", "channelnode-20260101T180000Z.age", "channelnode-mine.age"], Files);
+            ["channelnode-a11ce000-20260101T120000Z.age", "channelnode-a11ce000-20260101T180000Z.age", "channelnode-mine.age"], Files);
+    }
+
+    /// <summary>Neither is taken for the other's, nor let go of by it.</summary>
+    [Fact]
+    public async Task NodesThatShareAFolder_EachHaveTheirOwn()
+    {
+        for (int day = 0; day < 4; day++)
+        {
+            await LookAsync(Alice);
+            await LookAsync(Bob);
+            _clock.Now += TimeSpan.FromHours(6);
+        }
+
+        Assert.Equal(8, _made);
+        Assert.Equal(2, Files.Count(file => file.StartsWith("channelnode-a11ce000-", StringComparison.Ordinal)));
+        Assert.Equal(2, Files.Count(file => file.StartsWith("channelnode-b0b00000-", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task OneThatAWrongClockHasDated_KeepsNoneFromBeingMade_AndIsNoBackupsAge()
+    {
+        File.WriteAllText(Path.Combine(_to, "channelnode-a11ce000-20360101T000000Z.age"), "of the future");
+        Assert.Null(ScheduleOf(Alice).Age);
+
+        await LookAsync();
+        _clock.Now += TimeSpan.FromHours(2);
+
+        Assert.Equal(1, _made);
+        Assert.Equal(TimeSpan.FromHours(2), ScheduleOf(Alice).Age);
+        Assert.Null(ScheduleOf(Bob).Age);
+    }
+
+    [Fact]
+    public async Task WhatADeathHasCutOff_IsGone_WithTheNextOne()
+    {
+        File.WriteAllText(Path.Combine(_to, "channelnode-a11ce000-20251231T000000Z.age.0123.part"), "a part");
+        File.WriteAllText(Path.Combine(_to, "channelnode-b0b00000-20251231T000000Z.age.0123.part"), "a part of another's");
+
+        await LookAsync();
+
+        Assert.Equal(["channelnode-a11ce000-20260101T000000Z.age", "channelnode-b0b00000-20251231T000000Z.age.0123.part"], Files);
     }
 
     [Fact]
@@ -86,7 +131,7 @@ public sealed class BackupScheduleTests : IAsyncLifetime
         OperatorEvent told = Assert.Single(_store.ReadEvents(0, 10));
         Assert.Equal((EventKind.BackupFailed, EventSeverity.Alarm), (told.Kind, told.Severity));
         Assert.Contains("the disk is full", told.Sentence);
-        Assert.Equal(["channelnode-20260101T000000Z.age"], Files);
+        Assert.Equal(["channelnode-a11ce000-20260101T000000Z.age"], Files);
 
         _fails = false;
         await LookAsync();

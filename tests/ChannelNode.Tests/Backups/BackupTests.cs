@@ -50,8 +50,29 @@ public sealed class BackupTests : IDisposable
         return file;
     }
 
-    private Task<BackupFound> RestoreAsync(string file, string folder) =>
-        Restorer().RestoreAsync(file, _identity, folder, CancellationToken.None);
+    private Task<BackupFound> RestoreAsync(string file, string folder, bool keepsTokens = false) =>
+        Restorer().RestoreAsync(file, _identity, folder, keepsTokens, CancellationToken.None);
+
+    /// <summary>One that was revoked after the backup would be good again, and nobody would know.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task AccessTokensOfABackup_EndWithItsRestoring_UnlessTheyAreToGoOn(bool keepsTokens)
+    {
+        AccessToken token = new() { Number = 1, Name = "shop", Hash = new Bytes32(1, 2, 3, 4), Scopes = Scopes.Pay, CreatedAtMs = 5 };
+        _store.Write(batch =>
+        {
+            batch.PutAccessToken(token);
+            batch.PutAccessToken(token with { Number = 2, RevokedAtMs = 7 });
+        });
+
+        await RestoreAsync(await BackUpAsync(), In("restored"), keepsTokens);
+
+        using RocksChannelStore restored = RocksChannelStore.Open(In("restored"), Identity);
+        long[] revoked = [.. restored.ReadAccessTokens().Select(it => it.RevokedAtMs)];
+        Assert.Equal((keepsTokens, 7), (revoked[0] == 0, revoked[1]));
+        Assert.Equal(keepsTokens ? Refusal.None : Refusal.AccessTokenRevoked, restored.ReadAccessTokens()[0].EndedAt(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds()));
+    }
 
     [Fact]
     public async Task MadeWhileTheDatabaseIsWritten_HoldsAllThatWasCommittedBefore_AndNothingInPart()

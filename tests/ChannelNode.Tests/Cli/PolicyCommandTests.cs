@@ -39,4 +39,29 @@ public sealed class PolicyCommandTests
         Assert.StartsWith("error: INVALID_ARGUMENT: --tier, --peer: name whose rules change, and nothing is given that changes", run.Error);
         Assert.Empty(node.Answers.PolicyChanges);
     }
+
+    /// <summary>As a download that failed leaves one: it would let in everybody who was denied.</summary>
+    [Theory]
+    [InlineData("")]
+    [InlineData("# sanctioned\n\n")]
+    public async Task FileWithoutAnAddress_IsNoList_UnlessThatIsAskedFor(string text)
+    {
+        await using FakeNode node = await FakeNode.StartAsync();
+        string file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(file, text);
+
+            CliRun run = await CliRun.AskAsync(node, "policy", "import", "--list", "deny", file);
+            CliRun meant = await CliRun.AskAsync(node, "policy", "import", "--list", "deny", file, "--empty");
+
+            Assert.Equal($"error: INVALID_ARGUMENT: {file} has no address: with --empty the deny list would have none any more\n", run.Error);
+            Assert.DoesNotContain("no address", meant.Error);
+            Assert.StartsWith("error: NODE_UNREACHABLE", meant.Error); // It was sent, to what here takes no lists.
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
 }

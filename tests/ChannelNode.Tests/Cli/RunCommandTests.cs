@@ -183,7 +183,8 @@ public sealed class RunCommandTests
     {
         (_, NodeOptions? without) = await CliRun.RunNodeAsync(Required);
         (_, NodeOptions? options) = await CliRun.RunNodeAsync(
-            [.. Required, "--json-listen", "127.0.0.1:0", "--json-host", "node.example", "--cors-origin", "https://shop.example"]);
+            [.. Required, "--json-listen", "127.0.0.1:0", "--json-host", "node.example", "--cors-origin", "https://shop.example",
+                "--access-token-required"]);
 
         Assert.Equal("", without!.Applications.JsonListen);
         Assert.Equal("127.0.0.1:0", options!.Applications.JsonListen);
@@ -206,6 +207,10 @@ public sealed class RunCommandTests
         Assert.Equal(
             "error: INVALID_ARGUMENT: --webhook-secret-file: 0 were given for 1 --webhook-url, expected one for each\n",
             run.Error);
+        (run, _) = await CliRun.RunNodeAsync(
+            [.. Required, "--webhook-url", "https://me:secret@a.example", "--webhook-secret-file", "a"]);
+        Assert.StartsWith("error: INVALID_ARGUMENT: --webhook-url: one names a user or password, which are not sent", run.Error);
+        Assert.DoesNotContain("secret@", run.Error);
     }
 
     [Theory]

@@ -10,7 +10,8 @@ namespace ChannelNode.Tests.EndToEnd;
 /// <summary>An application at a node's API, in any of its forms; takes any certificate and shows any token.</summary>
 internal sealed class ApiCaller : IDisposable
 {
-    public ApiCaller(string url)
+    /// <param name="token">Shown with every call; none where null.</param>
+    public ApiCaller(string url, string? token = null)
     {
         SocketsHttpHandler sockets = new()
         {
@@ -33,7 +34,8 @@ internal sealed class ApiCaller : IDisposable
             url = "http://localhost";
         }
 
-        Channel = GrpcChannel.ForAddress(url, new GrpcChannelOptions { HttpHandler = sockets, DisposeHttpClient = true });
+        HttpMessageHandler handler = token is null ? sockets : new TokenHandler(token, sockets);
+        Channel = GrpcChannel.ForAddress(url, new GrpcChannelOptions { HttpHandler = handler, DisposeHttpClient = true });
         Api = new Wire.NodeService.NodeServiceClient(Channel);
     }
 
@@ -70,4 +72,14 @@ internal sealed class ApiCaller : IDisposable
     }
 
     public void Dispose() => Channel.Dispose();
+}
+
+/// <summary>Shows an access token with every request.</summary>
+internal sealed class TokenHandler(string token, HttpMessageHandler inner) : DelegatingHandler(inner)
+{
+    protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancel)
+    {
+        request.Headers.TryAddWithoutValidation("authorization", $"Bearer {token}");
+        return base.SendAsync(request, cancel);
+    }
 }

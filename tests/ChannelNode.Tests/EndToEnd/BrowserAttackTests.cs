@@ -24,12 +24,14 @@ public sealed class BrowserAttackTests(AnvilFixture anvil) : IAsyncLifetime
     private TestNode _payee = null!;
     private JsonCaller _json = null!;
     private string _channel = string.Empty;
+    private string _token = string.Empty;
 
     public async Task InitializeAsync()
     {
         _chain = await TestChain.OpenAsync(anvil);
         _payer = await TestNode.StartAsync(_chain, options => options with
         {
+            AccessTokenRequired = true,
             Applications = new ApplicationOptions
             {
                 JsonListen = "127.0.0.1:0",
@@ -37,9 +39,11 @@ public sealed class BrowserAttackTests(AnvilFixture anvil) : IAsyncLifetime
                 CorsOrigins = [Shop],
             },
         });
+        _token = _payer.ShowAdminToken();
         _payee = await TestNode.StartAsync(_chain);
         _channel = await _payer.OpenAsync(_payee, "1000");
         _json = new JsonCaller(_payer.Host.JsonUrl);
+        _json.Http.DefaultRequestHeaders.Authorization = new("Bearer", _token);
     }
 
     public async Task DisposeAsync()
@@ -164,6 +168,25 @@ public sealed class BrowserAttackTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.NotEmpty(events.ResponseStream.Current.Events);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task PageOrProxy_IsNotLetIn_WhereNobodyIsAskedForAToken(bool isPage)
+    {
+        RefusalException refused = await Assert.ThrowsAsync<RefusalException>(() => TestNode.StartAsync(_chain, options => options with
+        {
+            Applications = new ApplicationOptions
+            {
+                JsonListen = "127.0.0.1:0",
+                JsonHosts = isPage ? [] : ["node.example"],
+                CorsOrigins = isPage ? [Shop] : [],
+            },
+        }));
+
+        Assert.Equal(isPage ? "--cors-origin" : "--json-host", refused.Field);
+        Assert.Contains("add --access-token-required", refused.Message);
+    }
+
     /// <summary>Why JSON has a port of its own: without TLS, HTTP/2 cannot be spoken beside HTTP/1.1.</summary>
     [Fact]
     public async Task JsonPort_SpeaksNoHttp2_AndTheGrpcPortNoHttp1()
@@ -177,7 +200,7 @@ public sealed class BrowserAttackTests(AnvilFixture anvil) : IAsyncLifetime
 
     private Wire.NodeService.NodeServiceClient Client(GrpcWebMode mode, string origin)
     {
-        GrpcWebHandler handler = new(mode, new OriginHandler(origin));
+        GrpcWebHandler handler = new(mode, new TokenHandler(_token, new OriginHandler(origin)));
         return new Wire.NodeService.NodeServiceClient(GrpcChannel.ForAddress(
             _payer.Host.JsonUrl, new GrpcChannelOptions { HttpHandler = handler, HttpVersion = HttpVersion.Version11 }));
     }

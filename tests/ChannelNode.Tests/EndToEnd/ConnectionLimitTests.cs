@@ -113,20 +113,23 @@ public sealed class ConnectionLimitTests(AnvilFixture anvil) : IAsyncLifetime
     [Theory]
     [InlineData("/channelnode.v1.NodeService/GetInfo")]
     [InlineData("/elsewhere")]
+    [InlineData("/grpc.health.v1.Health/Check")]
+    [InlineData("/grpc.health.v1.Health/Watch")]
     public async Task WhereEveryPlaceIsTaken_WhoIsRefusedMakesRoom(string path)
     {
         _node = await TestNode.StartAsync(_chain, options => options with { AccessTokenRequired = true, ApiConnectionsMax = 2 });
         string token = (await File.ReadAllTextAsync(Path.Combine(_node.DataDirectory, "admin.token"))).Trim();
         using HttpClient one = new(), other = new(), late = new();
-        foreach (HttpClient client in (HttpClient[])[one, other]) await CallAsync(client, token);
+        string begun = path.Contains("Health") ? "/channelnode.v1.NodeService/GetInfo" : path;
+        foreach (HttpClient client in (HttpClient[])[one, other]) await CallAsync(client, token, begun);
         await Task.Delay(1_200);
-        foreach (HttpClient client in (HttpClient[])[one, other]) await CallAsync(client, null);
+        foreach (HttpClient client in (HttpClient[])[one, other]) await CallAsync(client, null, path);
 
-        await CallAsync(late, null);
+        await CallAsync(late, null, path);
 
         Assert.Equal((1, 0, 2), (CountsOf("api").UnusedEnded, CountsOf("api").RefusedOfAll, CountsOf("api").Open()));
 
-        async Task CallAsync(HttpClient client, string? shown)
+        async Task CallAsync(HttpClient client, string? shown, string path)
         {
             using HttpRequestMessage request = new(HttpMethod.Post, _node.Host.ApiUrl + path)
             {

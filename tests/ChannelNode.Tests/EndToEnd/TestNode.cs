@@ -60,6 +60,16 @@ internal sealed class TestNode : IAsyncDisposable
         Api = _caller.Api;
     }
 
+    /// <summary>From now on <see cref="Api"/> shows the node's first token, which is answered.</summary>
+    public string ShowAdminToken()
+    {
+        string token = File.ReadAllText(Path.Combine(DataDirectory, "admin.token")).Trim();
+        _caller?.Dispose();
+        _caller = new ApiCaller(Host.ApiUrl, token);
+        Api = _caller.Api;
+        return token;
+    }
+
     public async Task StopAsync()
     {
         _caller?.Dispose();

@@ -52,6 +52,42 @@ public sealed class TlsCertificateTests : IDisposable
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(_folder, file)));
     }
 
+    /// <summary>As Kubernetes mounts a secret: what is renewed is a link to the folder, two links away from the file that is named.</summary>
+    [Fact]
+    public void CertificateOfAMountedSecret_IsReadAnew_WhenTheFolderBehindItIsAnother()
+    {
+        foreach (string version in (string[])["one", "two"])
+        {
+            string made = Path.Combine(_folder, version);
+            TlsCertificate.Open(
+                new NodeOptions { DataDirectory = Directory.CreateDirectory(made).FullName, KeyFile = "", RpcUrl = "", Contract = Address.Zero },
+                [DoorAddress.Parse("127.0.0.1:9801")], _time, NullLogger.Instance);
+        }
+
+        string data = Path.Combine(_folder, "..data");
+        Directory.CreateSymbolicLink(data, "one");
+        foreach (string file in (string[])["tls.cert", "tls.key"])
+            File.CreateSymbolicLink(Path.Combine(_folder, file), Path.Combine("..data", file));
+        TlsCertificate running = TlsCertificate.Open(
+            new NodeOptions
+            {
+                DataDirectory = _folder,
+                KeyFile = "",
+                RpcUrl = "",
+                Contract = Address.Zero,
+                TlsCertificate = Path.Combine(_folder, "tls.cert"),
+                TlsKey = Path.Combine(_folder, "tls.key"),
+            },
+            [DoorAddress.Parse("127.0.0.1:9801")], _time, NullLogger.Instance);
+        string serial = SerialOf(running);
+
+        Directory.Delete(data);
+        Directory.CreateSymbolicLink(data, "two");
+        _time.Advance(DayMs);
+
+        Assert.NotEqual(serial, SerialOf(running));
+    }
+
     [Fact]
     public void NewNames_AreTakenInWithTheSameKey()
     {

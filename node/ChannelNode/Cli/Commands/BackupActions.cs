@@ -8,8 +8,8 @@ namespace ChannelNode.Cli;
 /// Checks a file with the keys of another; with a JSON-RPC URL it compares the database in it with the chain too, read from a
 /// block on.
 /// </param>
-/// <param name="Restore">Makes a file the database of a folder, with the keys of another file.</param>
+/// <param name="Restore">Makes a file the database of a folder, with the keys of another file; its access tokens go on, or not.</param>
 internal sealed record BackupActions(
     Func<string, string> CreateKey,
     Func<string, string, string?, ulong, CancellationToken, Task<(BackupFound Found, ChainAuditReport? Chain)>> Verify,
-    Func<string, string, string, CancellationToken, Task<BackupFound>> Restore);
+    Func<string, string, string, bool, CancellationToken, Task<BackupFound>> Restore);

@@ -164,22 +164,24 @@ internal static class BackupCommand
             HelpName = "path",
             Required = true,
         };
+        Option<bool> keepTokens = Fields.Switch(
+            "--keep-access-tokens", "Access tokens of the backup go on, also those that were revoked after it; else none is good any more");
         CliCommand command = new(
             "restore",
             "Makes a backup a node's database. What happened after the backup is not in it: the node pays in each channel only "
             + "when its peer has told where it stands. Never run it while the database that it was made of is still in use.",
-            "channelnode backup restore node.backup --data-dir alice --identity backup.key") { file, identity, dataDirectory };
+            "channelnode backup restore node.backup --data-dir alice --identity backup.key") { file, identity, dataDirectory, keepTokens };
         return shell.Does(command, async (parsed, terminal, cancel) =>
         {
             string folder = parsed.GetValue(dataDirectory)!;
             BackupFound found = await shell.Actions.Backups!.Restore(
-                parsed.GetValue(file)!, parsed.GetValue(identity)!, folder, cancel);
-            Show(terminal, found, folder);
+                parsed.GetValue(file)!, parsed.GetValue(identity)!, folder, parsed.GetValue(keepTokens), cancel);
+            Show(terminal, found, folder, parsed.GetValue(keepTokens));
             return ExitCode.Done;
         });
     }
 
-    private static void Show(Terminal terminal, BackupFound found, string? folder)
+    private static void Show(Terminal terminal, BackupFound found, string? folder, bool keepsTokens = false)
     {
         if (terminal.Json)
         {
@@ -208,5 +210,9 @@ internal static class BackupCommand
         terminal.Line($"  restored to {folder}: nothing is paid in a channel until its peer has told where it stands ('info' counts them), "
             + "and for about an hour what peers pay in these channels is refused");
         terminal.Line("  before asking for a deposit of after the backup again, look whether it was made ('chain jobs', the chain)");
+        terminal.Line(keepsTokens
+            ? "  access tokens that were revoked after the backup are good again: revoke them before others reach the API ('token list')"
+            : "  none of its access tokens is good any more: make new ones ('token create')");
+        terminal.Line("  peers that were denied, limited or moved to another tier after the backup are so no more ('policy show')");
     }
 }

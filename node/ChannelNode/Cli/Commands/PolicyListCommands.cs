@@ -70,12 +70,20 @@ internal static class PolicyListCommands
         {
             Description = "One address in each line, and behind it a comment; empty lines, and those that begin with #, are passed over",
         };
+        Option<bool> empty = Fields.Switch("--empty", "The file may have no address: the list is emptied");
         var command = new CliCommand(
             "import", "Replaces a whole list by a file's, at once: until all of it is on disk the old one holds.",
-            "channelnode policy import --list deny sanctioned.txt") { list, file };
+            "channelnode policy import --list deny sanctioned.txt") { list, file, empty };
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
             List<PeerListEntry> entries = await ReadAsync(parsed.GetValue(file)!, cancel);
+            if (entries.Count == 0 && !parsed.GetValue(empty))
+            {
+                throw new CommandException(new Failure(
+                    ExitCode.Refused, Failure.InvalidArgument,
+                    $"{parsed.GetValue(file)} has no address: with --empty the {parsed.GetValue(list).ToString().ToLowerInvariant()} list would have none any more", "file"));
+            }
+
             using AsyncClientStreamingCall<ImportPeerListRequest, ImportPeerListResponse> call =
                 node.Client.ImportPeerList(cancellationToken: cancel);
             await SendAsync(call.RequestStream, parsed.GetValue(list), entries, cancel);

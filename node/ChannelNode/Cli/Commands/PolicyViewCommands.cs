@@ -1,6 +1,7 @@
 using System.CommandLine;
 using ChannelNode.Proto.V1;
 using Address = ChannelNode.Core.Address;
+using ChainWords = ChannelNode.Engine.ChainWords;
 using Plural = ChannelNode.Engine.Plural;
 
 namespace ChannelNode.Cli;
@@ -34,7 +35,7 @@ internal static class PolicyViewCommands
     }
 
     private static string Until(ulong seconds) =>
-        seconds == 0 ? "" : $" until {DateTimeOffset.FromUnixTimeSeconds((long)seconds):yyyy-MM-dd HH:mm:ss} UTC";
+        seconds == 0 ? "" : $" until {ChainWords.Time(seconds)}";
 
     private static async Task<string> SentenceAsync(PolicyRules rules, TokenUnits units, CancellationToken cancel)
     {

@@ -48,6 +48,12 @@ internal sealed class ApplicationFlags
                 $"--webhook-secret-file: {Plural.Of(files.Length, "was", "were")} given for {urls.Length} --webhook-url, expected one for each", "--webhook-url");
         }
 
+        if (urls.FirstOrDefault(url => Uri.TryCreate(url, UriKind.Absolute, out Uri? parts) && parts.UserInfo.Length > 0) is not null)
+        {
+            yield return new SettingFault(
+                "--webhook-url", "--webhook-url: one names a user or password, which are not sent: what is posted is signed with the --webhook-secret-file");
+        }
+
         foreach (IGrouping<string, string> url in urls.GroupBy(url => url).Where(url => url.Count() > 1))
             yield return new SettingFault("--webhook-url", $"--webhook-url: {url.Key} was given {Plural.Of(url.Count(), "time")}, expected each once");
     }

@@ -9,7 +9,8 @@ internal sealed class NodeFlags
     public const string DefaultNode = "http://127.0.0.1:9801";
     public const string NodeVariable = "CHANNELNODE_NODE";
     public const string TokenVariable = "CHANNELNODE_ACCESS_TOKEN";
-    public const string CertificateVariable = "CHANNELNODE_TLS_CERT";
+    /// <summary>Not the name of the option: of that, it would be the certificate of a node that runs in the same environment.</summary>
+    public const string CertificateVariable = "CHANNELNODE_NODE_CERT";
     public const string FingerprintVariable = "CHANNELNODE_TLS_FINGERPRINT";
 
     private const string FingerprintLimit = "64 hex digits, with or without colons";

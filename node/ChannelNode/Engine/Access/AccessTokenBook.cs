@@ -141,7 +141,12 @@ internal sealed class AccessTokenBook : IDisposable
                     if (dropped is { } old) batch.DropAccessToken(old);
                     batch.PutAccessToken(token);
                 });
-            if (dropped is { } gone && _tokens.TryRemove(gone, out AccessTokenEntry? entry)) entry.Dispose();
+            if (dropped is { } gone && _tokens.TryRemove(gone, out AccessTokenEntry? entry))
+            {
+                entry.End(); // It may have expired just now.
+                entry.Dispose();
+            }
+
             Add(token, []);
             _log.TokenMade(number, token.Name, token.Scopes);
             return (token, secret);

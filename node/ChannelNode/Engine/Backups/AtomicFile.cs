@@ -7,6 +7,9 @@ namespace ChannelNode.Engine;
 /// </summary>
 internal sealed partial class AtomicFile : IAsyncDisposable
 {
+    /// <summary>How the name ends of one that is being written, or was when its process died.</summary>
+    public const string Unfinished = ".part";
+
     private const int OpenReadOnly = 0;
 
     private readonly string _path;
@@ -18,7 +21,7 @@ internal sealed partial class AtomicFile : IAsyncDisposable
     {
         _replaces = replaces;
         _path = Path.GetFullPath(path);
-        _unfinished = $"{_path}.{Guid.NewGuid():N}.part";
+        _unfinished = $"{_path}.{Guid.NewGuid():N}{Unfinished}";
         FileStreamOptions options = new()
         {
             Mode = FileMode.CreateNew,

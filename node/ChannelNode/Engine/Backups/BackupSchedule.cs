@@ -1,22 +1,40 @@
 using System.Globalization;
+using ChannelNode.Core;
 using Microsoft.Extensions.Logging;
 
 namespace ChannelNode.Engine;
 
 /// <summary>
 /// Backs the node up into a folder again and again, and keeps the newest. When it is next due is read off the files there, so a
-/// restart neither skips one nor adds one. A failure is told as an event and tried again; the node goes on.
+/// restart neither skips one nor adds one. A failure is told as an event and tried again; the node goes on. The names say whose they are:
+/// several nodes may have one folder.
 /// </summary>
-internal sealed class BackupSchedule(BackupDesk desk, Ledger ledger, NodeClock clock, NodeOptions options, ILogger log)
+internal sealed class BackupSchedule(BackupDesk desk, Address signer, Ledger ledger, NodeClock clock, NodeOptions options, ILogger log)
 {
-    private const string Prefix = "channelnode-";
     private const string Ending = ".age";
     private const string TimeForm = "yyyyMMdd'T'HHmmss'Z'";
 
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMinutes(10);
 
+    private readonly string _prefix = $"channelnode-{signer.ToString().ToLowerInvariant()[2..10]}-";
     private DateTimeOffset _notBefore = DateTimeOffset.MinValue;
+
+    /// <summary>How old the newest backup is; null where there is none.</summary>
+    public TimeSpan? Age
+    {
+        get
+        {
+            try
+            {
+                return NewestIn(options.BackupTo) is { } newest ? clock.Time.GetUtcNow() - newest : null;
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                return null;
+            }
+        }
+    }
 
     public async Task RunAsync(CancellationToken stopping)
     {
@@ -43,7 +61,8 @@ internal sealed class BackupSchedule(BackupDesk desk, Ledger ledger, NodeClock c
         try
         {
             if (NewestIn(options.BackupTo) is { } newest && now < newest + TimeSpan.FromHours(options.BackupEveryHours)) return;
-            string path = Path.Combine(options.BackupTo, Prefix + now.UtcDateTime.ToString(TimeForm, CultureInfo.InvariantCulture) + Ending);
+            foreach (string cutOff in Directory.EnumerateFiles(options.BackupTo, _prefix + "*" + Ending + ".*" + AtomicFile.Unfinished)) File.Delete(cutOff);
+            string path = Path.Combine(options.BackupTo, _prefix + now.UtcDateTime.ToString(TimeForm, CultureInfo.InvariantCulture) + Ending);
             BackupMade made;
             await using (AtomicFile file = AtomicFile.Create(path, replaces: true))
             {
@@ -76,13 +95,15 @@ internal sealed class BackupSchedule(BackupDesk desk, Ledger ledger, NodeClock c
     }
 
     /// <summary>Whole ones, oldest first: their names say when.</summary>
-    private static string[] FilesIn(string folder) =>
-        [.. Directory.EnumerateFiles(folder, Prefix + "*" + Ending).Where(file => TimeOf(file) is not null).Order(StringComparer.Ordinal)];
+    private string[] FilesIn(string folder) =>
+        [.. Directory.EnumerateFiles(folder, _prefix + "*" + Ending).Where(file => TimeOf(file) is not null).Order(StringComparer.Ordinal)];
 
-    private static DateTimeOffset? NewestIn(string folder) => FilesIn(folder) is [.., var newest] ? TimeOf(newest) : null;
+    /// <summary>One that was made while the machine's clock was ahead is none: it would keep all others from being made.</summary>
+    private DateTimeOffset? NewestIn(string folder) =>
+        FilesIn(folder).Select(TimeOf).LastOrDefault(time => time <= clock.Time.GetUtcNow());
 
-    private static DateTimeOffset? TimeOf(string file) => DateTimeOffset.TryParseExact(
-        Path.GetFileNameWithoutExtension(file)[Prefix.Length..], TimeForm, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal,
+    private DateTimeOffset? TimeOf(string file) => DateTimeOffset.TryParseExact(
+        Path.GetFileNameWithoutExtension(file)[_prefix.Length..], TimeForm, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal,
         out DateTimeOffset time)
         ? time
         : null;

@@ -64,12 +64,13 @@ internal sealed class Policies(
             },
             cancel);
 
-    /// <summary>Only a tier that nobody is in; the first is always there.</summary>
+    /// <summary>Only a tier that nobody is in; the first three are always there.</summary>
     public Task RemoveTierAsync(string tier, CancellationToken cancel) => ChangeAsync(
         turn =>
         {
             RequireTier(tier);
             if (tier == PolicyBook.DefaultTier) throw Wrong("tier", $"tier is {tier}, expected another: everybody begins in it");
+            if (PolicyBook.FirstTiers.Contains(tier)) throw Wrong("tier", $"tier is {tier}, expected one that was made: the first ones are always there");
             int inside = _book.Standings.Values.Count(it => it.Tier == tier);
             if (inside > 0) throw Wrong("tier", $"tier {tier} has {inside} peers, expected none: move them first");
             _book.Drop(turn, new PolicyFact.TierRules(tier, PolicyRules.Nothing));

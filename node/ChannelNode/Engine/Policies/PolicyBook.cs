@@ -14,7 +14,8 @@ internal sealed class PolicyBook
 
     private const int MetersBeforeSweep = 65_536;
 
-    private static readonly string[] FirstTiers = [DefaultTier, "verified", "institution"];
+    /// <summary>Always there, with every start.</summary>
+    public static readonly string[] FirstTiers = [DefaultTier, "verified", "institution"];
 
     private readonly SortedDictionary<string, PolicyRules> _tiers = new(StringComparer.Ordinal);
     private readonly Dictionary<Address, PolicyRules> _peers = [];

@@ -46,7 +46,8 @@ internal sealed class AccessInterceptor(ApiAccess access) : Interceptor
         (Scopes scope, string method) = MethodScopes.Of(context.Method);
         Caller caller = access.Admit(context.GetHttpContext(), scope, method);
         caller.Attach(context);
-        ConnectionRoom.Use(context.GetHttpContext());
+        // A stranger may ask for the node's health, and is in nobody's way for it.
+        if (caller.Token is not null || !access.TokensRequired) ConnectionRoom.Use(context.GetHttpContext());
         return caller;
     }
 

@@ -40,6 +40,9 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
     private readonly ConcurrentDictionary<AccessTokenEntry, CallAllowance> _byToken = [];
     private readonly AddressAllowances _byAddress = new(time, (uint)options.ApiRequestsPerSecondMax, (uint)options.ApiStreamsMax);
 
+    /// <summary>Whether nobody is let in without one.</summary>
+    public bool TokensRequired => tokensRequired;
+
     /// <summary>Throws by name why the caller is not let in.</summary>
     public Caller Admit(HttpContext http, Scopes scope, string method)
     {

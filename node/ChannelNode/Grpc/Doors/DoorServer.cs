@@ -55,7 +55,7 @@ internal sealed class DoorServer : IAsyncDisposable
         WebApplication app = builder.Build();
         app.Use(ConnectionRoom.CountAsync);
         Meter(app, plan, access);
-        if (access is null) app.Use(RefuseToBeWatchedAsync);
+        app.Use((http, next) => RefuseToBeWatchedAsync(http, next, access));
         if (access is not null && !plan.IsWeb) GuardTheRest(app, access);
         map(app);
         app.MapGrpcHealthChecksService();
@@ -88,9 +88,9 @@ internal sealed class DoorServer : IAsyncDisposable
     }
 
     /// <summary>Strangers may ask once for a door's health. To watch it has no end, and proves nothing of who does.</summary>
-    private static Task RefuseToBeWatchedAsync(HttpContext http, RequestDelegate next)
+    private static Task RefuseToBeWatchedAsync(HttpContext http, RequestDelegate next, ApiAccess? access)
     {
-        if (http.Request.Path != "/grpc.health.v1.Health/Watch") return next(http);
+        if (http.Request.Path != "/grpc.health.v1.Health/Watch" || access?.Knows(http) == true) return next(http);
         http.Response.ContentType = "application/grpc";
         http.Response.Headers["grpc-status"] = ((int)StatusCode.Unimplemented).ToString(CultureInfo.InvariantCulture);
         http.Response.Headers["grpc-message"] = "here health is to be asked for by Check";
@@ -98,7 +98,8 @@ internal sealed class DoorServer : IAsyncDisposable
     }
 
     /// <summary>Whatever else is asked of the API's door, known or not, has the same guard: it needs the scope to read.</summary>
-    public static void GuardTheRest(WebApplication app, ApiAccess access) => app.Use(async (http, next) =>
+    /// <param name="asJson">Whether callers are told in the form of the API's JSON; else in a line of text.</param>
+    public static void GuardTheRest(WebApplication app, ApiAccess access, bool asJson = false) => app.Use(async (http, next) =>
     {
         if (http.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>() is not null)
         {
@@ -114,6 +115,12 @@ internal sealed class DoorServer : IAsyncDisposable
         }
         catch (RefusalException refusal) when (!http.Response.HasStarted)
         {
+            if (asJson)
+            {
+                await JsonErrors.WriteAsync(http, refusal);
+                return;
+            }
+
             http.Response.StatusCode = RefusalStatus.HttpCodeOf(refusal.Refusal);
             await http.Response.WriteAsync($"{RefusalStatus.NameOf(refusal.Refusal)}: {refusal.Message}\n");
         }

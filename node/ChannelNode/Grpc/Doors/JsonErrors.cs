@@ -60,6 +60,7 @@ internal static class JsonErrors
     private static int HttpStatusOf(Code code) => code switch
     {
         Code.PermissionDenied => StatusCodes.Status403Forbidden,
+        Code.Unauthenticated => StatusCodes.Status401Unauthorized,
         Code.ResourceExhausted => StatusCodes.Status429TooManyRequests,
         _ => StatusCodes.Status400BadRequest,
     };

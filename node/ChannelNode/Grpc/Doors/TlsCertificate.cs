@@ -4,6 +4,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 
@@ -166,7 +167,10 @@ internal sealed class TlsCertificate
 
     private static string StampOf(string path)
     {
-        FileInfo file = new(path);
+        // Of a link the file behind it: a mounted secret's stays as it is while what it leads to changes.
+        FileInfo link = new(path);
+        FileSystemInfo? behind = link.Exists ? link.ResolveLinkTarget(returnFinalTarget: true) : null;
+        FileInfo file = behind is null ? link : new FileInfo(behind.FullName);
         return file.Exists ? $"{file.LastWriteTimeUtc.Ticks}:{file.Length}" : "none";
     }
 
@@ -262,7 +266,13 @@ internal static class SecretFile
         File.Delete(beside);
         FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows()) options.UnixCreateMode = OwnerOnly;
-        using (StreamWriter writer = new(beside, options)) writer.Write(text);
+        using (FileStream file = new(beside, options))
+        {
+            file.Write(Encoding.UTF8.GetBytes(text));
+            file.Flush(flushToDisk: true);
+        }
+
         File.Move(beside, path, overwrite: true);
+        AtomicFile.SyncFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
     }
 }

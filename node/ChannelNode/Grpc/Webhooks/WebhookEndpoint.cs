@@ -45,7 +45,7 @@ internal sealed class WebhookEndpoint : IDisposable
     }
 
     /// <summary>For people: what is behind the host may be a secret of the receiver's.</summary>
-    public string Place => new Uri(_options.Url).GetLeftPart(UriPartial.Authority);
+    public string Place => new Uri(_options.Url).GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped);
 
     /// <summary>Returns when the receiver has taken it.</summary>
     public async Task DeliverAsync(string deliveryId, byte[] body, CancellationToken stopping)

@@ -35,7 +35,8 @@ internal static class WebhookSecrets
         string[] lines;
         try
         {
-            if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(path) & Others) != 0)
+            UnixFileMode others = FileTrouble.IsFromServiceManager(path) ? Others & ~UnixFileMode.GroupRead : Others;
+            if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(path) & others) != 0)
                 throw Wrong($"{path} may be used by others than its owner: restrict it with: chmod 600 {path}");
             if (new FileInfo(path).Length > SecretsMax * (BytesMax + 2)) throw Wrong($"{path} is too large for two secrets");
             lines = [.. File.ReadAllLines(path).Where(line => line.Length > 0)];

@@ -135,7 +135,7 @@ internal sealed class JobBench : IAsyncDisposable
         Copy("backup", "data");
         long nowMs = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
         RocksChannelStore.MarkRestored(
-            Path.Combine(_folder, "data"), new StoreIdentity(AnvilFixture.ChainId, _contract, Key.Address), nowMs, nowMs);
+            Path.Combine(_folder, "data"), new StoreIdentity(AnvilFixture.ChainId, _contract, Key.Address), nowMs, nowMs, keepsTokens: false);
     }
 
     private void Copy(string from, string to)
