@@ -77,6 +77,9 @@ internal sealed class NodeConnection : IDisposable
 
     public NodeService.NodeServiceClient Client { get; }
 
+    /// <summary>HTTP/2's error code of a server that speaks HTTP/1.1 there.</summary>
+    private const long Http11Required = 0xd;
+
     /// <summary>The failure behind an exception, with the node's URL where no node has answered; null for a bug.</summary>
     public Failure? FailureOf(Exception exception, CancellationToken cancel)
     {
@@ -88,7 +91,9 @@ internal sealed class NodeConnection : IDisposable
             return failure with { Message = $"{_url} is not a node's API (its peers' port?)" };
         if (_trust.Fault is { } fault) return failure with { Message = $"{_url} is not trusted: {fault}" };
         string hint = _url.StartsWith("https:", StringComparison.OrdinalIgnoreCase) ? "; does it run with --api-tls?"
-            : rpc.Status.DebugException?.GetBaseException() is HttpIOException ? "; does it run with --api-tls? Then its URL begins with https://"
+            : rpc.Status.DebugException?.GetBaseException() is HttpProtocolException { ErrorCode: Http11Required }
+                ? "; it speaks HTTP/1.1: is that its port for JSON, --json-listen?"
+            : rpc.Status.DebugException?.GetBaseException() is HttpIOException or HttpRequestException ? "; does it run with --api-tls? Then its URL begins with https://"
             : "";
         return failure with { Message = $"no node answers at {_url}: {failure.Message.TrimEnd('.')}{hint}" };
     }

@@ -219,6 +219,7 @@ internal sealed class Operations(
         ChannelId? channel, JobOrder order, string note, OperationWatcher watch, CancellationToken cancel)
     {
         JobEntry job = await jobs.SubmitAsync(order, cancel);
+        if (order.Once && job.Job.Status == JobStatus.Done) note = "made before, with the same key: nothing was sent now";
         StepProgress progress = new(channel, watch);
         Task<TransactionReceipt> done = JobBook.WhenDoneAsync(job, progress, cancel);
         using (CancellationTokenSource early = CancellationTokenSource.CreateLinkedTokenSource(cancel))

@@ -26,6 +26,27 @@ public sealed class PaymentsExportTests
         Assert.Equal(new SubscribePaymentsRequest { AfterCursor = 3, KeptOnly = true }, _asked);
     }
 
+    /// <summary>Whoever does the books must not take a part for all.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(true, "--from", "2023-11-14")]
+    [InlineData(false, "--from", "2023-11-15")]
+    [InlineData(false, "--after", "3")]
+    public async Task WhatIsNotKeptAnyMore_IsToldBesideTheRows(bool isTold, params string[] flags)
+    {
+        await using FakeNode node = await StartAsync("article-17");
+
+        CliRun run = await CliRun.AskAsync(node, ["payments", "export", .. flags]);
+
+        Assert.StartsWith(Header, run.Output);
+        Assert.Equal(
+            isTold
+                ? "note: the first 3 payments are not in this export: they are not kept any more (--received-kept-hours, --received-bytes-max); "
+                + "what is kept begins 2023-11-14T22:13:20.123Z\n"
+                : "",
+            run.Error);
+    }
+
     [Theory]
     [InlineData("a,b", "\"a,b\"")]
     [InlineData("say \"hi\"", "\"say \"\"hi\"\"\"")]

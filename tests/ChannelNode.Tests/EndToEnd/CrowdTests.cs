@@ -11,7 +11,7 @@ using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Tests.EndToEnd;
 
-/// <summary>A hundred sessions that rest, twenty peers that mean harm, and one that pays. How quick it is, class 13 of the bench says.</summary>
+/// <summary>A hundred sessions that rest, two dozen that mean harm, and one that pays. How quick it is, class 13 of the bench says.</summary>
 [Collection(DoorsCollection.Name)]
 public sealed class CrowdTests(AnvilFixture anvil) : IAsyncLifetime
 {
@@ -57,7 +57,7 @@ public sealed class CrowdTests(AnvilFixture anvil) : IAsyncLifetime
         (string Name, Func<Task> Attack)[] kinds =
         [
             ("garbage", GarbageAsync), ("half handshake", HalfAsync), ("wrong signature", WrongSignatureAsync),
-            ("oversized", OversizedAsync), ("malformed", MalformedAsync),
+            ("oversized", OversizedAsync), ("malformed", MalformedAsync), ("unfinished", UnfinishedAsync),
         ];
         Task[] harming = [.. kinds.SelectMany(kind => Enumerable.Range(0, HostileOfEachKind).Select(_ => Task.Run(() => HarmAsync(kind.Name, kind.Attack))))];
 
@@ -147,6 +147,16 @@ public sealed class CrowdTests(AnvilFixture anvil) : IAsyncLifetime
         await peer.SayBytesAsync(new byte[(4 << 20) + 1]);
         // gRPC's own name; the end of the connection, on which much is unread, may overtake it.
         Assert.Contains((await peer.HearErrorAsync()).StatusCode, (StatusCode[])[StatusCode.ResourceExhausted, StatusCode.Unavailable, StatusCode.Internal]);
+    }
+
+    /// <summary>A message that never ends; what sixty of them cost, <see cref="MessageMemoryTests"/> tell.</summary>
+    private async Task UnfinishedAsync()
+    {
+        using TappedRequest tap = new();
+        await using RawPeer peer = new(_node.PeerUrl, _chain.ChainId, _chain.Contract, PrivateKey.Generate(), tap);
+        await peer.ConnectAsync();
+        await tap.BeginMessageAsync(4 << 20, (4 << 20) - 1);
+        await Task.Delay(200);
     }
 
     private async Task MalformedAsync()

@@ -57,7 +57,7 @@ public sealed class ExamplesTests(AnvilFixture anvil) : IAsyncLifetime
             lines is [.., var opened, "paid: 25, in total 25", var refused, "received: cursor 2, 25 for article-17"]
             && opened.StartsWith("opening: ", StringComparison.Ordinal)
             && opened.EndsWith("CONFIRMED", StringComparison.OrdinalIgnoreCase)
-            && refused.StartsWith("refused: ", StringComparison.Ordinal) && refused.Contains("2000000"),
+            && refused.StartsWith("refused: INSUFFICIENT_BALANCE", StringComparison.Ordinal) && refused.Contains("2000000"),
             said);
     }
 }

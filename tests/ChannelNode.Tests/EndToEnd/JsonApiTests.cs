@@ -93,12 +93,27 @@ public sealed class JsonApiTests(AnvilFixture anvil) : IAsyncLifetime
     [InlineData("{\"amount\":1}", "amount is 1, expected it in quotes")]
     [InlineData("{\"amount\":\"1\"", "the body is no JSON: line 1, byte 14")]
     [InlineData("[1]", "body is [1], expected an object with fields of Payment")]
+    [InlineData("{\"itemId\":\"article-17\"}", "itemId is \"article-17\", expected bytes in base64, with its padding")]
+    [InlineData("{\"itemId\":\"YXJ0aWNsZS0xNw\"}", "itemId is \"YXJ0aWNsZS0xNw\", expected bytes in base64, with its padding")]
+    [InlineData("{\"receipt\":\"yes\"}", "receipt is \"yes\", expected true or false")]
+    [InlineData("{\"channelId\":\"0x12\",\"amount\":\"1\"}", "channelId is \"0x12\" in the body, expected it as in the path")]
     public async Task BodyThatIsNotWhatItSeems_IsRefusedByName(string body, string message)
     {
         JsonNode error = await _json.PostAsync($"/v1/channels/{new string('0', 64)}/payments", body);
 
         Assert.Equal((400, 3), ((int)error["http"]!, (int)error["code"]!));
         Assert.Contains(message, (string)error["message"]!);
+    }
+
+    [Theory]
+    [InlineData("/v1/payments:subscribe?afterCursor=abc", "afterCursor is \"abc\" in the query, expected a whole number, 0 or above")]
+    [InlineData("/v1/payments:subscribe?kept_only=yes", "kept_only is \"yes\" in the query, expected true or false")]
+    [InlineData("/v1/channels?status=open", "status is \"open\" in the query, expected a name of ChannelStatus")]
+    public async Task QueryOfAnotherForm_IsRefusedByName(string path, string message)
+    {
+        JsonNode error = await _json.GetAsync(path);
+
+        Assert.Equal((400, message), ((int)error["http"]!, (string)error["message"]!));
     }
 
     [Theory]

@@ -155,7 +155,7 @@ public sealed class NodeServiceRefusalTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Equal(
             [
                 "", $"channel_id {Unknown} is not known to this node", "channel_id is \"x\", expected 0x and 64 hex digits",
-                "amount is 0, expected at least 1", $"amount is 1000 wei, expected at most {balance - 1} wei, the balance",
+                "amount is 0, expected at least 1", $"amount is 1000 wei, expected at most {balance - 1} wei, the balance; a deposit adds to it ('channel deposit')",
                 "item_id has 65 bytes, expected at most 64", "",
             ],
             messages.Values);

@@ -27,7 +27,10 @@ public sealed class PeerHandshakeTests(AnvilFixture anvil) : PeerFixture(anvil)
         Wire.Frame frame = new();
         for (int count = 0; count < 500_000; count++) frame.Updates.Add(new Wire.Update());
 
-        await Peer.SayAsync(new Wire.PeerMessage { Frame = frame });
+        await Peer.ConnectAsync();
+
+        // Refused as soon as it is there, perhaps before the call knows that all of it has left.
+        await Peer.SayBytesAsync(new Wire.ExchangeRequest { Message = new Wire.PeerMessage { Frame = frame } }.ToByteArray());
 
         Refusals.AssertIs(await Peer.HearErrorAsync(), StatusCode.InvalidArgument, "INVALID_ARGUMENT", "channel_id");
     }

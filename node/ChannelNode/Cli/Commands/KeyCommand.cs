@@ -35,7 +35,8 @@ internal static class KeyCommand
         {
             string path = parsed.GetValue(file)!;
             Address address = shell.Actions.Keys.Create(path, parsed.GetValue(plain), parsed.GetValue(passwordFile) ?? "");
-            Say(terminal, address, path, $"key written to {path}; keep it and its password: without them a channel cannot be used");
+            string kept = parsed.GetValue(plain) ? "keep it, and show it to nobody: it has no password" : "keep it and its password";
+            Say(terminal, address, path, $"key written to {path}; {kept}: without {(parsed.GetValue(plain) ? "it" : "them")} a channel cannot be used");
             return Task.FromResult(ExitCode.Done);
         });
     }

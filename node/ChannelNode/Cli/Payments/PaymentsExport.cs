@@ -73,10 +73,13 @@ internal static class PaymentsExport
         using AsyncServerStreamingCall<SubscribePaymentsResponse> call =
             node.Client.SubscribePayments(request, cancellationToken: cancel);
         ExportWriter rows = new(terminal, ReceivedHeader, asJson);
+        bool mayLack = after is null && info.DroppedCursor > 0;
         while (await call.ResponseStream.MoveNext(cancel))
         {
             foreach (ReceivedPayment it in call.ResponseStream.Current.Payments)
             {
+                if (mayLack && it.AcceptedAtMs > when.FromMs) NoteLack(terminal, info, it.AcceptedAtMs);
+                mayLack = false;
                 if (it.AcceptedAtMs < when.FromMs || it.AcceptedAtMs >= when.ToMs) continue;
                 string at = DateTimeOffset.FromUnixTimeMilliseconds(it.AcceptedAtMs).ToString(TimeForm, CultureInfo.InvariantCulture);
                 rows.Write(
@@ -86,7 +89,15 @@ internal static class PaymentsExport
 
             rows.Flush();
         }
+
+        if (mayLack) NoteLack(terminal, info, firstKeptMs: null);
     }
+
+    /// <summary>Beside the rows, for people: whoever does the books with them must not take a part for all.</summary>
+    private static void NoteLack(Terminal terminal, GetInfoResponse info, long? firstKeptMs) => terminal.Note(
+        $"note: the first {info.DroppedCursor} payments are not in this export: they are not kept any more (--received-kept-hours, "
+        + "--received-bytes-max); what is kept begins "
+        + (firstKeptMs is { } ms ? DateTimeOffset.FromUnixTimeMilliseconds(ms).ToString(TimeForm, CultureInfo.InvariantCulture) : "with the next one"));
 
     private static async Task SentAsync(
         NodeConnection node, Terminal terminal, string channel, UInt128 after, bool asJson, CancellationToken cancel)

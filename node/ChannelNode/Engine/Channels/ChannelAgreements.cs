@@ -240,6 +240,12 @@ internal sealed class ChannelAgreements(
                 + $"{ChainWords.Time(deadline)}; then close it again, or start the close alone ('channel start-close')";
         }
 
+        if (refusal == Refusal.NothingToClose)
+        {
+            return $"channel {slot.Channel.Id}: nothing is left in it to be paid out"
+                + (slot.Working.IsClosed ? ", it is closed; a deposit opens it again" : "; it has no deposit yet");
+        }
+
         if (refusal != Refusal.PaymentsInFlight) return message;
         if (slot is { PeerRefusal: Refusal.RestoredHeld, PeerRefusalUntilSeconds: > 0 and var theirs })
         {

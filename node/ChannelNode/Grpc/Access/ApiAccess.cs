@@ -100,7 +100,8 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
             if (shown is not [{ } text] || !text.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
             {
                 throw new RefusalException(
-                    Refusal.AccessTokenInvalid, $"authorization has {shown.Count} values, expected one, of the form \"Bearer cn_...\"")
+                    Refusal.AccessTokenInvalid, shown.Count == 1 ? "authorization does not begin with \"Bearer \", expected \"Bearer cn_...\""
+                        : $"authorization has {shown.Count} values, expected one, of the form \"Bearer cn_...\"")
                 {
                     Field = "authorization",
                 };
@@ -130,9 +131,9 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
     private static RefusalException Missing(AccessToken token, Scopes scope, string method)
     {
         bool byMethod = (token.Scopes & (scope | Scopes.Admin)) != 0;
-        string has = byMethod ? $"is only for {string.Join(", ", token.Methods)}" : $"has {token.Scopes}";
+        string has = byMethod ? $"is only for {string.Join(", ", token.Methods)}" : $"has {token.Scopes.ToString().ToLowerInvariant()}";
         return new RefusalException(
-            Refusal.ScopeMissing, $"token {token.Number} {has}, expected {(byMethod ? method : scope.ToString())}".ToLowerInvariant())
+            Refusal.ScopeMissing, $"token {token.Number} {has}, expected {(byMethod ? method : scope.ToString().ToLowerInvariant())}")
         {
             Field = byMethod ? "methods" : "scopes",
             Value = byMethod ? method : scope.ToString().ToLowerInvariant(),

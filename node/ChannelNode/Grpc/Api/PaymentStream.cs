@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using System.Text;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using Google.Protobuf.Collections;
@@ -193,7 +194,8 @@ internal sealed class PaymentStream
                 Field = "item_id",
             },
             Refusal.IdempotencyKeyTooLong => new RefusalException(
-                refusal, $"idempotency_key is longer than {PaymentRequest.IdempotencyKeyBytesMax} bytes of UTF-8")
+                refusal,
+                $"idempotency_key has {Encoding.UTF8.GetByteCount(payment.IdempotencyKey)} bytes of UTF-8, expected at most {PaymentRequest.IdempotencyKeyBytesMax}")
             {
                 Field = "idempotency_key",
             },
@@ -203,13 +205,7 @@ internal sealed class PaymentStream
             {
                 Field = "idempotency_key",
             },
-            Refusal.InsufficientBalance => new RefusalException(
-                refusal,
-                $"amount is {In(slot, payment.Amount)}, expected at most {In(slot, balance ?? slot?.State.OurBalance(slot.Channel) ?? 0)}, the balance"
-                + (slot?.State.Status == ChannelStatus.Closed ? "; the channel is closed, a deposit opens it again" : ""))
-            {
-                Field = "amount",
-            },
+            Refusal.InsufficientBalance => BalanceTooSmall(payment, slot, balance ?? slot?.State.OurBalance(slot.Channel) ?? 0),
             Refusal.PolicyRefused when no is not null => PolicyWords.Refuse(no, "amount"),
             Refusal.PeerRefusing => new RefusalException(
                 refusal, $"channel {payment.ChannelId}: the peer does not take what was paid before"
@@ -228,6 +224,16 @@ internal sealed class PaymentStream
                 Field = "channel_id",
             },
         };
+
+    private static RefusalException BalanceTooSmall(Wire.Payment payment, ChannelSlot? slot, UInt128 balance) => new(
+        Refusal.InsufficientBalance,
+        $"amount is {In(slot, payment.Amount)}, expected at most {In(slot, balance)}, the balance"
+        + (slot?.State.Status == ChannelStatus.Closed ? "; the channel is closed, a deposit opens it again" : "; a deposit adds to it ('channel deposit')"))
+    {
+        Field = "amount",
+        Value = payment.Amount,
+        Limit = balance.ToString(),
+    };
 
     private static string In(ChannelSlot? slot, string amount) => UInt128.TryParse(amount, out UInt128 units) ? In(slot, units) : amount;
 

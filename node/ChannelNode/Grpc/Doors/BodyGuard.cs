@@ -14,6 +14,7 @@ namespace ChannelNode.Grpc;
 internal sealed class BodyGuard(RequestDelegate next)
 {
     private const int ShownMax = 80;
+    private const int NamesShownMax = 8;
 
     public async Task InvokeAsync(HttpContext context)
     {
@@ -37,7 +38,7 @@ internal sealed class BodyGuard(RequestDelegate next)
         }
 
         bytes.Position = 0;
-        if (Refuse(bytes, message) is { } refusal)
+        if (Refuse(bytes, message, field => PathOf(context, body, field)) is { } refusal)
         {
             await JsonErrors.WriteAsync(context, refusal);
             return;
@@ -48,13 +49,13 @@ internal sealed class BodyGuard(RequestDelegate next)
         await next(context);
     }
 
-    private static RefusalException? Refuse(MemoryStream bytes, MessageDescriptor message)
+    private static RefusalException? Refuse(MemoryStream bytes, MessageDescriptor message, Func<FieldDescriptor, string?> path)
     {
         if (bytes.Length == 0) return null;
         try
         {
             using JsonDocument body = JsonDocument.Parse(bytes);
-            return Check(body.RootElement, message, "body");
+            return Check(body.RootElement, message, "body") ?? Contradiction(body.RootElement, message, path);
         }
         catch (JsonException error)
         {
@@ -82,6 +83,24 @@ internal sealed class BodyGuard(RequestDelegate next)
         return null;
     }
 
+    /// <summary>What the call's path says of a field of the body; null where nothing.</summary>
+    private static string? PathOf(HttpContext context, string body, FieldDescriptor field) =>
+        context.Request.RouteValues.GetValueOrDefault(body == "*" ? field.Name : $"{body}.{field.Name}")?.ToString();
+
+    /// <summary>What the path says of a field counts, and the body's word of it would be passed over.</summary>
+    private static RefusalException? Contradiction(JsonElement body, MessageDescriptor message, Func<FieldDescriptor, string?> path)
+    {
+        if (body.ValueKind != JsonValueKind.Object) return null;
+        foreach (JsonProperty said in body.EnumerateObject())
+        {
+            FieldDescriptor field = message.Fields.InDeclarationOrder().First(it => it.JsonName == said.Name || it.Name == said.Name);
+            if (path(field) is not { } inPath || said.Value.ToString() == inPath) continue;
+            return Wrong(field.Name, $"{field.JsonName} is {Of(said.Value)} in the body, expected it as in the path, or not at all");
+        }
+
+        return null;
+    }
+
     private static RefusalException? Check(JsonElement value, FieldDescriptor field)
     {
         if (field.IsMap) return null;
@@ -96,7 +115,24 @@ internal sealed class BodyGuard(RequestDelegate next)
         FieldType.Message => Check(value, field.MessageType, field.JsonName),
         FieldType.String or FieldType.Bytes when value.ValueKind is not (JsonValueKind.String or JsonValueKind.Null) =>
             Wrong(field.Name, $"{field.JsonName} is {Of(value)}, expected it in quotes"),
+        FieldType.Bytes when value.ValueKind == JsonValueKind.String && !value.TryGetBytesFromBase64(out _) => Wrong(
+            field.Name, $"{field.JsonName} is {Of(value)}, expected bytes in base64, with its padding: YXJ0aWNsZS0xNw== for article-17"),
+        FieldType.Bool when value.ValueKind is not (JsonValueKind.True or JsonValueKind.False or JsonValueKind.Null) =>
+            Wrong(field.Name, $"{field.JsonName} is {Of(value)}, expected true or false"),
+        FieldType.UInt32 or FieldType.UInt64 or FieldType.Int32 or FieldType.Int64 when !IsWhole(value, field.FieldType) =>
+            Wrong(field.Name, $"{field.JsonName} is {Of(value)}, expected a whole number{(field.FieldType is FieldType.UInt32 or FieldType.UInt64 ? ", 0 or above" : "")}"),
+        FieldType.Enum when value.ValueKind == JsonValueKind.String && field.EnumType.FindValueByName(value.GetString()!) is null => Wrong(
+            field.Name,
+            $"{field.JsonName} is {Of(value)}, expected {string.Join(", ", field.EnumType.Values.Skip(1).Take(NamesShownMax).Select(it => it.Name))}"
+            + (field.EnumType.Values.Count > NamesShownMax + 1 ? ", ..." : "")),
         _ => null,
+    };
+
+    private static bool IsWhole(JsonElement value, FieldType type) => value.ValueKind switch
+    {
+        JsonValueKind.Null => true,
+        JsonValueKind.Number or JsonValueKind.String => FieldForms.IsWhole(value.ToString(), type),
+        _ => false,
     };
 
     private static string Of(JsonElement value)

@@ -35,7 +35,7 @@ internal sealed record DoorPlan(string Flag, DoorAddress Address, TlsCertificate
     public required MessageRoom Room { get; init; }
 
     /// <summary>Bytes of one call, and of all calls of a connection, that a caller may send before they are read.</summary>
-    public (int OfCall, int OfConnection) UnreadBytesMax { get; init; } = (256 * 1024, 4 * 1024 * 1024);
+    public (int OfCall, int OfConnection) UnreadBytesMax { get; init; } = (1024 * 1024, 4 * 1024 * 1024);
 
     /// <summary>What became of connections.</summary>
     public DoorCounts Counts { get; init; } = new("");

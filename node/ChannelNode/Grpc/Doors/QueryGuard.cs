@@ -16,7 +16,12 @@ internal sealed class QueryGuard(RequestDelegate next)
         if (context.GetEndpoint()?.Metadata.GetMetadata<GrpcJsonTranscodingMetadata>() is not { } call) return next(context);
         foreach (string name in context.Request.Query.Keys)
         {
-            if (call.HttpRule.Body.Length == 0 && IsField(call.MethodDescriptor.InputType, name)) continue;
+            if (call.HttpRule.Body.Length == 0 && FieldOf(call.MethodDescriptor.InputType, name) is { } field)
+            {
+                if (Refuse(field, name, context.Request.Query[name].ToString()) is not { } refusal) continue;
+                return JsonErrors.WriteAsync(context, refusal);
+            }
+
             return JsonErrors.WriteAsync(context, new RefusalException(
                 Refusal.InvalidArgument,
                 $"\"{(name.Length <= 80 ? name : name[..80] + "...")}\" is in the query, expected only fields of {call.MethodDescriptor.InputType.Name}")
@@ -28,6 +33,15 @@ internal sealed class QueryGuard(RequestDelegate next)
         return next(context);
     }
 
-    private static bool IsField(MessageDescriptor message, string name) =>
-        message.Fields.InDeclarationOrder().Any(field => field.Name == name || field.JsonName == name);
+    private static FieldDescriptor? FieldOf(MessageDescriptor message, string name) =>
+        message.Fields.InDeclarationOrder().FirstOrDefault(field => field.Name == name || field.JsonName == name);
+
+    private static RefusalException? Refuse(FieldDescriptor field, string name, string text) =>
+        field.IsRepeated || FieldForms.Expected(field, text) is not { } expected
+            ? null
+            : new RefusalException(
+                Refusal.InvalidArgument, $"{name} is \"{(text.Length <= 80 ? text : text[..80] + "...")}\" in the query, expected {expected}")
+            {
+                Field = field.Name,
+            };
 }

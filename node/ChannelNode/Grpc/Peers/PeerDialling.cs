@@ -10,6 +10,9 @@ namespace ChannelNode.Grpc;
 /// <summary>Sessions that this node opens with its peers.</summary>
 internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
 {
+    /// <summary>HTTP/2's error code of a server that speaks HTTP/1.1 there.</summary>
+    private const long Http11Required = 0xd;
+
     private readonly CancellationTokenSource _stopping = new();
 
     /// <summary>The node that sessions join; set before the first call.</summary>
@@ -90,8 +93,10 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
         RpcException { StatusCode: StatusCode.Unimplemented } => "it answers, but does not speak this protocol (the port of an API?)",
         RpcException { Status.DebugException: { } cause } when cause.GetBaseException() is AuthenticationException tls =>
             $"no TLS session: {tls.Message.TrimEnd('.')}; the URL of a node that speaks none begins with http://",
-        RpcException { Status.DebugException: { } cause } when !isEncrypted && cause.GetBaseException() is HttpIOException http =>
-            $"{http.Message.TrimEnd('.')}; the URL of a node that speaks TLS begins with https://",
+        RpcException { Status.DebugException: { } cause } when cause.GetBaseException() is HttpProtocolException { ErrorCode: Http11Required } =>
+            "it speaks HTTP/1.1 there (its port for JSON?)",
+        RpcException { Status.DebugException: { } cause } when !isEncrypted && cause.GetBaseException() is HttpIOException or HttpRequestException =>
+            $"{cause.GetBaseException().Message.TrimEnd('.')}; the URL of a node that speaks TLS begins with https://",
         RpcException { StatusCode: StatusCode.Unavailable, Status.DebugException: { } cause } => cause.GetBaseException().Message,
         RpcException rpc => rpc.Status.Detail,
         _ => error.Message,

@@ -49,7 +49,8 @@ internal static class WebhookSecrets
         byte[][] secrets = [.. lines.Select(Encoding.UTF8.GetBytes)];
         return secrets.Length is >= 1 and <= SecretsMax && secrets.All(secret => secret.Length is >= BytesMin and <= BytesMax)
             ? secrets
-            : throw Wrong($"{path} has {secrets.Length} lines, expected one or two secrets of {BytesMin} to {BytesMax} bytes, one a line");
+            : throw Wrong($"{path} has {Plural.Of(secrets.Length, "line")} of {string.Join(" and ", secrets.Take(SecretsMax + 1).Select(secret => secret.Length))} bytes, expected one or two "
+                + $"secrets of {BytesMin} to {BytesMax} bytes, one a line");
     }
 
     private static RefusalException Wrong(string message) =>

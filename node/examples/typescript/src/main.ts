@@ -1,11 +1,12 @@
 // Opens a channel from one node to another, pays for an item, and hears of it at the node that was paid.
 //
-//   npm run build && node dist/src/main.js http://127.0.0.1:9801 http://127.0.0.1:9812 http://127.0.0.1:9811
+//   npm ci && npm run build && node dist/src/main.js http://127.0.0.1:9801 http://127.0.0.1:9812 http://127.0.0.1:9811
 //
 // The payer's API, where the payee's peers call, the payee's API.
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { NodeService, Stage } from "../gen/channelnode/v1/node_pb.js";
+import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 
 const [payerApi, payeePeer, payeeApi] = process.argv.slice(2);
 const payer = createClient(NodeService, createGrpcTransport({ baseUrl: payerApi }));
@@ -30,7 +31,7 @@ console.log(`paid: 25, in total ${totalSent}`);
 // A refusal has a name to act on, in its ErrorInfo, and a sentence for people.
 await payer.pay({ payment: { channelId, amount: "2000000" } }).catch((error: unknown) => {
   const refused = ConnectError.from(error);
-  console.log(`refused: ${Code[refused.code]}: ${refused.rawMessage}`);
+  console.log(`refused: ${refused.findDetails(ErrorInfoSchema)[0]?.reason}: ${refused.rawMessage}`);
 });
 
 // Keep the newest cursor that you have handled: it is where to go on after a restart, of either program.

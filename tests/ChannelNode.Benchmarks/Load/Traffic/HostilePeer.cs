@@ -28,6 +28,9 @@ internal enum Hostility
 
     /// <summary>Proven, and then bytes that are no message.</summary>
     Malformed,
+
+    /// <summary>Proven, and all of the largest message but its end, which never comes.</summary>
+    Unfinished,
 }
 
 /// <summary>One of a crowd that means harm, for as long as its process runs.</summary>
@@ -35,6 +38,7 @@ internal sealed class HostilePeer(Hostility kind, PeerContext context)
 {
     private const int GarbageBytes = 2_000;
     private const int OversizedBytes = 64 << 20;
+    private const int LargestBytes = 4 << 20;
     private const int Frame = 16;
     private const int PauseMsMin = 500, PauseMsMax = 1_000;
     private static readonly TimeSpan BetweenFrames = TimeSpan.FromMilliseconds(20);
@@ -86,6 +90,9 @@ internal sealed class HostilePeer(Hostility kind, PeerContext context)
                 break;
             case Hostility.Malformed:
                 await stream.SayBytesAsync(RandomNumberGenerator.GetBytes(GarbageBytes));
+                break;
+            case Hostility.Unfinished:
+                await stream.SayBytesAsync(new byte[LargestBytes - 1], LargestBytes);
                 break;
             case Hostility.WrongSignatures:
                 await FloodAsync(stream, await stream.ProposeAsync(1));
