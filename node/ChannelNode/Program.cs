@@ -356,7 +356,7 @@ internal sealed class NodeHost : Host
             app => JsonDoor.Map(app, options, access)));
         JsonUrl = jsonDoor.Url;
 
-        MessageRoom NewRoom() => new(options.MessageMemoryMax, funded: null);
+        MessageRoom NewRoom() => new(options.MessageRoomBytes, funded: null);
 
         DoorPlan Plan(string door, DoorPlan plan) => plan with
         {

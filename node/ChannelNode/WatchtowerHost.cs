@@ -49,7 +49,7 @@ internal sealed class WatchtowerHost : Host
                 ConnectionsPerAddressMax = node.ConnectionsPerAddressMax,
                 StreamsPerConnectionMax = DoorPlan.StreamsOfPeersMax,
                 UnreadBytesMax = DoorPlan.UnreadBytesOfPeersMax,
-                Room = new MessageRoom(node.MessageMemoryMax, funded: null),
+                Room = new MessageRoom(node.MessageRoomBytes, funded: null),
                 Counts = Tower.Overview.Doors.Add("nodes"),
             }, node, Tower.View, new Drain(), logs, access: null,
             services => services.AddSingleton(Tower).AddSingleton(identity)

@@ -334,6 +334,8 @@ internal sealed record NodeOptions
     /// <summary>Bytes of messages that wait at one door; beyond, who has most loses its call. 16,777,216 to 68,719,476,736, four messages at least.</summary>
     public long MessageMemoryMax { get; init; } = 128 * 1024 * 1024;
 
+    public long MessageRoomBytes => Math.Max(MessageMemoryMax, 4L * MessageBytesMax);
+
     /// <summary>host:port at which Prometheus asks for metrics; not served when empty. Port 0 takes a free one.</summary>
     public string MetricsListen { get; init; } = string.Empty;
 

@@ -31,7 +31,7 @@ internal static class SettingFaults
         .. TakenTwice(
             ("--api-listen", options.ApiListen), ("--peer-listen", options.PeerListen),
             ("--json-listen", options.Applications.JsonListen), ("--metrics-listen", options.MetricsListen)),
-        .. OfSigner(options), .. OfBackups(options), .. OfWindows(options), .. OfMessages(options),
+        .. OfSigner(options), .. OfBackups(options), .. OfWindows(options),
         .. WithoutTokens(options),
     ];
 
@@ -40,7 +40,7 @@ internal static class SettingFaults
         .. MetricsForOthers(options.Node.MetricsListen),
         .. OfTls(options.Node, options.Tls, "--tls"),
         .. TakenTwice(("--listen", options.Listen), ("--metrics-listen", options.Node.MetricsListen)),
-        .. OfSigner(options.Node), .. OfMessages(options.Node),
+        .. OfSigner(options.Node),
     ];
 
     /// <summary>An API, or metrics, that strangers could reach in the clear.</summary>
@@ -173,18 +173,6 @@ internal static class SettingFaults
             $"{field}: {named[0]} is let in, and without a token whoever is let in may do all that the operator may: add --access-token-required, "
             + "and give the page, or the proxy's callers, tokens of their own",
             "--access-token-required");
-    }
-
-    private static IEnumerable<SettingFault> OfMessages(NodeOptions options)
-    {
-        const int MessagesMin = 4;
-        long least = MessagesMin * (long)options.MessageBytesMax;
-        if (options.MessageMemoryMax >= least) yield break;
-        yield return new SettingFault(
-            "--message-memory-max",
-            $"--message-memory-max: {options.MessageMemoryMax} is less than {MessagesMin} times --message-bytes-max, {least}: "
-            + "a caller with one large message would have to give way to itself",
-            "--message-bytes-max");
     }
 
     private static IEnumerable<SettingFault> OfWindows(NodeOptions options)

@@ -88,6 +88,7 @@ internal sealed class StoreSchema
         .SetMaxTotalWalSize(WalBytesMax)
         .SetDbWriteBufferSize(MemtablesBytesMax)
         .SetMaxOpenFiles(512)
+        .SetAllowConcurrentMemtableWrite(false)
         .SetBytesPerSync(SyncBytes)
         .SetInfoLogLevel(InfoLogLevel.Warn)
         .SetMaxLogFileSize(InfoLogBytesMax)

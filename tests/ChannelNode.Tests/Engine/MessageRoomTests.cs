@@ -22,7 +22,7 @@ public sealed class MessageRoomTests
     {
         MessageRoom room = new(100, funded: null);
         MessageRoom.Part small = Enter(room, 1, 30), large = Enter(room, 2, 60);
-        Assert.Equal((90, true), (room.Held, room.IsCrowded));
+        Assert.Equal((90, false), (room.Held, room.IsCrowded));
         RefusalException? told = null;
         large.OnEnd(why => told = why);
 
@@ -79,6 +79,23 @@ public sealed class MessageRoomTests
         left.Add(-40);
         left.Dispose();
         Assert.Equal(0, room.Held);
+    }
+
+    /// <summary>A few callers that end no message must not make a crowd of all others.</summary>
+    [Fact]
+    public void CrowdIsOfWhatIsUnderWay_AndOfNothingElse()
+    {
+        MessageRoom room = new(100, funded: null);
+        MessageRoom.Part working = Enter(room, 1, 0);
+        Enter(room, 2, 45);
+
+        working.AddWork(51);
+        Assert.Equal((96, true), (room.Held, room.IsCrowded));
+        working.AddWork(-1);
+        Assert.Equal((95, false), (room.Held, room.IsCrowded));
+        working.AddWork(30); // Too much in all: the fattest leaves with its work.
+        Assert.NotNull(working.Why);
+        Assert.Equal((45, false), (room.Held, room.IsCrowded));
     }
 
     [Fact]

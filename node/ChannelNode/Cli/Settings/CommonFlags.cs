@@ -81,8 +81,8 @@ internal sealed class CommonFlags
         "--message-bytes-max", "Bytes of the largest gRPC message", 2_097_152, 67_108_864, Defaults.MessageBytesMax);
 
     private readonly Option<long> _messageMemoryMax = Fields.Number(
-        "--message-memory-max", "Bytes of messages that wait at one door, at least four times --message-bytes-max; above them the caller with "
-        + "most of them loses its call", 16_777_216L, 68_719_476_736L, Defaults.MessageMemoryMax);
+        "--message-memory-max", "Bytes of messages that wait at one door; above them the caller with most of them loses its call. Four times "
+        + "--message-bytes-max at least, whatever is given", 16_777_216L, 68_719_476_736L, Defaults.MessageMemoryMax);
 
     private readonly Option<int> _rpcAnswerBytesMax = Fields.Number(
         "--rpc-answer-bytes-max", "Bytes of the largest answer of the RPC; ranges of logs above it are asked for in parts", 16_777_216,

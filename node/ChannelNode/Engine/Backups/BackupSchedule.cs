@@ -71,7 +71,7 @@ internal sealed class BackupSchedule(BackupDesk desk, Address signer, Ledger led
             }
 
             log.BackedUp(path, made.Channels, made.Block);
-            foreach (string old in FilesIn(options.BackupTo).SkipLast(options.BackupKeep)) File.Delete(old);
+            foreach (string old in FilesIn(options.BackupTo).Where(file => TimeOf(file) <= now).SkipLast(options.BackupKeep)) File.Delete(old);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or RefusalException)
         {

@@ -74,7 +74,7 @@ internal sealed class ChannelAgreements(
     /// <summary>The update that says nothing yet: signed, it is consent to the terms and worth nothing on chain.</summary>
     private static BalanceUpdate Nothing(ChannelId channel) => new(channel, UInt128.Zero, UInt128.Zero);
 
-    /// <summary>Whether a channel came of it that this node did not know.</summary>
+    /// <summary>False where nothing came of it, by the peer's doing: the terms are refused, or were proposed before.</summary>
     public async ValueTask<bool> AnswerProposalAsync(PeerLink link, ChannelTerms terms, CancellationToken cancel)
     {
         ChannelId id = scheme.IdOf(terms);
@@ -90,7 +90,7 @@ internal sealed class ChannelAgreements(
             catch (RefusalException no) when (no.Refusal == Refusal.SignerUnavailable)
             {
                 link.Send(new PeerMessage.ProposalReply(id, default, no.Refusal));
-                return false;
+                return true;
             }
 
             refusal = await AcceptAsync(new Channel(id, terms, Side.B), cancel);

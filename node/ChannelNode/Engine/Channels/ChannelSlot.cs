@@ -170,8 +170,17 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
 
     public bool OfferAgainScheduled { get; set; }
 
-    /// <summary>How often all that the peer misses was offered from disk to a new session, since it acknowledged something new.</summary>
-    public int OffersInARow { get; set; }
+    /// <summary>How often all that the peer misses was offered from disk to a new session, and nothing of it acknowledged since.</summary>
+    public int OffersInVain => _offered.Acknowledged == Working.Acknowledged ? _offered.Times : 0;
+
+    private (UInt128 Acknowledged, int Times) _offered;
+
+    /// <summary>All that the peer misses is told after this turn.</summary>
+    public void NoteOffered(UInt128 above)
+    {
+        _offered = (Working.Acknowledged, OffersInVain + 1);
+        ReofferAbove = above;
+    }
 
     /// <summary>Since when the peer refuses what is under way: Unix time in milliseconds; 0 where it does not.</summary>
     public long RefusedSinceMs { get; set; }

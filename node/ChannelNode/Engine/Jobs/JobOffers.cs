@@ -152,9 +152,9 @@ internal sealed partial class JobOffers(
     /// <summary>The other channels of such a claim are claimed anew, by who has asked for it.</summary>
     private (Refusal, string) CloseComesFirst(Job job)
     {
-        ChannelId closing = job.Channels.FirstOrDefault(grounds.IsCloseAgreed, job.Channels[0]);
+        string closing = job.Channels.FirstOrDefault(grounds.IsCloseAgreed) is var agreed && agreed != default ? $"channel {agreed}" : "one of its channels";
         string others = job.Channels.Count == 1 ? "" : $"; the other {job.Channels.Count - 1} are to be claimed without it";
-        return (Refusal.CloseAgreed, $"a close of channel {closing} that pays as much is agreed{others}");
+        return (Refusal.CloseAgreed, $"a close of {closing} that pays as much is agreed, or asked for{others}");
     }
 
     private static RefusalException AboveLimit(ChainFees market, UInt128 feeMax) =>

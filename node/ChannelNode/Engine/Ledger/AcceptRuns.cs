@@ -58,7 +58,6 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
         }
 
         slot.Working = next;
-        slot.OffersInARow = 0;
         slot.MissesAbove = null;
         if (slot.WasRefused && next.Acknowledged == next.Sent) slot.AllTaken();
         turn.Touch(slot, durable: false);

@@ -83,14 +83,19 @@ internal sealed class OfferAgain(ChannelSlot slot) : LedgerCommand
 /// acknowledged and lost.
 /// </summary>
 internal sealed class TakeReestablish(
-    ChannelSlot slot, UInt128 received, PeerLink link, Action<int> offerAgainIn) : LedgerCommand
+    ChannelSlot slot, UInt128 received, PeerLink link, Action<int> putOff) : LedgerCommand
 {
     private const int DelayMsMin = 50;
     private const int DelayMsMax = 10_000;
 
+    /// <summary>It was put off, and its time has come.</summary>
+    public bool IsDue { get; init; }
+
     internal override void Apply(LedgerTurn turn)
     {
-        if (slot.Link != link || !link.Reestablishing.Take(slot)) return;
+        if (slot.Link != link) return;
+        bool counts = IsDue || slot.IsEstablished; // Said before in this session: it is the answer to a question that crossed the peer's.
+        if (!(IsDue ? link.Reestablishing.TakeLate(slot) : link.Reestablishing.Take(slot)) || (!counts && IsPutOff())) return;
         slot.ClaimedByPeer = received;
         slot.UnderWay.Clear(); // Told in another session.
         ClearRefusal();
@@ -111,26 +116,21 @@ internal sealed class TakeReestablish(
 
         slot.Working = next;
         if (received < next.Acknowledged) slot.MissesAbove = received;
-        if (received < next.Sent) Offer(received);
+        if (received < next.Sent) slot.NoteOffered(above: received);
         turn.Touch(slot, durable: false);
         turn.ApplyWaiting(slot);
     }
 
     /// <summary>
-    /// At once, the first time; then with a back-off until something new is acknowledged: all of it is read from disk while everybody
-    /// waits, and a peer that takes nothing of it could ask in one session after the other.
+    /// All that the peer misses is read from disk while everybody waits, and a peer that takes nothing of it could ask for it in one session
+    /// after the other: until something is acknowledged its word counts later and later. The channel is not established meanwhile.
     /// </summary>
-    private void Offer(UInt128 above)
+    private bool IsPutOff()
     {
-        if (slot.OffersInARow++ == 0)
-        {
-            slot.ReofferAbove = above;
-        }
-        else if (!slot.OfferAgainScheduled)
-        {
-            slot.OfferAgainScheduled = true;
-            offerAgainIn(Math.Min(DelayMsMin << Math.Min(slot.OffersInARow - 2, 11), DelayMsMax));
-        }
+        if (received >= slot.Working.Sent || slot.OffersInVain == 0) return false;
+        if (!link.Reestablishing.PutOff(slot)) return true; // Said again: what was said first counts.
+        putOff(Math.Min(DelayMsMin << Math.Min(slot.OffersInVain - 1, 11), DelayMsMax));
+        return true;
     }
 
     /// <summary>After a mismatch of payments the question was asked anew: another one waits as long as it must for its turn.</summary>

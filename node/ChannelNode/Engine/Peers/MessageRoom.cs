@@ -13,11 +13,13 @@ internal sealed class MessageRoom(long bytesMax, FundedPeers? funded)
     private readonly Lock _lock = new();
     private readonly HashSet<Part> _parts = [];
     private long _held;
+    private long _work;
     private long _ended;
 
     public long Held => Volatile.Read(ref _held);
 
-    public bool IsCrowded => Held > bytesMax / 2;
+    /// <summary>Of what is whole and under way; what never becomes whole is in nobody's way before all is full.</summary>
+    public bool IsCrowded => Volatile.Read(ref _work) > bytesMax / 2;
 
     /// <summary>Calls that ended because they held most.</summary>
     public long Ended => Volatile.Read(ref _ended);
@@ -32,12 +34,14 @@ internal sealed class MessageRoom(long bytesMax, FundedPeers? funded)
 
     private void Change(long bytes)
     {
-        if (Interlocked.Add(ref _held, bytes) > bytesMax && bytes > 0) MakeRoom();
+        long held = Interlocked.Add(ref _held, bytes);
+        if (bytes < 0) return;
+        if (held > bytesMax / 2) funded?.Look(); // It takes a while until they are known.
+        if (held > bytesMax) MakeRoom();
     }
 
     private void MakeRoom()
     {
-        funded?.Look();
         List<Part> leaving = [];
         lock (_lock)
         {
@@ -84,12 +88,25 @@ internal sealed class MessageRoom(long bytesMax, FundedPeers? funded)
     {
         private readonly Lock _counting = new();
         private long _bytes;
+        private long _work;
+        private Address _signer;
         private bool _isGone;
         private Action<RefusalException>? _leaving;
         private volatile RefusalException? _why;
 
         /// <summary>Who calls, once it is proven; zero before that.</summary>
-        public Address Signer { get; set; }
+        public Address Signer
+        {
+            get
+            {
+                lock (_counting) return _signer;
+            }
+
+            set
+            {
+                lock (_counting) _signer = value;
+            }
+        }
 
         public long Bytes => Volatile.Read(ref _bytes);
 
@@ -115,20 +132,31 @@ internal sealed class MessageRoom(long bytesMax, FundedPeers? funded)
                 _bytes += bytes;
             }
 
-            room.Change(bytes);
+            room.Change(bytes); // Where it has left meanwhile, what it gave back was with these.
+        }
+
+        /// <summary>The same of what is whole and under way: where that is much, all callers have less of it.</summary>
+        public void AddWork(long bytes)
+        {
+            lock (_counting)
+            {
+                if (_isGone) return;
+                _work += bytes;
+                Interlocked.Add(ref room._work, bytes);
+            }
+
+            Add(bytes);
         }
 
         internal void Leave()
         {
-            long held;
             lock (_counting)
             {
                 if (_isGone) return;
                 _isGone = true;
-                held = _bytes;
+                Interlocked.Add(ref room._held, -_bytes);
+                Interlocked.Add(ref room._work, -_work);
             }
-
-            Interlocked.Add(ref room._held, -held);
         }
 
         internal void End(RefusalException why)

@@ -11,7 +11,7 @@ internal sealed class PeerCommons(TimeProvider time, NodeOptions options, ISigna
 
     public WrongSignatureLimits WrongSignatures { get; } = new(time, options.WrongSignaturesPerSecondMax);
 
-    public MessageRoom Messages { get; } = new(options.MessageMemoryMax, funded);
+    public MessageRoom Messages { get; } = new(options.MessageRoomBytes, funded);
 
     /// <summary>Empty ones: a session has none while its peer says nothing.</summary>
     public ObjectPool<PeerBatch> Batches { get; } =

@@ -95,7 +95,7 @@ internal sealed class PeerSession
     /// <summary>Takes a frame over. Its refusals are handled at once, the rest when the batch is received.</summary>
     public async ValueTask AddAsync(PeerBatch batch, PeerFrame frame, CancellationToken cancel)
     {
-        Link.Part?.Add(frame.Weight);
+        Link.Part?.AddWork(frame.Weight);
         batch.Add(frame, _channels);
         if (frame.Traces.Length > 0) _traces.Begin(frame, batch.Traced);
         for (int index = 0; index < frame.Refusals.Length; index++)
@@ -155,7 +155,7 @@ internal sealed class PeerSession
     /// <summary>So many updates come to the ledger as soon as a core is free. Of who sends what is refused none are expected.</summary>
     private void Expect(int updates)
     {
-        if (_wrongSignatures is not null || _wasRefused) updates = 0;
+        if (_wrongSignatures is { IsWary: true } || _wasRefused) updates = 0;
         if (updates == _expected) return;
         _ledger.Expect(updates - _expected);
         _expected = updates;
@@ -187,7 +187,7 @@ internal sealed class PeerSession
 
         if (batch.Traced.Count > 0) BatchTraces.End(batch.Traced, batch.Refused);
         Interlocked.Add(ref _foundByWriter, batch.TakeWrongSignatures()); // Waited for with what comes next.
-        Link.Part?.Add(-batch.Weight);
+        Link.Part?.AddWork(-batch.Weight);
         _commons.Batches.Return(batch);
         _batchesLeft.Release();
     }
@@ -251,7 +251,7 @@ internal sealed class PeerSession
         if (_channels.Find(said.Channel) is { } slot)
         {
             await _ledger.EnqueueAsync(
-                new TakeReestablish(slot, said.Received, Link, delayMs => _ = OfferAgainAsync(slot, delayMs)), cancel);
+                new TakeReestablish(slot, said.Received, Link, delayMs => _ = TakeLaterAsync(slot, said.Received, delayMs)), cancel);
             return;
         }
 
@@ -263,12 +263,17 @@ internal sealed class PeerSession
     private TakeRefusal Refused(ChannelSlot slot, UInt128 sent, in FrameRefusal said) =>
         new(slot, sent, said.Reason, said.UntilSeconds, delayMs => _ = OfferAgainAsync(slot, delayMs), _log);
 
-    private async Task OfferAgainAsync(ChannelSlot slot, int delayMs)
+    private Task OfferAgainAsync(ChannelSlot slot, int delayMs) => LaterAsync(new OfferAgain(slot), delayMs);
+
+    private Task TakeLaterAsync(ChannelSlot slot, UInt128 received, int delayMs) =>
+        LaterAsync(new TakeReestablish(slot, received, Link, _ => { }) { IsDue = true }, delayMs);
+
+    private async Task LaterAsync(LedgerCommand command, int delayMs)
     {
         await Task.Delay(TimeSpan.FromMilliseconds(delayMs), _clock.Time);
         try
         {
-            await _ledger.EnqueueAsync(new OfferAgain(slot), CancellationToken.None);
+            await _ledger.EnqueueAsync(command, CancellationToken.None);
         }
         catch (RefusalException)
         {

@@ -13,6 +13,7 @@ internal sealed class Reestablishing(PeerLink link)
 
     private readonly HashSet<ChannelSlot> _underWay = [];
     private readonly Queue<ChannelSlot> _next = new();
+    private readonly HashSet<ChannelSlot> _putOff = [];
 
     /// <summary>Asks once in a session, and again only where the answer counts no more: the chain told of an older life of the channel.</summary>
     public void Ask(ChannelSlot slot)
@@ -38,6 +39,26 @@ internal sealed class Reestablishing(PeerLink link)
         return true;
     }
 
+    /// <summary>
+    /// What the peer has told is to count later: until then the channel is as if the answer had not come yet. False where it was put off
+    /// already.
+    /// </summary>
+    public bool PutOff(ChannelSlot slot)
+    {
+        slot.EstablishedOn = null;
+        slot.AskedOn = link;
+        return _putOff.Add(slot);
+    }
+
+    /// <summary>The time of what was put off has come; true where it still counts.</summary>
+    public bool TakeLate(ChannelSlot slot)
+    {
+        if (!_putOff.Remove(slot)) return false;
+        slot.AskedOn = null;
+        slot.EstablishedOn = link;
+        return true;
+    }
+
     /// <summary>The peer does not know the channel. Whoever uses it next asks again.</summary>
     public void Refuse(ChannelSlot slot, LedgerTurn turn)
     {
@@ -53,7 +74,7 @@ internal sealed class Reestablishing(PeerLink link)
     /// </summary>
     public void End(PeersAway away, LedgerTurn turn)
     {
-        foreach (ChannelSlot slot in _underWay.Concat(_next))
+        foreach (ChannelSlot slot in _underWay.Concat(_next).Concat(_putOff))
         {
             if (slot.AskedOn != link) continue;
             slot.AskedOn = null;
@@ -68,6 +89,7 @@ internal sealed class Reestablishing(PeerLink link)
 
         _underWay.Clear();
         _next.Clear();
+        _putOff.Clear();
         link.Held.Clear();
     }
 

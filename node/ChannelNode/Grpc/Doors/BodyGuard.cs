@@ -94,7 +94,8 @@ internal sealed class BodyGuard(RequestDelegate next)
         foreach (JsonProperty said in body.EnumerateObject())
         {
             FieldDescriptor field = message.Fields.InDeclarationOrder().First(it => it.JsonName == said.Name || it.Name == said.Name);
-            if (path(field) is not { } inPath || said.Value.ToString() == inPath) continue;
+            string text = said.Value.ToString();
+            if (text is "" or "0" || path(field) is not { } inPath || text.Equals(inPath, StringComparison.OrdinalIgnoreCase)) continue;
             return Wrong(field.Name, $"{field.JsonName} is {Of(said.Value)} in the body, expected it as in the path, or not at all");
         }
 

@@ -18,7 +18,7 @@ internal static class FieldForms
     /// <summary>What a query's value should be; null where it may be it.</summary>
     public static string? Expected(FieldDescriptor field, string text) => field.FieldType switch
     {
-        FieldType.Bool when text is not ("true" or "false") => "true or false",
+        FieldType.Bool when !bool.TryParse(text, out _) => "true or false",
         FieldType.Enum when !int.TryParse(text, out _) && field.EnumType.FindValueByName(text) is null => $"a name of {field.EnumType.Name}",
         FieldType.UInt32 or FieldType.UInt64 or FieldType.Int32 or FieldType.Int64 when !IsWhole(text, field.FieldType) =>
             field.FieldType is FieldType.UInt32 or FieldType.UInt64 ? "a whole number, 0 or above" : "a whole number",

@@ -17,7 +17,10 @@ internal sealed class MeteredBody(PipeReader body, MessageRoom.Part part, Func<b
     public const int UnknownBytesMax = 16 * 1024;
 
     private ReadOnlySequence<byte> _read;
-    private long _waiting;
+    private readonly Lock _ending = new();
+    private long _counted;
+    private long _rest;
+    private bool _isOver;
     private volatile RefusalException? _refusal;
 
     public PipeReader Reader => this;
@@ -31,7 +34,14 @@ internal sealed class MeteredBody(PipeReader body, MessageRoom.Part part, Func<b
         part.OnEnd(body.End);
         http.Features.Set(part);
         http.Features.Set<IRequestBodyPipeFeature>(body);
-        await next(http);
+        try
+        {
+            await next(http);
+        }
+        finally
+        {
+            body.Finish();
+        }
     }
 
     /// <summary>The part of the room that a metered call has.</summary>
@@ -45,10 +55,27 @@ internal sealed class MeteredBody(PipeReader body, MessageRoom.Part part, Func<b
         Limit = $"{UnknownBytesMax}",
     };
 
+    /// <summary>On whatever thread finds that this caller has to give way.</summary>
     private void End(RefusalException why)
     {
-        _refusal = why;
-        body.CancelPendingRead();
+        lock (_ending)
+        {
+            if (_isOver) return; // Kestrel may have given the pipe to another call.
+            _refusal = why;
+            try
+            {
+                body.CancelPendingRead();
+            }
+            catch (Exception)
+            {
+                // The call was reset just now: it ends by itself.
+            }
+        }
+    }
+
+    private void Finish()
+    {
+        lock (_ending) _isOver = true;
     }
 
     private ReadResult Take(in ReadResult result)
@@ -66,6 +93,7 @@ internal sealed class MeteredBody(PipeReader body, MessageRoom.Part part, Func<b
 
     public override bool TryRead(out ReadResult result)
     {
+        Count(_rest);
         if (!body.TryRead(out result)) return false;
         result = Take(result);
         return true;
@@ -74,6 +102,7 @@ internal sealed class MeteredBody(PipeReader body, MessageRoom.Part part, Func<b
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancel = default)
     {
         ThrowIfRefused(); // Perhaps nothing more comes to be read.
+        Count(_rest);
         ValueTask<ReadResult> reading = body.ReadAsync(cancel);
         return reading.IsCompletedSuccessfully ? new ValueTask<ReadResult>(Take(reading.Result)) : ReadAsync(reading);
     }
@@ -85,13 +114,18 @@ internal sealed class MeteredBody(PipeReader body, MessageRoom.Part part, Func<b
 
     public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
     {
-        long waiting = _read.IsEmpty ? 0 : _read.Slice(consumed).Length;
-        _read = default;
+        long read = _read.Length, rest = _read.IsEmpty ? 0 : _read.Slice(consumed).Length;
+        bool hasGrown = rest > _rest;
+        (_read, _rest) = (default, rest);
         body.AdvanceTo(consumed, examined);
-        if (waiting > UnknownBytesMax && waiting > _waiting && !isKnown())
-            _refusal = TooLong(waiting);
-        part.Add(waiting - _waiting);
-        _waiting = waiting;
+        if (rest > UnknownBytesMax && hasGrown && !isKnown()) _refusal = TooLong(rest);
+        Count(read); // What was taken is in some hands until the next is asked for.
+    }
+
+    private void Count(long bytes)
+    {
+        part.Add(bytes - _counted);
+        _counted = bytes;
     }
 
     public override void CancelPendingRead() => body.CancelPendingRead();

@@ -15,9 +15,22 @@ internal sealed class MeteredStream(Stream body, MessageRoom.Part part, Func<boo
     public static async Task MeterAsync(HttpContext http, RequestDelegate next, MessageRoom room, Func<HttpContext, bool> isKnown)
     {
         using MessageRoom.Part part = room.Enter();
-        part.OnEnd(_ => http.Abort());
+        Lock ending = new();
+        bool isOver = false;
+        part.OnEnd(_ =>
+        {
+            lock (ending)
+                if (!isOver) http.Abort(); // Else another call may have what it was.
+        });
         http.Request.Body = new MeteredStream(http.Request.Body, part, () => isKnown(http));
-        await next(http);
+        try
+        {
+            await next(http);
+        }
+        finally
+        {
+            lock (ending) isOver = true;
+        }
     }
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancel = default)

@@ -171,7 +171,7 @@ internal sealed class TlsCertificate
         FileInfo link = new(path);
         FileSystemInfo? behind = link.Exists ? link.ResolveLinkTarget(returnFinalTarget: true) : null;
         FileInfo file = behind is null ? link : new FileInfo(behind.FullName);
-        return file.Exists ? $"{file.LastWriteTimeUtc.Ticks}:{file.Length}" : "none";
+        return file.Exists ? $"{file.FullName}:{file.LastWriteTimeUtc.Ticks}:{file.Length}" : "none";
     }
 
     private bool NeedsMaking(IReadOnlyList<string> names)
