@@ -160,7 +160,6 @@ internal static class SettingFaults
         }
     }
 
-    /// <summary>Two nodes of the same settings can open a channel to each other.</summary>
     /// <summary>Without a token whoever speaks on this machine is the operator; and a page of this origin, or a proxy for this name, speaks there for anybody.</summary>
     private static IEnumerable<SettingFault> WithoutTokens(NodeOptions options)
     {
@@ -175,6 +174,7 @@ internal static class SettingFaults
             "--access-token-required");
     }
 
+    /// <summary>Two nodes of the same settings can open a channel to each other.</summary>
     private static IEnumerable<SettingFault> OfWindows(NodeOptions options)
     {
         if (options.DisputeWindowSeconds >= options.DisputeWindowSecondsMin) yield break;

@@ -93,6 +93,8 @@ public sealed class JsonApiTests(AnvilFixture anvil) : IAsyncLifetime
     [InlineData("{\"amount\":1}", "amount is 1, expected it in quotes")]
     [InlineData("{\"amount\":\"1\"", "the body is no JSON: line 1, byte 14")]
     [InlineData("[1]", "body is [1], expected an object with fields of Payment")]
+    [InlineData("{\"itemId\":\"\\ud800\"}", "the body has a string that is no text")]
+    [InlineData("{\"channelId\":\"\\ud800\"}", "the body has a string that is no text")]
     [InlineData("{\"itemId\":\"article-17\"}", "itemId is \"article-17\", expected bytes in base64, with its padding")]
     [InlineData("{\"itemId\":\"YXJ0aWNsZS0xNw\"}", "itemId is \"YXJ0aWNsZS0xNw\", expected bytes in base64, with its padding")]
     [InlineData("{\"receipt\":\"yes\"}", "receipt is \"yes\", expected true or false")]

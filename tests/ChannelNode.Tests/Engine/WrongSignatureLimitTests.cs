@@ -49,6 +49,18 @@ public sealed class WrongSignatureLimitTests
         Assert.Equal(TimeSpan.FromMilliseconds(4_002), honest.After(1));
     }
 
+    /// <summary>As terms that are proposed again, which an honest peer may do.</summary>
+    [Fact]
+    public void WhatIsOfNoUse_IsWaitedForInAFlood_AndEndsNoSession()
+    {
+        WrongSignaturePace all = new(_time, 100);
+        foreach (WrongSignatureLimit peer in Enumerable.Range(0, 250).Select(_ => new WrongSignatureLimit(_time, 100, all))) peer.After(10);
+
+        Assert.Equal(WrongSignatureLimit.WaitMax, new WrongSignatureLimit(_time, 100, all).AfterUseless());
+        _time.Advance(5_000);
+        Assert.Equal(TimeSpan.FromMilliseconds(10), new WrongSignatureLimit(_time, 100, all).AfterUseless());
+    }
+
     [Fact]
     public async Task PeerWhoseWrongSignaturesWouldTakeTooLong_LosesItsSession_AndWhatWasRightIsCounted()
     {

@@ -97,7 +97,7 @@ internal sealed class CommonFlags
         _config, _network, _dataDirectory, .. _key.All(), _rpcUrl, _contract, _chainId, _reorgDepth, _confirmations, _fromBlock, _pollMs,
         _disputeWindowMin, _chainSilence, _gasBudget, _disputeReserve, _tokenPerEther, _feeMax, _disputeFeeMax, _replaceAfter,
         _jobsKeptHours, _channelsInMemoryMax, _wrongSignaturesMax, _connectionsPerAddressMax, _messageBytesMax, _messageMemoryMax,
-        _rpcAnswerBytesMax,        .. _seeing.All(),
+        _rpcAnswerBytesMax, .. _seeing.All(),
     ];
 
     private bool IsTrial(ParseResult parsed) => parsed.GetValue(_network)?.Name == Network.Trial;

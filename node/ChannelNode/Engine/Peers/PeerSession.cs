@@ -164,14 +164,16 @@ internal sealed class PeerSession
     private async ValueTask WaitForWrongSignaturesAsync(PeerBatch batch, CancellationToken cancel)
     {
         int found = batch.TakeWrongSignatures() + Interlocked.Exchange(ref _foundByWriter, 0);
-        if (found > 0) await WaitForWrongSignaturesAsync(found, cancel);
-    }
-
-    private Task WaitForWrongSignaturesAsync(int found, CancellationToken cancel)
-    {
+        if (found == 0) return;
         _wrongSignatures = _limits.Of(Link.Signer);
         Expect(0);
-        return Task.Delay(_wrongSignatures.After(found), _clock.Time, cancel);
+        await Task.Delay(_wrongSignatures.After(found), _clock.Time, cancel);
+    }
+
+    private Task WaitForUselessAsync(CancellationToken cancel)
+    {
+        _wrongSignatures = _limits.Of(Link.Signer);
+        return Task.Delay(_wrongSignatures.AfterUseless(), _clock.Time, cancel);
     }
 
     /// <summary>All of the batch is committed: tells what was refused, and the batch can be used again.</summary>
@@ -243,7 +245,7 @@ internal sealed class PeerSession
     /// <summary>Terms that are refused, or were proposed before, cost as much as new ones and bring nothing.</summary>
     private async ValueTask AnswerAsync(PeerMessage.Proposal proposal, CancellationToken cancel)
     {
-        if (!await _agreements.AnswerProposalAsync(Link, proposal.Terms, cancel)) await WaitForWrongSignaturesAsync(1, cancel);
+        if (!await _agreements.AnswerProposalAsync(Link, proposal.Terms, cancel)) await WaitForUselessAsync(cancel);
     }
 
     private async ValueTask ReestablishAsync(PeerMessage.Reestablish said, CancellationToken cancel)
@@ -257,7 +259,7 @@ internal sealed class PeerSession
 
         Link.Refuse([new RefusedUpdate(said.Channel, said.Sent, Refusal.UnknownChannel)]);
         Link.Wake();
-        await WaitForWrongSignaturesAsync(1, cancel); // It was looked for on disk.
+        await WaitForUselessAsync(cancel); // It was looked for on disk.
     }
 
     private TakeRefusal Refused(ChannelSlot slot, UInt128 sent, in FrameRefusal said) =>

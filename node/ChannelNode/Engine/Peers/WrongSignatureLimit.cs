@@ -59,8 +59,7 @@ internal sealed class WrongSignatureLimit(TimeProvider time, int perSecond, Wron
     /// </summary>
     public TimeSpan After(int count)
     {
-        TimeSpan others = ofAll.After(count), own = Charge(new TimeSpan(TimeSpan.TicksPerSecond / perSecond * count));
-        TimeSpan wait = own > others ? own : others;
+        TimeSpan wait = WaitAfter(count);
         if (wait <= WaitMax) return wait;
         string milliseconds = wait.TotalMilliseconds.ToString("0", CultureInfo.InvariantCulture);
         throw new RefusalException(
@@ -73,6 +72,19 @@ internal sealed class WrongSignatureLimit(TimeProvider time, int perSecond, Wron
             Limit = $"{WaitMax.TotalMilliseconds} ms",
             RetryAfter = wait,
         };
+    }
+
+    /// <summary>After one more thing that was of no use, and that an honest peer may do too: in a flood of others' it waits, and stays.</summary>
+    public TimeSpan AfterUseless()
+    {
+        TimeSpan wait = WaitAfter(1);
+        return wait < WaitMax ? wait : WaitMax;
+    }
+
+    private TimeSpan WaitAfter(int count)
+    {
+        TimeSpan others = ofAll.After(count), own = Charge(new TimeSpan(TimeSpan.TicksPerSecond / perSecond * count));
+        return own > others ? own : others;
     }
 
     private TimeSpan Charge(TimeSpan cost)

@@ -61,6 +61,10 @@ internal sealed class BodyGuard(RequestDelegate next)
         {
             return Wrong("body", $"the body is no JSON: line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}");
         }
+        catch (InvalidOperationException)
+        {
+            return Wrong("body", "the body has a string that is no text: half of a surrogate pair, or bytes that are not UTF-8");
+        }
     }
 
     private static RefusalException? Check(JsonElement value, MessageDescriptor message, string where)
