@@ -4,8 +4,9 @@ namespace ChannelNode.Engine;
 
 /// <summary>
 /// What the callers of one door have sent and this node is not done with: messages that are not whole yet, and frames that wait to be
-/// verified, written and answered. Above half of <paramref name="bytesMax"/> nobody has more than one frame under way. Above all of it
-/// the caller that holds most loses its call, before others one without a funded channel: keys and addresses cost nothing. For any thread.
+/// verified, written and answered. Where the frames are more than half of <paramref name="bytesMax"/> nobody has more than one under way.
+/// Where all is more than that the caller that holds most loses its call, before others one without a funded channel: keys and addresses
+/// cost nothing. For any thread.
 /// </summary>
 /// <param name="funded">Null for a door whose callers have no channels.</param>
 internal sealed class MessageRoom(long bytesMax, FundedPeers? funded)
