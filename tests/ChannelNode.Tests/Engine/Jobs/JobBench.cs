@@ -237,17 +237,17 @@ internal sealed class JobBench : IAsyncDisposable
     public async Task<bool> IsKnownAsync(Bytes32 hash) =>
         await Anvil.RpcAsync<object?>("eth_getTransactionByHash", hash.ToString()) is not null;
 
-    /// <summary>Looks until the job's first transaction is the chain's to mine: it is on disk, as sent, before that.</summary>
-    public async Task<Job> UntilToldAsync(JobEntry entry)
+    /// <summary>Looks until the job's newest transaction is the chain's to mine: it is on disk, as sent, before that.</summary>
+    public async Task<Job> UntilToldAsync(JobEntry entry, Func<Job, bool>? reached = null)
     {
-        Job sent = await UntilAsync(entry, JobStatus.Sent);
+        Job sent = await UntilAsync(entry, reached ?? (job => job.Status == JobStatus.Sent));
         for (int look = 0; look < 1_200; look++)
         {
-            if (await IsKnownAsync(sent.Attempts[0].Hash)) return sent;
+            if (await IsKnownAsync(sent.Attempts[^1].Hash)) return sent;
             await Task.Delay(25);
         }
 
-        Assert.Fail($"never told: {sent.Attempts[0]}");
+        Assert.Fail($"never told: {sent.Attempts[^1]}");
         return sent;
     }
 

@@ -120,10 +120,10 @@ public sealed class ShortJobTests : IAsyncLifetime
         await using JobBench bench = await JobBench.StartAsync(_anvil);
         Channel channel = bench.NewChannel();
         JobEntry claim = await ClaimAsync(bench, channel, 600, stake: 3 * Ether);
-        await JobBench.UntilAsync(claim, JobStatus.Sent);
+        await bench.UntilToldAsync(claim);
 
         bench.Settled.Add(channel.Id);
-        await JobBench.UntilAsync(claim, job => job.Attempts[^1].Kind == AttemptKind.Cancelling);
+        await bench.UntilToldAsync(claim, job => job.Attempts[^1].Kind == AttemptKind.Cancelling);
         await bench.MineUntilAsync(claim, job => !job.IsActive);
 
         Assert.Equal((JobStatus.Failed, Refusal.NothingNew), (claim.Job.Status, claim.Job.Refusal));
