@@ -135,6 +135,34 @@ public sealed class UselessWorkTests : IAsyncLifetime
         Assert.Equal([(UInt128)5], await SayAsync(link, 0, isDue: true));
     }
 
+    /// <summary>What is offered by an old word would begin below where the peer stands, and be refused.</summary>
+    [Fact]
+    public async Task WordThatIsOlderThanAClaimOnChain_IsAskedForAnew()
+    {
+        await PayAsync(5);
+        await ComeAndSayAsync(0);
+        (PeerLink link, _) = await ComeAndSayAsync(0);
+        await _rig.Ledger.RunAsync(
+            turn =>
+            {
+                Assert.Equal(Refusal.None, Updates.Acknowledge(_rig.Slot.Working, 3, out ChannelState claimed));
+                _rig.Slot.Working = claimed;
+                turn.Touch(_rig.Slot, durable: false);
+                return true;
+            },
+            CancellationToken.None);
+
+        await _rig.Ledger.EnqueueAsync(new TakeReestablish(_rig.Slot, 0, link, _delaysMs.Add) { IsDue = true }, CancellationToken.None);
+        await _rig.Ledger.RunAsync(turn => true, CancellationToken.None);
+        OutgoingFrame said = new();
+        link.TryTake(ref said);
+        Assert.Equal(0, said.Updates.Length);
+        Assert.Single(said.Messages.OfType<PeerMessage.Reestablish>());
+
+        Assert.Equal([(UInt128)5], await SayAsync(link, 3, isDue: false));
+        Assert.Equal([50], _delaysMs);
+    }
+
     [Fact]
     public async Task WordOfASessionThatIsOver_CountsNoMore()
     {

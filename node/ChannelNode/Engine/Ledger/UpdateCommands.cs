@@ -96,6 +96,14 @@ internal sealed class TakeReestablish(
         if (slot.Link != link) return;
         bool counts = IsDue || slot.IsEstablished; // Said before in this session: it is the answer to a question that crossed the peer's.
         if (!(IsDue ? link.Reestablishing.TakeLate(slot) : link.Reestablishing.Take(slot)) || (!counts && IsPutOff())) return;
+        if (IsDue && slot.OffersInVain == 0)
+        {
+            // Something was acknowledged meanwhile, by a claim on chain: the word is older than that.
+            slot.EstablishedOn = null;
+            link.Reestablishing.Ask(slot);
+            return;
+        }
+
         slot.ClaimedByPeer = received;
         slot.UnderWay.Clear(); // Told in another session.
         ClearRefusal();

@@ -1,3 +1,4 @@
+using System.Globalization;
 using ChannelNode.Benchmarks.Load.Measuring;
 using ChannelNode.Benchmarks.Load.Report;
 using ChannelNode.Benchmarks.Load.Rig;
@@ -29,6 +30,7 @@ internal sealed class Crowd(Bench bench)
         await FullRateAsync(site, honest);
         Measurement alone = await PayAsync(site, honest, bench.Options.Seconds);
         double before = await FullRateAsync(site, honest);
+        double wireAlone = await WireMsAsync("the wire alone");
 
         await using CrowdProcess idle = await CrowdProcess.StartIdleAsync(site.Context, Idle);
         Measurement amongIdle = await PayAsync(site, honest, bench.Options.Seconds);
@@ -37,6 +39,7 @@ internal sealed class Crowd(Bench bench)
         long rounds = hostile.Count;
         Measurement among = await PayAsync(site, honest, bench.Options.Seconds);
         rounds = hostile.Count - rounds;
+        double wireAmong = await WireMsAsync("the wire alone, beside all of them");
         await hostile.DisposeAsync();
 
         long peak = ProcessReadings.PeakResidentBytesOf(site.Node.ProcessId);
@@ -49,16 +52,25 @@ internal sealed class Crowd(Bench bench)
         bench.Report.Say(
             $"     meanwhile the hostile ones were thrown out, or went, and came again {rounds / among.Seconds:N0} times a second; "
             + $"at full rate {before:N0} updates/s before, {after:N0} after");
-        Report(alone.Latencies.PercentileMs(0.99), among.Latencies.PercentileMs(0.99), peak, after / before);
+        Report(
+            alone.Latencies.PercentileMs(0.99), among.Latencies.PercentileMs(0.99),
+            string.Create(CultureInfo.InvariantCulture, $"the wire alone takes {wireAmong:N2} ms, {wireAlone:N2} without them"), peak, after / before);
     }
 
-    private void Report(double aloneMs, double amongMs, long peak, double afterToBefore)
+    /// <summary>What the crowd, whose own work needs the same cores, costs who sends messages like an honest peer's to another server.</summary>
+    private async Task<double> WireMsAsync(string title) =>
+        (await WireFloor.PacedAsync(bench, "13", title, 1, HonestPerSecond, bench.Options.Seconds)).PercentileMs(0.99);
+
+    private void Report(double aloneMs, double amongMs, string wire, long peak, double afterToBefore)
     {
         string crowd = $"{Idle:N0} idle and {Hostile} hostile peers";
         bench.Report.Add(new Bar(
             "13", $"memory with {crowd}", "below 500 MiB", ResidentBytesMax, peak, "bytes", ResidentBytesMax, AtLeast: false));
         bench.Report.Add(new Bar(
-            "13", "an honest peer's p99 among them", "less than 2 x its own", 2 * aloneMs, amongMs, "ms", aloneMs, AtLeast: false));
+            "13", "an honest peer's p99 among them", "less than 2 x its own", 2 * aloneMs, amongMs, "ms", aloneMs, AtLeast: false)
+        {
+            Beside = wire,
+        });
         bench.Report.Add(Bar.None("13", "its full rate when they are gone, to that before", afterToBefore, ""));
     }
 

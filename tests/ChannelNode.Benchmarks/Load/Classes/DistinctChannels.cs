@@ -66,7 +66,8 @@ internal sealed class DistinctChannels(Bench bench)
         Measurement run = await RunAtAsync(0.5, seconds);
         double sync = bench.Yardsticks.SyncMs;
         bench.Report.Add("7", "half of class 1's rate, open loop", run);
-        Latencies wire = await WireFloor.PacedAsync(bench, _peers.Count, 0.5 * bench.DistinctPerSecond, seconds);
+        Latencies wire = await WireFloor.PacedAsync(
+            bench, "7", "the wire alone, at that rate", _peers.Count, 0.5 * bench.DistinctPerSecond, seconds);
         bench.Report.Add(new Bar(
             "7", "latency at half load, open loop: p99", "at most 12 F", 12 * sync, run.Latencies.PercentileMs(0.99), "ms", sync, AtLeast: false)
         {

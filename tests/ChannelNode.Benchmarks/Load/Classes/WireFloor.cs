@@ -6,7 +6,7 @@ using ChannelNode.Benchmarks.Load.Traffic;
 namespace ChannelNode.Benchmarks.Load.Classes;
 
 /// <summary>
-/// What classes 6 and 7 could come to at best: the same generator, the same door, the same messages at the same times,
+/// What classes 6, 7 and 13 could come to at best: the same generator, the same door, the same messages at the same times,
 /// and nothing behind the door.
 /// </summary>
 internal static class WireFloor
@@ -35,8 +35,9 @@ internal static class WireFloor
         return stream.Latencies;
     }
 
-    /// <summary>By the schedule of class 7.</summary>
-    public static async Task<Latencies> PacedAsync(Bench bench, int streams, double perSecond, double seconds)
+    /// <summary>By a schedule, as class 7's.</summary>
+    public static async Task<Latencies> PacedAsync(
+        Bench bench, string @class, string title, int streams, double perSecond, double seconds)
     {
         await using EchoServer server = await EchoServer.StartAsync();
         EchoStream[] all = [.. Enumerable.Range(0, streams).Select(_ => new EchoStream(server.Url))];
@@ -47,7 +48,7 @@ internal static class WireFloor
             ProcessReadings before = ProcessReadings.Of(server.ProcessId), own = ProcessReadings.Of(Environment.ProcessId);
             long start = Stopwatch.GetTimestamp();
             await OpenLoop.RunAsync(all, perSecond);
-            if (isMeasured) Report(bench, "7", "the wire alone, at that rate", all, start, server, before, own);
+            if (isMeasured) Report(bench, @class, title, all, start, server, before, own);
         }
 
         foreach (EchoStream stream in all) stream.Dispose();
