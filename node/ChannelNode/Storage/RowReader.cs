@@ -28,6 +28,15 @@ internal ref struct RowReader
             throw new StoreException($"A {kind} row has version {found}; this program knows version {version}.");
     }
 
+    /// <summary>The first byte of a row of which versions up to <paramref name="newest"/> lie on disks.</summary>
+    public byte Version(byte newest)
+    {
+        byte found = Byte();
+        return found >= 1 && found <= newest
+            ? found
+            : throw new StoreException($"A {_kind} row has version {found}; this program knows versions up to {newest}.");
+    }
+
     public byte Byte() => Take(1)[0];
 
     /// <summary>A byte of flags, of which only those <paramref name="known"/> may be set.</summary>

@@ -14,6 +14,9 @@ internal static class StoreMigrations
         // 6 remembers restorations, and channels that are unconfirmed since: a database of 5 has none. A program that knows
         // only 5 would pay in such channels, so it must not open one of 6.
         [5] = _ => { },
+
+        // 7 knows who asked for what the audit log tells, in rows that a program of 6 cannot read.
+        [6] = _ => { },
     };
 
     /// <summary>Adds all steps to one batch, which also writes the new schema's number.</summary>

@@ -89,6 +89,23 @@ public sealed class ApiAccessTests(AnvilFixture anvil) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task AuditLog_NamesTheTokenThatAskedForAChange()
+    {
+        Wire.CreateAccessTokenResponse made = await _caller.CreateAccessTokenAsync(_admin, request =>
+        {
+            request.Name = "compliance";
+            request.Scopes.Add(Wire.Scope.Admin);
+        });
+
+        await _caller.Api.SetPeerTierAsync(
+            new Wire.SetPeerTierRequest { Peer = "0x00000000000000000000000000000000000000aa", Tier = "verified" }, ApiCaller.Showing(made.Secret));
+
+        using var call = _caller.Api.ReadPolicyAudit(new Wire.ReadPolicyAuditRequest(), ApiCaller.Showing(made.Secret));
+        Assert.True(await call.ResponseStream.MoveNext(TestChain.Limit));
+        Assert.Equal($"access token {made.AccessToken.Number} (compliance)", Assert.Single(call.ResponseStream.Current.Entries).Actor);
+    }
+
+    [Fact]
     public async Task TokenThatEnds_EndsTheStreamsThatAreOpenWithIt()
     {
         Wire.CreateAccessTokenResponse revoked = await _caller.CreateAccessTokenAsync(_admin, request =>

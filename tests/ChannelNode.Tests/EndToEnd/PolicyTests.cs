@@ -76,6 +76,7 @@ public sealed class PolicyTests(AnvilFixture anvil) : IAsyncLifetime
                 Wire.PolicyAuditKind.TierChanged, Wire.PolicyAuditKind.ChannelAccepted],
             audit.Select(it => it.Kind));
         Assert.Equal(("accept-nobody", Alice, "met her"), (audit[1].Rule, audit[1].Peer, audit[3].Detail));
+        Assert.Equal(["no access token", "", "", "no access token", ""], audit.Select(it => it.Actor));
         Assert.Equal(audit[3..], await AuditAsync(_bob, audit[2].Cursor));
     }
 

@@ -80,15 +80,19 @@ public sealed class PolicyRowTests
             Tier = "t1",
             Decision = new PolicyDecision(PolicyRule.SumPerDay, 0x0102, Amounts.Max),
             Count = 3,
+            Actor = "me",
         };
-        string hex = "01" + "04" + "0000000000001122" + Repeat("11", 20) + Repeat("ee", 32) + Repeat("22", 20) + "0b" + "020102"
-            + "0e" + Repeat("ff", 14) + "0000000000000003" + "027431" + Convert.ToHexStringLower("so many"u8);
+        string Hex(string version, string actor) => version + "04" + "0000000000001122" + Repeat("11", 20) + Repeat("ee", 32) + Repeat("22", 20)
+            + "0b" + "020102" + "0e" + Repeat("ff", 14) + "0000000000000003" + "027431" + actor + Convert.ToHexStringLower("so many"u8);
 
         var row = new RowWriter(new byte[AuditRow.SizeMax(entry)]);
         AuditRow.Write(ref row, entry);
 
-        Assert.Equal(hex, Convert.ToHexStringLower(row.Row));
-        Assert.Equal(entry, AuditRow.Read([0, 0, 0, 0, 0, 0, 0, 9], Convert.FromHexString(hex)));
+        Assert.Equal(Hex("02", "026d65"), Convert.ToHexStringLower(row.Row));
+        Assert.Equal(entry, AuditRow.Read([0, 0, 0, 0, 0, 0, 0, 9], row.Row));
+        Assert.Equal(entry with { Actor = "" }, AuditRow.Read([0, 0, 0, 0, 0, 0, 0, 9], Convert.FromHexString(Hex("01", ""))));
+        Assert.Contains("version 3", Assert.Throws<StoreException>(
+            () => AuditRow.Read([0, 0, 0, 0, 0, 0, 0, 9], Convert.FromHexString(Hex("03", "026d65")))).Message);
     }
 
     [Fact]

@@ -73,10 +73,17 @@ internal static class SchemaFixture
             TimeMs = 1_700_000_000_000,
             Channels = [IdOf(1)],
         });
+        batch.PutAudit(new PolicyAuditEntry(PolicyAuditKind.TierChanged, "met in person")
+        {
+            Cursor = 1,
+            TimeMs = 1_700_000_000_001,
+            Peer = AddressOf(4),
+            Tier = "verified",
+        });
     }
 
-    /// <summary>Every row is there, as <see cref="Fill"/> wrote it.</summary>
-    public static void Check(IChannelStore store)
+    /// <summary>Every row is there, as <see cref="Fill"/> wrote it, those aside that the first fixture was written without.</summary>
+    public static void Check(IChannelStore store, uint schema)
     {
         Assert.Equal([new StoredChannel(ChannelOf(1), State), new StoredChannel(ChannelOf(2, Side.B), default)], store.ReadChannels());
         Assert.Equal(2ul, store.ChannelCount);
@@ -91,5 +98,8 @@ internal static class SchemaFixture
         Assert.Equal("http://peer:1", store.ReadPeerUrls()[AddressOf(4)]);
         Assert.Equal((7ul, "deposit/one"), (store.ReadJobs().Single().Number, store.ReadJobs().Single().Purpose));
         Assert.Equal("opened", store.ReadEvents(0, 10).Single().Sentence);
+        if (schema == 5) return;
+        Assert.Equal(("met in person", "verified", ""), (
+            store.ReadAudit(0, 10).Single().Detail, store.ReadAudit(0, 10).Single().Tier, store.ReadAudit(0, 10).Single().Actor));
     }
 }

@@ -37,13 +37,13 @@ public sealed class SchemaMigrationTests : IDisposable
         using (RocksChannelStore store = _folder.Open())
         {
             Assert.Equal(SchemaFixture.SchemaOf(zip), store.MigratedFrom);
-            SchemaFixture.Check(store);
+            SchemaFixture.Check(store, SchemaFixture.SchemaOf(zip));
             Assert.Empty(store.Restorations);
         }
 
         using RocksChannelStore again = _folder.Open();
         Assert.Equal(0u, again.MigratedFrom);
-        SchemaFixture.Check(again);
+        SchemaFixture.Check(again, SchemaFixture.SchemaOf(zip));
     }
 
     [Theory]

@@ -7,7 +7,7 @@ namespace ChannelNode.Cli;
 /// <summary>policy audit export</summary>
 internal static class PolicyAuditCommand
 {
-    private const string Columns = "cursor,time,kind,peer,channel,token,tier,rule,value,limit,count,detail";
+    private const string Columns = "cursor,time,kind,peer,channel,token,tier,rule,value,limit,count,detail,actor";
 
     public static CliCommand Create(CommandShell shell) =>
         new("audit", "The log of every decision of the policies.", "channelnode policy audit export --format csv") { Export(shell) };
@@ -61,6 +61,7 @@ internal static class PolicyAuditCommand
             $"{entry.Cursor}", $"{At(entry):yyyy-MM-dd HH:mm:ss}", Kind(entry), entry.Peer, entry.Tier,
             entry.Rule.Length == 0 ? "" : $"by {entry.Rule}, value {entry.Value}, limit {entry.Limit}",
             entry.Count == 1 ? "" : $"{entry.Count} times", entry.Detail,
+            entry.Actor.Length == 0 ? "" : $"asked for by {entry.Actor}",
         ];
         return Terminal.Printable(string.Join("  ", parts.Where(part => part.Length > 0)));
     }
@@ -70,7 +71,7 @@ internal static class PolicyAuditCommand
         new[]
         {
             $"{entry.Cursor}", $"{At(entry):yyyy-MM-dd'T'HH:mm:ss.fff'Z'}", Kind(entry), entry.Peer, entry.ChannelId, entry.Token,
-            entry.Tier, entry.Rule, entry.Value, entry.Limit, $"{entry.Count}", entry.Detail,
+            entry.Tier, entry.Rule, entry.Value, entry.Limit, $"{entry.Count}", entry.Detail, entry.Actor,
         }.Select(Cell));
 
     /// <summary>

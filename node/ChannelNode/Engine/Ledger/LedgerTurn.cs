@@ -243,9 +243,11 @@ internal sealed class LedgerTurn(
     public ulong AuditCursor => _auditCursor;
 
     /// <summary>Puts a decision into the audit log, in the write of what was decided; synced, as events are.</summary>
-    public void Audit(PolicyAuditEntry entry)
+    public void Audit(PolicyAuditEntry entry) => Audit(entry, string.Empty);
+
+    public void Audit(PolicyAuditEntry entry, string actor)
     {
-        Batch.PutAudit(entry with { Cursor = ++_auditCursor, TimeMs = clock.NowMs });
+        Batch.PutAudit(entry with { Cursor = ++_auditCursor, TimeMs = clock.NowMs, Actor = actor });
         Durable = true;
     }
 

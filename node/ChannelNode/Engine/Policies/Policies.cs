@@ -43,6 +43,12 @@ internal sealed class Policies(
     private const int RefusalsTold = 20;
 
     private readonly PolicyBook _book = gate.Book;
+    private string _actor = string.Empty;
+
+    /// <summary>The same for one caller, whom the audit log names.</summary>
+    public Policies By(string actor) => new(gate, ledger, store, scheme, links, clock, us) { _actor = actor };
+
+    private void Audit(LedgerTurn turn, PolicyAuditEntry entry) => turn.Audit(entry, _actor);
 
     public Task<PolicyView> ViewAsync(CancellationToken cancel) => ledger.RunAsync(
         _ => new PolicyView(
@@ -59,7 +65,7 @@ internal sealed class Policies(
                 if (!_book.Tiers.ContainsKey(tier)) RequireBelow(_book.Tiers.Count, TiersMax, "tier", "tiers");
                 PolicyRules rules = change(_book.Tiers.GetValueOrDefault(tier, PolicyRules.Nothing));
                 _book.Put(turn, new PolicyFact.TierRules(tier, rules));
-                turn.Audit(new PolicyAuditEntry(PolicyAuditKind.RulesChanged, what) { Tier = tier });
+                Audit(turn, new PolicyAuditEntry(PolicyAuditKind.RulesChanged, what) { Tier = tier });
                 return true;
             },
             cancel);
@@ -74,7 +80,7 @@ internal sealed class Policies(
             int inside = _book.Standings.Values.Count(it => it.Tier == tier);
             if (inside > 0) throw Wrong("tier", $"tier {tier} has {inside} peers, expected none: move them first");
             _book.Drop(turn, new PolicyFact.TierRules(tier, PolicyRules.Nothing));
-            turn.Audit(new PolicyAuditEntry(PolicyAuditKind.RulesChanged, "removed") { Tier = tier });
+            Audit(turn, new PolicyAuditEntry(PolicyAuditKind.RulesChanged, "removed") { Tier = tier });
             return true;
         },
         cancel);
@@ -86,7 +92,7 @@ internal sealed class Policies(
             {
                 if (!_book.PeerRules.ContainsKey(peer)) RequireBelow(_book.PeerRules.Count, PeersMax, "peer", "peers with own rules");
                 _book.Put(turn, new PolicyFact.PeerRules(peer, change(_book.PeerRules.GetValueOrDefault(peer, PolicyRules.Nothing))));
-                turn.Audit(new PolicyAuditEntry(PolicyAuditKind.RulesChanged, what) { Peer = peer });
+                Audit(turn, new PolicyAuditEntry(PolicyAuditKind.RulesChanged, what) { Peer = peer });
                 return true;
             },
             cancel);
@@ -96,7 +102,7 @@ internal sealed class Policies(
         {
             if (!_book.PeerRules.ContainsKey(peer)) throw Wrong("peer", $"peer {peer} has no rules of its own");
             _book.Drop(turn, new PolicyFact.PeerRules(peer, PolicyRules.Nothing));
-            turn.Audit(new PolicyAuditEntry(PolicyAuditKind.RulesChanged, "removed") { Peer = peer });
+            Audit(turn, new PolicyAuditEntry(PolicyAuditKind.RulesChanged, "removed") { Peer = peer });
             return true;
         },
         cancel);
@@ -133,7 +139,7 @@ internal sealed class Policies(
                     Move(turn, new PolicyFact.Standing(
                         attestation.Peer, attestation.Tier, clock.NowSeconds, attestation.ValidUntilSeconds, attestor, id), $"attested, id {id}");
                 }
-                else turn.Audit(new PolicyAuditEntry(PolicyAuditKind.AttestationRefused, wrong.Message) { Peer = attestation.Peer });
+                else Audit(turn, new PolicyAuditEntry(PolicyAuditKind.AttestationRefused, wrong.Message) { Peer = attestation.Peer });
 
                 return wrong;
             },
@@ -171,7 +177,7 @@ internal sealed class Policies(
         turn =>
         {
             _book.Put(turn, new PolicyFact.Revoked(attestation));
-            turn.Audit(new PolicyAuditEntry(PolicyAuditKind.AttestationRevoked, $"id {attestation}"));
+            Audit(turn, new PolicyAuditEntry(PolicyAuditKind.AttestationRevoked, $"id {attestation}"));
             Fall(turn, standing => standing.Attestation == attestation, "its attestation was revoked");
             return true;
         },
@@ -185,7 +191,7 @@ internal sealed class Policies(
             PolicyFact.TrustedAttestor fact = new(attestor, comment);
             if (remove) _book.Drop(turn, fact);
             else _book.Put(turn, fact);
-            turn.Audit(new PolicyAuditEntry(PolicyAuditKind.AttestorsChanged, $"{(remove ? "not trusted any more" : "trusted")}: {attestor} {comment}"));
+            Audit(turn, new PolicyAuditEntry(PolicyAuditKind.AttestorsChanged, $"{(remove ? "not trusted any more" : "trusted")}: {attestor} {comment}"));
             if (remove) Fall(turn, standing => standing.Attestor == attestor, "its attestor is not trusted any more");
             return true;
         },
@@ -196,7 +202,7 @@ internal sealed class Policies(
         foreach (PolicyFact.Standing standing in _book.Standings.Values.Where(falls).ToArray())
         {
             _book.Drop(turn, standing);
-            turn.Audit(new PolicyAuditEntry(PolicyAuditKind.TierChanged, why) { Peer = standing.Peer, Tier = PolicyBook.DefaultTier });
+            Audit(turn, new PolicyAuditEntry(PolicyAuditKind.TierChanged, why) { Peer = standing.Peer, Tier = PolicyBook.DefaultTier });
         }
     }
 
@@ -204,7 +210,7 @@ internal sealed class Policies(
     {
         if (!_book.Standings.ContainsKey(standing.Peer)) RequireBelow(_book.Standings.Count, PeersMax * 10, "peer", "peers with a tier");
         _book.Put(turn, standing);
-        turn.Audit(new PolicyAuditEntry(PolicyAuditKind.TierChanged, why) { Peer = standing.Peer, Tier = standing.Tier });
+        Audit(turn, new PolicyAuditEntry(PolicyAuditKind.TierChanged, why) { Peer = standing.Peer, Tier = standing.Tier });
     }
 
     public Task ChangeListAsync(PeerList list, Address peer, string comment, bool remove, CancellationToken cancel) => ChangeAsync(
@@ -217,7 +223,7 @@ internal sealed class Policies(
             if (remove) _book.Drop(turn, fact);
             else _book.Put(turn, fact);
             string what = $"{(remove ? "taken off" : "put on")} the {list.ToString().ToLowerInvariant()} list";
-            turn.Audit(new PolicyAuditEntry(PolicyAuditKind.ListChanged, comment.Length == 0 ? what : $"{what}: {comment}") { Peer = peer });
+            Audit(turn, new PolicyAuditEntry(PolicyAuditKind.ListChanged, comment.Length == 0 ? what : $"{what}: {comment}") { Peer = peer });
             return true;
         },
         cancel);
@@ -231,7 +237,7 @@ internal sealed class Policies(
             int kept = entries.Keys.Count(before.ContainsKey);
             (int, int, int) counts = (entries.Count - kept, before.Count - kept, kept);
             _book.Replace(turn, list, entries);
-            turn.Audit(new PolicyAuditEntry(
+            Audit(turn, new PolicyAuditEntry(
                 PolicyAuditKind.ListImported,
                 $"{list.ToString().ToLowerInvariant()} list: {counts.Item1} added, {counts.Item2} removed, {kept} kept"));
             return counts;

@@ -79,6 +79,9 @@ internal sealed record PolicyAuditEntry(PolicyAuditKind Kind, string Detail)
     /// <summary>Empty where it is about none.</summary>
     public string Tier { get; init; } = string.Empty;
 
+    /// <summary>Who asked for it, by the API; empty where it is what the rules decided.</summary>
+    public string Actor { get; init; } = string.Empty;
+
     public PolicyDecision Decision { get; init; }
 
     /// <summary>Decisions that the entry stands for.</summary>

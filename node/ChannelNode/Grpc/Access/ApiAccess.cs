@@ -24,6 +24,12 @@ internal sealed class Caller(AccessTokenEntry? token, CallAllowance allowance) :
     public static PaymentBudget? BudgetOf(ServerCallContext context) =>
         context.UserState.TryGetValue(Key, out object? token) ? ((AccessTokenEntry)token).Budget : null;
 
+    /// <summary>As the audit log names who called.</summary>
+    public static string NameOf(ServerCallContext context) => context.UserState.TryGetValue(Key, out object? shown)
+        && shown is AccessTokenEntry { Token: { } token }
+        ? $"access token {token.Number} ({token.Name})"
+        : "no access token";
+
     public void Dispose() => allowance.Leave();
 }
 

@@ -10,6 +10,8 @@ internal sealed partial class NodeGrpcService
 {
     private const int EntriesPerResponse = 1_000;
 
+    private Policies PoliciesBy(ServerCallContext context) => node.Policies.By(Caller.NameOf(context));
+
     public override async Task<Wire.GetPolicyResponse> GetPolicy(Wire.GetPolicyRequest request, ServerCallContext context)
     {
         PolicyView view = await node.Policies.ViewAsync(context.CancellationToken);
@@ -31,16 +33,17 @@ internal sealed partial class NodeGrpcService
         bool changes = what.Length > 0;
         if (changes == request.Remove)
             throw Fields.Invalid("remove", request.Remove.ToString(), changes ? "no rules to change together with it" : "rules to change");
+        Policies policies = PoliciesBy(context);
         await (request.WhoseCase switch
         {
             Wire.SetPolicyRequest.WhoseOneofCase.Tier when request.Remove =>
-                node.Policies.RemoveTierAsync(PolicyWire.ReadTier(request.Tier), context.CancellationToken),
+                policies.RemoveTierAsync(PolicyWire.ReadTier(request.Tier), context.CancellationToken),
             Wire.SetPolicyRequest.WhoseOneofCase.Tier =>
-                node.Policies.SetTierRulesAsync(PolicyWire.ReadTier(request.Tier), change, what, context.CancellationToken),
+                policies.SetTierRulesAsync(PolicyWire.ReadTier(request.Tier), change, what, context.CancellationToken),
             Wire.SetPolicyRequest.WhoseOneofCase.Peer when request.Remove =>
-                node.Policies.RemovePeerRulesAsync(PolicyWire.ReadPeer(request.Peer), context.CancellationToken),
+                policies.RemovePeerRulesAsync(PolicyWire.ReadPeer(request.Peer), context.CancellationToken),
             Wire.SetPolicyRequest.WhoseOneofCase.Peer =>
-                node.Policies.SetPeerRulesAsync(PolicyWire.ReadPeer(request.Peer), change, what, context.CancellationToken),
+                policies.SetPeerRulesAsync(PolicyWire.ReadPeer(request.Peer), change, what, context.CancellationToken),
             _ => throw Fields.Invalid("whose", string.Empty, "tier or peer"),
         });
         return new Wire.SetPolicyResponse();
@@ -82,7 +85,7 @@ internal sealed partial class NodeGrpcService
 
     public override async Task<Wire.SetPeerTierResponse> SetPeerTier(Wire.SetPeerTierRequest request, ServerCallContext context)
     {
-        await node.Policies.SetTierAsync(
+        await PoliciesBy(context).SetTierAsync(
             PolicyWire.ReadPeer(request.Peer), PolicyWire.ReadTier(request.Tier), request.ValidUntilSeconds,
             PolicyWire.ReadComment(request.Comment), context.CancellationToken);
         return new Wire.SetPeerTierResponse();
@@ -93,7 +96,7 @@ internal sealed partial class NodeGrpcService
         PeerAttestation attestation = new(
             PolicyWire.ReadPeer(request.Peer), PolicyWire.ReadTier(request.Tier), request.ValidUntilSeconds, request.IssuedAtSeconds,
             Fields.ReadAddress(request.Node, "node"));
-        Bytes32 id = await node.Policies.AttestAsync(
+        Bytes32 id = await PoliciesBy(context).AttestAsync(
             attestation, PolicyWire.ReadSignature(request.Signature), Fields.ReadAddress(request.Attestor, "attestor"), context.CancellationToken);
         return new Wire.AttestPeerResponse { Attestation = id.ToString() };
     }
@@ -101,13 +104,13 @@ internal sealed partial class NodeGrpcService
     public override async Task<Wire.RevokeAttestationResponse> RevokeAttestation(
         Wire.RevokeAttestationRequest request, ServerCallContext context)
     {
-        await node.Policies.RevokeAsync(Fields.ReadBytes32(request.Attestation, "attestation"), context.CancellationToken);
+        await PoliciesBy(context).RevokeAsync(Fields.ReadBytes32(request.Attestation, "attestation"), context.CancellationToken);
         return new Wire.RevokeAttestationResponse();
     }
 
     public override async Task<Wire.ChangeAttestorResponse> ChangeAttestor(Wire.ChangeAttestorRequest request, ServerCallContext context)
     {
-        await node.Policies.ChangeAttestorAsync(
+        await PoliciesBy(context).ChangeAttestorAsync(
             Fields.ReadAddress(request.Attestor, "attestor"), PolicyWire.ReadComment(request.Comment), request.Remove,
             context.CancellationToken);
         return new Wire.ChangeAttestorResponse();
@@ -115,7 +118,7 @@ internal sealed partial class NodeGrpcService
 
     public override async Task<Wire.ChangePeerListResponse> ChangePeerList(Wire.ChangePeerListRequest request, ServerCallContext context)
     {
-        await node.Policies.ChangeListAsync(
+        await PoliciesBy(context).ChangeListAsync(
             PolicyWire.ReadList(request.List), PolicyWire.ReadPeer(request.Peer), PolicyWire.ReadComment(request.Comment), request.Remove,
             context.CancellationToken);
         return new Wire.ChangePeerListResponse();
@@ -136,7 +139,7 @@ internal sealed partial class NodeGrpcService
             if (entries.Count > Policies.ListMax) throw Fields.Invalid("entries", $"{entries.Count} peers", $"at most {Policies.ListMax}");
         }
 
-        (int added, int removed, int kept) = await node.Policies.ImportAsync(
+        (int added, int removed, int kept) = await PoliciesBy(context).ImportAsync(
             list ?? throw Fields.Invalid("list", string.Empty, "one part at least"), entries, context.CancellationToken);
         return new Wire.ImportPeerListResponse { Added = (uint)added, Removed = (uint)removed, Kept = (uint)kept };
     }

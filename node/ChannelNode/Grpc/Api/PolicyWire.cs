@@ -91,6 +91,7 @@ internal static class PolicyWire
             Limit = isAllowed ? string.Empty : entry.Decision.Limit.ToString(),
             Count = entry.Count,
             Detail = entry.Detail,
+            Actor = entry.Actor,
         };
     }
 
