@@ -7,7 +7,7 @@ namespace ChannelNode.Tests.Cli;
 
 public sealed class PaymentsExportTests
 {
-    private const string Header = "cursor,accepted_at,channel_id,token,amount,total_received,item_id_hex,item_text\r\n";
+    private const string Header = "cursor,accepted_at,channel_id,token,amount,total_received,item_id_hex,item_text,payer\r\n";
 
     private SubscribePaymentsRequest? _asked;
 
@@ -21,7 +21,7 @@ public sealed class PaymentsExportTests
         Assert.Equal(ExitCode.Done, run.ExitCode);
         Assert.Equal(
             Header + $"1,2023-11-14T22:13:20.123Z,{FakeNode.IdA},0x05,340282366920938463463374607431768211455,7,"
-            + "0x61727469636c652d3137,article-17\r\n",
+            + "0x61727469636c652d3137,article-17,0xpeer\r\n",
             run.Output);
         Assert.Equal(new SubscribePaymentsRequest { AfterCursor = 3, KeptOnly = true }, _asked);
     }
@@ -41,7 +41,7 @@ public sealed class PaymentsExportTests
         Assert.StartsWith(Header, run.Output);
         Assert.Equal(
             isTold
-                ? "note: the first 3 payments are not in this export: they are not kept any more (--received-kept-hours, --received-bytes-max); "
+                ? "note: the first 3 payments are not in this: they are not kept any more (--received-kept-hours, --received-bytes-max); "
                 + "what is kept begins 2023-11-14T22:13:20.123Z\n"
                 : "",
             run.Error);
@@ -64,7 +64,7 @@ public sealed class PaymentsExportTests
 
         CliRun run = await CliRun.AskAsync(node, "payments", "export");
 
-        Assert.EndsWith($",0x{Convert.ToHexStringLower(System.Text.Encoding.UTF8.GetBytes(item))},{field}\r\n", run.Output);
+        Assert.EndsWith($",0x{Convert.ToHexStringLower(System.Text.Encoding.UTF8.GetBytes(item))},{field},0xpeer\r\n", run.Output);
     }
 
     [Fact]
@@ -77,7 +77,8 @@ public sealed class PaymentsExportTests
         Assert.Equal(2, run.OutputLines.Length);
         Assert.Equal(
             "{\"cursor\":\"1\",\"acceptedAt\":\"2023-11-14T22:13:20.123Z\",\"channelId\":\"" + FakeNode.IdA + "\",\"token\":\"0x05\","
-            + "\"amount\":\"340282366920938463463374607431768211455\",\"totalReceived\":\"7\",\"itemIdHex\":\"0x3d3122\",\"itemText\":\"=1\\\"\"}",
+            + "\"amount\":\"340282366920938463463374607431768211455\",\"totalReceived\":\"7\",\"itemIdHex\":\"0x3d3122\",\"itemText\":\"=1\\\"\","
+            + "\"payer\":\"0xpeer\"}",
             run.OutputLines[0]);
         Assert.Equal(new SubscribePaymentsRequest { ChannelId = FakeNode.IdA, KeptOnly = true }, _asked);
     }
@@ -128,6 +129,12 @@ public sealed class PaymentsExportTests
     private Task<FakeNode> StartAsync(params string[] items) => FakeNode.StartAsync(answers =>
     {
         answers.Info = () => new GetInfoResponse { ReceivedCursor = 9, DroppedCursor = 3 };
+        answers.Get = id =>
+        {
+            Channel channel = FakeNode.Channel(id);
+            channel.Peer = "0xpeer";
+            return channel;
+        };
         answers.Received = request =>
         {
             _asked = request;

@@ -12,7 +12,7 @@ internal static class PaymentsCommand
     public static CliCommand Create(CommandShell shell) =>
         new("payments", "Payments received, and made.", "channelnode payments follow --until-idle")
         {
-            Follow(shell), PaymentsExport.Create(shell),
+            Follow(shell), PaymentsExport.Create(shell), PaymentsSum.Create(shell),
         };
 
     private static CliCommand Follow(CommandShell shell)
