@@ -51,6 +51,24 @@ public sealed class SentPaymentsTests : IDisposable
             Enumerable.Range(1, count), store.ReadOutgoing(IdOf(1), 0).Select(payment => (int)payment.Total));
     }
 
+    /// <summary>As where a claim on chain shows, between two payments of one turn, what a database that was lost had signed.</summary>
+    [Fact]
+    public void PaymentsThatDoNotFollowOneAnother_AreStoredWithWhatLiesBetween()
+    {
+        using RocksChannelStore store = _folder.Open();
+        NewPayments payments = new();
+        payments.Add(55, 5, "one"u8, "");
+        payments.Add(64, 4, "two"u8, "key");
+        payments.Add(66, 2, "three"u8, "");
+        store.Write(batch => batch.PutSent(payments.Run(IdOf(1))));
+
+        Assert.Equal(
+            [(55, 5, "one", ""), (60, 5, "", ""), (64, 4, "two", "key"), (66, 2, "three", "")],
+            store.ReadOutgoing(IdOf(1), 0).Select(it =>
+                ((int)it.Total, (int)it.Amount, System.Text.Encoding.UTF8.GetString(it.ItemId.Span), it.IdempotencyKey)));
+        Assert.Equal((UInt128)64, store.FindOutgoing("key")!.Total);
+    }
+
     [Fact]
     public void IdempotencyKey_FindsItsPaymentOnly()
     {

@@ -65,10 +65,14 @@ internal sealed class NewPayments
         (Traced ??= []).Add(payment);
     }
 
-    /// <summary>Must follow the one before: its <paramref name="total"/> is higher by its amount.</summary>
+    /// <summary>
+    /// Its <paramref name="total"/> is higher by its amount than that of the one before. Where it is higher by more, the chain has shown
+    /// meanwhile that more was signed than is known here: that is a payment without an item, or the run would not add up.
+    /// </summary>
     public void Add(UInt128 total, UInt128 amount, ReadOnlySpan<byte> itemId, string idempotencyKey)
     {
         if (Count == 0) _totalBefore = total - amount;
+        else if (total - amount > _total) Add(total - amount, total - amount - _total, [], string.Empty);
         PaymentList.Write(_payments, amount, itemId);
         if (idempotencyKey.Length > 0) AddKey(idempotencyKey);
         else if (_keys.WrittenCount > 0) _keys.Write<byte>([0]);
