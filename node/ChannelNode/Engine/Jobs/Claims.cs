@@ -51,7 +51,8 @@ internal sealed class Claims(
         try
         {
             ChainFees fees = await chain.FeesAsync(cancel);
-            return UInt128.Min(limit, (fees.BaseFee + fees.Tip) * GasPerRow * options.ClaimFromGasTimes);
+            UInt128 worthIt = (fees.BaseFee + fees.Tip) * GasPerRow * options.ClaimFromGasTimes;
+            return UInt128.Min(limit, UInt128.Max(worthIt, UInt128.One)); // Where gas costs nothing, everything is worth it.
         }
         catch (RefusalException)
         {

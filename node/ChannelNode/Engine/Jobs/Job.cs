@@ -173,6 +173,9 @@ internal sealed class JobEntry(Job job)
     /// <summary>The round in which the chain was last asked what it thinks of beginning it; 0 for never.</summary>
     public ulong AskedInRound { get; set; }
 
+    /// <summary>The round in which it was last looked at whether it stays done; 0 for never.</summary>
+    public ulong ReviewedInRound { get; set; }
+
     /// <summary>Below what has asked for it; null where nobody listens, or it goes on from before a restart.</summary>
     private Activity? _span;
     private int _isTraced;

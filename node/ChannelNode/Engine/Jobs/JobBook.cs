@@ -142,9 +142,12 @@ internal sealed class JobBook
         return _byPurpose[job.Purpose] = _all[job.Number] = _active[job.Number] = new JobEntry(job);
     }
 
-    /// <summary>What it took is shown as taken: what there is now is another claim, or another credit, though the call be the same.</summary>
+    /// <summary>
+    /// What it did is shown as done: what there is now is another claim, another credit, or a channel that was opened again, though the
+    /// call be the same.
+    /// </summary>
     private static bool IsOver(Job job, LedgerTurn turn) =>
-        job is { Kind: JobKind.Claim or JobKind.WithdrawCredit, Status: JobStatus.Done, Receipt.BlockNumber: var block } && block <= turn.FollowedUpTo;
+        job is { Kind: JobKind.Claim or JobKind.WithdrawCredit or JobKind.StartClose, Status: JobStatus.Done, Receipt.BlockNumber: var block } && block <= turn.FollowedUpTo;
 
     private void Forget(LedgerTurn turn, Job job)
     {

@@ -104,7 +104,7 @@ internal sealed partial class JobOffers(
 
         // What fills a nonce holds up all that are sent: it is lent what they may offer.
         Lent lent = job.Kind == JobKind.Unblock ? _lent : Lent.Of(job, worth, NowSeconds);
-        if (Moot(job) is { } why)
+        if ((LostSelfs(job) ?? Moot(job)) is { } why)
         {
             await FailAsync(entry, why.Refusal, why.Message);
             return;
@@ -137,6 +137,17 @@ internal sealed partial class JobOffers(
     private bool IsTooLate(Job job) => job.Kind == JobKind.Dispute && NowSeconds >= job.DeadlineSeconds;
 
     /// <summary>
+    /// Asked for before the backup that this database was restored from, and perhaps done after it. What costs money twice, or closes a
+    /// channel that was opened again, is not done a second time by itself.
+    /// </summary>
+    private (Refusal Refusal, string Message)? LostSelfs(Job job) =>
+        (job.PutsMoneyIn || job.Kind == JobKind.StartClose) && job.CreatedAtSeconds < jobs.RestoredAtSeconds
+            && job.Attempts.All(attempt => attempt.SentAtSeconds <= jobs.RestoredAtSeconds)
+            ? (Refusal.RestoredUnconfirmed,
+                "it was asked for before the backup that the database was restored from, and may be done since: look before asking again")
+            : null;
+
+    /// <summary>
     /// Why it need not be done, where the chain does not say it: the contract passes over the rows of a claim that have nothing to
     /// claim, and takes an older update too.
     /// </summary>
@@ -145,9 +156,22 @@ internal sealed partial class JobOffers(
         JobKind.Claim when job.IsProtective && !job.Channels.Any(grounds.IsClosing) =>
             (Refusal.NothingNew, "none of its channels is closing any more"),
         JobKind.Claim when !job.IsProtective && job.Attempts.Count == 0 && job.Channels.Any(grounds.IsCloseAgreed) => CloseComesFirst(job),
+        JobKind.Deposit or JobKind.RelayDeposit when job.Attempts.Count == 0 => EndOfItsChannel(job),
         JobKind.Dispute when job.Attempts.Count == 0 && !grounds.IsNewest(job) => (Refusal.NothingNew, "a newer update takes its place"),
         _ => null,
     };
+
+    /// <summary>A deposit that has waited, for a lower price perhaps, while its channel began to close: it would open the channel again.</summary>
+    private (Refusal, string)? EndOfItsChannel(Job job)
+    {
+        foreach (ChannelId channel in job.Channels)
+        {
+            if (grounds.IsClosing(channel)) return (Refusal.ChannelClosing, $"channel {channel} has begun to close while the deposit waited");
+            if (grounds.IsCloseAgreed(channel)) return (Refusal.CloseAgreed, $"a close of channel {channel} was agreed while the deposit waited");
+        }
+
+        return null;
+    }
 
     /// <summary>The other channels of such a claim are claimed anew, by who has asked for it.</summary>
     private (Refusal, string) CloseComesFirst(Job job)

@@ -20,6 +20,9 @@ internal sealed class JobRunner(
     /// </summary>
     private const int StartsMax = 8;
 
+    /// <summary>Jobs that have ended and are looked at in a round.</summary>
+    private const int ReviewsMax = 32;
+
     private long _prunedAt = clock.Time.GetTimestamp();
 
     /// <summary>Runs until cancelled. A bug or a failed disk ends it with an exception: the node must stop then.</summary>
@@ -70,7 +73,6 @@ internal sealed class JobRunner(
         }
 
         AccountLook look = await chain.LookAsync(Math.Max(options.Confirmations, options.ConfirmationsLarger), cancel);
-        foreach (JobEntry entry in shallow) await TryAsync(entry, () => observer.ReviewAsync(entry, look, cancel));
         IReadOnlyList<JobEntry> active = jobs.Active;
         List<Job> before = [.. active.Select(entry => entry.Job)];
         foreach (JobEntry entry in active) await TryAsync(entry, () => observer.ObserveAsync(entry, look, cancel));
@@ -88,7 +90,18 @@ internal sealed class JobRunner(
 
         await StartAsync(cancel);
         await offers.UnblockAsync(cancel);
+        await ReviewSomeAsync(shallow, look, cancel);
         return active.Where((entry, index) => !ReferenceEquals(entry.Job, before[index])).Any();
+    }
+
+    /// <summary>Each is a question to the chain, and nothing hangs on it but what a reorganisation takes back: those first that waited longest.</summary>
+    private async Task ReviewSomeAsync(IReadOnlyList<JobEntry> shallow, AccountLook look, CancellationToken cancel)
+    {
+        foreach (JobEntry entry in shallow.OrderBy(entry => entry.ReviewedInRound).Take(ReviewsMax))
+        {
+            entry.ReviewedInRound = offers.Round;
+            await TryAsync(entry, () => observer.ReviewAsync(entry, look, cancel));
+        }
     }
 
     private async Task StartAsync(CancellationToken cancel)

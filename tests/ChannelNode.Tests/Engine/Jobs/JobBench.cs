@@ -65,6 +65,9 @@ internal sealed class JobBench : IAsyncDisposable
         return bench;
     }
 
+    /// <summary>Channels that are closing: those of which something is claimed, and those that a test says.</summary>
+    public HashSet<ChannelId> Closing { get; } = [];
+
     /// <summary>Channels that are closing no more.</summary>
     public HashSet<ChannelId> Settled { get; } = [];
 
@@ -99,7 +102,7 @@ internal sealed class JobBench : IAsyncDisposable
         _ledger.Start();
         Jobs = new JobBook(_store, _ledger, clock, options, NullLogger<JobBook>.Instance) { IsCloseUnderWay = CloseUnderWay.Contains };
         StakeWorth worth = new(options.TokenRates, areOurs: true);
-        JobGrounds grounds = new(id => !Settled.Contains(id), IsCloseAgreed: CloseAgreed.Contains, IsNewest: _ => true);
+        JobGrounds grounds = new(id => Closing.Contains(id) && !Settled.Contains(id), IsCloseAgreed: CloseAgreed.Contains, IsNewest: _ => true);
         _offers = new JobOffers(Jobs, Chain, worth, grounds, clock, options, NullLogger<JobOffers>.Instance);
         JobRunner runner = new(
             Jobs,
@@ -174,12 +177,15 @@ internal sealed class JobBench : IAsyncDisposable
 
     /// <param name="stake">Wei that it is said to be about, where it is said to be a dispute.</param>
     public Task<JobEntry> DepositAsync(
-        Channel channel, UInt128 amount, JobKind kind = JobKind.Deposit, ulong deadlineSeconds = 0, UInt128? stake = null) =>
-        Jobs.SubmitAsync(
+        Channel channel, UInt128 amount, JobKind kind = JobKind.Deposit, ulong deadlineSeconds = 0, UInt128? stake = null)
+    {
+        if (kind == JobKind.Claim) Closing.Add(channel.Id);
+        return Jobs.SubmitAsync(
             new JobOrder(
                 kind, $"{kind}/{channel.Id}", [channel.Id], Chain.Deposit(channel, Side.A, amount), deadlineSeconds,
                 Stake: stake is { } wei ? new Stake(Address.Zero, wei) : null),
             CancellationToken.None);
+    }
 
     /// <summary>A claim of these channels.</summary>
     public Task<JobEntry> SubmitAsync(IReadOnlyList<ChannelId> claimed) => Jobs.SubmitAsync(

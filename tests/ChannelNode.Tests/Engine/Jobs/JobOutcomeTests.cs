@@ -52,6 +52,34 @@ public sealed class JobOutcomeTests : IAsyncLifetime
         await one.MineUntilAsync(await one.DepositAsync(one.NewChannel(), 1, JobKind.Dispute), JobStatus.Done);
     }
 
+    /// <summary>The lost database may have made it, at a price that came after the backup.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task WhatWaitedWhenABackupWasMade_IsNotDoneByTheRestoredNode(bool isStart)
+    {
+        JobKind kind = isStart ? JobKind.StartClose : JobKind.Deposit;
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { FeeWeiMax = 1_000_000_000 });
+        await bench.SetBaseFeeAsync(50_000_000_000);
+        await _anvil.MineAsync();
+        Channel channel = bench.NewChannel();
+        JobEntry entry = await bench.DepositAsync(channel, 1_000, kind);
+        await JobBench.UntilAsync(entry, _ => entry.Problem == Refusal.FeeTooHigh);
+        await bench.StopAsync();
+        bench.BackUp();
+        await bench.StartAsync();
+        await bench.MineUntilAsync(bench.Jobs.All.Single(), JobStatus.Done);
+        await bench.StopAsync();
+
+        bench.Restore();
+        await bench.StartAsync();
+        Job restored = await bench.MineUntilAsync(bench.Jobs.All.Single(), job => !job.IsActive);
+
+        Assert.Equal((JobStatus.Failed, Refusal.RestoredUnconfirmed), (restored.Status, restored.Refusal));
+        Assert.Equal((UInt128)1_000, await bench.PotAsync(channel));
+        await bench.MineUntilAsync(await bench.DepositAsync(bench.NewChannel(), 1), JobStatus.Done);
+    }
+
     /// <summary>What replaced the backup's transaction was sent by the database that was lost.</summary>
     [Fact]
     public async Task DepositThatALostDatabaseReplaced_IsNotMadeTwice_AndNobodyElsesKey()

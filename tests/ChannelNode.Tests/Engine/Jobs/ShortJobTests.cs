@@ -71,6 +71,26 @@ public sealed class ShortJobTests : IAsyncLifetime
         Assert.Equal((JobStatus.Failed, Refusal.CloseAgreed), (claim.Job.Status, claim.Job.Refusal));
     }
 
+    /// <summary>Mined later, when the price has fallen, it would open the channel again.</summary>
+    [Theory]
+    [InlineData(true, Refusal.CloseAgreed)]
+    [InlineData(false, Refusal.ChannelClosing)]
+    public async Task DepositThatWaitsForAPrice_Ends_WhenItsChannelBeginsToClose(bool byConsent, Refusal expected)
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { FeeWeiMax = Gwei });
+        await bench.SetBaseFeeAsync(50 * Gwei);
+        await _anvil.MineAsync();
+        Channel channel = bench.NewChannel();
+        JobEntry deposit = await bench.DepositAsync(channel, 1);
+        await JobBench.UntilAsync(deposit, _ => deposit.Problem == Refusal.FeeTooHigh);
+
+        (byConsent ? bench.CloseAgreed : bench.Closing).Add(channel.Id);
+        await JobBench.UntilAsync(deposit, job => !job.IsActive);
+
+        Assert.Equal((JobStatus.Failed, expected), (deposit.Job.Status, deposit.Job.Refusal));
+        Assert.Equal(UInt128.Zero, await bench.PotAsync(channel));
+    }
+
     /// <summary>Its first transaction is decided in the same place as closes: whichever comes first there is the only one.</summary>
     [Fact]
     public async Task ClaimThatWaitsForAPrice_IsNeverSent_WhereACloseIsAskedForMeanwhile()
@@ -94,23 +114,26 @@ public sealed class ShortJobTests : IAsyncLifetime
     }
 
     /// <summary>No close is signed between a claim's block and the node's own look at it.</summary>
-    [Fact]
-    public async Task ClaimThatIsDone_IsUnderWay_UntilItsBlockIsFollowed_AndIsMadeAnewOnlyThen()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task ClaimOrStartThatIsDone_IsUnderWay_UntilItsBlockIsFollowed_AndIsMadeAnewOnlyThen(bool isStart)
     {
+        JobKind kind = isStart ? JobKind.StartClose : JobKind.Claim;
         await using JobBench bench = await JobBench.StartAsync(_anvil);
         Channel channel = bench.NewChannel();
-        JobEntry claim = await bench.DepositAsync(channel, 1, JobKind.Claim);
+        JobEntry claim = await bench.DepositAsync(channel, 1, kind);
         await bench.MineUntilAsync(claim, JobStatus.Done);
         Assert.True(claim.Job.IsShallow);
         ulong block = claim.Job.Receipt!.BlockNumber;
 
-        Assert.Same(claim, bench.Jobs.FindUnderWay(JobKind.Claim, channel.Id, block - 1));
-        Assert.Null(bench.Jobs.FindUnderWay(JobKind.Claim, channel.Id, block));
-        Assert.Null(bench.Jobs.FindUnderWay(JobKind.Claim, bench.NewChannel().Id, block - 1));
-        Assert.Same(claim, await bench.DepositAsync(channel, 1, JobKind.Claim));
+        Assert.Same(claim, bench.Jobs.FindUnderWay(kind, channel.Id, block - 1));
+        Assert.Null(bench.Jobs.FindUnderWay(kind, channel.Id, block));
+        Assert.Null(bench.Jobs.FindUnderWay(kind, bench.NewChannel().Id, block - 1));
+        Assert.Same(claim, await bench.DepositAsync(channel, 1, kind));
 
         bench.View.Advance(new ChainBatch(ChainMove.Stay, new ChainBlock(block, default, default, 0), [], IsCaughtUp: true));
-        Assert.NotSame(claim, await bench.DepositAsync(channel, 1, JobKind.Claim));
+        Assert.NotSame(claim, await bench.DepositAsync(channel, 1, kind));
     }
 
     /// <summary>Else it would be made dearer and dearer, to have nothing passed over.</summary>
