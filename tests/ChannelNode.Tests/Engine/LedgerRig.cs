@@ -28,7 +28,7 @@ internal sealed class LedgerRig : IAsyncDisposable
         Slot = new ChannelSlot(Sample.Channel(), Sample.Funded(1_000, 1_000), links) { EstablishedOn = Link };
         Policies = new PolicyGate(new PolicyBook(Store), links, clock, options.AcceptedTokens);
         Link.Policies = Policies;
-        Ledger = new Ledger(book, Store, View, clock, options, NullLogger<Ledger>.Instance, policies: Policies);
+        Ledger = new Ledger(book, Store, View, clock, options, NullLogger<Ledger>.Instance, Marks, Policies);
         book.Add(Slot);
         Ledger.Start();
         Peers = new Peers(book, Ledger, links, Scheme, clock, null!, Store, options, new Drain(), NullLogger<Peers>.Instance)
@@ -40,6 +40,8 @@ internal sealed class LedgerRig : IAsyncDisposable
     }
 
     public RocksChannelStore Store { get; }
+
+    public GuardMarks Marks { get; } = new();
 
     public ChainView View { get; }
 

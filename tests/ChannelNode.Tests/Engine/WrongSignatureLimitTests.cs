@@ -56,9 +56,12 @@ public sealed class WrongSignatureLimitTests
         WrongSignaturePace all = new(_time, 100);
         foreach (WrongSignatureLimit peer in Enumerable.Range(0, 250).Select(_ => new WrongSignatureLimit(_time, 100, all))) peer.After(10);
 
-        Assert.Equal(WrongSignatureLimit.WaitMax, new WrongSignatureLimit(_time, 100, all).AfterUseless());
+        Assert.Equal(WrongSignatureLimit.WaitMax, new WrongSignatureLimit(_time, 100, all).AfterUseless(1));
         _time.Advance(5_000);
-        Assert.Equal(TimeSpan.FromMilliseconds(10), new WrongSignatureLimit(_time, 100, all).AfterUseless());
+        Assert.Equal(TimeSpan.FromMilliseconds(10), new WrongSignatureLimit(_time, 100, all).AfterUseless(1));
+        _time.Advance(5_000);
+        Assert.Equal(TimeSpan.FromMilliseconds(30), new WrongSignatureLimit(_time, 100, all).AfterUseless(3));
+        Assert.Throws<RefusalException>(() => new WrongSignatureLimit(_time, 100, all).AfterUseless(501));
     }
 
     [Fact]

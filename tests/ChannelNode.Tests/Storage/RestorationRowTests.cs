@@ -56,4 +56,17 @@ public sealed class RestorationRowTests
         Assert.False(gap.Bridges(5, gap.UpTo + 2));
         Assert.Equal((false, true, true, false), (gap.Covers(5), gap.Covers(6), gap.Covers(gap.UpTo - 1), gap.Covers(gap.UpTo)));
     }
+
+    /// <summary>Of the cursors in a gap none was ever given: nobody has missed them.</summary>
+    [Fact]
+    public void WhatLiesBetweenTwoCursors_IsCountedWithoutGaps()
+    {
+        CursorGap one = CursorGap.Behind(5), other = CursorGap.Behind(one.UpTo + 3);
+        ulong Count(ulong after, ulong upTo) => CursorGap.CountBetween([one, other], after, upTo);
+
+        ulong[] counts =
+            [Count(3, 5), Count(3, one.UpTo + 2), Count(one.UpTo - 9, one.UpTo + 3), Count(0, other.UpTo + 2), Count(6, one.UpTo), Count(9, 9)];
+        Assert.Equal([2, 4, 3, 10, 0, 0], counts);
+        Assert.Equal(7ul, CursorGap.CountBetween([], 3, 10));
+    }
 }

@@ -16,6 +16,19 @@ internal readonly record struct CursorGap(ulong After, ulong UpTo)
     /// <summary>Whether whoever has handled everything up to a cursor may have seen what this database does not know.</summary>
     public bool Covers(ulong cursor) => cursor > After && cursor < UpTo;
 
+    /// <summary>How many cursors that stand for something lie above <paramref name="after"/>, up to <paramref name="upTo"/>.</summary>
+    public static ulong CountBetween(IEnumerable<CursorGap> gaps, ulong after, ulong upTo)
+    {
+        ulong count = upTo - after;
+        foreach (CursorGap gap in gaps)
+        {
+            ulong from = Math.Max(after, gap.After), to = Math.Min(upTo, gap.UpTo);
+            if (to > from) count -= to - from;
+        }
+
+        return count;
+    }
+
     /// <summary>Whether nothing that this database knows lies between two cursors.</summary>
     public bool Bridges(ulong cursor, ulong next) => cursor == After && next == UpTo + 1;
 }

@@ -276,9 +276,13 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     /// <summary>With the newest turn it was paid out, or is so no more.</summary>
     public bool HasTurned { get; private set; }
 
+    /// <summary>With the newest turn there is another update of the peer's: all that a watchtower could use.</summary>
+    public bool HasNewsForGuards { get; private set; }
+
     /// <summary>Makes the committed state visible.</summary>
     public void Publish()
     {
+        HasNewsForGuards = State.TheirSignature != Working.TheirSignature;
         HasTurned = State.IsClosed != Working.IsClosed;
         _published = new Published(Working);
     }

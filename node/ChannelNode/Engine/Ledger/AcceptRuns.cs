@@ -186,7 +186,7 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
     /// </summary>
     private void Charge(in UpdateRun run)
     {
-        if (!run.Slot.Working.EverFunded) batch.NoteWrong();
+        if (!run.Slot.Working.EverFunded) batch.NoteUseless();
     }
 
     private void Refuse(LedgerTurn turn, in UpdateRun run, int at, Refusal reason)

@@ -239,7 +239,7 @@ internal sealed class Ledger : IAsyncDisposable
 
     private void Speak(ChannelSlot slot)
     {
-        _marks?.Mark(slot);
+        if (slot.HasNewsForGuards) _marks?.Mark(slot);
         if (slot.UnderWay.TakeAcknowledged(slot.Working.Acknowledged, out long toldAt) is var updates and > 0)
             _turn.Acknowledged(updates, toldAt);
         slot.InFlight.Acknowledge(slot.Working.Acknowledged, ref Counts.PaymentsPaid, slot.NewestReceipt);

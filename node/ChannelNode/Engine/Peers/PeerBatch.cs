@@ -41,6 +41,7 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
     private int _verifyFrom;
     private volatile bool _isUnfinished;
     private int _wrongSignatures;
+    private int _useless;
 
     /// <summary>The spans of updates that the peer traces; none normally. Of whoever has the batch.</summary>
     public List<(UpdateTrace Trace, Activity Span)> Traced { get; } = [];
@@ -72,7 +73,7 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
     {
         if (channels.Find(frame.ChannelAt(said.Channel)) is not { } slot)
         {
-            NoteWrong();
+            NoteUseless();
             return;
         }
 
@@ -116,7 +117,7 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
         ChannelSlot? slot = known ? Runs[newest].Slot : channels.Find(id);
         if (slot is null)
         {
-            NoteWrong();
+            NoteUseless();
             _newestRuns.Remove(id);
             Refuse(id, update.Sent, Refusal.UnknownChannel);
             return;
@@ -157,13 +158,18 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
     }
 
     /// <summary>
-    /// Something was said of a channel that the peer has not with this node, and was looked for on disk: no honest node does that
-    /// often, and who does waits for it as for a wrong signature. Or the writer has found one of those.
+    /// Something was said of a channel that the peer has not with this node, and was looked for on disk, or that was never funded: no honest
+    /// node does that often, and who does waits for it as for a wrong signature.
     /// </summary>
+    public void NoteUseless() => Interlocked.Increment(ref _useless);
+
+    /// <summary>The writer has found a wrong signature.</summary>
     public void NoteWrong() => Interlocked.Increment(ref _wrongSignatures);
 
     /// <summary>The wrong signatures that were found since this was asked last.</summary>
     public int TakeWrongSignatures() => Interlocked.Exchange(ref _wrongSignatures, 0);
+
+    public int TakeUseless() => Interlocked.Exchange(ref _useless, 0);
 
     /// <summary>
     /// Goes back from the newest until one is rightly signed and, as the channel was committed last, acceptable: that one

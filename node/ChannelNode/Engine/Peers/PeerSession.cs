@@ -38,6 +38,7 @@ internal sealed class PeerSession
     private long _answeredAt;
     private int _expected;
     private int _foundByWriter;
+    private int _uselessToWriter;
 
     /// <summary>Some of the newest batch that was decided.</summary>
     private volatile bool _wasRefused;
@@ -104,7 +105,7 @@ internal sealed class PeerSession
             if (_channels.Find(frame.ChannelAt(said.Channel)) is { } slot)
                 await _ledger.EnqueueAsync(Refused(slot, frame.AmountAt(said.Sent), said), cancel);
             else
-                batch.NoteWrong();
+                batch.NoteUseless();
         }
     }
 
@@ -164,16 +165,18 @@ internal sealed class PeerSession
     private async ValueTask WaitForWrongSignaturesAsync(PeerBatch batch, CancellationToken cancel)
     {
         int found = batch.TakeWrongSignatures() + Interlocked.Exchange(ref _foundByWriter, 0);
-        if (found == 0) return;
+        int useless = batch.TakeUseless() + Interlocked.Exchange(ref _uselessToWriter, 0);
+        if (found + useless == 0) return;
         _wrongSignatures = _limits.Of(Link.Signer);
         Expect(0);
-        await Task.Delay(_wrongSignatures.After(found), _clock.Time, cancel);
+        if (useless > 0) await Task.Delay(_wrongSignatures.AfterUseless(useless), _clock.Time, cancel);
+        if (found > 0) await Task.Delay(_wrongSignatures.After(found), _clock.Time, cancel);
     }
 
     private Task WaitForUselessAsync(CancellationToken cancel)
     {
         _wrongSignatures = _limits.Of(Link.Signer);
-        return Task.Delay(_wrongSignatures.AfterUseless(), _clock.Time, cancel);
+        return Task.Delay(_wrongSignatures.AfterUseless(1), _clock.Time, cancel);
     }
 
     /// <summary>All of the batch is committed: tells what was refused, and the batch can be used again.</summary>
@@ -189,6 +192,7 @@ internal sealed class PeerSession
 
         if (batch.Traced.Count > 0) BatchTraces.End(batch.Traced, batch.Refused);
         Interlocked.Add(ref _foundByWriter, batch.TakeWrongSignatures()); // Waited for with what comes next.
+        Interlocked.Add(ref _uselessToWriter, batch.TakeUseless());
         Link.Part?.AddWork(-batch.Weight);
         _commons.Batches.Return(batch);
         _batchesLeft.Release();

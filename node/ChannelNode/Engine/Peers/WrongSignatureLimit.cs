@@ -59,7 +59,12 @@ internal sealed class WrongSignatureLimit(TimeProvider time, int perSecond, Wron
     /// </summary>
     public TimeSpan After(int count)
     {
-        TimeSpan wait = WaitAfter(count);
+        (TimeSpan own, TimeSpan others) = WaitAfter(count);
+        return Bearable(own > others ? own : others);
+    }
+
+    private TimeSpan Bearable(TimeSpan wait)
+    {
         if (wait <= WaitMax) return wait;
         string milliseconds = wait.TotalMilliseconds.ToString("0", CultureInfo.InvariantCulture);
         throw new RefusalException(
@@ -74,18 +79,19 @@ internal sealed class WrongSignatureLimit(TimeProvider time, int perSecond, Wron
         };
     }
 
-    /// <summary>After one more thing that was of no use, and that an honest peer may do too: in a flood of others' it waits, and stays.</summary>
-    public TimeSpan AfterUseless()
+    /// <summary>
+    /// After so many things more that were of no use, and that an honest peer may do too: in a flood of others' it waits, and stays; what
+    /// it did itself counts as wrong signatures do.
+    /// </summary>
+    public TimeSpan AfterUseless(int count)
     {
-        TimeSpan wait = WaitAfter(1);
-        return wait < WaitMax ? wait : WaitMax;
+        (TimeSpan own, TimeSpan others) = WaitAfter(count);
+        own = Bearable(own);
+        return own > others ? own : others < WaitMax ? others : WaitMax;
     }
 
-    private TimeSpan WaitAfter(int count)
-    {
-        TimeSpan others = ofAll.After(count), own = Charge(new TimeSpan(TimeSpan.TicksPerSecond / perSecond * count));
-        return own > others ? own : others;
-    }
+    private (TimeSpan Own, TimeSpan Others) WaitAfter(int count) =>
+        (Charge(new TimeSpan(TimeSpan.TicksPerSecond / perSecond * count)), ofAll.After(count));
 
     private TimeSpan Charge(TimeSpan cost)
     {

@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace ChannelNode.Engine;
 
 /// <summary>
-/// Channels in which something was committed since they were last asked for: all that the ledger does for watchtowers. Marked
+/// Channels whose peer's newest update is another since they were last asked for: all that the ledger does for watchtowers. Marked
 /// by its writer alone, each channel once; taken by one other thread at a time.
 /// </summary>
 internal sealed class GuardMarks

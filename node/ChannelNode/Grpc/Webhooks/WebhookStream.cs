@@ -73,8 +73,10 @@ internal sealed class WebhookStream(
     {
         ulong dropped = topic == WebhookTopic.Payments ? node.Store.ReadDroppedCursor() : node.Store.ReadDroppedEventCursor();
         if (dropped <= _cursor) return;
-        log.WebhookMissed(endpoint.Place, dropped - _cursor, topic, _cursor);
-        _missed += dropped - _cursor;
+        IEnumerable<CursorGap> gaps = node.Store.Restorations.Select(it => topic == WebhookTopic.Payments ? it.Received : it.Events);
+        ulong missed = CursorGap.CountBetween(gaps, _cursor, dropped);
+        log.WebhookMissed(endpoint.Place, missed, topic, _cursor);
+        _missed += missed;
         _cursor = dropped;
     }
 
