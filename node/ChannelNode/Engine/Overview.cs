@@ -66,6 +66,9 @@ internal sealed class Overview(
 
     public GasLeft GasLeft() => GasBudget.Left(jobs.All.Select(entry => entry.Job), worth, Options, Clock.NowSeconds);
 
+    /// <summary>What is on the node's own account, which pays for gas; null before it was seen.</summary>
+    public UInt128? AccountWei => jobs.NewestLook?.Balance;
+
     public IReadOnlyList<PendingJobs> PendingJobs() =>
     [
         .. jobs.Active.Select(entry => entry.Job).GroupBy(job => job.Kind).OrderBy(kind => kind.Key)

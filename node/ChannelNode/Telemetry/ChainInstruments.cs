@@ -68,6 +68,10 @@ internal static class ChainInstruments
             "s", "Age of the oldest of them; 0 while there is none");
         meter.CreateObservableGauge(
             "channelnode.jobs.blocked", overview.JobsWithAProblem, "{job}", "Transactions under way that something keeps from going on");
+        meter.CreateObservableGauge(
+            "channelnode.account.balance",
+            () => overview.AccountWei is { } wei ? [new Measurement<double>((double)wei)] : Enumerable.Empty<Measurement<double>>(),
+            "{wei}", "What is on the node's own account, as it was seen at most a minute ago");
         meter.CreateObservableGauge("channelnode.gas.left", () => GasLeft(overview), "{wei}", "Gas that the rest of the day's transactions may burn");
         meter.CreateObservableGauge("channelnode.gas.limit", () => GasLimit(overview), "{wei}", "The same of a day on which nothing was sent yet");
         meter.CreateObservableGauge(

@@ -72,6 +72,7 @@ public sealed partial class MetricsTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Equal(0, payer["channelnode_calls_ended_total{door=\"peers\"}"]);
         Assert.Equal(0, tower["channelnode_calls_ended_total{door=\"nodes\"}"]);
         Assert.Equal(1, payer["channelnode_chain_current"]);
+        Assert.InRange(payer["channelnode_account_balance"], 1, 1e23);
         Assert.InRange(payer["channelnode_gas_left{kind=\"ordinary\"}"], 1, payer["channelnode_gas_limit{kind=\"ordinary\"}"] - 1);
         Assert.InRange(payer["channelnode_store_size_bytes"], 1_000, 1e9);
         Assert.InRange(payer["channelnode_disk_free_bytes"], 1, payer["channelnode_disk_size_bytes"]);

@@ -33,7 +33,7 @@ internal sealed class LedgerRig : IAsyncDisposable
         Ledger.Start();
         Peers = new Peers(book, Ledger, links, Scheme, clock, null!, Store, options, new Drain(), NullLogger<Peers>.Instance)
         {
-            Dial = (_, _, _) => throw new InvalidOperationException("nobody is dialled here"),
+            Dial = (url, signer, cancel) => Dialler(url, signer, cancel),
         };
         Commons = new PeerCommons(clock.Time, options, Scheme);
         Session = new PeerSession(Link, book, Ledger, Scheme, clock, null!, options, NullLogger.Instance, Commons);
@@ -42,6 +42,8 @@ internal sealed class LedgerRig : IAsyncDisposable
     public RocksChannelStore Store { get; }
 
     public GuardMarks Marks { get; } = new();
+
+    public PeerDialer Dialler { private get; set; } = (_, _, _) => throw new InvalidOperationException("nobody is dialled here");
 
     public ChainView View { get; }
 

@@ -28,7 +28,7 @@ internal static class InfoCommand
             ("contract", info.Contract),
             ("block", $"{info.BlockNumber} of {blockTime:yyyy-MM-dd HH:mm:ss} UTC"),
             ("channels", $"{info.Channels}"),
-            ("payments received", $"{info.ReceivedCursor}"),
+            ("payments received", $"{info.ReceivedCursor % CursorGap.Width}"), // Each restoration passes over so many cursors.
             ("version", info.Version)));
         ShowRestoration(info, terminal);
         ShowPeers(info, terminal);

@@ -41,6 +41,7 @@ internal static class StatusCommand
         yield return ("peers' updates", $"accepted {counts.UpdatesAccepted}, coalesced {counts.UpdatesCoalesced}, "
             + $"refused {Sum(counts.UpdatesRefused)}");
         foreach (Deadline deadline in status.Deadlines) yield return Line(deadline);
+        yield return ("account", status.Gas.AccountWei.Length == 0 ? "not seen yet" : Ether(status.Gas.AccountWei));
         yield return ("gas left today", $"{Ether(status.Gas.LeftWei)} of {Ether(status.Gas.LimitWei)}; for disputes "
             + $"{Ether(status.Gas.ProtectiveLeftWei)} of {Ether(status.Gas.ProtectiveLimitWei)}");
         yield return ("disk", $"database {Bytes(status.Disk.StoreBytes)}, of it payments received {Bytes(status.Disk.JournalBytes)}; "

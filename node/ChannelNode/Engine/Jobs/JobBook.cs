@@ -26,6 +26,7 @@ internal sealed class JobBook
     private readonly ConcurrentDictionary<ulong, JobEntry> _shallow = new();
     private readonly Signal _woken = new();
     private volatile bool _isWoken = true;
+    private volatile AccountLook? _newestLook;
     private ulong _lastNumber;
     private ulong _keySharedUntilSeconds;
 
@@ -43,6 +44,13 @@ internal sealed class JobBook
             _active[job.Number] = entry;
             log.JobGoesOn(job.Number, job.Purpose, job.Status);
         }
+    }
+
+    /// <summary>The account as it was seen last; null before that. Of a node with nothing to send it may be a minute old.</summary>
+    public AccountLook? NewestLook
+    {
+        get => _newestLook;
+        set => _newestLook = value;
     }
 
     /// <summary>Above every nonce that this node remembers to have used.</summary>

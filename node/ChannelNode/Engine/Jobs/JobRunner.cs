@@ -11,7 +11,10 @@ internal sealed class JobRunner(
     JobBook jobs, JobObserver observer, JobOffers offers, IChain chain, NodeClock clock, NodeOptions options, ILogger<JobRunner> log)
 {
     private static readonly TimeSpan PauseMin = TimeSpan.FromMilliseconds(25);
-    private static readonly TimeSpan PauseIdle = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan PauseIdle = TimeSpan.FromMinutes(1);
+
+    /// <summary>With nothing to send; for the operator's eyes.</summary>
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(50);
     private static readonly TimeSpan PruneEvery = TimeSpan.FromMinutes(10);
 
     /// <summary>
@@ -24,6 +27,7 @@ internal sealed class JobRunner(
     private const int ReviewsMax = 32;
 
     private long _prunedAt = clock.Time.GetTimestamp();
+    private long _lookedAt;
 
     /// <summary>Runs until cancelled. A bug or a failed disk ends it with an exception: the node must stop then.</summary>
     public async Task RunAsync(CancellationToken stopping)
@@ -62,6 +66,7 @@ internal sealed class JobRunner(
         {
             await jobs.PruneAsync();
             _prunedAt = clock.Time.GetTimestamp();
+            if (jobs.NewestLook is null || clock.Time.GetElapsedTime(_lookedAt) >= LookEvery) await LookAsync(cancel);
             return false;
         }
 
@@ -72,7 +77,8 @@ internal sealed class JobRunner(
             await jobs.PruneAsync();
         }
 
-        AccountLook look = await chain.LookAsync(Math.Max(options.Confirmations, options.ConfirmationsLarger), cancel);
+        AccountLook look = await LookAsync(cancel);
+        await ReviewSomeAsync(shallow, look, cancel);
         IReadOnlyList<JobEntry> active = jobs.Active;
         List<Job> before = [.. active.Select(entry => entry.Job)];
         foreach (JobEntry entry in active) await TryAsync(entry, () => observer.ObserveAsync(entry, look, cancel));
@@ -80,7 +86,7 @@ internal sealed class JobRunner(
         await observer.LookForStrangersAsync(look);
         // What was mined since that look has paid for itself out of a balance that the look does not know of.
         if (active.Where((entry, index) => !ReferenceEquals(entry.Job, before[index])).Any())
-            look = await chain.LookAsync(Math.Max(options.Confirmations, options.ConfirmationsLarger), cancel);
+            look = await LookAsync(cancel);
         offers.Begin(look);
 
         // By nonce: what must be mined first, first.
@@ -90,11 +96,19 @@ internal sealed class JobRunner(
 
         await StartAsync(cancel);
         await offers.UnblockAsync(cancel);
-        await ReviewSomeAsync(shallow, look, cancel);
         return active.Where((entry, index) => !ReferenceEquals(entry.Job, before[index])).Any();
     }
 
-    /// <summary>Each is a question to the chain, and nothing hangs on it but what a reorganisation takes back: those first that waited longest.</summary>
+    private async Task<AccountLook> LookAsync(CancellationToken cancel)
+    {
+        _lookedAt = clock.Time.GetTimestamp();
+        return jobs.NewestLook = await chain.LookAsync(Math.Max(options.Confirmations, options.ConfirmationsLarger), cancel);
+    }
+
+    /// <summary>
+    /// First of all, for what a reorganisation took back is under way again in this round. Each is a question to the chain, and there may be
+    /// very many: those first that waited longest.
+    /// </summary>
     private async Task ReviewSomeAsync(IReadOnlyList<JobEntry> shallow, AccountLook look, CancellationToken cancel)
     {
         foreach (JobEntry entry in shallow.OrderBy(entry => entry.ReviewedInRound).Take(ReviewsMax))

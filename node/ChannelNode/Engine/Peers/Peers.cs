@@ -28,6 +28,7 @@ internal sealed class Peers(
 
     private readonly ConcurrentDictionary<Address, string> _urls = new(store.ReadPeerUrls());
     private readonly ConcurrentDictionary<Address, bool> _dialling = new();
+    private readonly ConcurrentDictionary<string, OneAtATime> _dials = new();
     private readonly ConcurrentDictionary<Address, long> _away = new();
     private readonly PeerCommons _commons = new(clock.Time, options, scheme, book.Funded);
     private CancellationToken _stopping = new(canceled: true);
@@ -55,24 +56,36 @@ internal sealed class Peers(
     /// <summary>The session with a peer, dialling it when there is none.</summary>
     public async Task<PeerLink> ConnectAsync(string url, Address? signer, CancellationToken cancel)
     {
-        signer ??= SignerAt(url);
-        if (signer is { } known && links.Find(known) is { } connected) return connected;
+        if (FindConnected(url, signer) is { } connected) return connected;
         if (url.Length == 0 && (signer is null || !_urls.TryGetValue(signer.Value, out url!)))
             throw new RefusalException(Refusal.UnknownPeer, "no URL is known for this peer") { Field = "peer_url" };
 
-        PeerLink link = await Dial(url, signer, cancel);
+        // Of two sessions of one peer the second ends the first, and whoever has asked something in that.
         string reached = url;
-        await ledger.RunAsync(
-            turn =>
-            {
-                turn.Batch.PutPeerUrl(link.Signer, reached);
-                turn.RequireDurable();
-                return true;
-            },
-            cancel);
-        _urls[link.Signer] = reached;
-        return link;
+        OneAtATime dial = _dials.GetOrAdd(reached, _ => new OneAtATime());
+        await dial.EnterAsync(cancel);
+        try
+        {
+            if (FindConnected(reached, signer) is { } meanwhile) return meanwhile;
+            PeerLink link = await Dial(reached, signer, cancel);
+            await ledger.RunAsync(
+                turn =>
+                {
+                    turn.Batch.PutPeerUrl(link.Signer, reached);
+                    turn.RequireDurable();
+                    return true;
+                },
+                cancel);
+            _urls[link.Signer] = reached;
+            return link;
+        }
+        finally
+        {
+            dial.Leave();
+        }
     }
+
+    private PeerLink? FindConnected(string url, Address? signer) => (signer ?? SignerAt(url)) is { } known ? links.Find(known) : null;
 
     /// <summary>Who was last reached there and is still connected; anyone else may answer there by now.</summary>
     private Address? SignerAt(string url)
@@ -239,15 +252,21 @@ internal sealed class Peers(
     private async Task TryDialAsync(Address signer, Redialling redialling, long since)
     {
         string url = _urls[signer];
+        OneAtATime dial = _dials.GetOrAdd(url, _ => new OneAtATime());
+        await dial.EnterAsync(_stopping);
         try
         {
-            await Dial(url, signer, _stopping);
+            if (!IsConnected(signer)) await Dial(url, signer, _stopping);
         }
         catch (Exception error) when (!_stopping.IsCancellationRequested)
         {
             TimeSpan away = clock.Time.GetElapsedTime(since);
             if (redialling.Failed(away)) log.PeerAway(signer, url, error.Message, redialling.Tries, (long)away.TotalSeconds);
             else log.DialFailed(signer, url, error.Message, redialling.Tries);
+        }
+        finally
+        {
+            dial.Leave();
         }
     }
 }

@@ -111,6 +111,7 @@ internal static class StatusWire
             LimitWei = budget.ToString(),
             ProtectiveLeftWei = left.Protective.ToString(),
             ProtectiveLimitWei = (budget + overview.Options.DisputeReserveWeiPerDay).ToString(),
+            AccountWei = overview.AccountWei?.ToString() ?? string.Empty,
         };
     }
 
