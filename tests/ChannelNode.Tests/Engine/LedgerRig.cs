@@ -22,21 +22,20 @@ internal sealed class LedgerRig : IAsyncDisposable
         View = new ChainView(Store.ReadBlocks().LastOrDefault(), TimeProvider.System, silenceMax ?? TimeSpan.FromHours(1));
         View.Advance(new ChainBatch(ChainMove.Stay, null, [], IsCaughtUp: true));
         NodeClock clock = new(time ?? TimeProvider.System);
-        PeerLinks links = new();
-        links.Replace(Link);
-        ChannelBook book = new(Store, links, options.ChannelsInMemoryMax);
-        Slot = new ChannelSlot(Sample.Channel(), Sample.Funded(1_000, 1_000), links) { EstablishedOn = Link };
-        Policies = new PolicyGate(new PolicyBook(Store), links, clock, options.AcceptedTokens);
+        Links.Replace(Link);
+        Book = new ChannelBook(Store, Links, options.ChannelsInMemoryMax);
+        Slot = new ChannelSlot(Sample.Channel(), Sample.Funded(1_000, 1_000), Links) { EstablishedOn = Link };
+        Policies = new PolicyGate(new PolicyBook(Store), Links, clock, options.AcceptedTokens);
         Link.Policies = Policies;
-        Ledger = new Ledger(book, Store, View, clock, options, NullLogger<Ledger>.Instance, Marks, Policies);
-        book.Add(Slot);
+        Ledger = new Ledger(Book, Store, View, clock, options, NullLogger<Ledger>.Instance, Marks, Policies);
+        Book.Add(Slot);
         Ledger.Start();
-        Peers = new Peers(book, Ledger, links, Scheme, clock, null!, Store, options, new Drain(), NullLogger<Peers>.Instance)
+        Peers = new Peers(Book, Ledger, Links, Scheme, clock, null!, Store, options, new Drain(), NullLogger<Peers>.Instance)
         {
             Dial = (url, signer, cancel) => Dialler(url, signer, cancel),
         };
         Commons = new PeerCommons(clock.Time, options, Scheme);
-        Session = new PeerSession(Link, book, Ledger, Scheme, clock, null!, options, NullLogger.Instance, Commons);
+        Session = new PeerSession(Link, Book, Ledger, Scheme, clock, null!, options, NullLogger.Instance, Commons);
     }
 
     public RocksChannelStore Store { get; }
@@ -46,6 +45,10 @@ internal sealed class LedgerRig : IAsyncDisposable
     public PeerDialer Dialler { private get; set; } = (_, _, _) => throw new InvalidOperationException("nobody is dialled here");
 
     public ChainView View { get; }
+
+    public PeerLinks Links { get; } = new();
+
+    public ChannelBook Book { get; }
 
     public Ledger Ledger { get; }
 
