@@ -157,6 +157,8 @@ internal sealed class OutgoingFrame : SharedWork
         Traces.Clear();
         Messages.Clear();
         if (_acknowledgements.Capacity > KeptMax) _acknowledgements.Capacity = 0;
+        if (_buffers.Count > KeptMax) _buffers.RemoveRange(KeptMax, _buffers.Count - KeptMax);
+        if (_buffers.Capacity > KeptMax) _buffers.TrimExcess();
         if (_updates.Capacity > KeptMax) _updates.Capacity = 0;
         if (Refusals.Capacity > RefusalsKeptMax) Refusals.Capacity = 0;
         PaymentBytes = 0;
