@@ -113,7 +113,9 @@ internal sealed class AccessTokenBook : IDisposable
     };
 
     /// <summary>On disk when this returns. The secret is told here and never again.</summary>
-    public async Task<(AccessToken Token, string Secret)> CreateAsync(AccessTokenOrder order, CancellationToken cancel)
+    /// <param name="keep">Told the secret before its token is on disk; there is no token where it throws.</param>
+    public async Task<(AccessToken Token, string Secret)> CreateAsync(
+        AccessTokenOrder order, CancellationToken cancel, Action<string>? keep = null)
     {
         await _changing.WaitAsync(cancel);
         try
@@ -135,6 +137,7 @@ internal sealed class AccessTokenBook : IDisposable
                 CreatedAtMs = _clock.NowMs,
                 ExpiresAtSeconds = order.ExpiresAtSeconds,
             };
+            keep?.Invoke(secret);
             await WriteAsync(
                 batch =>
                 {

@@ -10,9 +10,10 @@ internal static class AdminToken
     public static async Task WriteAsync(AccessTokenBook tokens, string dataDirectory, ILogger log, CancellationToken cancel)
     {
         if (tokens.HasAdmin) return;
-        (_, string secret) = await tokens.CreateAsync(new AccessTokenOrder("admin", Scopes.Admin), cancel);
         string path = Path.Combine(dataDirectory, File);
-        SecretFile.Write(path, secret + "\n");
+
+        // The file first: a token whose secret nobody has would be the one that there is, for ever.
+        await tokens.CreateAsync(new AccessTokenOrder("admin", Scopes.Admin), cancel, secret => SecretFile.Write(path, secret + "\n"));
         log.AdminTokenWritten(path);
     }
 }
