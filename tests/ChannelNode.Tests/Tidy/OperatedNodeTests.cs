@@ -1,0 +1,131 @@
+using System.Text.RegularExpressions;
+using ChannelNode.Cli;
+using ChannelNode.Engine;
+using ChannelNode.Tests.Cli;
+using Xunit;
+
+namespace ChannelNode.Tests.Tidy;
+
+/// <summary>The unit's and the compose file's command lines, as the node itself reads them, and what they lean on beside them.</summary>
+public sealed partial class OperatedNodeTests
+{
+    private const string Contract = "0x5fbdb2315678afecb367f032d93f642f64180aa3";
+
+    private static readonly string[] Unit = File.ReadAllLines(Repository.PathOf("node/ops/systemd/channelnode.service"));
+    private static readonly string[] Image = File.ReadAllLines(Repository.PathOf("node/ops/docker/Dockerfile"));
+    private static readonly string[] Compose = File.ReadAllLines(Repository.PathOf("node/ops/docker/compose.yaml"));
+
+    /// <summary>The values of a unit's setting.</summary>
+    private static string[] Settings(string name) =>
+        [.. Unit.Where(line => line.StartsWith(name + "=", StringComparison.Ordinal)).Select(line => line[(name.Length + 1)..])];
+
+    private static string Setting(string name) => Assert.Single(Settings(name));
+
+    private static async Task<NodeOptions> RunAsync(IEnumerable<string> words)
+    {
+        string[] all = [.. words];
+        Assert.Equal("run", all[0]);
+        (CliRun run, NodeOptions? options) = await CliRun.RunNodeAsync(all[1..]);
+        Assert.True(options is not null, run.Error);
+        return options;
+    }
+
+    [Fact]
+    public async Task Unit_StartsANode_OfTheSecretsThatItLoads()
+    {
+        string start = Setting("ExecStart");
+        string[] given = GivenOptions().Match(string.Join('\n', Unit)).Groups["options"].Value
+            .Replace("wss://...", "wss://chain.example").Replace("0x...", Contract).Split(' ');
+        NodeOptions options = await RunAsync(start.Split(' ').Skip(1).SelectMany(word => word == "$OPTIONS" ? given : [word
+            .Replace("${STATE_DIRECTORY}", "/var/lib/" + Setting("StateDirectory")).Replace("${CREDENTIALS_DIRECTORY}", "/run/credentials")]));
+
+        Assert.Equal("/var/lib/channelnode/node", options.DataDirectory);
+        Assert.Equal("wss://chain.example", options.RpcUrl);
+        Assert.Equal("/run/credentials/signer.key", options.KeyFile);
+        Assert.Equal("/run/credentials/signer.password", options.PasswordFile);
+        Assert.InRange(options.DrainSeconds, 1u, uint.Parse(Setting("TimeoutStopSec")) - 10);
+
+        string[][] loaded = [.. Settings("LoadCredential").Select(value => value.Split(':'))];
+        Assert.Equal(Credential().Matches(start).Select(match => match.Groups[1].Value), loaded.Select(it => it[0]));
+        Assert.Equal(loaded.Select(it => it[1]).Append(Setting("EnvironmentFile")), Installed("600"));
+        Assert.Equal([start.Split(' ')[0]], Installed("755"));
+    }
+
+    /// <summary>Where the unit's head says that files are to be installed before the first start.</summary>
+    private static IEnumerable<string> Installed(string mode) => Unit
+        .Select(line => Install().Match(line)).Where(match => match.Success && match.Groups["mode"].Value == mode)
+        .Select(match => match.Groups["to"].Value);
+
+    [Fact]
+    public async Task Compose_StartsANode_ThatHasItsFolderItsPortAndItsChain()
+    {
+        string[] node = Service("node"), anvil = Service("anvil");
+        NodeOptions options = await RunAsync(node.Where(line => line.StartsWith("- ", StringComparison.Ordinal)).Select(line => line[2..]));
+
+        string[] volume = Listed(node, "volumes").Single().Split(':');
+        Assert.StartsWith(volume[1] + "/", options.DataDirectory);
+        Assert.Contains("  " + volume[0] + ":", Compose[Array.IndexOf(Compose, "volumes:")..]);
+        Assert.Contains("VOLUME " + volume[1], Image);
+        Assert.StartsWith(volume[1] + "/", options.KeyFile); // Nothing else can be written: the image is read only.
+
+        string port = options.PeerListen.Split(':')[^1];
+        Assert.Equal("0.0.0.0:" + port, options.PeerListen);
+        Assert.Equal([$"{port}:{port}"], Listed(node, "ports"));
+        Assert.Contains("EXPOSE " + port, Image);
+
+        Assert.True(options.IsTrial);
+        Assert.Equal("ws://anvil:8545", options.RpcUrl);
+        Assert.Equal(["anvil", "--host", "0.0.0.0"], Listed(anvil, "entrypoint").Take(3));
+        Assert.DoesNotContain("--port", Listed(anvil, "entrypoint"));
+        Assert.Equal(["CMD", "cast", "block-number", "--rpc-url", "http://127.0.0.1:8545"], Listed(anvil, "test"));
+        Assert.Contains("condition: service_healthy", node);
+
+        Assert.InRange(options.DrainSeconds, 1u, uint.Parse(Value(node, "stop_grace_period").TrimEnd('s')) - 10);
+        Assert.Contains(Image, line => line.Contains("DOTNET_BUNDLE_EXTRACT_BASE_DIR=" + Listed(node, "tmpfs").Single() + "/"));
+        Assert.Equal("node/ops/docker/Dockerfile", Value(node, "dockerfile"));
+        Assert.Equal(Repository.Root, Path.GetFullPath(Path.Combine(Repository.PathOf("node/ops/docker"), Value(node, "context"))));
+    }
+
+    /// <summary>Without any arguments it asks the node beside it, whose API is where it is by default.</summary>
+    [Fact]
+    public async Task HealthCheckOfTheImage_IsACommand_ThatFindsTheNode()
+    {
+        string check = Assert.Single(Image, line => line.StartsWith("HEALTHCHECK ", StringComparison.Ordinal));
+        string[] words = [.. Quoted().Matches(check).Select(match => match.Groups[1].Value)];
+        NodeOptions options = await RunAsync(["run", "--rpc-url", "ws://h", "--contract", Contract, "--data-dir", "d"]);
+        await using FakeNode node = await FakeNode.StartAsync();
+
+        CliRun asked = await CliRun.AskAsync(node, words[1..]);
+
+        Assert.Equal("/app/channelnode", words[0]);
+        Assert.Equal((ExitCode.Done, ""), (asked.ExitCode, asked.Error));
+        Assert.Equal(NodeFlags.DefaultNode, "http://" + options.ApiListen);
+        Assert.DoesNotContain("healthcheck:", Service("node"));
+        Assert.DoesNotContain(Service("node"), line => line.Contains("api-listen"));
+    }
+
+    /// <summary>The lines of one service, without what they are indented by.</summary>
+    private static string[] Service(string name)
+    {
+        int first = Array.IndexOf(Compose, $"  {name}:") + 1;
+        Assert.NotEqual(0, first);
+        return [.. Compose.Skip(first).TakeWhile(line => line.Length == 0 || line.StartsWith("    ", StringComparison.Ordinal)).Select(line => line.Trim())];
+    }
+
+    private static string Value(string[] service, string name) =>
+        Assert.Single(service, line => line.StartsWith(name + ": ", StringComparison.Ordinal))[(name.Length + 2)..];
+
+    private static string[] Listed(string[] service, string name) => [.. Quoted().Matches(Value(service, name)).Select(match => match.Groups[1].Value)];
+
+    [GeneratedRegex("OPTIONS=\"(?<options>[^\"]+)\"")]
+    private static partial Regex GivenOptions();
+
+    [GeneratedRegex(@"\$\{CREDENTIALS_DIRECTORY\}/(\S+)")]
+    private static partial Regex Credential();
+
+    [GeneratedRegex(@"^#\s+install -D -m (?<mode>\d+) \S+ (?<to>\S+)")]
+    private static partial Regex Install();
+
+    [GeneratedRegex("\"([^\"]+)\"")]
+    private static partial Regex Quoted();
+}
