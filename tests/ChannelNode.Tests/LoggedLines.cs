@@ -2,16 +2,26 @@ using Microsoft.Extensions.Logging;
 
 namespace ChannelNode.Tests;
 
-/// <summary>Keeps the lines that are logged, without their level. For any thread.</summary>
+/// <summary>Keeps the lines that are logged, and which of them are troubles. For any thread.</summary>
 internal sealed class LoggedLines : ILogger, ILoggerFactory
 {
     private readonly List<string> _lines = [];
+    private readonly List<string> _troubles = [];
 
     public IReadOnlyList<string> All
     {
         get
         {
             lock (_lines) return [.. _lines];
+        }
+    }
+
+    /// <summary>Warnings and what is worse, each with what was thrown.</summary>
+    public IReadOnlyList<string> Troubles
+    {
+        get
+        {
+            lock (_lines) return [.. _troubles];
         }
     }
 
@@ -28,6 +38,11 @@ internal sealed class LoggedLines : ILogger, ILoggerFactory
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
-        lock (_lines) _lines.Add(formatter(state, exception));
+        string line = formatter(state, exception);
+        lock (_lines)
+        {
+            _lines.Add(line);
+            if (logLevel >= LogLevel.Warning) _troubles.Add(exception is null ? line : $"{line}: {exception}");
+        }
     }
 }
