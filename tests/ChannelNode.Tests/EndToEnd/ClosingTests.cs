@@ -1,6 +1,9 @@
+using System.Globalization;
+using ChannelNode.Cli;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using Grpc.Core;
+using ChannelNode.Tests.Cli;
 using ChannelNode.Tests.Settlement;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
@@ -64,6 +67,20 @@ public sealed class ClosingTests(AnvilFixture anvil) : IAsyncLifetime
     {
         Assert.Equal(alice, await _chain.EtherOfAsync(_aliceOwner));
         Assert.Equal(bob, await _chain.EtherOfAsync(_bobOwner));
+    }
+
+    [Fact]
+    public async Task StartClose_SaysWhenTheDisputeWindowEnds()
+    {
+        string id = await _alice.OpenAsync(_bob, "1000");
+
+        CliRun run = await CliRun.AsyncOf("channel", "start-close", id, "--yes", "--node", _alice.Host.ApiUrl);
+
+        Assert.Equal(ExitCode.Done, run.ExitCode);
+        ulong end = (await _alice.ChannelAsync(id)).ClosesAtSeconds;
+        Assert.InRange(end, await anvil.NowSecondsAsync(), ulong.MaxValue);
+        string said = DateTimeOffset.FromUnixTimeSeconds((long)end).ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
+        Assert.Contains($"its dispute window ends at {said} UTC, then this node settles it", run.Output + run.Error);
     }
 
     [Fact]
