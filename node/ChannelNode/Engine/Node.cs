@@ -172,6 +172,7 @@ internal sealed class Node : IAsyncDisposable
         _looking = _looks.RunAsync(_stopping.Token);
         _noticing = Task.WhenAll(
             new ChainNotice(View, Ledger, Clock.Time).RunAsync(_stopping.Token),
+            AccountWatch.RunAsync(_runner, Clock.Time, _stopping.Token),
             Overview.Signer is { } signer ? SignerNotice.RunAsync(signer, Ledger, _stopping.Token) : Task.CompletedTask);
         if (Options.BackupTo.Length == 0 || Backups is not { } desk) return;
         BackupSchedule schedule = new(desk, Us.Signer, Ledger, Clock, Options, _log);

@@ -11,10 +11,7 @@ internal sealed class JobRunner(
     JobBook jobs, JobObserver observer, JobOffers offers, IChain chain, NodeClock clock, NodeOptions options, ILogger<JobRunner> log)
 {
     private static readonly TimeSpan PauseMin = TimeSpan.FromMilliseconds(25);
-    private static readonly TimeSpan PauseIdle = TimeSpan.FromMinutes(1);
-
-    /// <summary>With nothing to send; for the operator's eyes.</summary>
-    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(50);
+    private static readonly TimeSpan PauseIdle = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan PruneEvery = TimeSpan.FromMinutes(10);
 
     /// <summary>
@@ -27,7 +24,6 @@ internal sealed class JobRunner(
     private const int ReviewsMax = 32;
 
     private long _prunedAt = clock.Time.GetTimestamp();
-    private long _lookedAt;
 
     /// <summary>Runs until cancelled. A bug or a failed disk ends it with an exception: the node must stop then.</summary>
     public async Task RunAsync(CancellationToken stopping)
@@ -66,7 +62,6 @@ internal sealed class JobRunner(
         {
             await jobs.PruneAsync();
             _prunedAt = clock.Time.GetTimestamp();
-            if (jobs.NewestLook is null || clock.Time.GetElapsedTime(_lookedAt) >= LookEvery) await LookAsync(cancel);
             return false;
         }
 
@@ -78,7 +73,7 @@ internal sealed class JobRunner(
         }
 
         AccountLook look = await LookAsync(cancel);
-        await ReviewSomeAsync(shallow, look, cancel);
+        await ReviewAsync(shallow, look, cancel);
         IReadOnlyList<JobEntry> active = jobs.Active;
         List<Job> before = [.. active.Select(entry => entry.Job)];
         foreach (JobEntry entry in active) await TryAsync(entry, () => observer.ObserveAsync(entry, look, cancel));
@@ -99,19 +94,17 @@ internal sealed class JobRunner(
         return active.Where((entry, index) => !ReferenceEquals(entry.Job, before[index])).Any();
     }
 
-    private async Task<AccountLook> LookAsync(CancellationToken cancel)
-    {
-        _lookedAt = clock.Time.GetTimestamp();
-        return jobs.NewestLook = await chain.LookAsync(Math.Max(options.Confirmations, options.ConfirmationsLarger), cancel);
-    }
+    /// <summary>Looks at the account, also with nothing to send: for the operator's eyes.</summary>
+    public async Task<AccountLook> LookAsync(CancellationToken cancel) =>
+        jobs.NewestLook = await chain.LookAsync(Math.Max(options.Confirmations, options.ConfirmationsLarger), cancel);
 
     /// <summary>
-    /// First of all, for what a reorganisation took back is under way again in this round. Each is a question to the chain, and there may be
-    /// very many: those first that waited longest.
+    /// First of all, for what a reorganisation took back is under way again in this round. Each is a question to the chain: of very many
+    /// those that waited longest.
     /// </summary>
-    private async Task ReviewSomeAsync(IReadOnlyList<JobEntry> shallow, AccountLook look, CancellationToken cancel)
+    private async Task ReviewAsync(IReadOnlyList<JobEntry> shallow, AccountLook look, CancellationToken cancel)
     {
-        foreach (JobEntry entry in shallow.OrderBy(entry => entry.ReviewedInRound).Take(ReviewsMax))
+        foreach (JobEntry entry in shallow.Count <= ReviewsMax ? shallow : shallow.OrderBy(entry => entry.ReviewedInRound).Take(ReviewsMax))
         {
             entry.ReviewedInRound = offers.Round;
             await TryAsync(entry, () => observer.ReviewAsync(entry, look, cancel));

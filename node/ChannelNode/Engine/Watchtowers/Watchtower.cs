@@ -84,10 +84,11 @@ internal sealed class Watchtower : IAsyncDisposable
     internal IReadOnlyList<Task> Loops => _running;
 
     /// <summary>Follows the chain, and returns when everything that happened while it was away is known.</summary>
-    public Task CatchUpAsync(CancellationToken cancel)
+    public async Task CatchUpAsync(CancellationToken cancel)
     {
         Ledger.Start();
-        return CatchUpWithoutWriterAsync(cancel);
+        await CatchUpWithoutWriterAsync(cancel);
+        _running = [.. _running, AccountWatch.RunAsync(_runner, _clock.Time, _stopping.Token)];
     }
 
     /// <summary>The same for simulations, which take the ledger's turns themselves: everything runs on the caller's thread.</summary>
