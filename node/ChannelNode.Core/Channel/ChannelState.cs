@@ -98,8 +98,8 @@ public readonly record struct ChannelState
     /// <summary>What we may still send: our pot, less what we signed, plus what we received, since the chain's record.</summary>
     public UInt128 OurBalance(Channel channel) => Balance(channel.OurSide, Sent, TheirSent);
 
-    /// <summary>What the peer may still send, by what it has itself signed as received.</summary>
-    public UInt128 TheirBalance(Channel channel) => Balance(channel.TheirSide, TheirSent, TheirReceived);
+    /// <summary>What the peer may still send, with all that it has acknowledged: its next update counts that as received.</summary>
+    public UInt128 TheirBalance(Channel channel) => Balance(channel.TheirSide, TheirSent, UInt128.Max(TheirReceived, Acknowledged));
 
     /// <summary>
     /// Rule of cover: pot - (sent - recorded sent) + (received - recorded received), or zero where an update was signed

@@ -34,6 +34,18 @@ public sealed class LifecycleTests
         Assert.Equal(17, (int)Sample.MustPay(Ours, state, 7).Sent);
     }
 
+    /// <summary>It counts what it has acknowledged as received with its next update; until then nothing that it signed says so.</summary>
+    [Fact]
+    public void WhatThePeerHasAcknowledged_IsTheirsToSend()
+    {
+        ChannelState state = Sample.MustPay(Ours, Sample.Funded(100, 20), 60);
+        Assert.Equal((40, 20), ((int)state.OurBalance(Ours), (int)state.TheirBalance(Ours)));
+
+        Assert.Equal(Refusal.None, Updates.Acknowledge(state, 60, out state));
+
+        Assert.Equal((40, 80), ((int)state.OurBalance(Ours), (int)state.TheirBalance(Ours)));
+    }
+
     [Fact]
     public void Claimed_MovesTheRecordOnly()
     {
