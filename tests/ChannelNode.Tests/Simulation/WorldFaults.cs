@@ -157,6 +157,7 @@ internal sealed class WorldFaults(ChannelWorld world)
             case 0 when cheat.Life is { Session: not null } && victim.Heard.Count > 0:
                 byte[] again = victim.Heard[world.Random.Next(victim.Heard.Count)];
                 victim.Arriving.Enqueue((victim.Arriving.Count > 0 ? victim.Arriving.Last().AtMs : NowMs, again));
+                cheat.HasMisspoken = true;
                 world.Log.Trace("b repeats a message");
                 break;
             case 1 when world.IsAgreed(channel):
@@ -178,6 +179,7 @@ internal sealed class WorldFaults(ChannelWorld world)
         for (int changes = world.Random.Next(1, 4); changes > 0 && spoilt.Length > 0; changes--)
             spoilt[world.Random.Next(spoilt.Length)] ^= (byte)(1 << world.Random.Next(8));
         victim.Arriving.Enqueue((victim.Arriving.Count > 0 ? victim.Arriving.Last().AtMs : NowMs, spoilt));
+        world.Places[1].HasMisspoken = true;
         world.Log.Trace("b spoils a message");
     }
 

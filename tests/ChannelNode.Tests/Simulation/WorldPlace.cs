@@ -13,6 +13,9 @@ internal sealed class WorldPlace(string name, Party us, NodeOptions options, Sim
     /// <summary>Keeps to the rules in what it does on chain, and comes back after a power cut.</summary>
     public bool IsHonest { get; init; } = true;
 
+    /// <summary>It has said something old, or nothing that a node says: what the other side believes of it since may be anything.</summary>
+    public bool HasMisspoken { get; set; }
+
     public SpokenWords Words { get; } = new();
 
     public WorldJournal Journal { get; } = new(name);

@@ -119,6 +119,7 @@ internal sealed class WorldPolicies
         {
             WorldPlace payer = _world.Other(payee);
             if (!payer.IsHonest || !payer.IsUp || payer.Life is not { HasCaughtUp: true } life) continue;
+            if (payee.HasMisspoken) continue; // It may have said an older limit anew.
             foreach (Channel channel in _world.Channels)
             {
                 if (life.Node.Book.Peek(channel.Id) is not { } slot) continue;

@@ -132,7 +132,8 @@ internal sealed class WorldWishes(ChannelWorld world)
                 continue;
             }
 
-            WorldPlace closer = world.Places[0];
+            // Whoever proposed it may have lost power before it knew that the other had agreed, and stored the terms.
+            WorldPlace closer = world.Places[0].IsUp && world.Places[0].Life!.Book.Find(channel.Id) is null ? world.Places[1] : world.Places[0];
             bool isAsked = _operations.Any(it => it.Life == closer.Life && it.Channel == channel.Id && !it.Task.IsCompleted);
             if (!pots.IsClosing && !isAsked && closer.IsUp)
                 Begin(closer, channel.Id, JobKind.StartClose, slot => closer.Life!.Node.Operations.StartCloseAsync(slot, Unwatched, default));
