@@ -209,6 +209,7 @@ internal static class BackupCommand
         if (folder is null) return;
         terminal.Line($"  restored to {folder}: nothing is paid in a channel until its peer has told where it stands ('info' counts them), "
             + "and for about an hour what peers pay in these channels is refused");
+        terminal.Line("  payments of after the backup come again, with other cursors: shops know them by channel and total ('totalReceived')");
         terminal.Line("  before asking for a deposit of after the backup again, look whether it was made ('chain jobs', the chain)");
         terminal.Line(keepsTokens
             ? "  access tokens that were revoked after the backup are good again: revoke them before others reach the API ('token list')"

@@ -15,7 +15,8 @@ internal static class ChannelClosingCommands
 
     public static CliCommand StartClose(CommandShell shell) => OfChannel(
         shell,
-        new("start-close", "Starts the dispute window without the peer; the node settles when it is over.",
+        new("start-close", "Starts the dispute window without the peer; the node settles when it is over. What this node has paid since "
+            + "the chain's record counts only if the peer, or its watchtower, presents it in that time.",
             "channelnode channel start-close 0x1a2b3c --yes"),
         (client, id, cancel) => client.StartClose(new StartCloseRequest { ChannelId = id }, cancellationToken: cancel),
         step => step.Progress);

@@ -19,7 +19,7 @@ internal static class PolicyCommand
             Tier(shell),
             PolicyAttestationCommands.Create(shell),
             PolicyListCommands.Of(shell, PeerList.Allow, "allow", "Peers whose channels are accepted where only listed ones are."),
-            PolicyListCommands.Of(shell, PeerList.Deny, "deny", "Peers with whom nothing new is done; closing goes on."),
+            PolicyListCommands.Of(shell, PeerList.Deny, "deny", "Peers with whom nothing new is done; closing goes on. Where one has signed what is refused then, a close by consent waits until it is off the list."),
             PolicyListCommands.Import(shell),
             PolicyAuditCommand.Create(shell),
         };
