@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using ChannelNode.Engine;
 using ChannelNode.Proto.V1;
 using Grpc.Core;
 
@@ -74,7 +75,7 @@ internal sealed class KeptPayments(NodeConnection node, Terminal terminal, strin
 
     /// <summary>Beside the rows, for people: whoever does the books with them must not take a part for all.</summary>
     private void NoteLack(GetInfoResponse info, long? firstKeptMs) => terminal.Note(
-        $"note: the first {info.DroppedCursor} payments are not in this: they are not kept any more (--received-kept-hours, "
+        $"note: the first {info.DroppedCursor % CursorGap.Width} payments are not in this: they are not kept any more (--received-kept-hours, "
         + $"--received-bytes-max); what is kept begins {(firstKeptMs is { } ms ? Format(ms) : "with the next one")}");
 
     private static Option<string?> Time(string name, string description)

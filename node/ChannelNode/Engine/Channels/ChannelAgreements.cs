@@ -265,7 +265,9 @@ internal sealed class ChannelAgreements(
                 + $"{RestoredHold.Words(ours)} (RESTORED_HELD); until then both do not agree on the totals"
             : slot.Channel is { Terms.OneWay: true, OurSide: Side.A } && slot.Working.Sent == slot.Working.Acknowledged
             ? $"{message}: it may be claiming what it was paid. Ask again when that is confirmed"
-            : message;
+            : $"{message}: payments are under way between both. Ask again; where it stays so, a rule of this node may refuse what the peer has "
+                + $"signed ('policy explain --peer {slot.Channel.Theirs.Signer}'): lift it until the close is through, or start the close alone "
+                + "('channel start-close')";
     }
 
     /// <summary>When both ask at once, the lower signer's question is the one that counts.</summary>
