@@ -71,7 +71,7 @@ internal static class ChainInstruments
         meter.CreateObservableGauge(
             "channelnode.account.balance",
             () => overview.AccountWei is { } wei ? [new Measurement<double>((double)wei)] : Enumerable.Empty<Measurement<double>>(),
-            "{wei}", "What is on the node's own account, as it was seen at most a minute ago");
+            "{wei}", "What is on the node's own account, as it was seen last, within a minute unless the chain is silent");
         meter.CreateObservableGauge("channelnode.gas.left", () => GasLeft(overview), "{wei}", "Gas that the rest of the day's transactions may burn");
         meter.CreateObservableGauge("channelnode.gas.limit", () => GasLimit(overview), "{wei}", "The same of a day on which nothing was sent yet");
         meter.CreateObservableGauge(

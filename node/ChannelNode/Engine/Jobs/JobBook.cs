@@ -46,7 +46,7 @@ internal sealed class JobBook
         }
     }
 
-    /// <summary>The account as it was seen last; null before that. Of a node with nothing to send it may be a minute old.</summary>
+    /// <summary>The account as it was seen last; null before that. Of a node with nothing to send it may be a minute old, and older while the chain gives no answer.</summary>
     public AccountLook? NewestLook
     {
         get => _newestLook;
