@@ -147,4 +147,9 @@ public enum Refusal : byte
 
     // A caller's messages that wait, whole or not, are more than this node holds.
     TooManyBytes = 100,
+
+    // Jobs on chain that an operator takes back.
+    JobCancelled = 101,
+    UnknownJob = 102,
+    JobNotCancellable = 103,
 }

@@ -64,7 +64,7 @@ internal sealed class Node : IAsyncDisposable
         _runner = new JobRunner(
             Jobs,
             new JobObserver(Jobs, chain, options),
-            new JobOffers(Jobs, chain, worth, new JobGrounds(Book.IsClosing, Book.IsCloseAgreed, IsNewest: _ => true), Clock, options, logs.CreateLogger<JobOffers>()),
+            new JobOffers(Jobs, chain, worth, Grounds(), Clock, options, logs.CreateLogger<JobOffers>()),
             chain,
             Clock,
             options,
@@ -86,6 +86,12 @@ internal sealed class Node : IAsyncDisposable
         Overview = new Overview(Ledger, Jobs, View, worth, Clock, options, store, Closing);
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }
+
+    private JobGrounds Grounds() => new(Book.IsClosing, Book.IsCloseAgreed, IsNewest: _ => true)
+    {
+        IsClosed = Book.IsClosed,
+        Followed = () => View.Cursor,
+    };
 
     private IEnumerable<StoredChannel> Closing() => Book.Watched.Select(slot => new StoredChannel(slot.Channel, slot.State));
 

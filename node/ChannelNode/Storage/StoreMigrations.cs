@@ -17,6 +17,9 @@ internal static class StoreMigrations
 
         // 7 knows who asked for what the audit log tells, in rows that a program of 6 cannot read.
         [6] = _ => { },
+
+        // 8 knows which channels a waiting deposit may open again, in rows that a program of 7 cannot read.
+        [7] = _ => { },
     };
 
     /// <summary>Adds all steps to one batch, which also writes the new schema's number.</summary>

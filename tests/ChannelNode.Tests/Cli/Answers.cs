@@ -27,6 +27,8 @@ internal sealed class Answers
 
     public Func<ListJobsRequest, ListJobsResponse> Jobs { get; set; } = _ => new ListJobsResponse();
 
+    public Func<ulong, Job> Cancel { get; set; } = number => new Job { Number = number };
+
     public Func<string, Channel> Get { get; set; } = FakeNode.Channel;
 
     public Func<Payment, PayResponse> Pay { get; set; } = payment => new PayResponse { TotalSent = payment.Amount };

@@ -80,6 +80,29 @@ public sealed class ChainCommandTests
     }
 
     [Theory]
+    [InlineData(JobStatus.Failed, "before anything was sent", "job 7 (deposit/x) is taken back by carol before anything was sent\n")]
+    [InlineData(
+        JobStatus.Sent, "and replaced",
+        "job 7 (deposit/x) is taken back by carol and replaced; should the first one be mined before, it is done all the same: "
+        + "'channelnode chain jobs --all' shows which\n")]
+    public async Task Cancel_SaysWhatHasBecomeOfTheJob(JobStatus status, string how, string said)
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Cancel = number => new Job
+        {
+            Number = number,
+            Status = status,
+            Purpose = "deposit/x",
+            Reason = Refusal.JobCancelled,
+            Message = $"taken back by carol {how}",
+        });
+
+        Assert.Equal(said, (await CliRun.AskAsync(node, "chain", "cancel", "7", "--yes")).Output);
+        CliRun unsure = await CliRun.AskAsync(node, "chain", "cancel", "7");
+        Assert.Equal(ExitCode.WrongUsage, unsure.ExitCode);
+        Assert.Contains("NOT_CONFIRMED", unsure.Error);
+    }
+
+    [Theory]
     [InlineData("--rpc-url: needed with --data-dir", "--data-dir", "alice")]
     [InlineData("--rpc-url: goes with --data-dir", "--rpc-url", "ws://127.0.0.1:1")]
     [InlineData("--from-block: goes with --data-dir", "--from-block", "7")]

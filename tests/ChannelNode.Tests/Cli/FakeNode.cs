@@ -130,6 +130,9 @@ internal sealed class FakeNode : IAsyncDisposable
         public override Task<ListJobsResponse> ListJobs(ListJobsRequest request, ServerCallContext context) =>
             Task.FromResult(answers.Jobs(request));
 
+        public override Task<CancelJobResponse> CancelJob(CancelJobRequest request, ServerCallContext context) =>
+            Task.FromResult(new CancelJobResponse { Job = answers.Cancel(request.Number) });
+
         public override Task<GetChannelResponse> GetChannel(GetChannelRequest request, ServerCallContext context) =>
             Task.FromResult(new GetChannelResponse { Channel = answers.Get(request.ChannelId) });
 

@@ -28,6 +28,7 @@ internal sealed partial class ExampleRig : IAsyncDisposable
     {
         ["channel settle"] = "WINDOW_OPEN",
         ["channel withdraw-credit"] = "NO_CREDIT",
+        ["chain cancel"] = "UNKNOWN_JOB",
     };
 
     private readonly string _folder = Directory.CreateTempSubdirectory("channelnode-examples-").FullName;

@@ -67,6 +67,9 @@ internal sealed class ChannelBook
     /// <summary>By what was followed of the chain.</summary>
     public bool IsClosing(ChannelId id) => Find(id)?.State.OnChain.IsClosing == true;
 
+    /// <summary>Whether it was open, and is paid out.</summary>
+    public bool IsClosed(ChannelId id) => Find(id)?.State.IsClosed == true;
+
     /// <summary>Whether both sides have signed a close that may still be mined.</summary>
     public bool IsCloseAgreed(ChannelId id) => Find(id)?.State.CloseDeadlineSeconds is > 0;
 

@@ -131,7 +131,8 @@ internal sealed class DepositRelay(
                 [channel.Id],
                 chain.RelayDeposit(channel, channel.TheirSide, said.Amount, authorization),
                 authorization.ValidBeforeSeconds,
-                Once: true);
+                Once: true,
+                Reopens: book.IsClosed(channel.Id) ? [channel.Id] : null);
             JobEntry job = await jobs.SubmitAsync(order, stopping);
             TransactionReceipt receipt = await JobBook.WhenDoneAsync(job, answer, stopping);
             log.DepositRelayed(channel.Id, said.Amount, link.Signer, receipt.GasUsed);
@@ -151,7 +152,7 @@ internal sealed class DepositRelay(
 
     private static bool IsOurs(Refusal refusal) => refusal
         is Refusal.InsufficientFunds or Refusal.ChainUnavailable or Refusal.BudgetReached or Refusal.KeyShared
-        or Refusal.NotReady or Refusal.FeeTooHigh;
+        or Refusal.NotReady or Refusal.FeeTooHigh or Refusal.JobCancelled or Refusal.RestoredUnconfirmed;
 
     private Refusal Check(PeerLink link, PeerMessage.DepositAuthorization said, out ChannelSlot? slot)
     {

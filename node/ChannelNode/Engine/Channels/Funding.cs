@@ -106,7 +106,8 @@ internal sealed class Funding(
         }
 
         JobOrder order = new(
-            JobKind.Deposit, purpose, [slot.Channel.Id], chain.Deposit(slot.Channel, slot.Channel.OurSide, amount), Once: true);
+            JobKind.Deposit, purpose, [slot.Channel.Id], chain.Deposit(slot.Channel, slot.Channel.OurSide, amount), Once: true,
+            Reopens: slot.State.IsClosed ? [slot.Channel.Id] : null);
         await operations.RunAsync(slot, order, watch, cancel);
     }
 
@@ -142,7 +143,8 @@ internal sealed class Funding(
         foreach ((ChannelSlot slot, UInt128 amount) in deposits)
             rows.Add(new ChannelDeposit(slot.Channel, slot.Channel.OurSide, amount));
         JobOrder order = new(
-            JobKind.Deposit, $"deposits/{KeyOr("")}", [.. rows.Select(row => row.Channel.Id)], chain.DepositMany(rows));
+            JobKind.Deposit, $"deposits/{KeyOr("")}", [.. rows.Select(row => row.Channel.Id)], chain.DepositMany(rows),
+            Reopens: [.. deposits.Where(deposit => deposit.Slot.State.IsClosed).Select(deposit => deposit.Slot.Channel.Id)]);
         await operations.RunAsync(null, order, $"deposited into {rows.Count} channel(s)", watch, cancel);
     }
 

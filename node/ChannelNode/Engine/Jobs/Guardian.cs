@@ -15,7 +15,14 @@ internal sealed record Guarding(
 /// <param name="IsClosing">Whether a channel is, by what was followed of the chain.</param>
 /// <param name="IsCloseAgreed">Whether both sides of a channel have signed a close that may still be mined.</param>
 /// <param name="IsNewest">Whether a dispute presents the newest update that there is.</param>
-internal sealed record JobGrounds(Func<ChannelId, bool> IsClosing, Func<ChannelId, bool> IsCloseAgreed, Func<Job, bool> IsNewest);
+internal sealed record JobGrounds(Func<ChannelId, bool> IsClosing, Func<ChannelId, bool> IsCloseAgreed, Func<Job, bool> IsNewest)
+{
+    /// <summary>Whether a channel is paid out, as far as the chain is followed.</summary>
+    public Func<ChannelId, bool> IsClosed { get; init; } = _ => false;
+
+    /// <summary>How far that is; null where nothing is followed.</summary>
+    public Func<ChainBlock?> Followed { get; init; } = () => null;
+}
 
 /// <summary>
 /// Follows the chain into the channels and does for each what is due: disputes an old state, claims before it is too

@@ -62,10 +62,11 @@ internal sealed record JobAttempt(
 /// What is to be done on chain, once: asked for by its purpose, for which there is one job at a time. With
 /// <paramref name="Once"/> not even one after it, as long as it is remembered. <paramref name="DeadlineSeconds"/>: Unix time
 /// after which it is worth nothing; 0 for none. <paramref name="Stake"/>: of one that protects, what it is about.
+/// <paramref name="Reopens"/>: of a deposit, the channels that were closed already when it was asked for.
 /// </summary>
 internal sealed record JobOrder(
     JobKind Kind, string Purpose, IReadOnlyList<ChannelId> Channels, ChainCall Call, ulong DeadlineSeconds = 0, bool Once = false,
-    Stake? Stake = null);
+    Stake? Stake = null, IReadOnlyList<ChannelId>? Reopens = null);
 
 /// <summary>A job as stored. Every change is on disk before anything is done because of it.</summary>
 internal sealed record Job
@@ -90,6 +91,9 @@ internal sealed record Job
     /// <summary>What is lost without it, when it was asked for; null of jobs that protect nothing, and of older programs' jobs.</summary>
     public Stake? Stake { get; init; }
 
+    /// <summary>Of a deposit, the channels that were closed when it was asked for: it is to open them again, and no others.</summary>
+    public IReadOnlyList<ChannelId> Reopens { get; init; } = [];
+
     public JobStatus Status { get; init; } = JobStatus.Waiting;
 
     /// <summary>Null while it has none.</summary>
@@ -106,6 +110,9 @@ internal sealed record Job
 
     /// <summary>Gas paid for so far, in wei.</summary>
     public UInt128 SpentWei { get; init; }
+
+    /// <summary>What of it is for <see cref="Receipt"/>: taken off again where a reorganisation takes that back. 0 until it counts.</summary>
+    public UInt128 ReceiptWei { get; init; }
 
     public ulong EndedAtSeconds { get; init; }
 
@@ -132,6 +139,9 @@ internal sealed record Job
     public UInt128 Promised => Status != JobStatus.Sent ? UInt128.Zero
         : (Offer?.GasCostMax ?? UInt128.Zero) + (Offer?.Kind == AttemptKind.Cancelling ? UInt128.Zero : Call.Value);
 
+    /// <summary>Asked for by an operator or a peer, and by nobody again: what the node does by itself it would only begin anew.</summary>
+    public bool MayBeTakenBack => Kind is JobKind.Deposit or JobKind.RelayDeposit or JobKind.StartClose or JobKind.WithdrawCredit;
+
     /// <summary>The newest attempt, while one of the present nonce is under way.</summary>
     public JobAttempt? Offer => Nonce is not null && Attempts.Count > 0 && Attempts[^1].Nonce == Nonce ? Attempts[^1] : null;
 }
@@ -140,10 +150,18 @@ internal sealed record Job
 internal sealed class JobEntry(Job job)
 {
     private volatile Job _job = job;
+    private volatile string? _takenBackBy;
 
     public Job Job => _job;
 
     public Signal Changed { get; } = new();
+
+    /// <summary>Who wants it no more, for people: the runner is to let go of it. Null while nobody does.</summary>
+    public string? TakenBackBy
+    {
+        get => _takenBackBy;
+        set => _takenBackBy = value;
+    }
 
     /// <summary>What keeps it from going on, for the operator; None while nothing does.</summary>
     public Refusal Problem { get; set; }
@@ -166,6 +184,9 @@ internal sealed class JobEntry(Job job)
 
     /// <summary>Looks in a row in which its nonce was used and none of its own transactions was the one.</summary>
     public int LooksWithoutOurs { get; set; }
+
+    /// <summary>The chain's newest block when it was first to be sent; 0 before.</summary>
+    public ulong FirstHead { get; set; }
 
     /// <summary>Looks in a row in which the chain refused what its transaction is to do.</summary>
     public int LooksPointless { get; set; }

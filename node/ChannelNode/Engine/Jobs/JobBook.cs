@@ -139,6 +139,7 @@ internal sealed class JobBook
             CreatedAtSeconds = _clock.NowSeconds,
             DeadlineSeconds = order.DeadlineSeconds,
             Stake = order.Stake,
+            Reopens = order.Reopens ?? [],
         };
         RequireRoom(job);
         // What it told the network may be mined, even where no machine has shown that yet.
@@ -236,6 +237,36 @@ internal sealed class JobBook
         }
     }
 
+    /// <summary>
+    /// Takes a job back that an operator wants no more; what it is then is on disk when this returns. Where a transaction of it is out, one
+    /// that does nothing takes its place, and which of them is mined decides.
+    /// </summary>
+    /// <param name="by">Who asks, for people.</param>
+    public async Task<JobEntry> TakeBackAsync(ulong number, string by, CancellationToken cancel)
+    {
+        if (!_all.TryGetValue(number, out JobEntry? entry))
+            throw new RefusalException(Refusal.UnknownJob, $"number {number} is no job that this node remembers") { Field = "number", Value = $"{number}" };
+        Job job = entry.Job;
+        if (job.Refusal == Refusal.JobCancelled) return entry;
+        if (WhyKept(job) is { } why)
+            throw new RefusalException(Refusal.JobNotCancellable, $"number {number} ({job.Purpose}) {why}") { Field = "number", Value = $"{number}" };
+        entry.TakenBackBy = by;
+        Wake();
+        await entry.Changed.WhenAsync(() => entry.Job.Refusal != Refusal.None || entry.Job.Status > JobStatus.Sent, cancel);
+        job = entry.Job;
+        if (job.Refusal != Refusal.None) return entry;
+        throw new RefusalException(Refusal.JobNotCancellable, $"number {number} ({job.Purpose}) {WhyKept(job)}") { Field = "number", Value = $"{number}" };
+    }
+
+    private static string? WhyKept(Job job) => job switch
+    {
+        { IsActive: false } => $"has ended: {job.Status}",
+        { Status: JobStatus.Mined, Receipt: var receipt } => $"is mined, in block {receipt?.BlockNumber}",
+        { Kind: JobKind.Close } => "is a close that both sides have signed: the other can have it mined too, until its deadline",
+        { MayBeTakenBack: false } => "is what this node does by itself, and would begin again",
+        _ => null,
+    };
+
     /// <summary>Something may have changed: the runner is to look at once.</summary>
     public void Wake()
     {
@@ -252,6 +283,21 @@ internal sealed class JobBook
     }
 
     // Below: the runner alone.
+
+    /// <summary>Of a job that was taken back.</summary>
+    public Task LetGoAsync(JobEntry entry)
+    {
+        string by = entry.TakenBackBy ?? string.Empty;
+        entry.TakenBackBy = null;
+        if (entry.Job is not { Status: JobStatus.Waiting or JobStatus.Sent, Refusal: Refusal.None } job) return Task.CompletedTask;
+        bool isOut = job.Status == JobStatus.Sent;
+        string message = isOut ? $"taken back by {by}: a transaction that does nothing takes its place"
+            : job.Attempts.Count == 0 ? $"taken back by {by} before anything was sent"
+            : $"taken back by {by} while it waited; a transaction of it that lost its place may still turn up after a reorganisation";
+        return SaveAsync(
+            entry,
+            job with { Status = isOut ? JobStatus.Sent : JobStatus.Failed, Refusal = Refusal.JobCancelled, Message = message });
+    }
 
     /// <summary>
     /// Returns when the job's next state is on disk. One that has ended needs its data no more, unless its block is so young

@@ -7,6 +7,8 @@ internal static class JobEvents
 {
     public static IEnumerable<OperatorEvent> Between(Job before, Job after)
     {
+        if (after is { Status: JobStatus.Sent, Refusal: Refusal.JobCancelled } && before.Refusal == Refusal.None)
+            yield return Of(after, EventKind.TransactionStuck, EventSeverity.Info, after.Message);
         if (after.Attempts.Count > before.Attempts.Count) yield return Offered(before, after, after.Attempts[^1]);
         if (after.Receipt is { } receipt && receipt != before.Receipt)
         {
@@ -43,10 +45,13 @@ internal static class JobEvents
         OperatorEvent told = before.Offer is { } stuck && stuck.Nonce == attempt.Nonce
             ? Of(
                 after, EventKind.TransactionStuck, EventSeverity.Warning,
-                $"{why}was stuck at {stuck.Fees.MaxFee} wei per gas and is replaced: {offer}")
+                $"{why}{(IsTakingBack(before, attempt) ? "offered" : "was stuck at")} {stuck.Fees.MaxFee} wei per gas and is replaced: {offer}")
             : Of(after, EventKind.TransactionSent, EventSeverity.Info, offer);
         return told with { Transaction = attempt.Hash, Nonce = attempt.Nonce, MaxFee = attempt.Fees.MaxFee };
     }
+
+    private static bool IsTakingBack(Job before, JobAttempt attempt) =>
+        before.Refusal == Refusal.JobCancelled && attempt.Kind == AttemptKind.Cancelling && before.Offer?.Kind != AttemptKind.Cancelling;
 
     /// <summary>It cannot go on, and what keeps it does not pass with the next look.</summary>
     public static OperatorEvent Waits(Job job, Refusal why, string message) => why == Refusal.BudgetReached

@@ -146,7 +146,8 @@ internal sealed class JobObserver(
 
     private async Task<Job> EndAsync(Job job, JobAttempt attempt, MinedTransaction mined, CancellationToken cancel)
     {
-        job = job with { SpentWei = job.SpentWei + mined.Receipt.GasUsed * mined.FeePerGas };
+        UInt128 cost = mined.Receipt.GasUsed * mined.FeePerGas;
+        job = job with { SpentWei = job.SpentWei - job.ReceiptWei + cost, ReceiptWei = cost };
         if (!mined.Succeeded)
         {
             string why = await chain.ExplainAsync(job.Call, mined.Receipt, cancel);
@@ -155,7 +156,7 @@ internal sealed class JobObserver(
 
         return attempt.Kind switch
         {
-            AttemptKind.Preparing => job with { Status = JobStatus.Waiting, Nonce = null, Attempts = [], Receipt = null },
+            AttemptKind.Preparing => job with { Status = JobStatus.Waiting, Nonce = null, Attempts = [], Receipt = null, ReceiptWei = UInt128.Zero },
             AttemptKind.Cancelling => job with { Status = JobStatus.Failed },
             _ => job with { Status = JobStatus.Done },
         };
@@ -163,8 +164,17 @@ internal sealed class JobObserver(
 
     private async Task TakeUnminedAsync(JobEntry entry, TransactionReceipt lost)
     {
+        Job job = entry.Job;
         await jobs.SaveAsync(
-            entry, entry.Job with { Status = JobStatus.Sent, Receipt = null, Nonce = entry.Job.Attempts[^1].Nonce });
+            entry,
+            job with
+            {
+                Status = JobStatus.Sent,
+                Receipt = null,
+                Nonce = job.Attempts[^1].Nonce,
+                SpentWei = job.SpentWei - job.ReceiptWei,
+                ReceiptWei = UInt128.Zero,
+            });
         entry.ToldAt = 0;
     }
 

@@ -41,7 +41,7 @@ internal sealed partial class JobOffers
         }
 
         if (stoodFor < OfferStandsMin) return;
-        bool isStuck = entry.IsUnderpriced || IsTooLate(job)
+        bool isStuck = entry.IsUnderpriced || IsTooLate(job) || (job.Refusal == Refusal.JobCancelled && offer.Kind != AttemptKind.Cancelling)
             || stoodFor >= StandsFor(lent, offer.GasCostMax)
             || FeePolicy.IsBelowMarket(offer.Fees, await MarketAsync(cancel));
         if (!isStuck) return;

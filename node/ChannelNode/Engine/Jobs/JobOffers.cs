@@ -17,6 +17,9 @@ internal sealed partial class JobOffers(
     /// <summary>Nonces whose places are taken in one go.</summary>
     private const ulong UnblockedMax = 64;
 
+    /// <summary>How far the chain's events may lag behind its newest block where money is put into a channel.</summary>
+    private const ulong BehindSecondsMax = 60;
+
     private static readonly TimeSpan TellAgainAfter = TimeSpan.FromSeconds(10);
     /// <summary>Transactions told again or replaced in one round, the first nonces first: those that begin meanwhile wait for its end.</summary>
     private const int TendsMax = 32;
@@ -104,9 +107,12 @@ internal sealed partial class JobOffers(
 
         // What fills a nonce holds up all that are sent: it is lent what they may offer.
         Lent lent = job.Kind == JobKind.Unblock ? _lent : Lent.Of(job, worth, NowSeconds);
-        if ((LostSelfs(job) ?? Moot(job)) is { } why)
+        (Refusal Refusal, string Message)? why = LostSelfs(job);
+        if (why is null && IsDeposit(job) && !IsChannelSeen(entry)) return;
+        why ??= Moot(job);
+        if (why is not null)
         {
-            await FailAsync(entry, why.Refusal, why.Message);
+            await FailAsync(entry, why.Value.Refusal, why.Value.Message);
             return;
         }
 
@@ -156,7 +162,7 @@ internal sealed partial class JobOffers(
         JobKind.Claim when job.IsProtective && !job.Channels.Any(grounds.IsClosing) =>
             (Refusal.NothingNew, "none of its channels is closing any more"),
         JobKind.Claim when !job.IsProtective && job.Attempts.Count == 0 && job.Channels.Any(grounds.IsCloseAgreed) => CloseComesFirst(job),
-        JobKind.Deposit or JobKind.RelayDeposit when job.Attempts.Count == 0 => EndOfItsChannel(job),
+        _ when IsDeposit(job) => EndOfItsChannel(job),
         JobKind.Dispute when job.Attempts.Count == 0 && !grounds.IsNewest(job) => (Refusal.NothingNew, "a newer update takes its place"),
         _ => null,
     };
@@ -168,9 +174,27 @@ internal sealed partial class JobOffers(
         {
             if (grounds.IsClosing(channel)) return (Refusal.ChannelClosing, $"channel {channel} has begun to close while the deposit waited");
             if (grounds.IsCloseAgreed(channel)) return (Refusal.CloseAgreed, $"a close of channel {channel} was agreed while the deposit waited");
+            if (grounds.IsClosed(channel) && !job.Reopens.Contains(channel))
+                return (Refusal.ChannelClosing, $"channel {channel} was closed while the deposit waited, and would be opened again by it");
         }
 
         return null;
+    }
+
+    private static bool IsDeposit(Job job) => job is { Kind: JobKind.Deposit or JobKind.RelayDeposit, Attempts.Count: 0 };
+
+    /// <summary>
+    /// What became of its channel while this node or the chain's RPC was away is not known before the events up to now are followed. A
+    /// follower is a block behind whoever looks at the account, so how far it has to come is fixed with the first look.
+    /// </summary>
+    private bool IsChannelSeen(JobEntry entry)
+    {
+        if (grounds.Followed() is not { } followed) return true;
+        if (entry.FirstHead == 0) entry.FirstHead = _look.Head;
+        ulong behindSeconds = _look.HeadSeconds - Math.Min(followed.TimestampSeconds, _look.HeadSeconds);
+        if (behindSeconds <= BehindSecondsMax) return followed.Number >= entry.FirstHead;
+        throw new RefusalException(
+            Refusal.ChainUnavailable, $"the events of the chain's last {behindSeconds} s are not followed yet: its channel may have been closed in them");
     }
 
     /// <summary>The other channels of such a claim are claimed anew, by who has asked for it.</summary>

@@ -72,6 +72,8 @@ internal sealed class JobRunner(
             await jobs.PruneAsync();
         }
 
+        // Before the chain is asked for anything: it may be just why the operator has waited long enough.
+        foreach (JobEntry entry in jobs.Active.Where(entry => entry.TakenBackBy is not null)) await jobs.LetGoAsync(entry);
         AccountLook look = await LookAsync(cancel);
         await ReviewAsync(shallow, look, cancel);
         IReadOnlyList<JobEntry> active = jobs.Active;

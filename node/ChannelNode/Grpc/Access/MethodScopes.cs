@@ -36,6 +36,7 @@ internal static class MethodScopes
         ["SettleChannel"] = Scopes.Channels,
         ["ClaimChannels"] = Scopes.Channels,
         ["WithdrawCredit"] = Scopes.Channels,
+        ["CancelJob"] = Scopes.Channels,
         ["VerifyChain"] = Scopes.Admin,
         ["CreateBackup"] = Scopes.Admin,
         ["SetPolicy"] = Scopes.Admin,

@@ -20,7 +20,7 @@ internal static class JobWire
         return response;
     }
 
-    private static Wire.Job Write(JobEntry entry)
+    public static Wire.Job Write(JobEntry entry)
     {
         Job job = entry.Job;
         JobAttempt? newest = job.Attempts.Count == 0 ? null : job.Attempts[^1];

@@ -285,6 +285,9 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
     public override Task<Wire.ListJobsResponse> ListJobs(Wire.ListJobsRequest request, ServerCallContext context) =>
         Task.FromResult(JobWire.Read(node.Jobs, request));
 
+    public override async Task<Wire.CancelJobResponse> CancelJob(Wire.CancelJobRequest request, ServerCallContext context) =>
+        new() { Job = JobWire.Write(await node.Jobs.TakeBackAsync(request.Number, Caller.NameOf(context), context.CancellationToken)) };
+
     public override async Task VerifyChain(
         Wire.VerifyChainRequest request,
         IServerStreamWriter<Wire.VerifyChainResponse> responseStream,

@@ -71,7 +71,7 @@ internal static class RefusalStatus
         Refusal.InvalidArgument or Refusal.InvalidSignature or Refusal.AmountTooLarge or Refusal.ZeroAmount
             or Refusal.ItemIdTooLong or Refusal.IdempotencyKeyTooLong or Refusal.ZeroOwner or Refusal.ZeroSigner
             or Refusal.SameSigner or Refusal.OwnerIsContract or Refusal.DisputeWindowOutOfRange => Code.InvalidArgument,
-        Refusal.UnknownChannel or Refusal.UnknownPeer or Refusal.UnknownAccessToken => Code.NotFound,
+        Refusal.UnknownChannel or Refusal.UnknownPeer or Refusal.UnknownAccessToken or Refusal.UnknownJob => Code.NotFound,
         Refusal.IdempotencyKeyReused => Code.AlreadyExists,
         Refusal.CursorUnknown or Refusal.CursorExpired => Code.OutOfRange,
         Refusal.TooManyInFlight or Refusal.BudgetReached or Refusal.RateLimited or Refusal.TooManyStreams

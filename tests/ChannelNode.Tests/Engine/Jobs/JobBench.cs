@@ -68,6 +68,12 @@ internal sealed class JobBench : IAsyncDisposable
     /// <summary>Channels that are closing: those of which something is claimed, and those that a test says.</summary>
     public HashSet<ChannelId> Closing { get; } = [];
 
+    /// <summary>Channels that are paid out.</summary>
+    public HashSet<ChannelId> Closed { get; } = [];
+
+    /// <summary>How far the chain is said to be followed; null where nobody asks.</summary>
+    public ChainBlock? Followed { get; set; }
+
     /// <summary>Channels that are closing no more.</summary>
     public HashSet<ChannelId> Settled { get; } = [];
 
@@ -102,7 +108,11 @@ internal sealed class JobBench : IAsyncDisposable
         _ledger.Start();
         Jobs = new JobBook(_store, _ledger, clock, options, NullLogger<JobBook>.Instance) { IsCloseUnderWay = CloseUnderWay.Contains };
         StakeWorth worth = new(options.TokenRates, areOurs: true);
-        JobGrounds grounds = new(id => Closing.Contains(id) && !Settled.Contains(id), IsCloseAgreed: CloseAgreed.Contains, IsNewest: _ => true);
+        JobGrounds grounds = new(id => Closing.Contains(id) && !Settled.Contains(id), IsCloseAgreed: CloseAgreed.Contains, IsNewest: _ => true)
+        {
+            IsClosed = Closed.Contains,
+            Followed = () => Followed,
+        };
         _offers = new JobOffers(Jobs, Chain, worth, grounds, clock, options, NullLogger<JobOffers>.Instance);
         JobRunner runner = new(
             Jobs,
@@ -177,13 +187,15 @@ internal sealed class JobBench : IAsyncDisposable
 
     /// <param name="stake">Wei that it is said to be about, where it is said to be a dispute.</param>
     public Task<JobEntry> DepositAsync(
-        Channel channel, UInt128 amount, JobKind kind = JobKind.Deposit, ulong deadlineSeconds = 0, UInt128? stake = null)
+        Channel channel, UInt128 amount, JobKind kind = JobKind.Deposit, ulong deadlineSeconds = 0, UInt128? stake = null,
+        bool reopens = false)
     {
         if (kind == JobKind.Claim) Closing.Add(channel.Id);
         return Jobs.SubmitAsync(
             new JobOrder(
                 kind, $"{kind}/{channel.Id}", [channel.Id], Chain.Deposit(channel, Side.A, amount), deadlineSeconds,
-                Stake: stake is { } wei ? new Stake(Address.Zero, wei) : null),
+                Stake: stake is { } wei ? new Stake(Address.Zero, wei) : null,
+                Reopens: reopens ? [channel.Id] : null),
             CancellationToken.None);
     }
 
@@ -225,6 +237,12 @@ internal sealed class JobBench : IAsyncDisposable
         }
 
         return await UntilAsync(entry, reached);
+    }
+
+    public async Task LookTwiceAsync()
+    {
+        await WhenLookedAsync();
+        await WhenLookedAsync();
     }
 
     /// <summary>

@@ -128,9 +128,39 @@ public sealed class JobOutcomeTests : IAsyncLifetime
         await bench.MineUntilAsync(entry, JobStatus.Mined);
         Job done = await bench.MineUntilAsync(entry, JobStatus.Done);
 
-        Assert.True((await bench.Chain.LookAsync(1, default)).Head >= done.Receipt!.BlockNumber + 4);
+        Assert.Equal(done.Receipt!.GasUsed * await GasPriceAsync(done.Receipt.Hash), done.SpentWei); // Paid once.
+        Assert.True((await bench.Chain.LookAsync(1, default)).Head >= done.Receipt.BlockNumber + 4);
         Assert.Equal((1_000UL, 1UL), ((ulong)await bench.PotAsync(channel), await bench.NonceAsync()));
     }
+
+    /// <summary>Mined, with all its confirmations, taken back and mined again: gas is paid once for it, and counted once.</summary>
+    [Fact]
+    public async Task GasOfWhatIsMinedTwice_CountsOnce()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { Confirmations = 1, ConfirmationsLarger = 64 });
+        JobEntry entry = await bench.DepositAsync(bench.NewChannel(), 1_000);
+        await bench.UntilToldAsync(entry);
+        string before = await _anvil.RpcAsync<string>("evm_snapshot");
+        await _anvil.MineAsync();
+        await JobBench.UntilAsync(entry, JobStatus.Done);
+
+        await _anvil.RpcAsync<object?>("evm_revert", before);
+        await _anvil.RpcAsync<object?>("anvil_dropAllTransactions");
+        await _anvil.RpcAsync<object?>("evm_increaseTime", 7);
+        await _anvil.MineAsync();
+        await JobBench.UntilAsync(entry, _ =>
+        {
+            bench.Jobs.Wake(); // As who follows the chain does.
+            return bench.Events.Any(told => told.Kind == EventKind.TransactionUnmined);
+        });
+        Job done = await bench.MineUntilAsync(entry, JobStatus.Done);
+
+        Assert.Equal(done.Receipt!.GasUsed * await GasPriceAsync(done.Receipt.Hash), done.SpentWei);
+    }
+
+    private async Task<UInt128> GasPriceAsync(Bytes32 hash) => Quantity.ToUInt128(
+        (await _anvil.RpcAsync<System.Text.Json.JsonElement>("eth_getTransactionReceipt", hash.ToString()))
+            .GetProperty("effectiveGasPrice").GetString(), "price");
 
     [Fact]
     public async Task RevertedTransaction_FailsWithItsReason_AndIsNotSentAgain()
