@@ -288,6 +288,7 @@ internal sealed class NodeHost : Host
         Party us = new(options.Owner.IsZero ? key.Address : options.Owner, key.Address);
         RocksChannelStore store = Own(RocksChannelStore.Open(
             options.DataDirectory, new StoreIdentity(chain.ChainId, options.Contract, key.Address)));
+        if (StoreOpening.IsOpenToOthers(options.DataDirectory)) logs.CreateLogger("ChannelNode").FolderOpenToOthers(options.DataDirectory);
         NodeIdentity identity = new(chain.ChainId, options.Contract, us, scheme.SignHelloAsync, scheme.VerifyHello);
         PeerDialling dialling = new(identity);
         WatchtowerDialling watchtowers = new(identity, options.MessageBytesMax);
@@ -311,6 +312,7 @@ internal sealed class NodeHost : Host
 
         Webhooks webhooks = Own(new Webhooks(
             Node, new WebhookCursors(store.ReadWebhookCursor, store.PutWebhookCursor), TimeProvider.System, logs));
+        Node.Webhooks = webhooks.Health;
 
         await Node.CatchUpAsync(cancel);
         await OpenDoorsAsync(options, tls, tokens, identity, logs, cancel);

@@ -15,4 +15,7 @@ internal static partial class ProgramLog
         "The database in {Directory} was brought up from schema {Schema}: an older program cannot open it any more. A backup made "
         + "now is of the new schema; one of before needs the program of before")]
     public static partial void SchemaMigrated(this ILogger log, string directory, uint schema);
+
+    [LoggerMessage(105, LogLevel.Warning, "Other users of this machine can read who pays whom in {Directory}: close it to them (chmod 700)")]
+    public static partial void FolderOpenToOthers(this ILogger log, string directory);
 }

@@ -103,6 +103,9 @@ internal sealed class Node : IAsyncDisposable
     /// <summary>Set once by whoever wires the node.</summary>
     public BackupDesk? Backups { get; set; }
 
+    /// <summary>How each webhook does, in the order of the settings; set once by whoever wires the node.</summary>
+    public Func<IReadOnlyList<WebhookHealth>> Webhooks { get; set; } = () => [];
+
     /// <summary>Where peers reach this node, once it serves.</summary>
     public string PeerListen { get; set; } = string.Empty;
 

@@ -30,16 +30,29 @@ internal static class StoreOpening
         }
     }
 
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    /// <summary>Whether other users of the machine can read what is in the folder.</summary>
+    public static bool IsOpenToOthers(string directory) =>
+        !OperatingSystem.IsWindows() && (File.GetUnixFileMode(directory) & ~OwnerOnly) != UnixFileMode.None;
+
     public static bool IsDatabase(string directory) => File.Exists(Path.Combine(directory, "CURRENT"));
 
-    /// <summary>Nobody else on the machine may read who pays whom.</summary>
+    /// <summary>
+    /// Nobody else on the machine may read who pays whom. A folder that was made for the database, as volumes are, is closed to others
+    /// before anything is in it; one with a database is left as it is (<see cref="IsOpenToOthers"/>).
+    /// </summary>
     public static void MakeFolder(string directory)
     {
         try
         {
-            const UnixFileMode ownerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
             if (OperatingSystem.IsWindows()) Directory.CreateDirectory(directory);
-            else Directory.CreateDirectory(directory, ownerOnly);
+            else if (!Directory.Exists(directory)) Directory.CreateDirectory(directory, OwnerOnly);
+            else if (!IsDatabase(directory) && IsOpenToOthers(directory)) File.SetUnixFileMode(directory, OwnerOnly);
+        }
+        catch (UnauthorizedAccessException) when (Directory.Exists(directory))
+        {
+            // Somebody else's folder, in which this user may write: it is said when the node starts.
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -13,6 +13,7 @@ internal static class NodeInstruments
         meter.CreateObservableGauge("channelnode.peers.known", () => node.Peers.List().Count, "{peer}", "The same, and those whose URL is known");
         AddTowers(meter, node.Watchtowers);
         AddBackups(meter, node);
+        AddWebhooks(meter, node);
     }
 
     private static void AddBackups(Meter meter, Node node)
@@ -57,6 +58,28 @@ internal static class NodeInstruments
 
     private static KeyValuePair<string, object?> Token(TokenTotals totals) =>
         Labels.Of("token", totals.Token.IsZero ? "ether" : totals.Token.ToString());
+
+    /// <summary>By their places alone: what is behind the host may be a secret of the receiver's.</summary>
+    private static void AddWebhooks(Meter meter, Node node)
+    {
+        meter.CreateObservableGauge(
+            "channelnode.webhook.waiting",
+            () => node.Webhooks().SelectMany(webhook => Enum.GetValues<WebhookTopic>().Select(topic => new Measurement<double>(
+                webhook.Waiting(topic), Labels.Of("webhook", webhook.Place), Labels.Of("topic", Labels.Lower(topic))))),
+            "{item}", "Payments, or events, that it has not taken");
+        meter.CreateObservableGauge(
+            "channelnode.webhook.failing",
+            () => node.Webhooks().Select(webhook => new Measurement<double>(webhook.FailingFor?.TotalSeconds ?? 0, Labels.Of("webhook", webhook.Place))),
+            "s", "For how long it has taken nothing that it was told; 0 while it takes");
+        meter.CreateObservableCounter(
+            "channelnode.webhook.attempts",
+            () => node.Webhooks().SelectMany(webhook => (IEnumerable<Measurement<long>>)
+            [
+                new(webhook.Taken, Labels.Of("webhook", webhook.Place), Labels.Of("outcome", "taken")),
+                new(webhook.Failed, Labels.Of("webhook", webhook.Place), Labels.Of("outcome", "failed")),
+            ]),
+            "{attempt}", "Deliveries that it was asked to take, those asked again counted");
+    }
 
     /// <summary>The operator names them, eight at most.</summary>
     private static void AddTowers(Meter meter, Watchtowers towers)

@@ -92,7 +92,6 @@ public sealed class FieldTests
 
     [Theory]
     [InlineData("--window", "10", "is about many payments: give --count too")]
-    [InlineData("--timeout", "10", "is about many payments: give --count too")]
     [InlineData("--count", "0", "is not a whole number from 1 to 10000000")]
     [InlineData("--count", "10000001", "is not a whole number from 1 to 10000000")]
     [InlineData("--window", "16385", "is not a whole number from 1 to 16384")]

@@ -67,6 +67,42 @@ public sealed class PayCommandTests
         Assert.Contains("--key k1", run.Error);
     }
 
+    /// <summary>Who may only pay cannot ask what a channel's token is.</summary>
+    [Fact]
+    public async Task AmountWithAUnit_WhereTheTokenMayOnlyPay_SaysWhatToGiveInstead()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Get = _ =>
+            throw FakeNode.Refuse(StatusCode.PermissionDenied, "SCOPE_MISSING", "access token 3 has scope pay, GetChannel asks for read"));
+
+        CliRun run = await CliRun.AskAsync(node, "pay", FakeNode.IdA, "0.5 ETH");
+        Assert.Equal(ExitCode.Refused, run.ExitCode);
+        Assert.Contains("SCOPE_MISSING: access token 3 has scope pay, GetChannel asks for read: an amount with a unit needs", run.Error);
+        Assert.Contains("give smallest units (5 is 5 wei), or a token with --scope read too", run.Error);
+
+        Assert.Contains("7 units paid", (await CliRun.AskAsync(node, "pay", FakeNode.IdA, "7", "--key", "k1")).Output);
+    }
+
+    /// <summary>A script must not hang for ever on what a peer never takes.</summary>
+    [Theory]
+    [InlineData()]
+    [InlineData("--json")]
+    public async Task PayThatIsNotTaken_EndsAfterItsTime_AndSaysHowToAskAgain(params string[] more)
+    {
+        TaskCompletionSource end = new();
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Pay = _ =>
+        {
+            end.Task.Wait(TimeSpan.FromSeconds(60));
+            return new PayResponse { TotalSent = "77" };
+        });
+
+        CliRun run = await CliRun.AskAsync(node, ["pay", FakeNode.IdA, "7", "--key", "k1", "--timeout", "1", .. more]);
+        end.SetResult();
+
+        Assert.Equal(ExitCode.Refused, run.ExitCode);
+        Assert.Contains("TIMEOUT", run.Error);
+        Assert.Contains("the peer has not taken it for 1 s (--timeout), and may still: --key k1 asks for the same payment again", run.Error);
+    }
+
     [Theory]
     [InlineData("100", "waiting: the peer is not connected, and the node waits for it for a while; ")]
     [InlineData("107", "waiting: the peer is not connected, and what is under way is signed: it is offered when the peer is back; ")]

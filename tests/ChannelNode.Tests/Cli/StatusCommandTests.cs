@@ -52,6 +52,7 @@ public sealed class StatusCommandTests
         PeersConnected = 3,
         PeersKnown = 5,
         Watchtowers = { new WatchtowerInfo { Url = "http://tower", Connected = true, ChannelsGuarded = 6, ChannelsLagging = 1, LaggingMs = 4_000 } },
+        Webhooks = { new WebhookStatus { Url = "https://site", PaymentsWaiting = 12, EventsWaiting = 3, FailingMs = 61_000, Problem = "HTTP 500" } },
         Alarms = new AlarmSummary
         {
             Alarms = 1,
@@ -99,6 +100,7 @@ public sealed class StatusCommandTests
         Assert.Contains(run.OutputLines, line => Words(line) == $"DUSD {Views.Short(Dollar)} open 1 1.25 DUSD 0.000001 DUSD 0 DUSD 0 DUSD");
         Assert.Contains(run.OutputLines, line => Words(line) == "start-close 2 1 min 1 s");
         Assert.Contains(run.OutputLines, line => Words(line) == "http://tower yes 6 1 4 s 0");
+        Assert.Contains(run.OutputLines, line => Words(line) == "https://site nothing for 1 min 1 s 12 3 HTTP 500");
         Assert.InRange(run.OutputLines.Length, 20, 50); // One screen.
 
         static string Words(string line) => string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries));

@@ -39,6 +39,18 @@ public sealed class JsonApiTests(AnvilFixture anvil) : IAsyncLifetime
     private static NodeOptions WithJson(NodeOptions options) =>
         options with { Applications = options.Applications with { JsonListen = "127.0.0.1:0" } };
 
+    /// <summary>Clients give up on an answer that does not begin; there may be nothing to tell for hours.</summary>
+    [Theory]
+    [InlineData("/v1/payments:subscribe")]
+    [InlineData("/v1/events:subscribe?afterCursor=1")]
+    public async Task SubscriptionWithNothingToTell_HasBegun(string path)
+    {
+        await _payer.OpenAsync(_payee, "10"); // An event that is over.
+        using HttpResponseMessage response = await _json.Http.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, TestChain.Limit);
+
+        Assert.Equal(200, (int)response.StatusCode);
+    }
+
     [Fact]
     public async Task ChannelsLife_ByHttpAlone()
     {

@@ -3,8 +3,10 @@ using System.Text;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Grpc.Webhooks;
+using ChannelNode.Tests.Telemetry;
 using Grpc.Core;
 using Xunit;
+using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Tests.EndToEnd;
 
@@ -50,6 +52,7 @@ public sealed class WebhookTests(AnvilFixture anvil) : IAsyncLifetime
         _payee = await TestNode.StartAsync(_chain, options => options with
         {
             Applications = new ApplicationOptions { Webhooks = webhooks, WebhookAlarmSeconds = 1 },
+            MetricsListen = "127.0.0.1:0",
         });
         return await _payer.OpenAsync(_payee, "1000");
     }
@@ -122,6 +125,35 @@ public sealed class WebhookTests(AnvilFixture anvil) : IAsyncLifetime
         string alarm = all.First(it => it.Body.Contains("EVENT_KIND_WEBHOOK_FAILING")).Body;
         Assert.Contains("EVENT_SEVERITY_ALARM", alarm);
         Assert.DoesNotContain("secret-path", alarm);
+        await AssertHealthAsync(dead.Replace("/secret-path", ""));
+    }
+
+    /// <summary>Of one endpoint that takes nothing, and one that takes all.</summary>
+    private async Task AssertHealthAsync(string dead)
+    {
+        Wire.GetStatusResponse status = await _payee.Api.GetStatusAsync(new Wire.GetStatusRequest());
+        Wire.WebhookStatus failing = status.Webhooks[0], taking = status.Webhooks[1];
+        Assert.Equal((dead, 2ul, 0ul), (failing.Url, failing.PaymentsWaiting, failing.Taken));
+        Assert.True(failing is { FailingMs: > 0, Failed: > 0, EventsWaiting: > 0 });
+        Assert.Contains("refused", failing.Problem);
+        Assert.Equal((0ul, false, "", 0ul), (taking.PaymentsWaiting, taking.HasFailingMs, taking.Problem, taking.Failed));
+        Assert.True(taking.Taken > 0);
+        Assert.Empty((await _payee.Api.GetStatusAsync(new Wire.GetStatusRequest { Brief = true })).Webhooks);
+        string metrics = await MetricsAsync();
+        Assert.Matches(Sample("waiting", "topic", "payments", "2"), metrics);
+        Assert.Matches(Sample("failing_seconds", "webhook", dead, "[0-9.]*[1-9]"), metrics);
+        Assert.Matches(Sample("attempts_total", "outcome", "taken", "0"), metrics);
+        Assert.Matches(Sample("attempts_total", "outcome", "failed", "[1-9]"), metrics);
+        Assert.All(WatchedNames.OfWebhooks(), name => Assert.Contains($"\n{name}{{", metrics));
+
+        string Sample(string name, string label, string value, string figure) =>
+            $"\nchannelnode_webhook_{name}{{(?=[^}}]*webhook=\"{dead}\")(?=[^}}]*{label}=\"{value}\")[^}}]*}} {figure}";
+    }
+
+    private async Task<string> MetricsAsync()
+    {
+        using HttpClient http = new();
+        return await http.GetStringAsync($"{_payee.Host.Exports.MetricsUrl}", TestChain.Limit);
     }
 
     [Fact]

@@ -23,6 +23,24 @@ public sealed class StoreOpeningTests : IDisposable
             File.GetUnixFileMode(_folder.Database));
     }
 
+    /// <summary>As volumes and provisioning make it.</summary>
+    [Fact]
+    public void FolderMadeBefore_IsClosedToOthers_AndOneWithADatabaseIsLeftAsItIs()
+    {
+        if (OperatingSystem.IsWindows()) return;
+        const UnixFileMode owner = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+        Directory.CreateDirectory(_folder.Database);
+        File.SetUnixFileMode(_folder.Database, owner | UnixFileMode.GroupRead | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
+        Assert.True(StoreOpening.IsOpenToOthers(_folder.Database));
+
+        _folder.Open().Dispose();
+        Assert.Equal(owner, File.GetUnixFileMode(_folder.Database));
+        Assert.False(StoreOpening.IsOpenToOthers(_folder.Database));
+        File.SetUnixFileMode(_folder.Database, owner | UnixFileMode.GroupRead);
+        _folder.Open().Dispose();
+        Assert.True(StoreOpening.IsOpenToOthers(_folder.Database));
+    }
+
     [Fact]
     public void FolderThatIsAFile_IsRefusedByName()
     {

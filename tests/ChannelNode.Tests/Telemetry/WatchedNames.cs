@@ -17,6 +17,9 @@ internal static partial class WatchedNames
     public static IReadOnlyList<string> OfASigner() =>
         [.. All().Where(name => name.StartsWith("channelnode_signer_", StringComparison.Ordinal) && name != "channelnode_signer_up")];
 
+    /// <summary>Of them those that only a node has that tells webhooks.</summary>
+    public static IReadOnlyList<string> OfWebhooks() => [.. All().Where(name => name.StartsWith("channelnode_webhook_", StringComparison.Ordinal))];
+
     [GeneratedRegex(@"\b(channelnode|dotnet)_[a-z_]+[a-z]\b(?!:)")]
     private static partial Regex Name();
 }

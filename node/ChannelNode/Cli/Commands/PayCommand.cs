@@ -26,7 +26,7 @@ internal static class PayCommand
         Option<int> window = Fields.Number(
             "--window", "With --count: payments that may wait for their acknowledgement", 1, 16_384, (int?)InFlightDefault);
         Option<int> timeout = Fields.Number(
-            "--timeout", "With --count: seconds without any payment going through until giving up", 1, 86_400,
+            "--timeout", "Seconds without any payment going through until giving up; what is signed goes on", 1, 86_400,
             (int?)PatienceSecondsDefault);
         var command = new CliCommand(
             "pay", "Pays through a channel; done when the peer has it on disk.",
@@ -37,9 +37,8 @@ internal static class PayCommand
         command.Validators.Add(result =>
         {
             if (result.GetResult(count) is not null) return;
-            foreach (Option<int> many in (Option<int>[])[window, timeout])
-                if (result.GetResult(many) is { Implicit: false, Tokens: [var token] } given && !given.Errors.Any())
-                    result.AddError($"{many.Name}: '{token.Value}' is about many payments: give --count too");
+            if (result.GetResult(window) is { Implicit: false, Tokens: [var token] } given && !given.Errors.Any())
+                result.AddError($"{window.Name}: '{token.Value}' is about many payments: give --count too");
         });
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
@@ -48,16 +47,17 @@ internal static class PayCommand
             var plan = new PaymentPlan(
                 id, await units.ReadAsync(parsed.GetValue(amount), id, "amount", cancel),
                 parsed.GetValue(item) ?? "", parsed.GetValue(key) ?? RandomKey(), parsed.GetValue(count));
-            if (plan.Count == 0) return await PayOneAsync(shell, node, units, plan, terminal, cancel);
+            var patience = TimeSpan.FromSeconds(parsed.GetValue(timeout));
+            if (plan.Count == 0) return await PayOneAsync(shell, node, units, plan, patience, terminal, cancel);
 
             plan = plan with { Item = plan.Item.Length == 0 ? "item" : plan.Item };
-            var patience = TimeSpan.FromSeconds(parsed.GetValue(timeout));
             return await new PayManyJob(node, units, plan, parsed.GetValue(window), patience, terminal, shell.Time).RunAsync(cancel);
         });
     }
 
     private static async Task<int> PayOneAsync(
-        CommandShell shell, NodeConnection node, TokenUnits units, PaymentPlan plan, Terminal terminal, CancellationToken cancel)
+        CommandShell shell, NodeConnection node, TokenUnits units, PaymentPlan plan, TimeSpan patience, Terminal terminal,
+        CancellationToken cancel)
     {
         var payment = new Payment
         {
@@ -66,14 +66,24 @@ internal static class PayCommand
             ItemId = ByteString.CopyFromUtf8(plan.Item),
             IdempotencyKey = plan.Key,
         };
+        using CancellationTokenSource late = new(patience, shell.Time);
+        using var within = CancellationTokenSource.CreateLinkedTokenSource(cancel, late.Token);
         try
         {
-            using AsyncUnaryCall<PayResponse> call = node.Client.PayAsync(new PayRequest { Payment = payment }, cancellationToken: cancel);
-            await new WhyItWaits(node, units, plan, terminal, shell.Time).SayAsync(call.ResponseAsync, cancel);
+            using AsyncUnaryCall<PayResponse> call = node.Client.PayAsync(new PayRequest { Payment = payment }, cancellationToken: within.Token);
+            await new WhyItWaits(node, units, plan, terminal, shell.Time).SayAsync(call.ResponseAsync, within.Token);
             PayResponse paid = await call;
             TokenUnit unit = terminal.Json ? TokenUnit.Ether : await units.TryOfChannelAsync(plan.ChannelId, cancel);
             Show(paid, plan, unit, terminal);
             return ExitCode.Done;
+        }
+        catch (Exception stopped) when (
+            late.IsCancellationRequested && !cancel.IsCancellationRequested
+            && stopped is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled })
+        {
+            throw new CommandException(new(
+                ExitCode.Refused, "TIMEOUT",
+                $"the peer has not taken it for {patience.TotalSeconds:N0} s (--timeout), and may still: --key {plan.Key} asks for the same payment again"));
         }
         catch (Exception unclear)
             when (MayHavePaid(unclear) && node.FailureOf(unclear, cancel) is { ExitCode: not ExitCode.Refused } failure)

@@ -26,6 +26,7 @@ internal static class StatusCommand
         await ShowChannelsAsync(status, units, terminal, cancel);
         ShowJobs(status, terminal);
         ShowWatchtowers(status, terminal);
+        ShowWebhooks(status, terminal);
         await ShowAlarmsAsync(status, units, terminal, cancel);
     }
 
@@ -135,6 +136,18 @@ internal static class StatusCommand
             {
                 tower.Url, tower.Connected ? "yes" : "no", $"{tower.ChannelsGuarded}", $"{tower.ChannelsLagging}",
                 Span((long)tower.LaggingMs), $"{tower.ChannelsRefused}",
+            }));
+    }
+
+    private static void ShowWebhooks(GetStatusResponse status, Terminal terminal)
+    {
+        if (status.Webhooks.Count == 0) return;
+        Show(
+            terminal, ["webhook", "takes", "#payments waiting", "#events waiting", "problem"],
+            status.Webhooks.Select(webhook => new[]
+            {
+                webhook.Url, webhook.HasFailingMs ? $"nothing for {Span((long)webhook.FailingMs)}" : "yes", $"{webhook.PaymentsWaiting}",
+                $"{webhook.EventsWaiting}", webhook.Problem,
             }));
     }
 

@@ -73,9 +73,20 @@ internal sealed class TokenUnits(NodeConnection node, IEnumerable<TokenUnit> giv
     public async Task<TokenUnit> OfChannelAsync(string channelId, CancellationToken cancel)
     {
         if (_channels.TryGetValue(channelId, out TokenUnit? known)) return known;
-        GetChannelResponse found = await node.Client.GetChannelAsync(
-            new GetChannelRequest { ChannelId = channelId }, cancellationToken: cancel);
-        return _channels[channelId] = await OfAsync(found.Channel.Token, cancel);
+        try
+        {
+            GetChannelResponse found = await node.Client.GetChannelAsync(
+                new GetChannelRequest { ChannelId = channelId }, cancellationToken: cancel);
+            return _channels[channelId] = await OfAsync(found.Channel.Token, cancel);
+        }
+        catch (RpcException refused) when (Failure.ErrorInfoOf(refused)?.Reason == "SCOPE_MISSING")
+        {
+            throw new CommandException(node.FailureOf(refused, cancel)! with
+            {
+                Message = $"{refused.Status.Detail}: an amount with a unit needs the channel's token, which only scope read may ask for; "
+                    + "give smallest units (5 is 5 wei), or a token with --scope read too",
+            });
+        }
     }
 
     /// <summary>For what is done already: shown in smallest units rather than failed.</summary>
@@ -85,7 +96,7 @@ internal sealed class TokenUnits(NodeConnection node, IEnumerable<TokenUnit> giv
         {
             return await OfChannelAsync(channelId, cancel);
         }
-        catch (RpcException)
+        catch (Exception error) when (error is RpcException or CommandException)
         {
             return new TokenUnit(Address.Zero, "", 0);
         }

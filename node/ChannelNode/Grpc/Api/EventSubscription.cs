@@ -16,6 +16,9 @@ internal sealed class EventSubscription(
 
     private readonly HashSet<EventKind> _kinds = [.. kinds.Select(Read)];
 
+    /// <summary>Tells the caller that the subscription stands, while there is nothing else to tell: that may be so for hours.</summary>
+    public Func<Task> Begin { get; init; } = () => Task.CompletedTask;
+
     public async Task RunAsync(ulong afterCursor, bool keptOnly, CancellationToken cancel)
     {
         ulong newest = node.Ledger.EventCursor;
@@ -44,7 +47,9 @@ internal sealed class EventSubscription(
 
             if (response.Events.Count > 0) await responses.WriteAsync(response, cancel);
             if (events.Count == 0 && keptOnly) return;
-            if (events.Count == 0) await node.Ledger.WhenHappenedAsync(afterCursor, cancel);
+            if (events.Count > 0) continue;
+            await Begin();
+            await node.Ledger.WhenHappenedAsync(afterCursor, cancel);
         }
     }
 

@@ -213,10 +213,13 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         ServerCallContext context)
     {
         ChannelId? only = request.ChannelId.Length == 0 ? null : Find(request.ChannelId).Channel.Id;
-        PaymentSubscription subscription = new(node, only, request.Runs, responseStream);
+        PaymentSubscription subscription = new(node, only, request.Runs, responseStream) { Begin = () => BeginAsync(context) };
         return node.Drain.RunAsync(
             cancel => subscription.RunAsync(request.AfterCursor, request.KeptOnly, cancel), context.CancellationToken);
     }
+
+    private static Task BeginAsync(ServerCallContext context) =>
+        context.GetHttpContext().Response.HasStarted ? Task.CompletedTask : context.WriteResponseHeadersAsync([]);
 
     public override Task SubscribeEvents(
         Wire.SubscribeEventsRequest request,
@@ -224,7 +227,7 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         ServerCallContext context)
     {
         ChannelId? only = request.ChannelId.Length == 0 ? null : Find(request.ChannelId).Channel.Id;
-        EventSubscription subscription = new(node, only, request.Kinds, responseStream);
+        EventSubscription subscription = new(node, only, request.Kinds, responseStream) { Begin = () => BeginAsync(context) };
         return node.Drain.RunAsync(
             cancel => subscription.RunAsync(request.AfterCursor, request.KeptOnly, cancel), context.CancellationToken);
     }

@@ -25,6 +25,9 @@ internal sealed class PaymentSubscription(
     private string _channelName = string.Empty;
     private string _tokenName = string.Empty;
 
+    /// <summary>Tells the caller that the subscription stands, while there is nothing else to tell: that may be so for hours.</summary>
+    public Func<Task> Begin { get; init; } = () => Task.CompletedTask;
+
     public async Task RunAsync(ulong afterCursor, bool keptOnly, CancellationToken cancel)
     {
         ulong newest = node.Ledger.ReceivedCursor;
@@ -55,7 +58,9 @@ internal sealed class PaymentSubscription(
 
             await FlushAsync(cancel);
             if (runs.Count == 0 && keptOnly) return;
-            if (runs.Count == 0) await node.Ledger.WhenReceivedAsync(afterCursor, cancel);
+            if (runs.Count > 0) continue;
+            await Begin();
+            await node.Ledger.WhenReceivedAsync(afterCursor, cancel);
         }
     }
 

@@ -36,6 +36,7 @@ internal static class StatusWire
         status.Deadlines.AddRange(overview.Deadlines().Select(deadline => Write(deadline, overview.SecondsLeft(deadline))));
         status.Jobs.AddRange(overview.PendingJobs().Select(jobs => Write(jobs, overview.Clock.NowSeconds)));
         status.Watchtowers.AddRange(node.Watchtowers.List().Select(NodeWire.Write));
+        status.Webhooks.AddRange(node.Webhooks().Select(Write));
         status.Alarms = Write(overview.Alarms(Day));
         status.Disk = Write(overview.Disk());
         return status;
@@ -71,6 +72,21 @@ internal static class StatusWire
             Failed = (ulong)signer.Failed,
         };
         if (signer.AwayFor is { } away) status.AwayMs = (ulong)away.TotalMilliseconds;
+        return status;
+    }
+
+    private static Wire.WebhookStatus Write(WebhookHealth webhook)
+    {
+        Wire.WebhookStatus status = new()
+        {
+            Url = webhook.Place,
+            PaymentsWaiting = webhook.PaymentsWaiting,
+            EventsWaiting = webhook.EventsWaiting,
+            Problem = webhook.Problem,
+            Taken = (ulong)webhook.Taken,
+            Failed = (ulong)webhook.Failed,
+        };
+        if (webhook.FailingFor is { } failing) status.FailingMs = (ulong)failing.TotalMilliseconds;
         return status;
     }
 

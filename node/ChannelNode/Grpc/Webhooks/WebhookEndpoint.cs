@@ -25,6 +25,9 @@ internal sealed class WebhookEndpoint : IDisposable
     private readonly Lock _lock = new();
     private long _failingSince;
     private bool _isAlarmed;
+    private string _problem = string.Empty;
+    private long _taken;
+    private long _failed;
 
     public WebhookEndpoint(
         WebhookOptions options, TimeSpan alarmAfter, Func<OperatorEvent, CancellationToken, Task> tell, TimeProvider time, ILogger log)
@@ -46,6 +49,15 @@ internal sealed class WebhookEndpoint : IDisposable
 
     /// <summary>For people: what is behind the host may be a secret of the receiver's.</summary>
     public string Place => new Uri(_options.Url).GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped);
+
+    public WebhookHealth Health(ulong paymentsWaiting, ulong eventsWaiting)
+    {
+        lock (_lock)
+        {
+            TimeSpan? failing = _failingSince == 0 ? null : _time.GetElapsedTime(_failingSince);
+            return new WebhookHealth(Place, paymentsWaiting, eventsWaiting, failing, _problem, _taken, _failed);
+        }
+    }
 
     /// <summary>Returns when the receiver has taken it.</summary>
     public async Task DeliverAsync(string deliveryId, byte[] body, CancellationToken stopping)
@@ -96,11 +108,9 @@ internal sealed class WebhookEndpoint : IDisposable
         TimeSpan failing;
         lock (_lock)
         {
-            if (_failingSince == 0)
-            {
-                _failingSince = _time.GetTimestamp();
-                _log.WebhookFails(Place, problem);
-            }
+            if (_failingSince == 0) _failingSince = _time.GetTimestamp();
+            if (_problem != problem) _log.WebhookFails(Place, problem);
+            (_problem, _failed) = (problem, _failed + 1);
 
             failing = _time.GetElapsedTime(_failingSince);
             if (_isAlarmed || failing < _alarmAfter) return;
@@ -119,7 +129,7 @@ internal sealed class WebhookEndpoint : IDisposable
         lock (_lock)
         {
             if (_failingSince != 0) _log.WebhookWorks(Place, (long)_time.GetElapsedTime(_failingSince).TotalSeconds);
-            (_failingSince, _isAlarmed) = (0, false);
+            (_failingSince, _isAlarmed, _problem, _taken) = (0, false, string.Empty, _taken + 1);
         }
     }
 

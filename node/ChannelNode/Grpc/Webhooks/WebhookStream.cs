@@ -21,6 +21,18 @@ internal sealed class WebhookStream(
     private ulong _cursor = cursor;
     private ulong _missed;
 
+    private IEnumerable<CursorGap> Gaps => node.Store.Restorations.Select(it => topic == WebhookTopic.Payments ? it.Received : it.Events);
+
+    /// <summary>Payments, or events, that it has not taken.</summary>
+    public ulong Waiting
+    {
+        get
+        {
+            ulong taken = Volatile.Read(ref _cursor), newest = topic == WebhookTopic.Payments ? node.Ledger.ReceivedCursor : node.Ledger.EventCursor;
+            return newest <= taken ? 0 : CursorGap.CountBetween(Gaps, taken, newest);
+        }
+    }
+
     public async Task RunAsync(CancellationToken stopping)
     {
         while (!stopping.IsCancellationRequested)
@@ -65,7 +77,8 @@ internal sealed class WebhookStream(
         delivery.Missed = _missed;
         await endpoint.DeliverAsync(delivery.DeliveryId, Encoding.UTF8.GetBytes(Json.Format(delivery)), stopping);
         remember(newest);
-        (_cursor, _missed) = (newest, 0);
+        Volatile.Write(ref _cursor, newest);
+        _missed = 0;
     }
 
     /// <summary>The endpoint was away for longer than payments, or events, are kept: the next delivery says how many it will not get.</summary>
@@ -73,11 +86,10 @@ internal sealed class WebhookStream(
     {
         ulong dropped = topic == WebhookTopic.Payments ? node.Store.ReadDroppedCursor() : node.Store.ReadDroppedEventCursor();
         if (dropped <= _cursor) return;
-        IEnumerable<CursorGap> gaps = node.Store.Restorations.Select(it => topic == WebhookTopic.Payments ? it.Received : it.Events);
-        ulong missed = CursorGap.CountBetween(gaps, _cursor, dropped);
+        ulong missed = CursorGap.CountBetween(Gaps, _cursor, dropped);
         log.WebhookMissed(endpoint.Place, missed, topic, _cursor);
         _missed += missed;
-        _cursor = dropped;
+        Volatile.Write(ref _cursor, dropped);
     }
 
     private sealed class Responses<T>(Func<T, CancellationToken, Task> deliver) : IServerStreamWriter<T>

@@ -11,8 +11,7 @@ internal sealed record WebhookCursors(Func<string, WebhookTopic, ulong?> Read, A
 /// </summary>
 internal sealed class Webhooks : IAsyncDisposable
 {
-    private readonly List<WebhookEndpoint> _endpoints = [];
-    private readonly List<WebhookStream> _streams = [];
+    private readonly List<(WebhookEndpoint Endpoint, WebhookStream Payments, WebhookStream Events)> _all = [];
     private readonly CancellationTokenSource _stopping = new();
     private Task _running = Task.CompletedTask;
 
@@ -27,8 +26,9 @@ internal sealed class Webhooks : IAsyncDisposable
         {
             WebhookEndpoint endpoint = new(
                 webhook, TimeSpan.FromSeconds(options.WebhookAlarmSeconds), node.Ledger.TellAsync, time, log);
-            _endpoints.Add(endpoint);
-            foreach (WebhookTopic topic in Enum.GetValues<WebhookTopic>())
+            _all.Add((endpoint, Stream(WebhookTopic.Payments), Stream(WebhookTopic.Events)));
+
+            WebhookStream Stream(WebhookTopic topic)
             {
                 ulong newest = topic == WebhookTopic.Payments ? node.Store.ReadReceivedCursor() : node.Store.ReadEventCursor();
                 if (cursors.Read(webhook.Url, topic) is not { } cursor)
@@ -37,19 +37,24 @@ internal sealed class Webhooks : IAsyncDisposable
                     cursors.Write(webhook.Url, topic, cursor);
                 }
 
-                _streams.Add(new WebhookStream(
-                    node, endpoint, topic, Math.Min(cursor, newest), taken => cursors.Write(webhook.Url, topic, taken), log));
+                return new WebhookStream(
+                    node, endpoint, topic, Math.Min(cursor, newest), taken => cursors.Write(webhook.Url, topic, taken), log);
             }
         }
     }
 
-    public void Start() => _running = Task.WhenAll(_streams.Select(stream => Task.Run(() => stream.RunAsync(_stopping.Token))));
+    public void Start() => _running = Task.WhenAll(_all
+        .SelectMany(it => (IEnumerable<WebhookStream>)[it.Payments, it.Events])
+        .Select(stream => Task.Run(() => stream.RunAsync(_stopping.Token))));
+
+    /// <summary>In the order of the settings.</summary>
+    public IReadOnlyList<WebhookHealth> Health() => [.. _all.Select(it => it.Endpoint.Health(it.Payments.Waiting, it.Events.Waiting))];
 
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
         await _running;
-        foreach (WebhookEndpoint endpoint in _endpoints) endpoint.Dispose();
+        foreach ((WebhookEndpoint endpoint, _, _) in _all) endpoint.Dispose();
         _stopping.Dispose();
     }
 }
