@@ -311,7 +311,8 @@ internal sealed class NodeHost : Host
         Own(dialling);
 
         Webhooks webhooks = Own(new Webhooks(
-            Node, new WebhookCursors(store.ReadWebhookCursor, store.PutWebhookCursor), TimeProvider.System, logs));
+            Node, new WebhookCursors(store.ReadWebhookCursor, store.PutWebhookCursor, store.ReadWebhookUrls, store.MoveWebhook),
+            TimeProvider.System, logs));
         Node.Webhooks = webhooks.Health;
 
         await Node.CatchUpAsync(cancel);

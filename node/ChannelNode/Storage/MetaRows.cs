@@ -118,7 +118,12 @@ internal static class WebhookRow
 
     private const byte Version = 1;
 
-    public static byte[] Key(string url, WebhookTopic topic) => [.. "webhook"u8, (byte)topic, .. Encoding.UTF8.GetBytes(url)];
+    public static ReadOnlySpan<byte> Prefix => "webhook"u8;
+
+    public static byte[] Key(string url, WebhookTopic topic) => [.. Prefix, (byte)topic, .. Encoding.UTF8.GetBytes(url)];
+
+    /// <summary>Null where the key is no webhook's.</summary>
+    public static string? UrlOf(ReadOnlySpan<byte> key) => key.StartsWith(Prefix) ? Encoding.UTF8.GetString(key[(Prefix.Length + 1)..]) : null;
 
     public static void Write(ref RowWriter row, ulong cursor)
     {

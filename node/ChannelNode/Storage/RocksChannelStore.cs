@@ -339,22 +339,6 @@ internal sealed partial class RocksChannelStore : IChannelStore
         _events.Trim(keptFor, countMax, nowMs);
     }
 
-    /// <summary>The newest cursor that a webhook has taken; null for a new one.</summary>
-    public ulong? ReadWebhookCursor(string url, WebhookTopic topic)
-    {
-        using StoreGate.Pass pass = _gate.Enter();
-        return _database.Get(WebhookRow.Key(url, topic), _families.Meta) is { } row ? WebhookRow.Read(row) : null;
-    }
-
-    /// <summary>On disk when this returns. Beside the ledger's commits, which it does not wait for: no channel depends on it.</summary>
-    public void PutWebhookCursor(string url, WebhookTopic topic, ulong cursor)
-    {
-        var row = new RowWriter(stackalloc byte[WebhookRow.Size]);
-        WebhookRow.Write(ref row, cursor);
-        using StoreGate.Pass pass = _gate.Enter();
-        _database.Put(WebhookRow.Key(url, topic), row.Row, _families.Meta, _synced);
-    }
-
     public IStoreBatch NewBatch() => new StoreBatch(_families, _ourSigner);
 
     public void Commit(IStoreBatch batch, bool durable)

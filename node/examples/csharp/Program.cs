@@ -15,7 +15,7 @@ if (args is ["webhook", var secret, var signature]) return Webhook.Check(secret,
 var payer = new NodeService.NodeServiceClient(GrpcChannel.ForAddress(args[0]));
 var payee = new NodeService.NodeServiceClient(GrpcChannel.ForAddress(args[2]));
 
-// From here on: what was received before is not told again.
+// From here on, for the first time; after that, from the newest cursor that was kept.
 ulong cursor = payee.GetInfo(new GetInfoRequest()).ReceivedCursor;
 
 // A deposit of 1,000,000 wei. The last step says that the channel is usable.
@@ -48,7 +48,8 @@ catch (RpcException refused)
     Console.WriteLine($"refused: {refused.GetRpcStatus()?.GetDetail<ErrorInfo>()?.Reason}: {refused.Status.Detail}");
 }
 
-// Keep the newest cursor that you have handled: it is where to go on after a restart, of either program.
+// Keep the newest cursor with what it was for: it is where to go on after a restart, of either program. Amount and token are the payer's
+// to choose: hold them against the price first.
 using var subscription = payee.SubscribePayments(new SubscribePaymentsRequest { AfterCursor = cursor });
 await foreach (SubscribePaymentsResponse response in subscription.ResponseStream.ReadAllAsync())
 {

@@ -13,11 +13,12 @@ field() { grep -o "\"$1\": *\"[^\"]*\"" | tail -1 | cut -d'"' -f4; }
 
 post() { curl --silent --fail-with-body --header 'Content-Type: application/json' --data "$2" "$1"; }
 
-# From here on: what was received before is not told again.
+# From here on, for the first time; after that, from the newest cursor that was kept.
 cursor=$(curl --silent --fail "$payee/v1/info" | field receivedCursor)
 
 # A deposit of 1,000,000 wei. The answer is a stream, one object a line; the last says that the channel is usable.
 opened=$(post "$payer/v1/channels" "{\"peerUrl\": \"$payee_peer\", \"amount\": \"1000000\"}")
+[[ "$opened" == *STAGE_CONFIRMED* ]] || { echo "$opened" >&2; exit 1; } # A refusal after the first line has the status 200, too.
 channel=$(field channelId <<<"$opened")
 echo "opening: $(field stage <<<"$opened")"
 
@@ -31,7 +32,8 @@ echo "paid: 25, in total $(field totalSent <<<"$paid")"
 refused=$(post "$payer/v1/channels/$channel/payments" '{"amount": "2000000"}' || true)
 echo "refused: $(field reason <<<"$refused"): $(field message <<<"$refused")"
 
-# Keep the newest cursor that you have handled: it is where to go on after a restart, of either program.
+# Keep the newest cursor with what it was for: it is where to go on after a restart, of either program. Amount and token are the payer's to
+# choose: hold them against the price first.
 exec 3< <(exec curl --silent --no-buffer "$payee/v1/payments:subscribe?afterCursor=$cursor")
 trap 'kill '$! EXIT
 # A line holds all payments that came together. With jq: jq -c .payments[]

@@ -7,7 +7,9 @@ What each call does, what is durable when it answers, and how it refuses. Writte
 of [channelnode/v1](channelnode/v1); change them there. [openapi.json](openapi.json) says the same to programs that speak HTTP.
 
 Over HTTP (\`--json-listen\`) the fields have their names in lowerCamelCase, or as they stand here; 64-bit numbers and amounts are
-strings, \`bytes\` are base64, enums their names. A stream of answers is one JSON object a line. An error is a google.rpc.Status.
+strings, \`bytes\` are base64, enums their names. A stream of answers is one JSON object a line. An error is a google.rpc.Status:
+with its HTTP status where nothing was answered before, else as the stream's last line, under HTTP 200. So a stream has gone well when it has
+ended without a line that has a \`code\`, and what opens, closes or deposits has when it has told \`STAGE_CONFIRMED\`.
 `;
 
 export function page(proto) {

@@ -20,7 +20,7 @@ public sealed class PaymentsFollowTests
         Assert.Equal(ExitCode.Done, run.ExitCode);
         Assert.Equal(
             "{ \"cursor\": \"1\", \"channelId\": \"" + FakeNode.IdA + "\", \"amount\": \"5\", \"itemId\": \"aXRlbS0x\", "
-            + "\"totalReceived\": \"5\", \"acceptedAtMs\": \"1700000000000\", \"token\": \"\" }\n",
+            + "\"totalReceived\": \"5\", \"acceptedAtMs\": \"1700000000000\", \"token\": \"\", \"payer\": \"\" }\n",
             run.Output);
     }
 

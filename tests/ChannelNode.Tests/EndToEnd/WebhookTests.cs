@@ -47,7 +47,9 @@ public sealed class WebhookTests(AnvilFixture anvil) : IAsyncLifetime
         return path;
     }
 
-    private async Task<string> StartAsync(params WebhookOptions[] webhooks)
+    private Task<string> StartAsync(params WebhookOptions[] webhooks) => StartAsync((IReadOnlyList<WebhookOptions>)webhooks);
+
+    private async Task<string> StartAsync(IReadOnlyList<WebhookOptions> webhooks)
     {
         _payee = await TestNode.StartAsync(_chain, options => options with
         {
@@ -69,8 +71,8 @@ public sealed class WebhookTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Equal("EVENT_KIND_CHANNEL_OPENED", (string?)events.Json["events"]![0]!["kind"]);
         Delivered delivery = all.First(it => it.IsOfPayments);
         Assert.Equal(
-            (_payee.Signer.ToString(), "0", channel, "5", Convert.ToBase64String("item-1"u8)),
-            ((string)delivery.Json["node"]!, (string)delivery.Json["afterCursor"]!,
+            (_payee.Signer.ToString(), _payer.Signer.ToString(), "0", channel, "5", Convert.ToBase64String("item-1"u8)),
+            ((string)delivery.Json["node"]!, (string)delivery.Json["payments"]![0]!["payer"]!, (string)delivery.Json["afterCursor"]!,
                 (string)delivery.Json["payments"]![0]!["channelId"]!, (string)delivery.Json["payments"]![0]!["amount"]!,
                 (string)delivery.Json["payments"]![0]!["itemId"]!));
 
@@ -154,6 +156,33 @@ public sealed class WebhookTests(AnvilFixture anvil) : IAsyncLifetime
     {
         using HttpClient http = new();
         return await http.GetStringAsync($"{_payee.Host.Exports.MetricsUrl}", TestChain.Limit);
+    }
+
+    /// <summary>It was mistyped, or its key was changed: what it has not taken is paid for.</summary>
+    [Fact]
+    public async Task UrlThatTakesTheOnlyOnesPlace_GetsWhatThatOneHasNotTaken()
+    {
+        List<WebhookOptions> webhooks = [new($"http://127.0.0.1:{Ports.Free()}/typo", _secretFile)];
+        string channel = await StartAsync(webhooks);
+        for (int payment = 1; payment <= 3; payment++) await _payer.PayAsync(channel, "1");
+        await _payee.StopAsync();
+
+        webhooks[0] = new WebhookOptions(_site.Url, _secretFile);
+        await _payee.StartAsync();
+        await _site.UntilTakenAsync(3);
+        Assert.Equal([1UL, 2, 3], _site.TakenPayments);
+        Assert.Equal("0", (string?)_site.All.First(it => it.IsOfPayments).Json["afterCursor"]);
+
+        // One more beside it begins with what is new.
+        await using WebhookReceiver other = await WebhookReceiver.StartAsync();
+        await _payee.StopAsync();
+        webhooks.Add(new WebhookOptions(other.Url, _secretFile));
+        await _payee.StartAsync();
+        await _payer.OpenAsync(_payee, "10"); // At its new address.
+        await _payer.PayAsync(channel, "1");
+        await other.UntilTakenAsync(4);
+        Assert.Equal([4UL], other.TakenPayments);
+        await _site.UntilTakenAsync(4);
     }
 
     [Fact]

@@ -16,8 +16,8 @@ internal sealed class EventSubscription(
 
     private readonly HashSet<EventKind> _kinds = [.. kinds.Select(Read)];
 
-    /// <summary>Tells the caller that the subscription stands, while there is nothing else to tell: that may be so for hours.</summary>
-    public Func<Task> Begin { get; init; } = () => Task.CompletedTask;
+    /// <summary>Null for one that needs no sign of life.</summary>
+    public Pulse? Pulse { get; init; }
 
     public async Task RunAsync(ulong afterCursor, bool keptOnly, CancellationToken cancel)
     {
@@ -45,11 +45,18 @@ internal sealed class EventSubscription(
                 afterCursor = what.Cursor;
             }
 
-            if (response.Events.Count > 0) await responses.WriteAsync(response, cancel);
+            if (response.Events.Count > 0)
+            {
+                response.Cursor = afterCursor;
+                await responses.WriteAsync(response, cancel);
+                Pulse?.Told();
+            }
+
             if (events.Count == 0 && keptOnly) return;
+            if (Pulse is not null) await Pulse.SpeakAsync(afterCursor);
             if (events.Count > 0) continue;
-            await Begin();
-            await node.Ledger.WhenHappenedAsync(afterCursor, cancel);
+            if (Pulse is null) await node.Ledger.WhenHappenedAsync(afterCursor, cancel);
+            else await Pulse.WaitAsync(until => node.Ledger.WhenHappenedAsync(afterCursor, until), cancel);
         }
     }
 

@@ -207,28 +207,32 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         ServerCallContext context) =>
         new PaymentStream(node, requestStream, responseStream, Caller.BudgetOf(context)).RunAsync(context.CancellationToken);
 
-    public override Task SubscribePayments(
+    public override async Task SubscribePayments(
         Wire.SubscribePaymentsRequest request,
         IServerStreamWriter<Wire.SubscribePaymentsResponse> responseStream,
         ServerCallContext context)
     {
         ChannelId? only = request.ChannelId.Length == 0 ? null : Find(request.ChannelId).Channel.Id;
-        PaymentSubscription subscription = new(node, only, request.Runs, responseStream) { Begin = () => BeginAsync(context) };
-        return node.Drain.RunAsync(
+        using Pulse pulse = new(
+            () => BeginAsync(context), cursor => responseStream.WriteAsync(new Wire.SubscribePaymentsResponse { Cursor = cursor }));
+        PaymentSubscription subscription = new(node, only, request.Runs, responseStream) { Pulse = pulse };
+        await node.Drain.RunAsync(
             cancel => subscription.RunAsync(request.AfterCursor, request.KeptOnly, cancel), context.CancellationToken);
     }
 
     private static Task BeginAsync(ServerCallContext context) =>
         context.GetHttpContext().Response.HasStarted ? Task.CompletedTask : context.WriteResponseHeadersAsync([]);
 
-    public override Task SubscribeEvents(
+    public override async Task SubscribeEvents(
         Wire.SubscribeEventsRequest request,
         IServerStreamWriter<Wire.SubscribeEventsResponse> responseStream,
         ServerCallContext context)
     {
         ChannelId? only = request.ChannelId.Length == 0 ? null : Find(request.ChannelId).Channel.Id;
-        EventSubscription subscription = new(node, only, request.Kinds, responseStream) { Begin = () => BeginAsync(context) };
-        return node.Drain.RunAsync(
+        using Pulse pulse = new(
+            () => BeginAsync(context), cursor => responseStream.WriteAsync(new Wire.SubscribeEventsResponse { Cursor = cursor }));
+        EventSubscription subscription = new(node, only, request.Kinds, responseStream) { Pulse = pulse };
+        await node.Drain.RunAsync(
             cancel => subscription.RunAsync(request.AfterCursor, request.KeptOnly, cancel), context.CancellationToken);
     }
 

@@ -24,9 +24,10 @@ internal sealed class PaymentSubscription(
     private ChannelId _channel;
     private string _channelName = string.Empty;
     private string _tokenName = string.Empty;
+    private string _payerName = string.Empty;
 
-    /// <summary>Tells the caller that the subscription stands, while there is nothing else to tell: that may be so for hours.</summary>
-    public Func<Task> Begin { get; init; } = () => Task.CompletedTask;
+    /// <summary>Null for one that needs no sign of life.</summary>
+    public Pulse? Pulse { get; init; }
 
     public async Task RunAsync(ulong afterCursor, bool keptOnly, CancellationToken cancel)
     {
@@ -58,9 +59,10 @@ internal sealed class PaymentSubscription(
 
             await FlushAsync(cancel);
             if (runs.Count == 0 && keptOnly) return;
+            if (Pulse is not null) await Pulse.SpeakAsync(afterCursor);
             if (runs.Count > 0) continue;
-            await Begin();
-            await node.Ledger.WhenReceivedAsync(afterCursor, cancel);
+            if (Pulse is null) await node.Ledger.WhenReceivedAsync(afterCursor, cancel);
+            else await Pulse.WaitAsync(until => node.Ledger.WhenReceivedAsync(afterCursor, until), cancel);
         }
     }
 
@@ -98,19 +100,23 @@ internal sealed class PaymentSubscription(
     private void Add(in ReceivedRun run, uint count, ReadOnlyMemory<byte> payments)
     {
         _runBytes += payments.Length;
+        _response.Cursor = run.FirstCursor + count - 1;
         _response.Runs.Add(new Wire.ReceivedRun
         {
             FirstCursor = run.FirstCursor,
             Count = count,
             ChannelId = _channelName,
             Token = _tokenName,
+            Payer = _payerName,
             TotalBefore = run.TotalBefore.ToString(),
             AcceptedAtMs = run.AcceptedAtMs,
             Payments = UnsafeByteOperations.UnsafeWrap(payments),
         });
     }
 
-    private void Add(in ReceivedRun run, ulong cursor, IncomingPayment payment, UInt128 total) =>
+    private void Add(in ReceivedRun run, ulong cursor, IncomingPayment payment, UInt128 total)
+    {
+        _response.Cursor = cursor;
         _response.Payments.Add(new Wire.ReceivedPayment
         {
             Cursor = cursor,
@@ -120,20 +126,24 @@ internal sealed class PaymentSubscription(
             TotalReceived = total.ToString(),
             AcceptedAtMs = run.AcceptedAtMs,
             Token = _tokenName,
+            Payer = _payerName,
         });
+    }
 
     private void Name(ChannelId channel)
     {
         if (channel == _channel && _channelName.Length > 0) return;
         _channel = channel;
         _channelName = channel.ToString();
-        _tokenName = node.Book.Get(channel).Channel.Terms.Token.ToString();
+        Channel known = node.Book.Get(channel).Channel;
+        (_tokenName, _payerName) = (known.Terms.Token.ToString(), known.Theirs.Signer.ToString());
     }
 
     private async ValueTask FlushAsync(CancellationToken cancel)
     {
         if (_response.Payments.Count + _response.Runs.Count == 0) return;
         await responses.WriteAsync(_response, cancel);
+        Pulse?.Told();
         _response = new Wire.SubscribePaymentsResponse();
         _runBytes = 0;
     }

@@ -48,7 +48,9 @@ internal sealed class WebhookEndpoint : IDisposable
     }
 
     /// <summary>For people: what is behind the host may be a secret of the receiver's.</summary>
-    public string Place => new Uri(_options.Url).GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped);
+    public string Place => PlaceOf(_options.Url);
+
+    public static string PlaceOf(string url) => new Uri(url).GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped);
 
     public WebhookHealth Health(ulong paymentsWaiting, ulong eventsWaiting)
     {

@@ -21,16 +21,18 @@ internal sealed class WebhookStream(
     private ulong _cursor = cursor;
     private ulong _missed;
 
-    private IEnumerable<CursorGap> Gaps => node.Store.Restorations.Select(it => topic == WebhookTopic.Payments ? it.Received : it.Events);
+    private IEnumerable<CursorGap> Gaps => GapsOf(node, topic);
+
+    private static IEnumerable<CursorGap> GapsOf(Node node, WebhookTopic topic) =>
+        node.Store.Restorations.Select(it => topic == WebhookTopic.Payments ? it.Received : it.Events);
 
     /// <summary>Payments, or events, that it has not taken.</summary>
-    public ulong Waiting
+    public ulong Waiting => WaitingBehind(node, topic, Volatile.Read(ref _cursor));
+
+    public static ulong WaitingBehind(Node node, WebhookTopic topic, ulong taken)
     {
-        get
-        {
-            ulong taken = Volatile.Read(ref _cursor), newest = topic == WebhookTopic.Payments ? node.Ledger.ReceivedCursor : node.Ledger.EventCursor;
-            return newest <= taken ? 0 : CursorGap.CountBetween(Gaps, taken, newest);
-        }
+        ulong newest = topic == WebhookTopic.Payments ? node.Ledger.ReceivedCursor : node.Ledger.EventCursor;
+        return newest <= taken ? 0 : CursorGap.CountBetween(GapsOf(node, topic), taken, newest);
     }
 
     public async Task RunAsync(CancellationToken stopping)

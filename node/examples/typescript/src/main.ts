@@ -10,9 +10,9 @@ import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 
 const [payerApi, payeePeer, payeeApi] = process.argv.slice(2);
 const payer = createClient(NodeService, createGrpcTransport({ baseUrl: payerApi }));
-const payee = createClient(NodeService, createGrpcTransport({ baseUrl: payeeApi }));
+const payee = createClient(NodeService, createGrpcTransport({ baseUrl: payeeApi, pingIntervalMs: 10_000 })); // Notices a dead connection.
 
-// From here on: what was received before is not told again.
+// From here on, for the first time; after that, from the newest cursor that was kept.
 const { receivedCursor } = await payee.getInfo({});
 
 // A deposit of 1,000,000 wei. The last step says that the channel is usable.
@@ -34,7 +34,8 @@ await payer.pay({ payment: { channelId, amount: "2000000" } }).catch((error: unk
   console.log(`refused: ${refused.findDetails(ErrorInfoSchema)[0]?.reason}: ${refused.rawMessage}`);
 });
 
-// Keep the newest cursor that you have handled: it is where to go on after a restart, of either program.
+// Keep the newest cursor with what it was for: it is where to go on after a restart, of either program. Amount and token are the payer's
+// to choose: hold them against the price first.
 const enough = new AbortController();
 try {
   for await (const { payments } of payee.subscribePayments({ afterCursor: receivedCursor }, { signal: enough.signal })) {
