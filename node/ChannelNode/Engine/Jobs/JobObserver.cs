@@ -192,7 +192,7 @@ internal sealed class JobObserver(
             return;
         }
 
-        if (job.Attempts.All(attempt => attempt.SentAtSeconds <= jobs.RestoredAtSeconds))
+        if (job.Attempts.Any(attempt => attempt.Nonce == nonce && attempt.SentAtSeconds <= jobs.RestoredAtSeconds))
         {
             await TakeLostSelfsAsync(entry, nonce);
             return;

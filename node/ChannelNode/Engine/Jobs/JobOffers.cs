@@ -148,7 +148,6 @@ internal sealed partial class JobOffers(
     /// </summary>
     private (Refusal Refusal, string Message)? LostSelfs(Job job) =>
         (job.PutsMoneyIn || job.Kind == JobKind.StartClose) && job.CreatedAtSeconds < jobs.RestoredAtSeconds
-            && job.Attempts.All(attempt => attempt.SentAtSeconds <= jobs.RestoredAtSeconds)
             ? (Refusal.RestoredUnconfirmed,
                 "it was asked for before the backup that the database was restored from, and may be done since: look before asking again")
             : null;
