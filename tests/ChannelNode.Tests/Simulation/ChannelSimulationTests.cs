@@ -28,7 +28,8 @@ public sealed class ChannelSimulationTests(ITestOutputHelper output)
         bool isEnough = count < 100 || (tally.Disputes > count / 2 && tally.Accepted > 5 * count && tally.Deposits > count
             && tally.Reorganizations > count && tally.PowerCuts > count && tally.Attacks > count && tally.Rescues > count / 5
             && tally.Malformed > count / 20 && tally.Opened > count / 20
-            && tally.SmallCloses > count / 2 && tally.AmidSmall > count / 20);
+            && tally.SmallCloses > count / 2 && tally.AmidSmall > count / 20
+            && tally.Restored > count / 8 && tally.Regained > count / 30);
         Assert.True(isEnough, "the simulation does too little to prove anything");
     }
 

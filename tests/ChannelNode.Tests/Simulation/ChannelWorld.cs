@@ -29,6 +29,7 @@ internal sealed class ChannelWorld
     private readonly Channel[] _channels;
     private readonly WorldWishes _wishes;
     private readonly WorldPolicies _policies;
+    private readonly WorldRestoring _restoring;
     private readonly bool _hasSkewedClocks;
     private long _nextBlockMs;
 
@@ -60,6 +61,7 @@ internal sealed class ChannelWorld
         _wishes = new WorldWishes(this);
         Faults = new WorldFaults(this);
         _policies = new WorldPolicies(this);
+        _restoring = new WorldRestoring(this, isPossible: !lyingDisks);
         _nextBlockMs = Time.NowMs;
         foreach (WorldPlace place in Places) Know(place);
         Fund();
@@ -155,6 +157,7 @@ internal sealed class ChannelWorld
         foreach (WorldHome home in Homes) Start(home);
         for (int step = 0; step < _steps; step++)
         {
+            _restoring.Happen();
             Faults.Happen();
             _policies.Change();
             for (int wishes = Random.Next(5); wishes > 0; wishes--) _wishes.Wish();
@@ -163,11 +166,11 @@ internal sealed class ChannelWorld
 
         Heal();
         foreach (WorldPlace place in Places.Where(it => it.IsHonest))
-            foreach (Channel channel in _channels) Truth.CheckPaid(place, channel);
+            foreach (Channel channel in _channels) Truth.CheckPaid(place, channel, _restoring.Remembered(place, channel));
         _wishes.CheckTheEnd();
         Tower.CheckTheEnd();
         Dust.CheckTheEnd();
-        Tally.Accepted = Truth.Accepted;
+        (Tally.Accepted, Tally.Regained) = (Truth.Accepted, Truth.Regained);
     }
 
     private void Start(WorldHome home)
@@ -192,6 +195,15 @@ internal sealed class ChannelWorld
         life.Machine.Watcher = (batch => place.Journal.Gives(batch, life.Book), () => place.Journal.Takes(life.Book));
         Carefully(place, life.Start);
     }
+
+    /// <summary>The place goes on from a copy of its disk: whoever has asked it for something has a node that may not know.</summary>
+    public void Restored(WorldPlace place, SimulatedStore copy)
+    {
+        _wishes.Restore(place, copy);
+        _policies.Restore(place);
+    }
+
+    public void LiftRules() => _policies.Lift();
 
     /// <summary>Has a program do something; the power may go meanwhile.</summary>
     public void Carefully(WorldHome home, Action action)
@@ -256,11 +268,12 @@ internal sealed class ChannelWorld
     private static long NextArrival(WorldPlace place) =>
         place.Giving.IsCompleted && place.Arriving.TryPeek(out (long AtMs, byte[]) first) ? first.AtMs : long.MaxValue;
 
-    private void Mine()
+    public void Mine()
     {
         Network.Mine();
         Log.Trace($"block {Network.Head.Number}: {string.Join(", ", Network.Head.Mined.Select(it => it.Transaction.Call.Text))}");
         Truth.CheckChain();
+        foreach (WorldPlace place in Places) Truth.CheckLost(place);
         Faults.KeepToTheLimits();
         _nextBlockMs = Time.NowMs + ((long)SimulatedNetwork.BlockSeconds * 1_000) + Random.Next(-3_000, 3_000);
     }
@@ -309,6 +322,7 @@ internal sealed class ChannelWorld
         while (now.Count < 4 && place.Arriving.TryPeek(out (long AtMs, byte[] Bytes) first) && first.AtMs <= Time.NowMs)
         {
             place.Heard.Add(first.Bytes);
+            if (place.Words.WaitsToBeTold && SimulatedWire.ToldOf(first.Bytes) is { } told) place.Words.IsTold(told);
             now.Enqueue(place.Arriving.Dequeue().Bytes);
         }
 
@@ -363,6 +377,7 @@ internal sealed class ChannelWorld
     {
         Log.Trace("all faults end");
         Faults.Stop();
+        _restoring.Heal();
         for (int round = 0; round < 400; round++)
         {
             if (round < 4) _policies.Lift();

@@ -25,7 +25,7 @@ internal enum CutPoint
 /// </summary>
 internal sealed class SimulatedDisk
 {
-    private readonly List<IReadOnlyList<Action<SimulatedRows>>> _log = [];
+    private List<IReadOnlyList<Action<SimulatedRows>>> _log = [];
     private int _synced;
 
     /// <summary>A disk that says "synced" and is not: what the simulation must find out.</summary>
@@ -44,6 +44,12 @@ internal sealed class SimulatedDisk
         _log.RemoveRange(kept, _log.Count - kept);
         _synced = kept;
     }
+
+    /// <summary>All that was written, synced or not: what a backup of the running node has.</summary>
+    public SimulatedDisk Copy() => new() { _log = [.. _log], _synced = _log.Count };
+
+    /// <summary>It is lost, and another that holds the copy takes its place.</summary>
+    public void ReplaceBy(SimulatedDisk copy) => (_log, _synced) = ([.. copy._log], copy._log.Count);
 
     public SimulatedRows Read()
     {
@@ -88,7 +94,15 @@ internal sealed class SimulatedRows
 
     public SortedDictionary<ulong, OperatorEvent> Events { get; } = [];
 
+    /// <summary>The newest event's.</summary>
+    public ulong EventCursor { get; set; }
+
     public Dictionary<object, PolicyFact> Policy { get; } = [];
+
+    public List<Restoration> Restorations { get; } = [];
+
+    /// <summary>Of a restored one, what is held; true: its peer has not told yet where it stands.</summary>
+    public Dictionary<(Address Peer, ChannelId Channel), bool> Unconfirmed { get; } = [];
 
     public SortedDictionary<ulong, PolicyAuditEntry> Audit { get; } = [];
 

@@ -152,6 +152,9 @@ internal sealed class SimulatedNetwork
         return nonce;
     }
 
+    /// <summary>What of the account's waits in the pool.</summary>
+    public IEnumerable<NetworkTransaction> Waiting(Address account) => _pool.Values.Where(it => it.From == account);
+
     /// <summary>The pool forgets a transaction of the account.</summary>
     public bool Drop(Address account)
     {

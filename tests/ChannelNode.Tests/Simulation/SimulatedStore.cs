@@ -50,7 +50,8 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
 
     public IReadOnlyList<Spending> ReadSpending() => [];
 
-    public ulong ReadReceivedCursor() => _rows.Received.Count == 0 ? 0 : _rows.Received[^1].Run.LastCursor;
+    public ulong ReadReceivedCursor() => Math.Max(
+        _rows.Received.Count == 0 ? 0 : _rows.Received[^1].Run.LastCursor, _rows.Restorations.Count == 0 ? 0 : _rows.Restorations[^1].Received.UpTo);
 
     public ulong ReadDroppedCursor() => 0;
 
@@ -75,12 +76,13 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
         return runs;
     }
 
-    public ulong ReadEventCursor() => _rows.Events.Count == 0 ? 0 : _rows.Events.Keys.Last();
+    public ulong ReadEventCursor() =>
+        Math.Max(_rows.EventCursor, _rows.Restorations.Count == 0 ? 0 : _rows.Restorations[^1].Events.UpTo);
 
     public ulong ReadDroppedEventCursor() => 0;
 
     /// <summary>Quick where there are none, for after every step that is asked.</summary>
-    public IReadOnlyList<OperatorEvent> ReadEvents(ulong afterCursor, int countMax) => (ulong)_rows.Events.Count == afterCursor
+    public IReadOnlyList<OperatorEvent> ReadEvents(ulong afterCursor, int countMax) => _rows.EventCursor <= afterCursor
         ? [] : [.. _rows.Events.Values.Where(what => what.Cursor > afterCursor).Take(countMax)];
 
     public IReadOnlyList<PolicyFact> ReadPolicy() => [.. _rows.Policy.Values];
@@ -103,6 +105,29 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
     public void CarryOverSent(IStoreBatch batch, ChannelId channel, UInt128 afterTotal) { }
 
     public void DropOldestSent() { }
+
+    public IReadOnlyList<Restoration> Restorations => _rows.Restorations;
+
+    public ulong UnconfirmedCount => (ulong)_rows.Unconfirmed.Values.Count(isUnconfirmed => isUnconfirmed);
+
+    public bool IsUnconfirmed(Address peer, ChannelId channel) => _rows.Unconfirmed.GetValueOrDefault((peer, channel));
+
+    public bool IsHeld(Address peer, ChannelId channel) => _rows.Unconfirmed.ContainsKey((peer, channel));
+
+    public IReadOnlyList<ChannelId> ReadHeld(Address peer, int countMax) =>
+        [.. _rows.Unconfirmed.Keys.Where(it => it.Peer == peer).Select(it => it.Channel).Order().Take(countMax)];
+
+    /// <summary>As the real store does it, of a copy that no node has opened yet.</summary>
+    public void MarkRestored(long restoredAtMs, long backupAtMs)
+    {
+        Restoration restoration = new(
+            restoredAtMs, backupAtMs, CursorGap.Behind(ReadReceivedCursor()), CursorGap.Behind(ReadEventCursor()));
+        Batch batch = new();
+        batch.PutRestoration(_rows.Restorations.Count, restoration);
+        foreach (Channel channel in _rows.Channels.Values)
+            batch.Writes.Add(rows => rows.Unconfirmed[(channel.Theirs.Signer, channel.Id)] = true);
+        Commit(batch, durable: true);
+    }
 
     public IStoreBatch NewBatch() => new Batch();
 
@@ -199,7 +224,23 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
             Writes.Add(rows => rows.Deposits.Remove((dropped.Block, channel, dropped.Side)));
         }
 
-        public void PutEvent(OperatorEvent what) => Writes.Add(rows => rows.Events.Add(what.Cursor, what));
+        public void PutEvent(OperatorEvent what) => Writes.Add(rows =>
+        {
+            rows.Events.Add(what.Cursor, what);
+            rows.EventCursor = what.Cursor;
+        });
+
+        public void PutRestoration(int number, Restoration restored) => Writes.Add(rows =>
+        {
+            if (number == rows.Restorations.Count) rows.Restorations.Add(restored);
+            else rows.Restorations[number] = restored;
+        });
+
+        public void DropUnconfirmed(Address peer, ChannelId channel) => Writes.Add(rows => rows.Unconfirmed.Remove((peer, channel)));
+
+        public void DropHeld(Address peer, ChannelId channel) => Writes.Add(rows => rows.Unconfirmed.Remove((peer, channel)));
+
+        public void PutHeld(Address peer, ChannelId channel) => Writes.Add(rows => rows.Unconfirmed[(peer, channel)] = false);
 
         public void PutPolicy(PolicyFact fact) => Writes.Add(rows => rows.Policy[SimulatedRows.AboutOf(fact)] = fact);
 

@@ -1,6 +1,8 @@
 using System.Buffers;
+using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Grpc;
+using Google.Protobuf;
 using Grpc.Core;
 
 namespace ChannelNode.Tests.Simulation;
@@ -45,6 +47,19 @@ internal static class SimulatedWire
         }
 
         if (batch is not null) await session.ReceiveAsync(batch, isAlone: false, CancellationToken.None);
+    }
+
+    /// <summary>The channel of which a message says where it stands; null for any other, and for none that can be read.</summary>
+    public static ChannelId? ToldOf(byte[] bytes)
+    {
+        try
+        {
+            return Read(bytes) is { Message: { } message } && PeerWire.Read(message) is PeerMessage.Reestablish told ? told.Channel : null;
+        }
+        catch (Exception error) when (error is InvalidProtocolBufferException or RefusalException)
+        {
+            return null;
+        }
     }
 
     private static byte[] Write(PeerEnvelope envelope)

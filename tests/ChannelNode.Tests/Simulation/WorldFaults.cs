@@ -18,8 +18,10 @@ internal sealed class WorldFaults(ChannelWorld world)
     private long _censoredUntilMs;
     private long _dearUntilMs;
     private long _fullUntilMs;
-    private bool _isCalm;
     private bool _hasStopped;
+
+    /// <summary>A window is near its end.</summary>
+    public bool IsCalm { get; private set; }
 
     public long PartitionedUntilMs { get; private set; }
 
@@ -38,7 +40,7 @@ internal sealed class WorldFaults(ChannelWorld world)
     public void Happen()
     {
         Expire();
-        if (_isCalm) return;
+        if (IsCalm) return;
         WorldHome home = world.Homes[world.Random.Next(world.Homes.Count)];
         if (Draw() is not { } fault || world.Shape.Without.Contains(fault)) return;
         switch (fault)
@@ -210,10 +212,10 @@ internal sealed class WorldFaults(ChannelWorld world)
     public void KeepToTheLimits()
     {
         Expire();
-        bool wasCalm = _isCalm;
-        _isCalm = world.Channels.Any(channel => IsNearItsEnd(Network.Head.Contract.PotsOf(channel.Id)));
-        if (_isCalm && !wasCalm) world.Log.Trace("a window is near its end");
-        if (_isCalm || _hasStopped) Calm();
+        bool wasCalm = IsCalm;
+        IsCalm = world.Channels.Any(channel => IsNearItsEnd(Network.Head.Contract.PotsOf(channel.Id)));
+        if (IsCalm && !wasCalm) world.Log.Trace("a window is near its end");
+        if (IsCalm || _hasStopped) Calm();
     }
 
     private bool IsNearItsEnd(Pots pots) => pots.IsClosing

@@ -20,6 +20,12 @@ internal sealed class WorldPlace(string name, Party us, NodeOptions options, Sim
 
     public WorldJournal Journal { get; } = new(name);
 
+    /// <summary>Of jobs that a lost disk had, and the copy in its place has not.</summary>
+    public HashSet<Bytes32> ForgottenTransactions { get; } = [];
+
+    /// <summary>The newest block when the disk was lost; null while it never was.</summary>
+    public ulong? ForgottenSinceBlock { get; set; }
+
     public SimulatedLife? Life { get; set; }
 
     public override SimulatedProcess? Process => Life;
@@ -51,6 +57,9 @@ internal sealed class WorldWish(WorldPlace place, ChannelId channel, UInt128 amo
     public SimulatedLife? Life { get; set; }
 
     public AwaitedPayment? Payment { get; set; }
+
+    /// <summary>Asked of a node whose disk is lost: whether it was done, the node that is back from a copy may not know.</summary>
+    public bool IsDoubtful { get; set; }
 
     /// <summary>Of a deposit.</summary>
     public Task? Deposit { get; set; }

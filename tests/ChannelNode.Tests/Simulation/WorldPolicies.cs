@@ -101,6 +101,7 @@ internal sealed class WorldPolicies
             ChannelSlot[] slots =
                 [.. _world.Channels.Where(channel => channel.Terms.Token.IsZero).Select(channel => payer.Life.Node.Book.Peek(channel.Id)).OfType<ChannelSlot>()];
             if (slots.Any(slot => slot.IsStuckTold)) continue; // That may be counted or not.
+            if (_world.Places.Any(place => place.ForgottenSinceBlock is not null)) continue; // What was lost and is offered again, too.
             UInt128 underWay = UInt128.Zero;
             foreach (ChannelSlot slot in slots.Where(slot => slot.State.Status != ChannelStatus.Closed))
                 underWay += Amounts.Excess(slot.State.Sent, slot.PeerHas);
@@ -142,6 +143,12 @@ internal sealed class WorldPolicies
     }
 
     private UInt128? Maybe(int from, int to) => _random.Next(3) == 0 ? (UInt128)_random.Next(from, to) : null;
+
+    /// <summary>A node goes on from an older copy: what it had signed before it heard of rules is counted anew.</summary>
+    public void Restore(WorldPlace payer)
+    {
+        foreach (Channel channel in _world.Channels) _signedBefore.Remove((payer, channel.Id));
+    }
 
     /// <summary>All rules are lifted, also those of who is down now: called again until nothing is left.</summary>
     public void Lift()

@@ -16,6 +16,7 @@ internal enum WorldFault
     Repeat,
     Stranger,
     SmallCloses,
+    Restore,
 }
 
 /// <summary>

@@ -31,6 +31,12 @@ internal sealed class WorldTally
     /// <summary>Channels that were agreed on the way, and paid in.</summary>
     public int Opened { get; set; }
 
+    /// <summary>Nodes that went on from an older copy of their disk.</summary>
+    public int Restored { get; set; }
+
+    /// <summary>Channels in which they had accepted more than the copy knew, and were offered that again.</summary>
+    public int Regained { get; set; }
+
     /// <summary>Changes of operators' rules.</summary>
     public int Rules { get; set; }
 
@@ -59,6 +65,8 @@ internal sealed class WorldTally
         Opened = a.Opened + b.Opened,
         Malformed = a.Malformed + b.Malformed,
         Rescues = a.Rescues + b.Rescues,
+        Restored = a.Restored + b.Restored,
+        Regained = a.Regained + b.Regained,
         Rules = a.Rules + b.Rules,
         Rooms = a.Rooms + b.Rooms,
     };
@@ -67,5 +75,5 @@ internal sealed class WorldTally
         $"{Accepted} acceptances, {Delivered} payments delivered, {PowerCuts} power cuts, {Reorganizations} reorganisations, "
         + $"{Attacks} attacks, {Malformed} malformed messages, {Disputes} disputes, "
         + $"{Rescues} of them or claims by towers, {Closings} closings, {SmallCloses} of small channels besides, {SmallGwei} gwei burnt for these, {AmidSmall} large disputes and claims amid them, "
-        + $"{Deposits} deposits by nodes, {Opened} channels agreed and paid in on the way, {Rules} changes of rules, {Rooms} looks at what they leave";
+        + $"{Deposits} deposits by nodes, {Opened} channels agreed and paid in on the way, {Restored} nodes restored, {Regained} channels in which these were offered again what they had lost, {Rules} changes of rules, {Rooms} looks at what they leave";
 }

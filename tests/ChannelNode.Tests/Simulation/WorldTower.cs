@@ -166,6 +166,9 @@ internal sealed class WorldTower(ChannelWorld world, SimulatedDisk disk, bool is
     public bool HasAll(WorldPlace place, Channel channel) =>
         _acknowledged.GetValueOrDefault((place, channel.Id)).Sent >= place.Words.AcknowledgedOf(channel.Id);
 
+    /// <summary>So much of what the node was paid in a channel the tower presents, whatever the node itself knows.</summary>
+    public UInt128 HasOf(WorldPlace place, Channel channel) => _acknowledged.GetValueOrDefault((place, channel.Id)).Sent;
+
     /// <summary>What it has said to be on its disk is there.</summary>
     private void CheckKept(SimulatedStore store)
     {

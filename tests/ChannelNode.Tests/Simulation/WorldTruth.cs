@@ -12,8 +12,17 @@ internal sealed class WorldTruth(SimulatedNetwork network, IReadOnlyList<Channel
 {
     private readonly HashSet<(ChannelId, Side)> _vanished = [];
 
+    /// <summary>They began to close while the node did not know all that it had acknowledged there before its disk was lost.</summary>
+    private readonly HashSet<(WorldPlace Place, ChannelId Channel)> _closedInIgnorance = [];
+
+    /// <summary>The chain had recorded more of them than the node must know.</summary>
+    private readonly HashSet<(WorldPlace Place, ChannelId Channel)> _recordedInIgnorance = [];
+
     /// <summary>Updates that were accepted, for the count.</summary>
     public int Accepted { get; private set; }
+
+    /// <summary>Channels in which all was offered again that a lost disk had, for the count.</summary>
+    public int Regained { get; private set; }
 
     public void CheckChain()
     {
@@ -40,6 +49,32 @@ internal sealed class WorldTruth(SimulatedNetwork network, IReadOnlyList<Channel
         }
     }
 
+    /// <summary>With every block, and when a disk is lost.</summary>
+    public void CheckLost(WorldPlace place)
+    {
+        foreach (Channel channel in channels.Where(it => place.Words.LostOf(it.Id) > 0))
+        {
+            Pots pots = network.Head.Contract.PotsOf(channel.Id);
+            if (pots.SentOf(SidesOf(place, channel).Theirs) > place.Words.AcknowledgedOf(channel.Id)) _recordedInIgnorance.Add((place, channel.Id));
+            bool closes = pots.IsClosing
+                || network.Head.Events.Any(it => it.Channel == channel.Id && it is ChainEvent.CloseStarted or ChainEvent.Settled);
+            if (closes) _closedInIgnorance.Add((place, channel.Id));
+        }
+    }
+
+    /// <summary>
+    /// Whether items that the node had acknowledged and lost are told by nobody: what the chain has recorded meanwhile is paid without any,
+    /// and a payer that cheats need not offer them again.
+    /// </summary>
+    public bool MayMissItems(WorldPlace place, WorldPlace payer, ChannelId id) =>
+        !payer.IsHonest || _recordedInIgnorance.Contains((place, id)) || IsLostForGood(place, id);
+
+    /// <summary>
+    /// Whether what the node had acknowledged and lost may be lost for good: the channel has closed before it was offered again, or its
+    /// honest peer can offer nothing that it may take.
+    /// </summary>
+    public bool IsLostForGood(WorldPlace place, ChannelId id) => _closedInIgnorance.Contains((place, id)) || place.Words.IsOutrun(id);
+
     public void Check(WorldPlace place)
     {
         if (place.Life is not { } life || life.Turns == place.TurnsChecked) return;
@@ -49,6 +84,7 @@ internal sealed class WorldTruth(SimulatedNetwork network, IReadOnlyList<Channel
         foreach (Channel channel in channels)
         {
             ChannelState state = life.StateOf(channel.Id);
+            if (place.Words.Regain(channel.Id, state)) Regained++;
             CheckKept(place, channel, state);
             CheckView(place, life, channel.Id, state);
             CheckAccepted(place, channel, state, cursor);
@@ -128,13 +164,17 @@ internal sealed class WorldTruth(SimulatedNetwork network, IReadOnlyList<Channel
     /// All is settled: who kept to the rules was paid what it acknowledged and did not sign away. Only a deposit that vanished
     /// can have cost it something, and never more than what it credits before a deposit is old.
     /// </summary>
-    public void CheckPaid(WorldPlace place, Channel channel)
+    /// <param name="place">Who is to be paid.</param>
+    /// <param name="channel">Where.</param>
+    /// <param name="remembered">Of what it had acknowledged and lost, so much was there all the same: with the watchtower, or with a peer that hides nothing.</param>
+    public void CheckPaid(WorldPlace place, Channel channel, UInt128 remembered)
     {
         (Side ours, Side theirs) = SidesOf(place, channel);
         SimulatedContract contract = network.Head.Contract;
         Assert.True(contract.PotsOf(channel.Id).IsEmpty, $"{channel.Id} was never settled");
         UInt128 has = contract.PaidTo(channel.Id, ours) + place.Words.SignedOf(channel.Id);
-        UInt128 due = contract.DepositedBy(channel.Id, ours) + place.Words.AcknowledgedOf(channel.Id);
+        UInt128 received = UInt128.Max(place.Words.AcknowledgedOf(channel.Id), remembered);
+        UInt128 due = contract.DepositedBy(channel.Id, ours) + received;
         UInt128 cap = _vanished.Contains((channel.Id, theirs)) ? place.Options.CreditSmallMax : UInt128.Zero;
         cap += ClosesOf(channel.Id); // Each raises totals by a unit that nobody has told.
         Assert.True(
@@ -143,7 +183,7 @@ internal sealed class WorldTruth(SimulatedNetwork network, IReadOnlyList<Channel
         Assert.True(
             has + cap >= due,
             $"{place.Name} was paid {contract.PaidTo(channel.Id, ours)} in {channel.Id}: it put in "
-            + $"{contract.DepositedBy(channel.Id, ours)}, received {place.Words.AcknowledgedOf(channel.Id)}, sent "
+            + $"{contract.DepositedBy(channel.Id, ours)}, received {received}, sent "
             + $"{place.Words.SignedOf(channel.Id)}, and may have lost {cap}");
     }
 
