@@ -28,10 +28,14 @@ internal sealed class WorldJobs(ChannelWorld world)
             CheckNobodyElseIsSeen(home, own);
             if (!home.IsUp || home.Process!.Jobs.HasActive) continue; // A cheat that is silent at last.
             Job[] jobs = [.. home.Process.Jobs.All.Select(it => it.Job)];
-            foreach (Job job in jobs) CheckJob(home, job, own);
+            foreach (Job job in jobs.Where(job => !IsDoneAnew(job, jobs))) CheckJob(home, job, own);
             CheckEveryOneIsAJobs(home, jobs, own);
         }
     }
+
+    /// <summary>The chain has taken back what protects, and another job for the same has done it again: that one says how it stands.</summary>
+    private static bool IsDoneAnew(Job job, Job[] jobs) => job.IsProtective && jobs.Any(
+        later => later.Number > job.Number && later.Purpose == job.Purpose && later.Status == JobStatus.Done);
 
     private static void CheckJob(WorldHome home, Job job, (NetworkTransaction Transaction, MinedTransaction Mined, bool Brought)[] own)
     {

@@ -116,7 +116,7 @@ internal sealed class WorldRestoring
         ulong nowSeconds = Math.Max(_world.Time.NowSeconds, _world.Network.Head.Seconds);
         foreach (Channel channel in _world.Channels)
         {
-            if (_random.Next(2) == 0 || lost.FindChannel(channel.Id) is not { } known) continue;
+            if (lost.FindChannel(channel.Id) is not { } known) continue;
             if (Lifecycle.CloseTotals(known.Channel, known.State, out UInt128 sentA, out UInt128 sentB) != Refusal.None) continue;
             CooperativeClose close = new(
                 channel.Id, sentA, sentB, nowSeconds + (ulong)_random.Next(60, (int)ChannelAgreements.CloseDeadlineSecondsMax));
@@ -125,13 +125,25 @@ internal sealed class WorldRestoring
         }
     }
 
+    /// <summary>Where it takes back what the peer has paid since; now and then another.</summary>
     private void UseAClose()
     {
-        if (_closesOfLost.Count == 0 || _random.Next(8) > 0) return;
-        ContractCall.Close close = _closesOfLost[_random.Next(_closesOfLost.Count)];
+        if (_closesOfLost.Find(Pays) is not { } close)
+        {
+            if (_closesOfLost.Count == 0 || _random.Next(25) > 0) return;
+            close = _closesOfLost[_random.Next(_closesOfLost.Count)];
+        }
+
         _closesOfLost.Remove(close);
         _world.Log.Trace($"b has what the lost a had signed: {close.Text}");
         _world.Network.Send(_world.Other(_place).Us.Owner, 0, close);
+    }
+
+    private bool Pays(ContractCall.Close close)
+    {
+        Side theirs = close.Terms.A == _place.Us ? Side.B : Side.A;
+        UInt128 closed = theirs == Side.A ? close.What.SentA : close.What.SentB;
+        return _place.Words.AcknowledgedOf(close.Channel) > closed;
     }
 
     /// <summary>Everybody is away until no close that the lost self may have signed can be mined any more.</summary>
