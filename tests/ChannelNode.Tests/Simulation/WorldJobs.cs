@@ -55,14 +55,15 @@ internal sealed class WorldJobs(ChannelWorld world)
 
     /// <summary>
     /// Nobody else has the keys here: an alarm that says so would keep the node from new transactions for nothing. But a restored node may
-    /// take for somebody else's what its lost self had sent, and was mined only later: the pool may not have shown it before.
+    /// take for somebody else's what its lost self had sent, and was mined only later, or so shortly before that a machine that lags did not show it:
+    /// the pool may not have shown it either.
     /// </summary>
     private static void CheckNobodyElseIsSeen(
         WorldHome home, (NetworkTransaction Transaction, MinedTransaction Mined, bool Brought)[] own)
     {
         if (home.Process is not { } process) return;
         HashSet<Bytes32> known = [.. process.Jobs.All.SelectMany(it => it.Job.Attempts).Select(attempt => attempt.Hash)];
-        if (home is WorldPlace { ForgottenSinceBlock: { } since } place && own.Any(it => it.Mined.Receipt.BlockNumber > since
+        if (home is WorldPlace { ForgottenSinceBlock: { } since } place && own.Any(it => it.Mined.Receipt.BlockNumber + place.Options.ConfirmationsLarger > since
             && place.ForgottenTransactions.Contains(it.Transaction.Hash) && !known.Contains(it.Transaction.Hash))) return;
         OperatorEvent? alarm = process.Store.ReadEvents(0, int.MaxValue).FirstOrDefault(what => what.Kind == EventKind.KeyShared);
         Assert.True(alarm is null, $"{home.Name} takes its own transaction for somebody else's: {alarm?.Sentence}");
