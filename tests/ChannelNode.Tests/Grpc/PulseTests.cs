@@ -28,7 +28,12 @@ public sealed class PulseTests
         for (ulong cursor = 1; cursor <= 3; cursor++)
         {
             await pulse.WaitAsync(until => Task.Delay(Timeout.Infinite, until), CancellationToken.None);
-            while (_said.Count < (int)cursor) await pulse.SpeakAsync(cursor); // The clocks of both need not agree to the millisecond.
+            // The clocks of waiting and speaking need not agree to the millisecond.
+            for (int look = 0; look < 1_000 && _said.Count < (int)cursor; look++)
+            {
+                await pulse.SpeakAsync(cursor);
+                await Task.Delay(1);
+            }
         }
 
         Assert.Equal([1ul, 2, 3], _said);
