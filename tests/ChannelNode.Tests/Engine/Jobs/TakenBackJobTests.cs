@@ -50,7 +50,7 @@ public sealed class TakenBackJobTests : IAsyncLifetime
         Volatile.Write(ref isAway, true);
         JobEntry deposit = await bench.SubmitAsync(JobKind.Deposit, "deposit", bench.Chain.Nothing());
 
-        await bench.Jobs.TakeBackAsync(deposit.Job.Number, "", CancellationToken.None);
+        await bench.Jobs.TakeBackAsync(deposit.Job.Number, "", TestChain.Limit);
 
         Assert.Equal((JobStatus.Failed, Refusal.JobCancelled), (deposit.Job.Status, deposit.Job.Refusal));
     }
@@ -123,7 +123,7 @@ public sealed class TakenBackJobTests : IAsyncLifetime
     {
         Refusal before = entry.Job.Refusal;
         RefusalException kept = await Assert.ThrowsAsync<RefusalException>(
-            () => bench.Jobs.TakeBackAsync(entry.Job.Number, "", CancellationToken.None));
+            () => bench.Jobs.TakeBackAsync(entry.Job.Number, "", TestChain.Limit));
         Assert.Equal((Refusal.JobNotCancellable, before), (kept.Refusal, entry.Job.Refusal));
         Assert.Contains(why, kept.Message, StringComparison.Ordinal);
     }
