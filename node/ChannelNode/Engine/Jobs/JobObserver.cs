@@ -133,7 +133,10 @@ internal sealed class JobObserver(
         if (job.Receipt != mined.Receipt || job.Status != JobStatus.Mined)
         {
             job = job with { Status = JobStatus.Mined, Receipt = mined.Receipt, Nonce = attempt.Nonce };
-            if (mined.Succeeded && attempt.Kind != AttemptKind.Cancelling) job = job with { Refusal = Refusal.None, Message = "" };
+            // What only comes before does not do what was taken back.
+            bool isWanted = attempt.Kind == AttemptKind.Completing
+                || (attempt.Kind == AttemptKind.Preparing && job.Refusal != Refusal.JobCancelled);
+            if (mined.Succeeded && isWanted) job = job with { Refusal = Refusal.None, Message = "" };
         }
 
         entry.ForgetProblem();
@@ -156,6 +159,7 @@ internal sealed class JobObserver(
 
         return attempt.Kind switch
         {
+            AttemptKind.Preparing when job.Refusal == Refusal.JobCancelled => job with { Status = JobStatus.Failed },
             AttemptKind.Preparing => job with { Status = JobStatus.Waiting, Nonce = null, Attempts = [], Receipt = null, ReceiptWei = UInt128.Zero },
             AttemptKind.Cancelling => job with { Status = JobStatus.Failed },
             _ => job with { Status = JobStatus.Done },

@@ -100,6 +100,32 @@ public sealed class TakenBackJobTests : IAsyncLifetime
         Assert.Equal((UInt128)1_000, await bench.PotAsync(channel));
     }
 
+    /// <summary>The approval is mined before anything can take its place: what it was for is not done all the same.</summary>
+    [Fact]
+    public async Task TokenDepositWhoseApprovalIsMinedFirst_IsNotMade()
+    {
+        Address token = await _anvil.TokenAsync();
+        await _anvil.MintAsync(token, new Address(1, 2, 3), 1); // The token is there.
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { ReplaceAfterSeconds = 600 });
+        Task minting = _anvil.MintAsync(token, bench.Key.Address, 6_000);
+        while (!minting.IsCompleted)
+        {
+            await _anvil.MineAsync();
+            await Task.Delay(50);
+        }
+
+        Channel channel = bench.NewChannel(token);
+        JobEntry deposit = await bench.DepositAsync(channel, 1_000);
+        Assert.Equal(AttemptKind.Preparing, (await bench.UntilToldAsync(deposit)).Attempts[0].Kind);
+        await bench.Jobs.TakeBackAsync(deposit.Job.Number, "", TestChain.Limit);
+        await _anvil.MineAsync();
+        Job ended = await bench.MineUntilAsync(deposit, job => !job.IsActive);
+        await _anvil.MineAsync(3);
+
+        Assert.Equal((JobStatus.Failed, Refusal.JobCancelled), (ended.Status, ended.Refusal));
+        Assert.Equal((UInt128.Zero, 1ul), (await bench.PotAsync(channel), await bench.NonceAsync()));
+    }
+
     [Fact]
     public async Task WhatIsMinedHasEndedOrProtectsMoney_IsKept()
     {
