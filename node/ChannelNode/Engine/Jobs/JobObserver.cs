@@ -116,7 +116,7 @@ internal sealed class JobObserver(
             return;
         }
 
-        bool isSuccess = job.Status == JobStatus.Done || found.Attempt.Kind == AttemptKind.Cancelling;
+        bool isSuccess = job.Status == JobStatus.Done || found.Attempt.Kind == AttemptKind.Cancelling || job.Refusal == Refusal.JobCancelled;
         if (found.Mined.Receipt != known || found.Mined.Succeeded != isSuccess)
             await TakeMinedAsync(entry, found.Attempt, found.Mined, look, cancel);
         else if (IsDeep(known, look, options.ConfirmationsLarger))
