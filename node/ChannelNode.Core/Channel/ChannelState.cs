@@ -50,6 +50,12 @@ public readonly record struct ChannelState
     /// <summary>The largest total that we have signed.</summary>
     public UInt128 Sent { get; init; }
 
+    /// <summary>
+    /// Of <see cref="Sent"/>, what a lost database had signed after the backup: the peer has shown the signature, and the payments are not
+    /// known here. Until an operator has looked, nothing is paid. Else zero.
+    /// </summary>
+    public UInt128 SentUnrecorded { get; init; }
+
     /// <summary>Of <see cref="Sent"/>, what the peer has accepted durably, as it told us.</summary>
     public UInt128 Acknowledged { get; init; }
 

@@ -91,6 +91,18 @@ public static class Updates
         return Refusal.None;
     }
 
+    /// <summary>
+    /// The peer shows <paramref name="own"/>, which this side has signed: where that is more than is known here, the database is an older
+    /// copy, and takes over what binds it. False, and nothing changed, where it is known.
+    /// </summary>
+    public static bool TakeOver(in ChannelState state, in BalanceUpdate own, out ChannelState next)
+    {
+        next = state;
+        if (own.Sent <= state.Sent || own.Sent > Amounts.Max) return false;
+        next = state with { Sent = own.Sent, SentUnrecorded = state.SentUnrecorded + (own.Sent - state.Sent) };
+        return true;
+    }
+
     /// <summary>The update to sign for the state: all that we sent, all that we accepted (nothing, when one-way).</summary>
     public static BalanceUpdate ToSign(Channel channel, in ChannelState state) =>
         new(channel.Id, state.Sent, channel.Terms.OneWay ? UInt128.Zero : state.TheirTotal);

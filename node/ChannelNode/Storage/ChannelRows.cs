@@ -91,7 +91,8 @@ internal static class TermsRow
 /// size field
 ///    1 version = 2
 ///    1 flags: 1 ever funded, 2 closing on chain, 4 their signature, 8 agreed close, 16 all that we sent is acknowledged,
-///      32 not all of the pots counts yet, 64 more was said to be received than their sent
+///      32 not all of the pots counts yet, 64 more was said to be received than their sent,
+///      128 of what we sent the payments of some are not known
 ///      amounts: on chain pot A, sent A, pot B, sent B; sent; their sent; their received
 ///      amount: acknowledged, without flag 16
 ///    4 closes at, Unix seconds, with flag 2
@@ -100,11 +101,12 @@ internal static class TermsRow
 ///    8 agreed close deadline, Unix seconds, with flag 8
 ///      amounts: what does not count yet of pot A, of pot B, with flag 32
 ///      amount: what was said to be received, with flag 64
+///      amount: of what we sent, what a lost database had signed, with flag 128
 /// </code>
 /// </summary>
 internal static class StateRow
 {
-    public const int SizeMax = 2 + 13 * RowWriter.AmountSizeMax + 4 + Signature.Size + 8;
+    public const int SizeMax = 2 + 14 * RowWriter.AmountSizeMax + 4 + Signature.Size + 8;
 
     private const byte Version = 2;
 
@@ -118,7 +120,8 @@ internal static class StateRow
         AllAcknowledged = 16,
         Uncredited = 32,
         SaidReceived = 64,
-        All = 127,
+        SentUnrecorded = 128,
+        All = 255,
     }
 
     public static void Write(ref RowWriter row, in ChannelState state)
@@ -150,6 +153,7 @@ internal static class StateRow
         }
 
         if ((fields & Fields.SaidReceived) != 0) row.Amount(state.SaidReceived);
+        if ((fields & Fields.SentUnrecorded) != 0) row.Amount(state.SentUnrecorded);
     }
 
     private static Fields FieldsOf(in ChannelState state)
@@ -161,7 +165,8 @@ internal static class StateRow
             | (close ? Fields.Close : 0)
             | (state.Acknowledged == state.Sent ? Fields.AllAcknowledged : 0)
             | (state.UncreditedA != 0 || state.UncreditedB != 0 ? Fields.Uncredited : 0)
-            | (state.SaidReceived != 0 ? Fields.SaidReceived : 0);
+            | (state.SaidReceived != 0 ? Fields.SaidReceived : 0)
+            | (state.SentUnrecorded != 0 ? Fields.SentUnrecorded : 0);
     }
 
     public static ChannelState Read(ReadOnlySpan<byte> source)
@@ -187,6 +192,7 @@ internal static class StateRow
             UncreditedA = uncredited ? row.Amount() : 0,
             UncreditedB = uncredited ? row.Amount() : 0,
             SaidReceived = fields.HasFlag(Fields.SaidReceived) ? row.Amount() : 0,
+            SentUnrecorded = fields.HasFlag(Fields.SentUnrecorded) ? row.Amount() : 0,
         };
         row.End();
         return state;

@@ -20,6 +20,9 @@ internal static class StoreMigrations
 
         // 8 knows which channels a waiting deposit may open again, in rows that a program of 7 cannot read.
         [7] = _ => { },
+
+        // 9 knows what a lost database had signed after the backup, in rows that a program of 8 cannot read.
+        [8] = _ => { },
     };
 
     /// <summary>Adds all steps to one batch, which also writes the new schema's number.</summary>

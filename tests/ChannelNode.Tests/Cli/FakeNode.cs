@@ -133,6 +133,12 @@ internal sealed class FakeNode : IAsyncDisposable
         public override Task<CancelJobResponse> CancelJob(CancelJobRequest request, ServerCallContext context) =>
             Task.FromResult(new CancelJobResponse { Job = answers.Cancel(request.Number) });
 
+        public override Task<ResumeChannelResponse> ResumeChannel(ResumeChannelRequest request, ServerCallContext context)
+        {
+            Channel channel = answers.Get(request.ChannelId);
+            return Task.FromResult(new ResumeChannelResponse { Channel = channel, SentUnrecorded = channel.SentUnrecorded });
+        }
+
         public override Task<GetChannelResponse> GetChannel(GetChannelRequest request, ServerCallContext context) =>
             Task.FromResult(new GetChannelResponse { Channel = answers.Get(request.ChannelId) });
 

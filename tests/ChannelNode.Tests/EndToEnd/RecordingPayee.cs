@@ -17,6 +17,7 @@ internal sealed class RecordingPayee
 {
     private readonly Dictionary<ulong, (ulong Amount, string Item)> _items = [];
     private ulong _acknowledged;
+    private ByteString _newest = ByteString.Empty;
 
     public ChannelId Channel { get; private set; }
 
@@ -27,6 +28,9 @@ internal sealed class RecordingPayee
 
     /// <summary>Whether something was signed that was not acknowledged.</summary>
     public bool HasUnderWay => Signed > _acknowledged;
+
+    /// <summary>While set, it shows the newest signature that it has: else it only says what it has.</summary>
+    public bool Shows { get; set; }
 
     public int ToldAgain { get; private set; }
 
@@ -62,6 +66,9 @@ internal sealed class RecordingPayee
             ChannelId = ByteString.CopyFrom(Channel.Value.ToArray()),
             Sent = RawPeer.Bytes(0),
             Received = RawPeer.Bytes(_acknowledged),
+            Held = Shows
+                ? new Wire.HeldUpdate { Sent = RawPeer.Bytes(Signed), Received = RawPeer.Bytes(0), Signature = _newest }
+                : null,
         },
     };
 
@@ -110,7 +117,8 @@ internal sealed class RecordingPayee
             Record(total, ((ulong)payment.Amount, System.Text.Encoding.UTF8.GetString(payment.ItemId.Span)));
         }
 
-        Signed = Math.Max(Signed, sent);
+        if (sent < Signed) return;
+        (Signed, _newest) = (sent, update.Signature);
     }
 
     /// <summary>What was signed once for a total stays what that total means.</summary>

@@ -52,6 +52,49 @@ public sealed class RestoredPayeeTests
         Assert.Equal(("0", "0"), ((await bob.ChannelAsync(id)).OurPot, (await bob.ChannelAsync(id)).TheirPot));
     }
 
+    /// <summary>What the peer offers again counts what the lost node had paid: it is taken only by who knows that.</summary>
+    [Fact]
+    public async Task RestoredFromAnOlderBackup_InAChannelThatBothPayIn_TakesOverWhatItHadSigned_AndHasAllThatItHadAccepted()
+    {
+        await using AnvilFixture anvil = await AnvilFixture.StartAsync();
+        await using TestChain chain = await TestChain.OpenAsync(anvil);
+        await using TestNode alice = await TestNode.StartAsync(chain);
+        int port = Ports.Free();
+        await using TestNode bob = await TestNode.StartAsync(chain, options => options with { PeerListen = $"127.0.0.1:{port}" });
+        string id = await alice.OpenAsync(bob, "1000");
+        await alice.PayAsync(id, "500", item: "one");
+        await bob.PayAsync(id, "10", item: "change");
+        using MemoryStream backup = new();
+        using AgeIdentity identity = AgeIdentity.Generate();
+        await BackUpAsync(bob, identity, backup);
+        await alice.PayAsync(id, "200", item: "two");
+        await bob.PayAsync(id, "30", item: "more change");
+        await bob.StopAsync();
+        await RestoreAsync(bob, identity, backup);
+        await bob.StartAsync();
+
+        Wire.Channel shown = await bob.UntilAsync(id, channel => channel.Sent == "40" && !channel.RestoredUnconfirmed);
+        Assert.Equal(("30", "500"), (shown.SentUnrecorded, shown.Received));
+        RpcException unknown = await Assert.ThrowsAsync<RpcException>(() => bob.PayAsync(id, "1"));
+        Assert.Contains("30 wei were paid in it after the backup", unknown.Status.Detail);
+        Wire.ResumeChannelResponse resumed = await bob.Api.ResumeChannelAsync(new Wire.ResumeChannelRequest { ChannelId = id });
+        Assert.Equal(("30", "0"), (resumed.SentUnrecorded, resumed.Channel.SentUnrecorded));
+        RpcException held = await Assert.ThrowsAsync<RpcException>(() => bob.PayAsync(id, "1"));
+        Assert.Equal("RESTORED_HELD", held.GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason);
+        await bob.StopAsync();
+        await chain.PassTimeAsync(HeldSeconds);
+        await anvil.MineAsync(6);
+        await bob.StartAsync();
+
+        await bob.UntilAsync(id, channel => channel.Received == "700" && channel.Sent == "40" && channel.SentUnrecorded == "0");
+        await bob.PayAsync(id, "2", item: "after");
+        await alice.PayAsync(id, "1", item: "next");
+        await alice.UntilAsync(id, channel => channel.Received == "42" && channel.OurBalance == "341");
+        using (var call = bob.Api.CloseChannel(new Wire.CloseChannelRequest { ChannelId = id }))
+            while (await call.ResponseStream.MoveNext(TestChain.Limit)) { }
+        Assert.Equal(("0", "0"), ((await bob.ChannelAsync(id)).OurPot, (await bob.ChannelAsync(id)).TheirPot));
+    }
+
     /// <summary>A busy site loses so many in a second, and has its backup of a day ago.</summary>
     [Fact]
     public async Task RestoredFromABackup_AfterMorePaymentsThanAnUpdateHolds_IsPaidAllOfIt()

@@ -62,6 +62,31 @@ public sealed class RestoredPayerTests(AnvilFixture anvil) : IDisposable
         await answering; // Whatever it had signed below, or for something else, would have thrown.
         Assert.Equal(signed, payee.Signed);
         await back.DisposeAsync();
+
+        payee.Shows = true;
+        await payer.StartAsync();
+        RawPeer shows = new(payer.PeerUrl, chain.ChainId, chain.Contract, key);
+        await shows.ConnectAsync();
+        answering = payee.RunAsync(shows);
+        await payer.UntilAsync(id, channel => channel.Sent == signed.ToString());
+        await GoOnAsync(payer, id, signed - ulong.Parse(restored.Sent));
+        Assert.Equal((signed + 5, "after"), (payee.Signed, payee.Items[signed + 5].Item));
+        await payer.KillAsync();
+        await answering;
+        await shows.DisposeAsync();
+    }
+
+    /// <summary>What it had signed is taken over; it pays again when its operator says so, and not before, also after a restart.</summary>
+    private static async Task GoOnAsync(NodeProcess payer, string id, ulong unrecorded)
+    {
+        Assert.Equal("STATE_LOST", await RefusedAsync(payer, id));
+        ProgramRun shown = await ProgramRun.AsyncOf("channel", "show", id, "--node", payer.ApiUrl);
+        Assert.Contains($"of what was sent, {unrecorded} wei were signed after the backup", shown.Output);
+        ProgramRun resumed = await ProgramRun.AsyncOf("channel", "resume", id, "--yes", "--node", payer.ApiUrl);
+        Assert.True(resumed.ExitCode == 0, resumed.Error);
+        Assert.Contains($"{unrecorded} wei stay sent without payments in the books", resumed.Output);
+        Wire.Payment after = new() { ChannelId = id, Amount = "5", ItemId = Google.Protobuf.ByteString.CopyFromUtf8("after") };
+        await payer.Api.PayAsync(new Wire.PayRequest { Payment = after }, deadline: DateTime.UtcNow.AddSeconds(60));
     }
 
     /// <summary>Backs up in the middle of the payments and checks the file; answers the largest total acknowledged before.</summary>

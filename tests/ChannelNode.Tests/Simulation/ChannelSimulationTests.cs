@@ -29,7 +29,7 @@ public sealed class ChannelSimulationTests(ITestOutputHelper output)
             && tally.Reorganizations > count && tally.PowerCuts > count && tally.Attacks > count && tally.Rescues > count / 5
             && tally.Malformed > count / 20 && tally.Opened > count / 20
             && tally.SmallCloses > count / 2 && tally.AmidSmall > count / 20
-            && tally.Restored > count / 8 && tally.Regained > count / 30);
+            && tally.Restored > count / 8 && tally.Regained > count / 30 && tally.Resumed > count / 30);
         Assert.True(isEnough, "the simulation does too little to prove anything");
     }
 

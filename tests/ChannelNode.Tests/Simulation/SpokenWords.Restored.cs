@@ -13,7 +13,7 @@ internal sealed partial class SpokenWords
     private readonly Dictionary<ChannelId, UInt128> _signedByLost = [];
     private readonly Dictionary<ChannelId, UInt128> _lost = [], _onceLost = [];
     private readonly Dictionary<ChannelId, UInt128> _peerHas = [];
-    private readonly HashSet<ChannelId> _untold = [], _outrun = [];
+    private readonly HashSet<ChannelId> _untold = [];
     private Func<bool> _mayPeerLie = () => false;
     private bool _isRestored;
 
@@ -25,11 +25,6 @@ internal sealed partial class SpokenWords
 
     /// <summary>What it had acknowledged before its disk was lost; zero where it must know all that it ever acknowledged.</summary>
     public UInt128 LostOf(ChannelId channel) => _lost.GetValueOrDefault(channel);
-
-    /// <summary>
-    /// The peer has more of the node's payments than the copy knows (STATE_LOST): each update of the peer's says so, and cannot be accepted.
-    /// </summary>
-    public bool IsOutrun(ChannelId channel) => _outrun.Contains(channel);
 
     /// <summary>Channels in which it had acknowledged more than it must know.</summary>
     public IReadOnlyCollection<ChannelId> Lost => _lost.Keys;
@@ -46,7 +41,6 @@ internal sealed partial class SpokenWords
             ChannelState known = copy.FindChannel(id)?.State ?? default;
             _untold.Add(id);
             _peerHas[id] = peerHas(id);
-            if (_peerHas[id] > known.Sent) _outrun.Add(id);
             UInt128 acknowledged = AcknowledgedOf(id);
             if (acknowledged > known.TheirSent) (_lost[id], _onceLost[id], _acknowledged[id]) = (acknowledged, acknowledged, known.TheirSent);
             _deliveredTotals[id] = UInt128.Min(_deliveredTotals.GetValueOrDefault(id), known.TheirTotal);

@@ -182,7 +182,7 @@ internal sealed class WorldPolicies
         }
     }
 
-    private static async Task WithoutRefusals(Task change)
+    public static async Task WithoutRefusals(Task change)
     {
         try
         {

@@ -16,10 +16,11 @@ namespace ChannelNode.Tests.Simulation;
 /// not show them and they were mined later. Whoever asks again looks first whether it was done.</item>
 /// <item>Its peer, if honest, is paid all that it has acknowledged, as always.</item>
 /// <item>Of a peer that hides nothing it is offered all again that it had acknowledged and lost, once the hold is over; and is paid it,
-/// unless somebody began to close the channel alone before that (<see cref="WorldTruth.CheckLost"/>), or the peer has more of its own
-/// payments than the copy knows (<see cref="SpokenWords.IsOutrun"/>): it takes none of the peer's then, and has what the copy knows. Of a peer that cheats it has what the
+/// unless somebody began to close the channel alone before that (<see cref="WorldTruth.CheckLost"/>). Of a peer that cheats it has what the
 /// copy and its watchtower know, and whatever it has acknowledged since: also where the peer has a close mined that the lost self signed
 /// in its last moment.</item>
+/// <item>Where the peer shows that the lost self has paid more than the copy knows, nothing is paid before its owner has looked; it does
+/// so sooner or later.</item>
 /// <item>What operators and applications were told up to the backup is not told again; what comes after it, under new cursors.</item>
 /// </list>
 /// With a random generator of its own: until the disk is lost, everything is as it would be without.
@@ -77,6 +78,7 @@ internal sealed class WorldRestoring
         {
             if (_stepsToPause-- <= 0 && !IsAnyClosing && _stepsToPause > -20) Pause();
             UseAClose();
+            if (_random.Next(6) == 0) Resume();
         }
     }
 
@@ -139,6 +141,20 @@ internal sealed class WorldRestoring
         _world.Network.Send(_world.Other(_place).Us.Owner, 0, close);
     }
 
+    /// <summary>Its owner has looked what the lost self had paid.</summary>
+    private void Resume()
+    {
+        if (!_place.IsUp || _place.Life is not { HasCaughtUp: true } life) return;
+        foreach (Channel channel in _world.Channels)
+        {
+            if (life.Store.FindChannel(channel.Id)?.State.SentUnrecorded is not { } unrecorded || unrecorded == UInt128.Zero) continue;
+            _world.Log.Trace($"{_place.Name} pays again in {ContractCall.Name(channel.Id)}, where {unrecorded} are not in its books");
+            _world.Tally.Resumed++;
+            _world.Carefully(_place, () => life.Do(() => _ = WorldPolicies.WithoutRefusals(
+                LostPayments.ResumeAsync(life.Node.Ledger, life.Node.Book.Get(channel.Id), "its owner", default))));
+        }
+    }
+
     private bool Pays(ContractCall.Close close)
     {
         Side theirs = close.Terms.A == _place.Us ? Side.B : Side.A;
@@ -171,12 +187,20 @@ internal sealed class WorldRestoring
         for (int rounds = 0; rounds < 4 || IsAnyWindowOpen; rounds++)
         {
             if (rounds < 4) _world.LiftRules();
+            Resume();
             _world.Pass(5_000);
         }
 
         if (_place.Life is { HasCaughtUp: true, Node.Book.Hold.IsOn: false }) return;
         Pause();
-        for (int rounds = 0; rounds < 40 && !IsWhole; rounds++) _world.Pass(5_000);
+        for (int rounds = 0; rounds < 40 && !IsWhole; rounds++)
+        {
+            _world.LiftRules();
+            Resume();
+            _world.Pass(5_000);
+        }
+
+
         CheckRegained();
     }
 

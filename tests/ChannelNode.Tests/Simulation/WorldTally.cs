@@ -37,6 +37,9 @@ internal sealed class WorldTally
     /// <summary>Channels in which they had accepted more than the copy knew, and were offered that again.</summary>
     public int Regained { get; set; }
 
+    /// <summary>Times that their owners let them pay again where the lost self had paid more than the copy knew.</summary>
+    public int Resumed { get; set; }
+
     /// <summary>Changes of operators' rules.</summary>
     public int Rules { get; set; }
 
@@ -66,6 +69,7 @@ internal sealed class WorldTally
         Malformed = a.Malformed + b.Malformed,
         Rescues = a.Rescues + b.Rescues,
         Restored = a.Restored + b.Restored,
+        Resumed = a.Resumed + b.Resumed,
         Regained = a.Regained + b.Regained,
         Rules = a.Rules + b.Rules,
         Rooms = a.Rooms + b.Rooms,
@@ -75,5 +79,5 @@ internal sealed class WorldTally
         $"{Accepted} acceptances, {Delivered} payments delivered, {PowerCuts} power cuts, {Reorganizations} reorganisations, "
         + $"{Attacks} attacks, {Malformed} malformed messages, {Disputes} disputes, "
         + $"{Rescues} of them or claims by towers, {Closings} closings, {SmallCloses} of small channels besides, {SmallGwei} gwei burnt for these, {AmidSmall} large disputes and claims amid them, "
-        + $"{Deposits} deposits by nodes, {Opened} channels agreed and paid in on the way, {Restored} nodes restored, {Regained} channels in which these were offered again what they had lost, {Rules} changes of rules, {Rooms} looks at what they leave";
+        + $"{Deposits} deposits by nodes, {Opened} channels agreed and paid in on the way, {Restored} nodes restored, {Regained} channels in which these were offered again what they had lost, {Resumed} in which they had paid more, {Rules} changes of rules, {Rooms} looks at what they leave";
 }

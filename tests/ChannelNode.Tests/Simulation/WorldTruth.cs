@@ -73,7 +73,7 @@ internal sealed class WorldTruth(SimulatedNetwork network, IReadOnlyList<Channel
     /// Whether what the node had acknowledged and lost may be lost for good: the channel has closed before it was offered again, or its
     /// honest peer can offer nothing that it may take.
     /// </summary>
-    public bool IsLostForGood(WorldPlace place, ChannelId id) => _closedInIgnorance.Contains((place, id)) || place.Words.IsOutrun(id);
+    public bool IsLostForGood(WorldPlace place, ChannelId id) => _closedInIgnorance.Contains((place, id));
 
     public void Check(WorldPlace place)
     {

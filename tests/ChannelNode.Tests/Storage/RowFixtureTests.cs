@@ -66,10 +66,11 @@ public sealed class RowFixtureTests
         UncreditedA = Amounts.Max,
         UncreditedB = Amounts.Max,
         SaidReceived = Amounts.Max,
+        SentUnrecorded = Amounts.Max,
     };
 
     private static readonly string LargestHex =
-        "02" + "7f" + Repeat(Max14, 7) + "ffffffff" + Repeat("ff", 65) + Repeat(Max14, 2) + "ffffffffffffffff" + Repeat(Max14, 3);
+        "02" + "ff" + Repeat(Max14, 7) + "ffffffff" + Repeat("ff", 65) + Repeat(Max14, 2) + "ffffffffffffffff" + Repeat(Max14, 4);
 
     [Fact]
     public void Terms_LieAsDocumented()
@@ -183,7 +184,7 @@ public sealed class RowFixtureTests
         var identity = new RowWriter(new byte[IdentityRow.SizeMax]);
         IdentityRow.Write(ref identity, new StoreIdentity(0x7A69, StoreFolder.AddressOf(0xC0), StoreFolder.AddressOf(0x51)));
         Assert.Equal(
-            "00000008" + "0000000000007a69" + Repeat("c0", 20) + Repeat("51", 20),
+            "00000009" + "0000000000007a69" + Repeat("c0", 20) + Repeat("51", 20),
             Convert.ToHexStringLower(identity.Row));
 
         var key = new byte[BlockRow.KeySize];
@@ -261,9 +262,6 @@ public sealed class RowFixtureTests
     [Fact]
     public void FlagThatIsNotKnown_Throws()
     {
-        byte[] state = Convert.FromHexString(DistinctHex);
-        state[1] |= 128;
-        Assert.Throws<StoreException>(() => StateRow.Read(state));
         byte[] terms = Convert.FromHexString(CountingHex);
         terms[1] |= 128;
         Assert.Throws<StoreException>(() => TermsRow.Read(Counting.Id, terms, OurSigner));

@@ -14,6 +14,7 @@ internal static class ChannelCommand
             ChannelClosingCommands.StartClose(shell),
             ChannelClosingCommands.Settle(shell),
             ChannelClosingCommands.Claim(shell),
+            ChannelResumeCommand.Create(shell),
             CreditCommands.List(shell),
             CreditCommands.Withdraw(shell),
         };

@@ -120,6 +120,13 @@ internal static class ChannelViewCommands
                 + "until it does");
         }
 
+        if (channel.SentUnrecorded is not ("" or "0"))
+        {
+            terminal.Line(
+                $"of what was sent, {unit.Show(channel.SentUnrecorded)} were signed after the backup that the database was restored from: their "
+                + "payments and idempotency keys are not known here, and nothing is paid until 'channelnode channel resume' says so");
+        }
+
         if (channel.PeerProves.Length > 0)
         {
             terminal.Line(

@@ -196,6 +196,12 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     }
 
     /// <summary>
+    /// What a restored node's lost self has signed to have accepted, as the peer has shown. Until that is here again the peer takes
+    /// nothing that says less.
+    /// </summary>
+    public UInt128 ReceivedByLost { get; set; }
+
+    /// <summary>
     /// The peer claims more of ours than this database has signed, an agreed close included: nothing more may be signed
     /// until the chain, or another session, explains it.
     /// </summary>
@@ -264,6 +270,7 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
         AskedOn = null;
         UnderWay.Clear();
         ClaimedByPeer = UInt128.Zero;
+        ReceivedByLost = UInt128.Zero;
         NewestReceipt = null;
         WantsReceipt = false;
         AcknowledgementWaits = default;

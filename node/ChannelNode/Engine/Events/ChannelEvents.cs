@@ -187,6 +187,25 @@ internal static class ChannelEvents
         Amount = theirsKnown,
     };
 
+    /// <summary>Of a database that was restored: the peer has shown what its lost self had signed last.</summary>
+    public static OperatorEvent OwnUpdateShown(Channel channel, UInt128 sent, UInt128 known) => new(
+        EventKind.StateLost, EventSeverity.Alarm,
+        $"channel {channel.Id}: the peer has shown this node's own signature under {In(channel, sent)} sent, and the restored database knew "
+        + $"{In(channel, known)}: the total is taken over. The payments of {In(channel, sent - known)} between are not in its books, nor are their "
+        + "idempotency keys: asked for again they would be paid again, so nothing is paid here until 'channel resume' says so")
+    {
+        Channels = [channel.Id],
+        Amount = sent - known,
+    };
+
+    public static OperatorEvent Resumed(Channel channel, UInt128 unrecorded, string by) => new(
+        EventKind.StateLost, EventSeverity.Info,
+        $"channel {channel.Id}: is paid in again, as {by} asked; {In(channel, unrecorded)} that the lost database had sent stay without payments in the books")
+    {
+        Channels = [channel.Id],
+        Amount = unrecorded,
+    };
+
     /// <summary>What was signed stays signed: the peer can take it later, or present it to the chain.</summary>
     public static OperatorEvent PaymentStuck(Channel channel, UInt128 amount, Refusal reason) => new(
         EventKind.PaymentStuck, EventSeverity.Warning,

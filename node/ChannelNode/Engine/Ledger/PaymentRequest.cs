@@ -143,11 +143,13 @@ internal abstract class PaymentRequest(
 
     private Refusal CheckPeer(LedgerTurn turn)
     {
+        if (Slot.Working.SentUnrecorded != UInt128.Zero) return Refusal.StateLost;
         bool isThere = Slot.Link is not null;
         if (Slot.StateLost && (!isThere || Slot.IsEstablished)) return Refusal.StateLost; // Said in another session, it is asked again.
         if (Slot.PeerRefusal != Refusal.None) return Refusal.PeerRefusing;
         if (Slot.IsUnconfirmed && (!isThere || Slot.IsEstablished)) return Refusal.RestoredUnconfirmed;
         if (!isThere && !turn.IsExpectedBack(Slot)) return Refusal.PeerOffline;
+        if (Slot.ReceivedByLost > Slot.Working.TheirTotal) return Refusal.RestoredHeld;
         if (Slot.InFlight.Count + Slot.Waiting.Count >= turn.InFlightMax) return Refusal.TooManyInFlight;
         if (!turn.ChainIsCurrent) return Refusal.ChainUnavailable;
         return turn.CanSign ? Refusal.None : Refusal.SignerUnavailable;

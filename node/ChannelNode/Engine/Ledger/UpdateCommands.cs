@@ -91,6 +91,11 @@ internal sealed class TakeReestablish(
     /// <summary>It was put off, and its time has come.</summary>
     public bool IsDue { get; init; }
 
+    /// <summary>
+    /// Of a database that was restored: what the peer has shown, and this node's key has signed, beyond what was known here. Null normally.
+    /// </summary>
+    public BalanceUpdate? Own { get; init; }
+
     internal override void Apply(LedgerTurn turn)
     {
         if (slot.Link != link) return;
@@ -104,6 +109,7 @@ internal sealed class TakeReestablish(
             return;
         }
 
+        if (Own is { } own) TakeOver(own, turn);
         slot.ClaimedByPeer = received;
         slot.UnderWay.Clear(); // Told in another session.
         ClearRefusal();
@@ -127,6 +133,16 @@ internal sealed class TakeReestablish(
         if (received < next.Sent) slot.NoteOffered(above: received);
         turn.Touch(slot, durable: false);
         turn.ApplyWaiting(slot);
+    }
+
+    private void TakeOver(in BalanceUpdate own, LedgerTurn turn)
+    {
+        slot.ReceivedByLost = own.Received;
+        UInt128 known = slot.Working.Sent;
+        if (!Updates.TakeOver(slot.Working, own, out ChannelState next)) return;
+        slot.Working = next;
+        turn.Tell(ChannelEvents.OwnUpdateShown(slot.Channel, own.Sent, known));
+        turn.Touch(slot, durable: true);
     }
 
     /// <summary>

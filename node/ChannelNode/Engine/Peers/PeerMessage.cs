@@ -10,7 +10,13 @@ internal abstract record PeerMessage
 {
     private PeerMessage() { }
 
-    public sealed record Reestablish(ChannelId Channel, UInt128 Sent, UInt128 Received) : PeerMessage;
+    public sealed record Reestablish(ChannelId Channel, UInt128 Sent, UInt128 Received) : PeerMessage
+    {
+        /// <summary>The newest update of the other side that this one holds; null where it holds none.</summary>
+        public HeldUpdate? Held { get; init; }
+    }
+
+    public sealed record HeldUpdate(UInt128 Sent, UInt128 Received, Signature Signature);
 
     /// <summary>The node stops, and expects to be back within so many seconds; 0 when it is not coming back.</summary>
     public sealed record GoingAway(uint BackWithinSeconds) : PeerMessage;

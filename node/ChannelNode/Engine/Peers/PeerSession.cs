@@ -256,14 +256,29 @@ internal sealed class PeerSession
     {
         if (_channels.Find(said.Channel) is { } slot)
         {
+            BalanceUpdate? own = await FindOwnAsync(slot, said.Held, cancel);
             await _ledger.EnqueueAsync(
-                new TakeReestablish(slot, said.Received, Link, delayMs => _ = TakeLaterAsync(slot, said.Received, delayMs)), cancel);
+                new TakeReestablish(slot, said.Received, Link, delayMs => _ = TakeLaterAsync(slot, said.Received, delayMs)) { Own = own },
+                cancel);
             return;
         }
 
         Link.Refuse([new RefusedUpdate(said.Channel, said.Sent, Refusal.UnknownChannel)]);
         Link.Wake();
         await WaitForUselessAsync(cancel); // It was looked for on disk.
+    }
+
+    /// <summary>What a restored node's lost self has signed beyond what is known here; null normally, and nothing is checked then.</summary>
+    private async ValueTask<BalanceUpdate?> FindOwnAsync(ChannelSlot slot, PeerMessage.HeldUpdate? held, CancellationToken cancel)
+    {
+        if (held is null || !slot.IsHeld) return null;
+        ChannelState known = slot.State;
+        if (held.Sent <= known.Sent && held.Received <= known.TheirTotal) return null;
+        BalanceUpdate own = new(slot.Channel.Id, held.Sent, held.Received);
+        if (_scheme.Verify(own, held.Signature, slot.Channel.Ours.Signer)) return own;
+        _wrongSignatures = _limits.Of(Link.Signer);
+        await Task.Delay(_wrongSignatures.After(1), _clock.Time, cancel);
+        return null;
     }
 
     private TakeRefusal Refused(ChannelSlot slot, UInt128 sent, in FrameRefusal said) =>

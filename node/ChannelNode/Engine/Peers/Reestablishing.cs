@@ -114,7 +114,10 @@ internal sealed class Reestablishing(PeerLink link)
     private void Tell(ChannelSlot slot)
     {
         ChannelState committed = slot.State;
-        link.Send(new PeerMessage.Reestablish(slot.Channel.Id, committed.Sent, committed.TheirTotal));
+        PeerMessage.HeldUpdate? held = committed.HasTheirUpdate
+            ? new PeerMessage.HeldUpdate(committed.TheirSent, committed.TheirReceived, committed.TheirSignature)
+            : null;
+        link.Send(new PeerMessage.Reestablish(slot.Channel.Id, committed.Sent, committed.TheirTotal) { Held = held });
         link.Tokens.Add(slot.Channel.Terms.Token);
         link.Policies?.Tell(link); // How much more is taken is counted from what was said to be accepted.
     }

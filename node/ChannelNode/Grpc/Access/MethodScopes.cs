@@ -38,6 +38,7 @@ internal static class MethodScopes
         ["WithdrawCredit"] = Scopes.Channels,
         ["CancelJob"] = Scopes.Channels,
         ["VerifyChain"] = Scopes.Admin,
+        ["ResumeChannel"] = Scopes.Admin,
         ["CreateBackup"] = Scopes.Admin,
         ["SetPolicy"] = Scopes.Admin,
         ["SetPeerTier"] = Scopes.Admin,

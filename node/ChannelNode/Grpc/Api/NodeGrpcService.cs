@@ -275,6 +275,13 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
             context);
     }
 
+    public override async Task<Wire.ResumeChannelResponse> ResumeChannel(Wire.ResumeChannelRequest request, ServerCallContext context)
+    {
+        ChannelSlot slot = Find(request.ChannelId);
+        UInt128 unrecorded = await LostPayments.ResumeAsync(node.Ledger, slot, Caller.NameOf(context), context.CancellationToken);
+        return new Wire.ResumeChannelResponse { Channel = ChannelPages.Write(node, slot), SentUnrecorded = unrecorded.ToString() };
+    }
+
     public override Task ClaimChannels(
         Wire.ClaimChannelsRequest request,
         IServerStreamWriter<Wire.ClaimChannelsResponse> responseStream,

@@ -64,6 +64,7 @@ internal static class NodeWire
             TheirOwner = channel.Theirs.Owner.ToString(),
             OurUncredited = UInt128.Min(state.OurBalance(channel), state.UncreditedOf(channel.OurSide)).ToString(),
             TheirUncredited = UInt128.Min(state.TheirBalance(channel), state.UncreditedOf(channel.TheirSide)).ToString(),
+            SentUnrecorded = state.SentUnrecorded.ToString(),
             PeerProves = peerProves == UInt128.Zero ? string.Empty : peerProves.ToString(),
         };
     }

@@ -219,7 +219,7 @@ internal sealed class PaymentStream
             {
                 Field = "amount",
             },
-            _ => new RefusalException(refusal, $"channel {payment.ChannelId}: {Reason(refusal)}")
+            _ => new RefusalException(refusal, $"channel {payment.ChannelId}: {Reason(refusal, slot)}")
             {
                 Field = "channel_id",
             },
@@ -255,8 +255,14 @@ internal sealed class PaymentStream
         _ => "",
     };
 
-    private static string Reason(Refusal refusal) => refusal switch
+    private static string Reason(Refusal refusal, ChannelSlot? slot) => refusal switch
     {
+        Refusal.StateLost when slot?.State.SentUnrecorded is { } unrecorded && unrecorded != UInt128.Zero =>
+            $"{In(slot, unrecorded)} were paid in it after the backup that the database was restored from: their idempotency keys are not known, so "
+            + "nothing is paid until the operator says so ('channel resume')",
+        Refusal.RestoredHeld =>
+            "the database was restored from a backup, and what the peer had paid since is taken again only when the hold ends (restored_held_until_seconds); "
+            + "before that the peer takes nothing that does not count it",
         Refusal.OneWayChannel => "only the peer pays in this one-way channel",
         Refusal.DepositUnconfirmed => "it has no confirmed deposit yet; a deposit opens it",
         Refusal.ChannelClosing => "it is closing on chain",

@@ -40,7 +40,13 @@ internal static class PeerWire
     };
 
     private static PeerMessage.Reestablish Read(Wire.ChannelReestablish said) => new(
-        ReadChannel(said.ChannelId), ReadAmount(said.Sent, "sent"), ReadAmount(said.Received, "received"));
+        ReadChannel(said.ChannelId), ReadAmount(said.Sent, "sent"), ReadAmount(said.Received, "received"))
+    {
+        Held = said.Held is { } held
+            ? new PeerMessage.HeldUpdate(
+                ReadAmount(held.Sent, "held.sent"), ReadAmount(held.Received, "held.received"), ReadSignature(held.Signature, "held.signature"))
+            : null,
+    };
 
     private static PeerMessage.DepositAuthorization Read(Wire.DepositAuthorization said) => new(
         ReadChannel(said.ChannelId),
@@ -92,6 +98,9 @@ internal static class PeerWire
                 ChannelId = Write(said.Channel),
                 Sent = Write(said.Sent),
                 Received = Write(said.Received),
+                Held = said.Held is { } held
+                    ? new Wire.HeldUpdate { Sent = Write(held.Sent), Received = Write(held.Received), Signature = Write(held.Signature) }
+                    : null,
             },
         },
         PeerMessage.GoingAway said => new Wire.PeerMessage
