@@ -81,9 +81,23 @@ public sealed partial class OperatedNodeTests
         Assert.Contains("condition: service_healthy", node);
 
         Assert.InRange(options.DrainSeconds, 1u, uint.Parse(Value(node, "stop_grace_period").TrimEnd('s')) - 10);
-        Assert.Contains(Image, line => line.Contains("DOTNET_BUNDLE_EXTRACT_BASE_DIR=" + Listed(node, "tmpfs").Single() + "/"));
+        CheckUnpacked(Listed(node, "tmpfs"));
         Assert.Equal("node/ops/docker/Dockerfile", Value(node, "dockerfile"));
         Assert.Equal(Repository.Root, Path.GetFullPath(Path.Combine(Repository.PathOf("node/ops/docker"), Value(node, "context"))));
+    }
+
+    /// <summary>Nothing of it can be unpacked where the image runs: what is written in a tmpfs cannot be run, and the rest cannot be written.</summary>
+    private static void CheckUnpacked(string[] writable)
+    {
+        string[] set = [.. Image.SelectMany(line => UnpackedTo().Matches(line)).Select(match => match.Groups["folder"].Value)];
+        Assert.Equal([set[0], set[0]], set);
+        Assert.StartsWith("/app/", set[0]);
+        Assert.DoesNotContain(writable, folder => set[0].StartsWith(folder, StringComparison.Ordinal));
+        int program = Array.FindIndex(Image, line => line.Contains("scripts/publish.sh --self-contained"));
+        int unpacked = Array.FindIndex(Image, line => line.StartsWith("RUN DOTNET_BUNDLE_EXTRACT_BASE_DIR=", StringComparison.Ordinal));
+        Assert.InRange(unpacked, program + 1, Array.FindIndex(Image, line => line.StartsWith("COPY --from=build /app /app", StringComparison.Ordinal)));
+        Assert.Contains("/app/channelnode --version", Image[unpacked]);
+        Assert.Contains("chmod -R a+rX " + set[0], Image[unpacked + 1]);
     }
 
     /// <summary>Without any arguments it asks the node beside it, whose API is where it is by default.</summary>
@@ -125,6 +139,9 @@ public sealed partial class OperatedNodeTests
 
     [GeneratedRegex(@"^#\s+install -D -m (?<mode>\d+) \S+ (?<to>\S+)")]
     private static partial Regex Install();
+
+    [GeneratedRegex(@"DOTNET_BUNDLE_EXTRACT_BASE_DIR=(?<folder>\S+)")]
+    private static partial Regex UnpackedTo();
 
     [GeneratedRegex("\"([^\"]+)\"")]
     private static partial Regex Quoted();
