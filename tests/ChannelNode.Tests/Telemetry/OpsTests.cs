@@ -29,6 +29,14 @@ public sealed partial class OpsTests
         Assert.Empty(alerts.Except(fired));
     }
 
+    /// <summary>Who is called for alarms alone must not miss one that is named otherwise.</summary>
+    [Fact]
+    public void SeveritiesAreThoseThatTheHeadOfTheFileExplains() =>
+        Assert.Equal(
+            ["alarm", "warning"],
+            File.ReadAllLines(Repository.PathOf(Rules))
+                .SelectMany(line => Severity().Matches(line)).Select(match => match.Groups[1].Value).Distinct().Order());
+
     [Fact]
     public async Task QueriesOfTheDashboard_AreRight()
     {
@@ -55,6 +63,9 @@ public sealed partial class OpsTests
         Assert.InRange(queries.Length, 40, 200);
         Assert.All(queries, query => Assert.Contains("instance=~\"$instance\"", query)); // Of the nodes that are chosen.
     }
+
+    [GeneratedRegex(@"labels: \{ severity: (\w+)")]
+    private static partial Regex Severity();
 
     [GeneratedRegex(@"- alert: (\w+)")]
     private static partial Regex Alert();
