@@ -190,6 +190,24 @@ public sealed class PolicyTests(AnvilFixture anvil) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ChannelThatHoldsMoreThanMay_IsExplained_WhoeverAsks()
+    {
+        await _alice.OpenAsync(_bob, "1000");
+        string channel = await _alice.OpenAsync(_bob, "2000");
+        await SetAsync(_bob, Tier("unverified", amounts: new() { DepositMax = "1500" }));
+        await UntilToldAsync(allowed: false, "20");
+
+        RpcException refused = await Assert.ThrowsAsync<RpcException>(() => _alice.PayAsync(channel, "20"));
+        Wire.ExplainPolicyResponse theirs = await _bob.Api.ExplainPolicyAsync(new Wire.ExplainPolicyRequest { Peer = Alice, Receive = "20" });
+        Wire.ExplainPolicyResponse ours = await _alice.Api.ExplainPolicyAsync(
+            new Wire.ExplainPolicyRequest { Peer = _bob.Signer.ToString(), Send = "20" });
+
+        Assert.Equal("deposit", RuleOf(refused));
+        Assert.Equal((false, false, "deposit", "2000", "1500"), (theirs.Allowed, theirs.ByPeer, theirs.Rule, theirs.Value, theirs.Limit));
+        Assert.Equal((false, true, "deposit", "2000", "1500"), (ours.Allowed, ours.ByPeer, ours.Rule, ours.Value, ours.Limit));
+    }
+
+    [Fact]
     public async Task OwnDepositAboveALimit_IsRefusedBeforeAnythingIsSent()
     {
         string channel = await _alice.OpenAsync(_bob, "1000");

@@ -30,6 +30,8 @@ internal sealed class Policies(
     PolicyGate gate, Ledger ledger, IChannelStore store, ISignatureScheme scheme, PeerLinks links, NodeClock clock, Address us)
 {
     public const int TierBytesMax = 32;
+
+    private const int ChannelsPerLook = 4_096;
     public const int CommentBytesMax = 256;
     public const int ListMax = 1_000_000;
 
@@ -277,7 +279,7 @@ internal sealed class Policies(
             after = page[^1].Cursor;
         }
 
-        return await ledger.RunAsync(
+        PolicyExplanation answer = await ledger.RunAsync(
             _ =>
             {
                 PeerMeter meter = _book.Meter(peer, token, clock.NowMs);
@@ -302,6 +304,41 @@ internal sealed class Policies(
                     [.. refusals.TakeLast(RefusalsTold)]);
             },
             cancel);
+        return answer.Decision.IsAllowed ? WithPots(answer, peer, token, question, amount) : answer;
+    }
+
+    /// <summary>Where more lies in a channel than may, nothing is paid in it: of several that with the most is meant.</summary>
+    private PolicyExplanation WithPots(PolicyExplanation answer, Address peer, Address token, PolicyQuestion question, UInt128 amount)
+    {
+        PeerLink? link = links.Find(peer);
+        PolicyDecision In(UInt128 ours, UInt128 theirs) => question switch
+        {
+            PolicyQuestion.Receive => Policy.Deposit(answer.Limits, theirs),
+            PolicyQuestion.Send => link?.RefusesPayment(token, ours, amount)?.Decision ?? answer.Decision,
+            _ => answer.Decision,
+        };
+        if (In(UInt128.MaxValue, UInt128.MaxValue).IsAllowed) return answer;
+        (UInt128 ours, UInt128 theirs) = LargestPots(peer, token);
+        return answer with { Decision = In(ours, theirs), IsByPeer = question == PolicyQuestion.Send && !In(ours, theirs).IsAllowed };
+    }
+
+    private (UInt128 Ours, UInt128 Theirs) LargestPots(Address peer, Address token)
+    {
+        (UInt128 ours, UInt128 theirs) = (UInt128.Zero, UInt128.Zero);
+        ChannelId? after = null;
+        while (store.ReadChannels(after, ChannelsPerLook) is { Count: > 0 } page)
+        {
+            foreach ((Channel channel, ChannelState state) in page)
+            {
+                if (channel.Theirs.Signer != peer || channel.Terms.Token != token) continue;
+                ours = UInt128.Max(ours, state.OnChain.PotOf(channel.OurSide));
+                theirs = UInt128.Max(theirs, state.OnChain.PotOf(channel.TheirSide));
+            }
+
+            after = page[^1].Channel.Id;
+        }
+
+        return (ours, theirs);
     }
 
     /// <summary>Who is connected hears of it when it is on disk.</summary>
