@@ -18,7 +18,7 @@ public sealed class ChannelCommandTests
         + "\"received\": \"0\", \"ourPot\": \"1000\", \"theirPot\": \"0\", \"ourRecordedSent\": \"0\", "
         + "\"theirRecordedSent\": \"0\", \"closesAtSeconds\": \"0\", \"peerRefusal\": \"REFUSAL_UNSPECIFIED\", "
         + "\"ourOwner\": \"0x00000000000000000000000000000000000000a1\", "
-        + "\"theirOwner\": \"0x00000000000000000000000000000000000000b1\", \"ourUncredited\": \"600\", \"theirUncredited\": \"0\", \"peerProves\": \"\", \"restoredUnconfirmed\": false, \"restoredHeldUntilSeconds\": \"0\", \"peerRefusalUntilSeconds\": \"0\" }";
+        + "\"theirOwner\": \"0x00000000000000000000000000000000000000b1\", \"ourUncredited\": \"600\", \"theirUncredited\": \"0\", \"peerProves\": \"\", \"restoredUnconfirmed\": false, \"restoredHeldUntilSeconds\": \"0\", \"peerRefusalUntilSeconds\": \"0\", \"sentUnrecorded\": \"\" }";
 
     [Fact]
     public async Task Show_InJson_HasEveryField()

@@ -67,7 +67,7 @@ internal static class ChannelViewCommands
     private static string[] Row(Channel channel, TokenUnit unit, DateTimeOffset now) =>
     [
         channel.ChannelId,
-        Status(channel) + Left(channel, now),
+        Status(channel) + Left(channel, now) + WhyNotPaid(channel),
         Kind(channel),
         unit.Name,
         unit.Show(channel.OurBalance),
@@ -155,6 +155,16 @@ internal static class ChannelViewCommands
         long seconds = (long)channel.ClosesAtSeconds - now.ToUnixTimeSeconds();
         return seconds > 0 ? $", {TimeLeft(seconds)} left" : ", the dispute window is over";
     }
+
+    /// <summary>After a loss, in two words; 'channel show' has the sentence.</summary>
+    private static string WhyNotPaid(Channel channel) => channel switch
+    {
+        { PeerProves.Length: > 0 } => ", state lost",
+        { SentUnrecorded: not ("" or "0") } => ", not resumed",
+        { RestoredUnconfirmed: true } => ", not confirmed",
+        { RestoredHeldUntilSeconds: > 0 } => ", held",
+        _ => "",
+    };
 
     /// <summary>The two largest units, rounded down: nobody shall think that there is more time than there is.</summary>
     public static string TimeLeft(long seconds) => seconds switch

@@ -43,13 +43,15 @@ internal static class CreditCommands
             "withdraw-credit", "Takes a payout that waits in the contract, in one token.",
             "channelnode channel withdraw-credit --yes") { token };
         Confirmation confirmation = Confirmation.On(command);
+        Waiting waiting = Waiting.On(command);
         return shell.Asks(command, (parsed, node, terminal, cancel) =>
         {
             confirmation.Require(parsed, terminal, "Withdraw the credit");
             Address given = parsed.GetValue(token);
             var request = new WithdrawCreditRequest { Token = given.IsZero ? "" : given.ToString() };
             return terminal.FollowAsync(
-                node.Client.WithdrawCredit(request, cancellationToken: cancel), step => step.Progress, shell.UnitsOf(parsed, node), cancel);
+                node.Client.WithdrawCredit(request, cancellationToken: cancel), step => step.Progress, shell.UnitsOf(parsed, node), cancel,
+                waiting.UntilConfirmed(parsed));
         });
     }
 }
