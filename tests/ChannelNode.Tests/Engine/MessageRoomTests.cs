@@ -45,6 +45,23 @@ public sealed class MessageRoomTests
         Assert.NotNull(part.Why);
     }
 
+    /// <summary>Else who has many calls would have as many times as much as who has one.</summary>
+    [Fact]
+    public void CallsOfOneToken_CountTogether_AndTheLargestOfThemGivesWay()
+    {
+        MessageRoom room = new(100, funded: null);
+        object token = new(), other = new();
+        MessageRoom.Part[] many = [.. Enumerable.Range(10, 4).Select(bytes => Enter(room, 0, bytes))];
+        MessageRoom.Part one = Enter(room, 0, 40);
+        foreach (MessageRoom.Part part in many) part.Holder = token;
+        one.Holder = other;
+
+        one.Add(15);
+
+        Assert.Null(one.Why);
+        Assert.Equal([true, true, true, false], many.Select(part => part.Why is null));
+    }
+
     [Fact]
     public void Stranger_GivesWay_BeforeAPeerWithAFundedChannel_ThatHoldsMore()
     {

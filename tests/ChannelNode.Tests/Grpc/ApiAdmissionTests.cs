@@ -52,6 +52,27 @@ public sealed class ApiAdmissionTests : IAsyncLifetime
         new AccessTokenOrder("test", Scopes.Read) { Networks = [.. networks.Select(text => IPNetwork.Parse(text))] }, CancellationToken.None)).Secret;
 
     [Fact]
+    public async Task WhatCallsSend_CountsWithTheirToken_OrWithTheirAddressWithoutOne()
+    {
+        string first = "Bearer " + await SecretAsync(), second = "Bearer " + await SecretAsync();
+        MessageRoom room = new(100, funded: null);
+        object CallerOf(string shown, string from)
+        {
+            DefaultHttpContext http = new();
+            http.Connection.RemoteIpAddress = IPAddress.Parse(from);
+            http.Request.Headers.Authorization = shown;
+            MessageRoom.Part part = room.Enter();
+            http.Features.Set(part);
+            _access.Knows(http);
+            return part.Caller;
+        }
+
+        Assert.Equal(CallerOf(first, "10.0.0.1"), CallerOf(first, "10.0.0.2"));
+        Assert.NotEqual(CallerOf(first, "10.0.0.1"), CallerOf(second, "10.0.0.1"));
+        Assert.Equal(CallerOf("", "10.0.0.1"), CallerOf("", "10.0.0.1"));
+    }
+
+    [Fact]
     public async Task SeveralAuthorizationLines_AreNoToken_EvenIfOneIsGood()
     {
         string good = "Bearer " + await SecretAsync();

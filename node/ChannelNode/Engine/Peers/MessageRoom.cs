@@ -5,8 +5,8 @@ namespace ChannelNode.Engine;
 /// <summary>
 /// What the callers of one door have sent and this node is not done with: messages that are not whole yet, and frames that wait to be
 /// verified, written and answered. Where the frames are more than half of <paramref name="bytesMax"/> nobody has more than one under way.
-/// Where all is more than that the caller that holds most loses its call, before others one without a funded channel: keys and addresses
-/// cost nothing. For any thread.
+/// Where all is more than that the caller that holds most, with all its calls together, loses the largest of them, before others one
+/// without a funded channel: keys and addresses cost nothing. For any thread.
 /// </summary>
 /// <param name="funded">Null for a door whose callers have no channels.</param>
 internal sealed class MessageRoom(long bytesMax, FundedPeers? funded)
@@ -70,15 +70,23 @@ internal sealed class MessageRoom(long bytesMax, FundedPeers? funded)
     /// <summary>Under the lock.</summary>
     private Part? Fattest()
     {
-        Part? fattest = null;
-        bool isStranger = false;
+        Dictionary<object, (Part Largest, long Bytes)> callers = [];
         foreach (Part part in _parts)
         {
             long bytes = part.Bytes;
             if (bytes == 0) continue;
-            bool strange = funded is not null && !funded.Has(part.Signer);
-            if (fattest is not null && (strange == isStranger ? bytes <= fattest.Bytes : isStranger)) continue;
-            (fattest, isStranger) = (part, strange);
+            object caller = part.Caller;
+            callers[caller] = callers.TryGetValue(caller, out (Part Largest, long Bytes) known)
+                ? (bytes > known.Largest.Bytes ? part : known.Largest, known.Bytes + bytes)
+                : (part, bytes);
+        }
+
+        (Part? fattest, long most, bool isStranger) = (null, 0, false);
+        foreach ((Part largest, long bytes) in callers.Values)
+        {
+            bool strange = funded is not null && !funded.Has(largest.Signer);
+            if (fattest is not null && (strange == isStranger ? bytes <= most : isStranger)) continue;
+            (fattest, most, isStranger) = (largest, bytes, strange);
         }
 
         return fattest;
@@ -108,6 +116,12 @@ internal sealed class MessageRoom(long bytesMax, FundedPeers? funded)
                 lock (_counting) _signer = value;
             }
         }
+
+        /// <summary>What tells who calls from others, where that is no key: an access token, or an address. Null for the call alone.</summary>
+        public object? Holder { private get; set; }
+
+        /// <summary>Whose calls count together.</summary>
+        public object Caller => Holder ?? (Signer is { IsZero: false } signer ? signer : this);
 
         public long Bytes => Volatile.Read(ref _bytes);
 

@@ -54,6 +54,7 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
     {
         IPAddress address = http.Connection.RemoteIpAddress ?? IPAddress.Loopback; // A unix socket is this machine's.
         AccessTokenEntry? token = Identify(http, address);
+        Count(http, token, address);
         if (token is not null)
         {
             if (!token.Token.AllowsFrom(address))
@@ -86,12 +87,21 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
     {
         try
         {
-            return Identify(http, http.Connection.RemoteIpAddress ?? IPAddress.Loopback) is not null || !tokensRequired;
+            IPAddress address = http.Connection.RemoteIpAddress ?? IPAddress.Loopback;
+            AccessTokenEntry? token = Identify(http, address);
+            Count(http, token, address);
+            return token is not null || !tokensRequired;
         }
         catch (RefusalException)
         {
             return false;
         }
+    }
+
+    /// <summary>What the call has sent counts with all other calls of its token, or else of its address.</summary>
+    private static void Count(HttpContext http, AccessTokenEntry? token, IPAddress address)
+    {
+        if (http.Features.Get<MessageRoom.Part>() is { } part) part.Holder = token is null ? address : token;
     }
 
     /// <summary>What a call is told whose token has ended.</summary>

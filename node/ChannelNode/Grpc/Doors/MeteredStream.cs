@@ -22,6 +22,7 @@ internal sealed class MeteredStream(Stream body, MessageRoom.Part part, Func<boo
             lock (ending)
                 if (!isOver) http.Abort(); // Else another call may have what it was.
         });
+        http.Features.Set(part);
         http.Request.Body = new MeteredStream(http.Request.Body, part, () => isKnown(http));
         try
         {
