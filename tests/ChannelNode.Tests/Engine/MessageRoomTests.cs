@@ -51,12 +51,12 @@ public sealed class MessageRoomTests
     {
         MessageRoom room = new(100, funded: null);
         object token = new(), other = new();
-        MessageRoom.Part[] many = [.. Enumerable.Range(10, 4).Select(bytes => Enter(room, 0, bytes))];
-        MessageRoom.Part one = Enter(room, 0, 40);
+        MessageRoom.Part[] many = [.. Enumerable.Range(13, 4).Select(bytes => Enter(room, 0, bytes))];
+        MessageRoom.Part one = Enter(room, 0, 30);
         foreach (MessageRoom.Part part in many) part.Holder = token;
         one.Holder = other;
 
-        one.Add(15);
+        one.Add(13);
 
         Assert.Null(one.Why);
         Assert.Equal([true, true, true, false], many.Select(part => part.Why is null));
