@@ -331,6 +331,7 @@ internal sealed class NodeHost : Host
         bool tokensRequired = options.AccessTokenRequired || !api.IsLocal || json is { IsLocal: false };
         bool metricsAsk = options.MetricsListen.Length > 0 && !DoorAddress.Parse(options.MetricsListen).IsLocal;
         if (tokensRequired || metricsAsk) await AdminToken.WriteAsync(tokens, options.DataDirectory, logs.CreateLogger<AccessTokenBook>(), cancel);
+        if (!tokensRequired && !options.IsTrial && (json is not null || api.SocketPath is null)) logs.CreateLogger("ChannelNode").ApiOpenToThisMachine();
         ApiAccess access = new(tokens, options, TimeProvider.System, tokensRequired);
         DoorServer peerDoor = Own(await DoorServer.OpenAsync(
             Plan("peers", new DoorPlan("--peer-listen", peers, options.PeerTls ? tls : null, options.PeerConnectionsMax)

@@ -18,4 +18,9 @@ internal static partial class ProgramLog
 
     [LoggerMessage(105, LogLevel.Warning, "Other users of this machine can read who pays whom in {Directory}: close it to them (chmod 700)")]
     public static partial void FolderOpenToOthers(this ILogger log, string directory);
+
+    [LoggerMessage(106, LogLevel.Warning,
+        "Every user and program of this machine may do everything by the API: --access-token-required asks them for a token, --api-listen "
+        + "unix:/path lets in this node's user alone")]
+    public static partial void ApiOpenToThisMachine(this ILogger log);
 }

@@ -71,7 +71,7 @@ internal sealed class Node : IAsyncDisposable
             logs.CreateLogger<JobRunner>());
         ChainOrders orders = new(chain, scheme);
         Operations = new Operations(Book, agreements, Jobs, orders, chain, View, scheme, Clock);
-        Funding = new Funding(Peers, agreements, Jobs, Operations, chain, View, Clock, us, Policies);
+        Funding = new Funding(Peers, agreements, Jobs, Operations, chain, View, Clock, us, Policies, Ledger);
         Tokens = new TokenNames(chain.TokenNameAsync);
         Credits = new Credits(Book, Operations, chain, options, us);
         ChainIntake intake = new(

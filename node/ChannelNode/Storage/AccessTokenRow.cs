@@ -11,25 +11,28 @@ namespace ChannelNode.Storage;
 /// Who may use the API, under 't' and its number (8 bytes, big-endian). Nothing of its secret but the hash.
 /// <code>
 /// size field                                size field
-///    1 version = 1                             1 + s  name, UTF-8
+///    1 version = 2                             1 + s  name, UTF-8
 ///   32 SHA-256 of the secret                   1      number of methods; of each 1 + s
 ///    1 scopes                                  1      number of networks; of each 1 + s, as 10.0.0.0/8
 ///    8 made at, Unix milliseconds              1      number of caps; of each
 ///    8 over at, Unix seconds, 0 for never      20       currency
-///    8 revoked at, Unix milliseconds, 0: not   1 - 17   per payment, 0 for no such cap; so with the next three
+///    8 revoked at, Unix milliseconds, 0: not   1 - 17   per payment, 0 for no such cap; so with the next five
 ///    4 calls a second, 0: the node's own       1 - 17   per day
 ///    4 calls open, 0: the node's own           1 - 17   per peer and day
-///                                              1 - 17   total
+///    4 channels a day, 0: any number           1 - 17   total
+///                                              1 - 17   deposited per day
+///                                              1 - 17   deposited in total
 /// </code>
+/// Version 1 has no channels a day, and nothing of deposits.
 /// </summary>
 internal static class AccessTokenRow
 {
     public const int KeySize = 1 + sizeof(ulong);
 
     private const byte KeyMark = (byte)'t';
-    private const byte Version = 1;
+    private const byte Version = 2;
     private const int FixedSizeMax = 128;
-    private const int CapSizeMax = Address.Size + 4 * RowWriter.AmountSizeMax;
+    private const int CapSizeMax = Address.Size + 6 * RowWriter.AmountSizeMax;
 
     public static int SizeMax(AccessToken token) =>
         FixedSizeMax + byte.MaxValue * (1 + token.Methods.Count + token.Networks.Count) + CapSizeMax * token.Caps.Count;
@@ -50,6 +53,7 @@ internal static class AccessTokenRow
         row.Int64(token.RevokedAtMs);
         row.UInt32(token.RequestsPerSecondMax);
         row.UInt32(token.StreamsMax);
+        row.UInt32(token.ChannelsPerDayMax);
         row.ShortBytes(Encoding.UTF8.GetBytes(token.Name));
         row.Byte(checked((byte)token.Methods.Count));
         foreach (string method in token.Methods) row.ShortBytes(Encoding.UTF8.GetBytes(method));
@@ -63,19 +67,24 @@ internal static class AccessTokenRow
             row.Amount(cap.PerDay);
             row.Amount(cap.PerPeerPerDay);
             row.Amount(cap.Total);
+            row.Amount(cap.DepositPerDay);
+            row.Amount(cap.DepositTotal);
         }
     }
 
     public static AccessToken Read(ulong number, ReadOnlySpan<byte> source)
     {
-        var row = new RowReader("token", source, Version);
+        var row = new RowReader("token", source);
+        byte version = row.Byte();
+        if (version is 0 or > Version)
+            throw new StoreException($"A token row has version {version}; this program knows versions 1 to {Version}.");
         Bytes32 hash = row.Bytes32();
         var scopes = (Scopes)row.Byte();
         if (scopes is Scopes.None || (scopes & ~Scopes.All) != 0) throw new StoreException($"A token row is corrupt: scopes {(byte)scopes}.");
         long createdAt = row.Int64();
         ulong expiresAt = row.UInt64();
         long revokedAt = row.Int64();
-        uint requests = row.UInt32(), streams = row.UInt32();
+        uint requests = row.UInt32(), streams = row.UInt32(), channels = version == 1 ? 0 : row.UInt32();
         string name = Encoding.UTF8.GetString(row.ShortBytes());
         List<string> methods = [];
         for (int left = row.Byte(); left > 0; left--) methods.Add(Encoding.UTF8.GetString(row.ShortBytes()));
@@ -83,7 +92,11 @@ internal static class AccessTokenRow
         for (int left = row.Byte(); left > 0; left--) networks.Add(IPNetwork.Parse(Encoding.UTF8.GetString(row.ShortBytes())));
         List<SpendingCap> caps = [];
         for (int left = row.Byte(); left > 0; left--)
-            caps.Add(new SpendingCap(row.Address(), row.Amount(), row.Amount(), row.Amount(), row.Amount()));
+        {
+            SpendingCap cap = new(row.Address(), row.Amount(), row.Amount(), row.Amount(), row.Amount());
+            caps.Add(version == 1 ? cap : cap with { DepositPerDay = row.Amount(), DepositTotal = row.Amount() });
+        }
+
         row.End();
         return new AccessToken
         {
@@ -96,6 +109,7 @@ internal static class AccessTokenRow
             Caps = caps,
             RequestsPerSecondMax = requests,
             StreamsMax = streams,
+            ChannelsPerDayMax = channels,
             CreatedAtMs = createdAt,
             ExpiresAtSeconds = expiresAt,
             RevokedAtMs = revokedAt,
@@ -113,22 +127,25 @@ internal static class AccessTokenRow
 }
 
 /// <summary>
-/// What a token has spent, under 's', its number (8 bytes, big-endian), the currency and the peer (20 bytes each; the peer is
+/// What a token has spent, deposited or opened, under 's', 'd' or 'o', its number (8 bytes, big-endian), the currency and the peer (20 bytes each; the peer is
 /// zero for all together): version = 1, the day (4 bytes, since 1970), what was spent on it and in all (1 to 17 bytes each).
 /// </summary>
 internal static class SpendingRow
 {
     public const int SizeMax = 1 + sizeof(uint) + 2 * RowWriter.AmountSizeMax;
 
-    private const byte KeyMark = (byte)'s';
+    public static readonly SpendingKind[] Kinds = Enum.GetValues<SpendingKind>();
+
     private const byte Version = 1;
     private const int KeySize = 1 + sizeof(ulong) + 2 * Address.Size;
+
+    private static byte MarkOf(SpendingKind kind) => (byte)"sdo"[(int)kind];
 
     public static byte[] Key(in Spending spending)
     {
         byte[] key = new byte[KeySize];
         var place = new RowWriter(key);
-        place.Byte(KeyMark);
+        place.Byte(MarkOf(spending.Kind));
         place.UInt64(spending.Token);
         place.Address(spending.Currency);
         place.Address(spending.Peer);
@@ -143,11 +160,11 @@ internal static class SpendingRow
         row.Amount(spending.Total);
     }
 
-    public static Spending Read(ReadOnlySpan<byte> key, ReadOnlySpan<byte> source)
+    public static Spending Read(SpendingKind kind, ReadOnlySpan<byte> key, ReadOnlySpan<byte> source)
     {
-        var place = new RowReader("spending key", key, KeyMark);
+        var place = new RowReader("spending key", key, MarkOf(kind));
         var row = new RowReader("spending", source, Version);
-        Spending spending = new(place.UInt64(), place.Address(), place.Address(), row.UInt32(), row.Amount(), row.Amount());
+        Spending spending = new(place.UInt64(), place.Address(), place.Address(), row.UInt32(), row.Amount(), row.Amount()) { Kind = kind };
         place.End();
         row.End();
         return spending;
@@ -157,8 +174,13 @@ internal static class SpendingRow
     {
         List<Spending> all = [];
         using Iterator rows = database.NewIterator(family);
-        for (rows.Seek([KeyMark]); rows.HasRow() && rows.GetKeySpan()[0] == KeyMark; rows.Next())
-            all.Add(Read(rows.GetKeySpan(), rows.GetValueSpan()));
+        foreach (SpendingKind kind in Kinds)
+        {
+            byte mark = MarkOf(kind);
+            for (rows.Seek([mark]); rows.HasRow() && rows.GetKeySpan()[0] == mark; rows.Next())
+                all.Add(Read(kind, rows.GetKeySpan(), rows.GetValueSpan()));
+        }
+
         return all;
     }
 }

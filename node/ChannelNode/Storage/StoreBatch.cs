@@ -295,9 +295,13 @@ internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IS
         Span<byte> key = stackalloc byte[AccessTokenRow.KeySize];
         AccessTokenRow.WriteKey(key, number);
         _writes.Delete(key, families.Tokens);
-        byte[] from = SpendingRow.Key(new Spending(number, default, default, 0, 0, 0));
-        byte[] behind = SpendingRow.Key(new Spending(checked(number + 1), default, default, 0, 0, 0));
-        _writes.DeleteRange(from, (ulong)from.Length, behind, (ulong)behind.Length, families.Tokens);
+        foreach (SpendingKind kind in SpendingRow.Kinds)
+        {
+            byte[] from = SpendingRow.Key(new Spending(number, default, default, 0, 0, 0) { Kind = kind });
+            byte[] behind = SpendingRow.Key(new Spending(checked(number + 1), default, default, 0, 0, 0) { Kind = kind });
+            _writes.DeleteRange(from, (ulong)from.Length, behind, (ulong)behind.Length, families.Tokens);
+        }
+
         IsEmpty = false;
     }
 

@@ -267,6 +267,11 @@ public sealed class ApiAccessTests(AnvilFixture anvil) : IAsyncLifetime
         { "caps.token", request => Pays(request, new Wire.SpendingCap { Token = "ether", Total = "1" }) },
         { "caps", request => Pays(request, new Wire.SpendingCap { PerDay = "1" }).Scopes.Add(Wire.Scope.Admin) },
         { "uncapped", request => Pays(request, new Wire.SpendingCap { PerDay = "1" }).Uncapped = true },
+        { "caps", request => Pays(request, new Wire.SpendingCap { DepositPerDay = "1" }) },
+        { "caps", request => Funds(request, new Wire.SpendingCap { PerDay = "1" }) },
+        { "caps", request => Funds(request, new Wire.SpendingCap { DepositTotal = "1" }).Scopes.Add(Wire.Scope.Admin) },
+        { "uncapped", request => Funds(request, new Wire.SpendingCap { DepositTotal = "1" }).Scopes.Add(Wire.Scope.Pay) },
+        { "channels_per_day_max", request => request.ChannelsPerDayMax = 1 },
         { "valid_seconds", request => request.ValidSeconds = ulong.MaxValue },
     };
 
@@ -274,6 +279,13 @@ public sealed class ApiAccessTests(AnvilFixture anvil) : IAsyncLifetime
     {
         request.Scopes.Add(Wire.Scope.Pay);
         request.Caps.AddRange(caps);
+        return request;
+    }
+
+    private static Wire.CreateAccessTokenRequest Funds(Wire.CreateAccessTokenRequest request, Wire.SpendingCap cap)
+    {
+        request.Scopes.Add(Wire.Scope.Channels);
+        request.Caps.Add(cap);
         return request;
     }
 

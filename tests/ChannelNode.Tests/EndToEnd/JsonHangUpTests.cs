@@ -29,7 +29,7 @@ public sealed class JsonHangUpTests(AnvilFixture anvil)
 
         await UntilAsync(log, "Request finished ", ":subscribe");
 
-        Assert.Equal([], log.Troubles);
+        Assert.DoesNotContain(log.Troubles, line => !line.Contains("may do everything by the API"));
         using JsonCaller other = new(node.Host.JsonUrl);
         Assert.Equal(node.Signer.ToString(), (string?)(await other.GetAsync("/v1/info"))["signer"]);
     }

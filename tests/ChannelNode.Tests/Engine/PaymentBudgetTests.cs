@@ -2,6 +2,7 @@ using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Tests.Core;
 using ChannelNode.Tests.Simulation;
+using ChannelNode.Tests.Storage;
 using Xunit;
 
 namespace ChannelNode.Tests.Engine;
@@ -50,6 +51,56 @@ public sealed class PaymentBudgetTests
 
     private static async Task PaysAsync(LedgerRig rig, PaymentBudget budget, int amount) =>
         Assert.Equal(Refusal.None, (await PayAsync(rig, budget, amount)).Refusal);
+
+    private static Task<BudgetBreach?> FundAsync(LedgerRig rig, PaymentBudget budget, bool opens, params (Address Currency, UInt128 Amount)[] deposits) =>
+        rig.Ledger.RunAsync(turn => budget.Fund(turn, deposits, opens), CancellationToken.None);
+
+    [Fact]
+    public async Task Deposits_AreCoveredTogetherOrNotAtAll_AndPaymentsAreAnotherMatter()
+    {
+        await using LedgerRig rig = new(time: _time);
+        Address dollar = StoreFolder.AddressOf(0xDD);
+        PaymentBudget budget = Fresh(
+            Ether(perPayment: 10) with { DepositPerDay = 30, DepositTotal = 70 }, new SpendingCap(dollar, 0, 0, 0, 0) { DepositTotal = 5 });
+
+        Assert.Null(await FundAsync(rig, budget, opens: true, (Address.Zero, 20), (dollar, 5)));
+        BudgetBreach? breach = await FundAsync(rig, budget, opens: true, (Address.Zero, 10), (dollar, 1));
+        Assert.Equal(("deposit_total", "6", "5"), (breach!.Field, breach.Value, breach.Limit));
+        Assert.Null(await FundAsync(rig, budget, opens: false, (Address.Zero, 10)));
+        breach = await FundAsync(rig, budget, opens: false, (Address.Zero, 1));
+        Assert.Equal(("deposit_per_day", "31", "30"), (breach!.Field, breach.Value, breach.Limit));
+        Assert.True(breach.ResetsAtSeconds > 0);
+        Assert.Equal("currency", (await FundAsync(rig, budget, opens: false, (StoreFolder.AddressOf(0xEE), 1)))!.Field);
+        await PaysAsync(rig, budget, 10);
+
+        _time.MoveTo(_time.NowMs + DayMs);
+        Assert.Null(await FundAsync(rig, budget, opens: false, (Address.Zero, 30)));
+        _time.MoveTo(_time.NowMs + DayMs);
+        Assert.Equal("deposit_total", (await FundAsync(rig, budget, opens: false, (Address.Zero, 11)))!.Field);
+        Assert.Equal(
+            [(SpendingKind.Deposit, 60), (SpendingKind.Deposit, 5), (SpendingKind.Payment, 10)],
+            rig.Store.ReadSpending().OrderBy(some => some.Kind == SpendingKind.Payment).ThenBy(some => some.Currency.ToString())
+                .Select(some => (some.Kind, (int)some.Total)));
+    }
+
+    [Fact]
+    public async Task ChannelsOfADay_AreCounted_AlsoAfterARestart()
+    {
+        await using LedgerRig rig = new(time: _time);
+        AccessToken token = Token() with { Scopes = Scopes.Channels, ChannelsPerDayMax = 2 };
+        PaymentBudget budget = new(token, []);
+
+        Assert.Null(await FundAsync(rig, budget, opens: true, (Address.Zero, 20)));
+        Assert.Null(await FundAsync(rig, budget, opens: false, (Address.Zero, 20)));
+        budget = new PaymentBudget(token, rig.Store.ReadSpending());
+        Assert.Null(await FundAsync(rig, budget, opens: true, (Address.Zero, 20)));
+        BudgetBreach? breach = await FundAsync(rig, budget, opens: true, (Address.Zero, 20));
+
+        Assert.Equal(("channels_per_day", "3", "2"), (breach!.Field, breach.Value, breach.Limit));
+        Assert.Contains("channels_per_day of the token would be 3, expected at most 2; it begins anew at", breach.ToException().Message);
+        _time.MoveTo(_time.NowMs + DayMs);
+        Assert.Null(await FundAsync(rig, budget, opens: true, (Address.Zero, 20)));
+    }
 
     [Fact]
     public async Task PaymentAboveTheCapOfOne_IsRefusedWithBoth()

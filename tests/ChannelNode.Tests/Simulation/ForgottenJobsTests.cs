@@ -54,7 +54,7 @@ public sealed class ForgottenJobsTests
     private void Deposit(SimulatedLife life, string key)
     {
         life.Do(() => _ = life.Node.Funding.DepositAsync(
-            life.Node.Book.Get(Channel.Id), 500, gasless: false, key, _ => { }, CancellationToken.None));
+            life.Node.Book.Get(Channel.Id), 500, gasless: false, key, budget: null, _ => { }, CancellationToken.None));
         Pass(life, 1);
     }
 

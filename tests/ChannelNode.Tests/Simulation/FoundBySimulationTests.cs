@@ -59,7 +59,7 @@ public sealed class FoundBySimulationTests
     {
         Task asked = null!;
         _life.Do(() => asked = _life.Node.Funding.DepositAsync(
-            _life.Node.Book.Get(Channel.Id), 500, gasless: false, key, _ => { }, CancellationToken.None));
+            _life.Node.Book.Get(Channel.Id), 500, gasless: false, key, budget: null, _ => { }, CancellationToken.None));
         Pass(1);
         return asked;
     }

@@ -77,7 +77,7 @@ internal sealed class WorldWishes(ChannelWorld world)
         ChannelTerms terms = world.Channels.First(it => it.Id == wish.Channel).Terms;
         OpenChannelOrder order = new(
             "", world.Other(wish.Place).Us.Signer, terms.Token, wish.Amount, terms.DisputeWindowSeconds, terms.OneWay, terms.Salt);
-        return life.Node.Funding.OpenAsync(order, Unwatched, default);
+        return life.Node.Funding.OpenAsync(order, null, Unwatched, default);
     }
 
     private static void Unwatched(OperationStep step) { }
@@ -99,7 +99,7 @@ internal sealed class WorldWishes(ChannelWorld world)
         {
             if (wish.Key[0] == 'p') wish.Payment = life.Pay(wish.Channel, wish.Amount, wish.Key);
             else life.Do(() => wish.Deposit = wish.Key == Opening ? OpenAsync(wish, life) : life.Node.Funding.DepositAsync(
-                life.Node.Book.Get(wish.Channel), wish.Amount, gasless: false, wish.Key, Unwatched, default));
+                life.Node.Book.Get(wish.Channel), wish.Amount, gasless: false, wish.Key, null, Unwatched, default));
         });
     }
 

@@ -17,19 +17,24 @@ public sealed class AccessTokenRowTests
         Scopes = Scopes.Read | Scopes.Pay,
         Methods = ["Pay", "GetInfo"],
         Networks = [IPNetwork.Parse("10.0.0.0/8"), IPNetwork.Parse("::1/128")],
-        Caps = [new SpendingCap(StoreFolder.AddressOf(0x55), 1, 0x0102, 0, Amounts.Max)],
+        Caps = [new SpendingCap(StoreFolder.AddressOf(0x55), 1, 0x0102, 0, Amounts.Max) { DepositPerDay = 3, DepositTotal = 0x0405 }],
         RequestsPerSecondMax = 5,
         StreamsMax = 6,
+        ChannelsPerDayMax = 7,
         CreatedAtMs = 0x0123,
         ExpiresAtSeconds = 0x0456,
         RevokedAtMs = 0x0789,
     };
 
     private static readonly string FullHex =
-        "01" + string.Concat(Enumerable.Repeat("ab", 32)) + "03" + "0000000000000123" + "0000000000000456" + "0000000000000789"
-        + "00000005" + "00000006" + "0473686f70" + "02" + "03506179" + "07476574496e666f"
+        "02" + string.Concat(Enumerable.Repeat("ab", 32)) + "03" + "0000000000000123" + "0000000000000456" + "0000000000000789"
+        + "00000005" + "00000006" + "00000007" + "0473686f70" + "02" + "03506179" + "07476574496e666f"
         + "02" + "0a31302e302e302e302f38" + "073a3a312f313238"
-        + "01" + string.Concat(Enumerable.Repeat("55", 20)) + "0101" + "020102" + "00" + "0e" + new string('f', 28);
+        + "01" + string.Concat(Enumerable.Repeat("55", 20)) + "0101" + "020102" + "00" + "0e" + new string('f', 28) + "0103" + "020405";
+
+    private static readonly string OlderHex =
+        "01" + string.Concat(Enumerable.Repeat("ab", 32)) + "03" + "0000000000000123" + "0000000000000456" + "0000000000000789"
+        + "00000005" + "00000006" + "0473686f70" + "00" + "00" + "01" + string.Concat(Enumerable.Repeat("55", 20)) + "0101" + "020102" + "00" + "00";
 
     private static readonly Spending Spent =
         new(0x0102, StoreFolder.AddressOf(0x55), StoreFolder.AddressOf(0x66), 0x4E20, 0x0A, 0x0B0C);
@@ -50,6 +55,16 @@ public sealed class AccessTokenRowTests
         Assert.Equal(Full, read with { Methods = Full.Methods, Networks = Full.Networks, Caps = Full.Caps });
     }
 
+    [Fact]
+    public void TokenOfTheFirstVersion_LimitsNoDeposits()
+    {
+        AccessToken read = AccessTokenRow.Read(1, Convert.FromHexString(OlderHex));
+
+        Assert.Equal(new SpendingCap(StoreFolder.AddressOf(0x55), 1, 0x0102, 0, 0), Assert.Single(read.Caps));
+        Assert.Equal((0u, "shop"), (read.ChannelsPerDayMax, read.Name));
+        Assert.Throws<StoreException>(() => AccessTokenRow.Read(1, Convert.FromHexString("03" + OlderHex[2..])));
+    }
+
     [Theory]
     [InlineData("00")]
     [InlineData("10")]
@@ -67,7 +82,9 @@ public sealed class AccessTokenRowTests
         Assert.Equal(
             "73" + "0000000000000102" + string.Concat(Enumerable.Repeat("55", 20)) + string.Concat(Enumerable.Repeat("66", 20)),
             Convert.ToHexStringLower(key));
-        Assert.Equal(Spent, SpendingRow.Read(key, Convert.FromHexString(SpentHex)));
+        Assert.Equal(Spent, SpendingRow.Read(SpendingKind.Payment, key, Convert.FromHexString(SpentHex)));
+        Assert.Equal("64", Convert.ToHexStringLower(SpendingRow.Key(Spent with { Kind = SpendingKind.Deposit }))[..2]);
+        Assert.Equal("6f", Convert.ToHexStringLower(SpendingRow.Key(Spent with { Kind = SpendingKind.Opening }))[..2]);
     }
 
     [Fact]
@@ -80,7 +97,7 @@ public sealed class AccessTokenRowTests
         {
             batch.PutAccessToken(Full with { Number = number });
             batch.PutSpending(Spent with { Token = number });
-            batch.PutSpending(Spent with { Token = number, Peer = default });
+            batch.PutSpending(Spent with { Token = number, Kind = SpendingKind.Deposit });
         }
 
         store.Commit(batch, durable: true);
@@ -89,6 +106,6 @@ public sealed class AccessTokenRowTests
         store.Commit(batch, durable: true);
 
         Assert.Equal([1UL, 3UL], store.ReadAccessTokens().Select(token => token.Number));
-        Assert.Equal([1UL, 1UL, 3UL, 3UL], store.ReadSpending().Select(spent => spent.Token));
+        Assert.Equal([1UL, 3UL, 1UL, 3UL], store.ReadSpending().Select(spent => spent.Token));
     }
 }

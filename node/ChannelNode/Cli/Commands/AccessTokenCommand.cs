@@ -34,12 +34,13 @@ internal static class AccessTokenCommand
         Option<string[]> caps = Many(
             "--cap",
             "What it may spend: 'ether:per-day=1 ETH', or '0xTOKEN:per-payment=1 USDC,per-day=9.5 USDC,per-peer-per-day=5 USDC,total=100 USDC'; "
-            + "without a unit in smallest units; once for each currency",
+            + "into channels: deposit-per-day and deposit-total; without a unit in smallest units; once for each currency",
             "cap");
         Option<bool> uncapped = new("--uncapped") { Description = "It may pay without any cap" };
         Option<ulong> hours = Fields.Number("--valid-hours", "Hours for which it is good; 0 for ever", 0UL, 500_000UL, 0UL);
         Option<uint> rate = Fields.Number("--requests-per-second-max", "Its calls in a second; 0 for the node's own limit", 0u, RateMax, 0u);
         Option<uint> streams = Fields.Number("--streams-max", "Its calls open at a time; 0 for the node's own limit", 0u, RateMax, 0u);
+        Option<uint> channels = Fields.Number("--channels-per-day-max", "Channels that it may open in one day; 0 for any number", 0u, RateMax, 0u);
         Option<string?> to = new("--to")
         {
             Description = "File to write the secret to, which must not exist, in place of printing it; only its owner can read it",
@@ -50,7 +51,7 @@ internal static class AccessTokenCommand
             "channelnode token create --name shop --scope read --scope pay \\\n"
             + "  --cap 'ether:per-payment=0.001 ETH,per-day=1 ETH' --valid-hours 720 --to shop.token")
         {
-            name, scopes, methods, from, caps, uncapped, hours, rate, streams, to,
+            name, scopes, methods, from, caps, uncapped, hours, rate, streams, channels, to,
         };
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
@@ -61,6 +62,7 @@ internal static class AccessTokenCommand
                 ValidSeconds = parsed.GetValue(hours) * 3_600,
                 RequestsPerSecondMax = parsed.GetValue(rate),
                 StreamsMax = parsed.GetValue(streams),
+                ChannelsPerDayMax = parsed.GetValue(channels),
             };
             request.Scopes.AddRange(parsed.GetValue(scopes) ?? []);
             request.Methods.AddRange((parsed.GetValue(methods) ?? []).Select(KnownMethod));
@@ -92,7 +94,8 @@ internal static class AccessTokenCommand
     /// <summary>As the node does, in the words of the flags.</summary>
     private static void RequireCaps(CreateAccessTokenRequest request)
     {
-        bool pays = request.Scopes.Contains(Scope.Pay) && !request.Scopes.Contains(Scope.Admin), hasCaps = request.Caps.Count > 0;
+        bool pays = request.Scopes.Contains(Scope.Pay) && !request.Scopes.Contains(Scope.Admin);
+        bool hasCaps = request.Caps.Any(cap => (cap.PerPayment + cap.PerDay + cap.PerPeerPerDay + cap.Total).Length > 0);
         if (pays && !hasCaps && !request.Uncapped)
         {
             throw NodeFlags.Wrong(
@@ -149,6 +152,11 @@ internal static class AccessTokenCommand
         List<string> caps = [], spent = [];
         foreach (SpendingCap cap in token.Caps) caps.Add(await SpendingCaps.ShowAsync(cap, units, cancel));
         foreach (var some in token.Spent.Where(it => it.Peer.Length == 0)) spent.Add(await SpendingCaps.ShowAsync(some, units, cancel));
+        foreach (AccessTokenSpending some in token.Deposited) spent.Add("deposited " + await SpendingCaps.ShowAsync(some, units, cancel));
+        if (token.ChannelsOpened > 0) spent.Add($"{token.ChannelsOpened} of {token.ChannelsPerDayMax} channels opened on its last day");
+        if (token.ChannelsPerDayMax > 0) caps.Add($"{token.ChannelsPerDayMax} channels a day");
+        if (token.RequestsPerSecondMax > 0) caps.Add($"{token.RequestsPerSecondMax} calls a second");
+        if (token.StreamsMax > 0) caps.Add($"{token.StreamsMax} calls at a time");
         IEnumerable<string> may = token.Methods.Count > 0 ? token.Methods : token.Scopes.Select(scope => scope.ToString().ToLowerInvariant());
         string until = token.RevokedAtMs != 0 ? "revoked"
             : token.ExpiresAtSeconds == 0 ? "for ever"

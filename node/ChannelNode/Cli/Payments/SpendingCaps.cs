@@ -10,11 +10,12 @@ internal static class SpendingCaps
 {
     private const string Flag = "--cap";
 
-    private const string Form = "ether or 0x-address, a colon, and one or more of per-payment=, per-day=, per-peer-per-day=, total=";
+    private const string Form = "ether or 0x-address, a colon, and one or more of per-payment=, per-day=, per-peer-per-day=, total=, deposit-per-day=, deposit-total=";
 
     private static readonly Dictionary<string, FieldDescriptor> Limits = new[]
     {
         SpendingCap.PerPaymentFieldNumber, SpendingCap.PerDayFieldNumber, SpendingCap.PerPeerPerDayFieldNumber, SpendingCap.TotalFieldNumber,
+        SpendingCap.DepositPerDayFieldNumber, SpendingCap.DepositTotalFieldNumber,
     }.Select(number => SpendingCap.Descriptor.FindFieldByNumber(number)).ToDictionary(field => field.Name.Replace('_', '-'));
 
     /// <summary>Of all texts, whether right or not, before a node is asked anything.</summary>

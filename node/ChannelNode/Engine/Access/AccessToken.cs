@@ -24,11 +24,22 @@ internal enum Scopes : byte
 /// <param name="PerDay">In one day.</param>
 /// <param name="PerPeerPerDay">To one peer in one day.</param>
 /// <param name="Total">In the token's whole life.</param>
-internal sealed record SpendingCap(Address Currency, UInt128 PerPayment, UInt128 PerDay, UInt128 PerPeerPerDay, UInt128 Total);
+internal sealed record SpendingCap(Address Currency, UInt128 PerPayment, UInt128 PerDay, UInt128 PerPeerPerDay, UInt128 Total)
+{
+    /// <summary>Deposited into channels in one day.</summary>
+    public UInt128 DepositPerDay { get; init; }
+
+    /// <summary>The same in the token's whole life.</summary>
+    public UInt128 DepositTotal { get; init; }
+
+    public bool LimitsPayments => (PerPayment | PerDay | PerPeerPerDay | Total) != UInt128.Zero;
+
+    public bool LimitsDeposits => (DepositPerDay | DepositTotal) != UInt128.Zero;
+}
 
 /// <summary>
-/// Who may do what by the API. Of its secret only the SHA-256 is known. A token that may pay and has no caps pays without
-/// limit; with caps it pays in their currencies only.
+/// Who may do what by the API. Of its secret only the SHA-256 is known. A token that may pay and has no caps of payments pays without
+/// limit; with caps it pays in their currencies only. The same of deposits, with the caps that limit these.
 /// </summary>
 internal sealed record AccessToken
 {
@@ -56,11 +67,25 @@ internal sealed record AccessToken
     /// <summary>One of each currency at most.</summary>
     public IReadOnlyList<SpendingCap> Caps { get; init; } = [];
 
+    /// <summary>Whether any cap is one of payments.</summary>
+    public bool LimitsPayments
+    {
+        get
+        {
+            for (int index = 0; index < Caps.Count; index++)
+                if (Caps[index].LimitsPayments) return true;
+            return false;
+        }
+    }
+
     /// <summary>Calls in a second; 0 for the node's own limit.</summary>
     public uint RequestsPerSecondMax { get; init; }
 
     /// <summary>Calls that are open at a time; 0 for the node's own limit.</summary>
     public uint StreamsMax { get; init; }
+
+    /// <summary>Channels that it may open in one day; 0 for any number.</summary>
+    public uint ChannelsPerDayMax { get; init; }
 
     public required long CreatedAtMs { get; init; }
 

@@ -46,6 +46,8 @@ internal sealed record AccessTokenOrder(string Name, Scopes Scopes)
 
     public uint StreamsMax { get; init; }
 
+    public uint ChannelsPerDayMax { get; init; }
+
     public ulong ExpiresAtSeconds { get; init; }
 }
 
@@ -134,6 +136,7 @@ internal sealed class AccessTokenBook : IDisposable
                 Caps = order.Caps,
                 RequestsPerSecondMax = order.RequestsPerSecondMax,
                 StreamsMax = order.StreamsMax,
+                ChannelsPerDayMax = order.ChannelsPerDayMax,
                 CreatedAtMs = _clock.NowMs,
                 ExpiresAtSeconds = order.ExpiresAtSeconds,
             };

@@ -7,7 +7,22 @@ namespace ChannelNode.Engine;
 /// day than <paramref name="Day"/> (days since 1970, UTC) is only in <paramref name="Total"/>.
 /// </summary>
 internal readonly record struct Spending(
-    ulong Token, Address Currency, Address Peer, uint Day, UInt128 Today, UInt128 Total);
+    ulong Token, Address Currency, Address Peer, uint Day, UInt128 Today, UInt128 Total)
+{
+    public SpendingKind Kind { get; init; }
+}
+
+/// <summary>What a token's counter counts.</summary>
+internal enum SpendingKind : byte
+{
+    Payment = 0,
+
+    /// <summary>Asked to be deposited, whatever became of it.</summary>
+    Deposit = 1,
+
+    /// <summary>Channels that were opened, in no currency.</summary>
+    Opening = 2,
+}
 
 /// <summary>Why a token does not cover a payment, in the words of its caps.</summary>
 internal sealed record BudgetBreach(Refusal Refusal, string Field, string Value, string Limit, ulong ResetsAtSeconds = 0)
@@ -20,6 +35,7 @@ internal sealed record BudgetBreach(Refusal Refusal, string Field, string Value,
         string sentence = $"{Field} of the token would be {In(Value)}, expected at most {In(Limit)}";
         if (Refusal != Refusal.AccessTokenCapExceeded) sentence = "the token is not good any more";
         else if (Field == "currency") sentence = $"the token may not spend {Value}, expected one of {Limit}";
+        else if (Field == "channels_per_day") sentence = $"{Field} of the token would be {Value}, expected at most {Limit}";
         if (ResetsAtSeconds != 0) sentence += $"; it begins anew at {DateTimeOffset.FromUnixTimeSeconds((long)ResetsAtSeconds):u}";
         return new RefusalException(Refusal, sentence)
         {
@@ -64,13 +80,13 @@ internal sealed class PaymentBudget
 {
     private const uint MsPerDay = 86_400_000;
 
-    private readonly Dictionary<(Address Currency, Address Peer), SpendingCounter> _counters = [];
+    private readonly Dictionary<(SpendingKind Kind, Address Currency, Address Peer), SpendingCounter> _counters = [];
     private volatile AccessToken _token;
 
     public PaymentBudget(AccessToken token, IEnumerable<Spending> spent)
     {
         _token = token;
-        foreach (Spending some in spent) _counters.Add((some.Currency, some.Peer), new SpendingCounter(some));
+        foreach (Spending some in spent) _counters.Add((some.Kind, some.Currency, some.Peer), new SpendingCounter(some));
     }
 
     /// <summary>As it is now; its end is seen by the next payment.</summary>
@@ -88,14 +104,53 @@ internal sealed class PaymentBudget
     {
         AccessToken token = _token;
         if (token.EndedAt(turn.NowMs) is not Refusal.None and var ended) return new BudgetBreach(ended, "token", token.Name, "");
-        if (token.Caps.Count == 0) return null;
+        if (!token.LimitsPayments) return null;
         Address currency = channel.Terms.Token;
         return CapOf(token, currency) is { } cap
             ? Breach(cap, DayOf(turn), Counter(currency, Address.Zero), PeerCounter(cap, channel), amount) is { } breach
                 ? breach with { Currency = currency }
                 : null
-            : Exceeds("currency", currency, string.Join(", ", token.Caps.Select(known => known.Currency)));
+            : NoCap(token.Caps.Where(known => known.LimitsPayments), currency);
     }
+
+    /// <summary>
+    /// Null when all deposits, and with <paramref name="opens"/> a new channel, are covered: then they are charged, and stay so whatever
+    /// becomes of them. Else nothing was charged.
+    /// </summary>
+    /// <param name="deposits">One of each currency.</param>
+    public BudgetBreach? Fund(LedgerTurn turn, IReadOnlyList<(Address Currency, UInt128 Amount)> deposits, bool opens)
+    {
+        AccessToken token = _token;
+        if (token.EndedAt(turn.NowMs) is not Refusal.None and var ended) return new BudgetBreach(ended, "token", token.Name, "");
+        uint day = DayOf(turn);
+        List<(SpendingCounter Counter, UInt128 Amount)> charges = [];
+        if (opens && token.ChannelsPerDayMax != 0)
+        {
+            SpendingCounter counter = Counter(SpendingKind.Opening, Address.Zero, Address.Zero);
+            UInt128 today = SpendingCounter.Sum(counter.TodayAt(day), UInt128.One);
+            if (today > token.ChannelsPerDayMax) return Exceeds("channels_per_day", today, token.ChannelsPerDayMax, DayAfter(day, counter));
+            charges.Add((counter, UInt128.One));
+        }
+
+        SpendingCap[] caps = [.. token.Caps.Where(cap => cap.LimitsDeposits)];
+        foreach ((Address currency, UInt128 amount) in caps.Length == 0 ? [] : deposits)
+        {
+            if (Array.Find(caps, cap => cap.Currency == currency) is not { } cap) return NoCap(caps, currency);
+            SpendingCounter counter = Counter(SpendingKind.Deposit, currency, Address.Zero);
+            UInt128 total = SpendingCounter.Sum(counter.Spending.Total, amount), today = SpendingCounter.Sum(counter.TodayAt(day), amount);
+            if (IsAbove(total, cap.DepositTotal)) return Exceeds("deposit_total", total, cap.DepositTotal) with { Currency = currency };
+            if (IsAbove(today, cap.DepositPerDay))
+                return Exceeds("deposit_per_day", today, cap.DepositPerDay, DayAfter(day, counter)) with { Currency = currency };
+            charges.Add((counter, amount));
+        }
+
+        foreach ((SpendingCounter counter, UInt128 amount) in charges) Add(turn, counter, day, amount);
+        if (charges.Count > 0) turn.RequireDurable();
+        return null;
+    }
+
+    private static BudgetBreach NoCap(IEnumerable<SpendingCap> caps, Address currency) =>
+        Exceeds("currency", currency, string.Join(", ", caps.Select(known => known.Currency)));
 
     /// <summary>Null when the payment is covered, and charged; else nothing was charged.</summary>
     public BudgetBreach? Charge(LedgerTurn turn, Channel channel, UInt128 amount)
@@ -137,15 +192,17 @@ internal sealed class PaymentBudget
     private static SpendingCap? CapOf(AccessToken token, Address currency)
     {
         foreach (SpendingCap cap in token.Caps)
-            if (cap.Currency == currency) return cap;
+            if (cap.Currency == currency && cap.LimitsPayments) return cap;
         return null;
     }
 
-    private SpendingCounter Counter(Address currency, Address peer)
+    private SpendingCounter Counter(Address currency, Address peer) => Counter(SpendingKind.Payment, currency, peer);
+
+    private SpendingCounter Counter(SpendingKind kind, Address currency, Address peer)
     {
-        if (_counters.TryGetValue((currency, peer), out SpendingCounter? counter)) return counter;
-        counter = new SpendingCounter(new Spending(_token.Number, currency, peer, 0, UInt128.Zero, UInt128.Zero));
-        _counters.Add((currency, peer), counter);
+        if (_counters.TryGetValue((kind, currency, peer), out SpendingCounter? counter)) return counter;
+        counter = new SpendingCounter(new Spending(_token.Number, currency, peer, 0, UInt128.Zero, UInt128.Zero) { Kind = kind });
+        _counters.Add((kind, currency, peer), counter);
         return counter;
     }
 

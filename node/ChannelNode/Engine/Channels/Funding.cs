@@ -10,7 +10,7 @@ internal sealed record OpenChannelOrder(
 /// <summary>How operators put money into channels: open, deposit, deposit into many.</summary>
 internal sealed class Funding(
     Peers peers, ChannelAgreements agreements, JobBook jobs, Operations operations, IChain chain, ChainView view,
-    NodeClock clock, Party us, Policies policies)
+    NodeClock clock, Party us, Policies policies, Ledger ledger)
 {
     /// <summary>Deposits of one transaction: about 3 million gas, far below any block's.</summary>
     private const int DepositsMax = 100;
@@ -18,7 +18,8 @@ internal sealed class Funding(
     /// <summary>How long a peer may take to have a deposit mined that it relays.</summary>
     private const ulong RelaySeconds = 300;
 
-    public async Task OpenAsync(OpenChannelOrder order, OperationWatcher watch, CancellationToken cancel)
+    /// <param name="budget">What the caller's token may deposit; null where the caller has none. So with the others.</param>
+    public async Task OpenAsync(OpenChannelOrder order, PaymentBudget? budget, OperationWatcher watch, CancellationToken cancel)
     {
         Operations.Check(default(Pots).Deposit(order.OneWay, Side.A, order.Amount, out _), "amount", order.Amount);
         await chain.RequireFundsAsync(order.Token, order.Amount, order.Gasless, cancel);
@@ -27,14 +28,18 @@ internal sealed class Funding(
         ChannelTerms terms = new(
             us, new Party(link.Owner, link.Signer), order.Token, order.DisputeWindowSeconds, order.OneWay, order.Salt);
         if (order.Gasless || !jobs.IsKnown($"open/{agreements.IdOf(terms)}"))
+        {
             await policies.RequireDepositAsync(link.Signer, order.Token, default, order.Amount, cancel);
+            await ChargeAsync(budget, [(order.Token, order.Amount)], opens: true, cancel);
+        }
+
         ChannelSlot slot = await agreements.ProposeAsync(link, terms, cancel);
         watch(new OperationStep(OperationStage.Agreed, slot.Channel.Id, null, null, "terms stored on both sides"));
         try
         {
             // Asked again with the same salt: the same channel and, unless the peer sends it, the same first deposit.
-            if (order.Gasless) await DepositGaslessAsync(slot, order.Amount, watch, cancel);
-            else await DepositOnceAsync(slot, order.Amount, $"open/{slot.Channel.Id}", watch, cancel);
+            if (order.Gasless) await DepositGaslessAsync(slot, order.Amount, budget: null, watch, cancel);
+            else await DepositOnceAsync(slot, order.Amount, $"open/{slot.Channel.Id}", budget: null, watch, cancel);
         }
         catch (RefusalException refusal)
         {
@@ -53,17 +58,17 @@ internal sealed class Funding(
     /// which no job of this node remembers.
     /// </param>
     public async Task DepositAsync(
-        ChannelSlot slot, UInt128 amount, bool gasless, string key, OperationWatcher watch, CancellationToken cancel)
+        ChannelSlot slot, UInt128 amount, bool gasless, string key, PaymentBudget? budget, OperationWatcher watch, CancellationToken cancel)
     {
         if (!gasless)
         {
-            await DepositOnceAsync(slot, amount, $"deposit/{slot.Channel.Id}/{KeyOr(key)}", watch, cancel);
+            await DepositOnceAsync(slot, amount, $"deposit/{slot.Channel.Id}/{KeyOr(key)}", budget, watch, cancel);
             return;
         }
 
         if (key.Length == 0)
         {
-            await DepositGaslessAsync(slot, amount, watch, cancel);
+            await DepositGaslessAsync(slot, amount, budget, watch, cancel);
             return;
         }
 
@@ -71,9 +76,19 @@ internal sealed class Funding(
         { Field = "idempotency_key" };
     }
 
-    private async Task DepositGaslessAsync(ChannelSlot slot, UInt128 amount, OperationWatcher watch, CancellationToken cancel)
+    /// <summary>What is asked for counts, whatever becomes of it: on disk before anything is sent.</summary>
+    private async Task ChargeAsync(
+        PaymentBudget? budget, IReadOnlyList<(Address Currency, UInt128 Amount)> deposits, bool opens, CancellationToken cancel)
+    {
+        if (budget is null) return;
+        if (await ledger.RunAsync(turn => budget.Fund(turn, deposits, opens), cancel) is { } breach) throw breach.ToException();
+    }
+
+    private async Task DepositGaslessAsync(
+        ChannelSlot slot, UInt128 amount, PaymentBudget? budget, OperationWatcher watch, CancellationToken cancel)
     {
         await RequirePolicyAsync(slot, amount, cancel);
+        await ChargeAsync(budget, [(slot.Channel.Terms.Token, amount)], opens: false, cancel);
         await DepositByPeerAsync(slot, amount, watch, cancel);
     }
 
@@ -97,12 +112,13 @@ internal sealed class Funding(
     private static string KeyOr(string key) => key.Length == 0 ? Guid.NewGuid().ToString("N") : key;
 
     private async Task DepositOnceAsync(
-        ChannelSlot slot, UInt128 amount, string purpose, OperationWatcher watch, CancellationToken cancel)
+        ChannelSlot slot, UInt128 amount, string purpose, PaymentBudget? budget, OperationWatcher watch, CancellationToken cancel)
     {
         if (!jobs.IsKnown(purpose))
         {
             RequireOpen(slot, amount, "amount");
             await RequirePolicyAsync(slot, amount, cancel);
+            await ChargeAsync(budget, [(slot.Channel.Terms.Token, amount)], opens: false, cancel);
         }
 
         JobOrder order = new(
@@ -113,7 +129,7 @@ internal sealed class Funding(
 
     /// <summary>Into many channels: those of one token in one transaction, up to a hundred.</summary>
     public async Task DepositManyAsync(
-        IReadOnlyList<(ChannelSlot Slot, UInt128 Amount)> deposits, OperationWatcher watch, CancellationToken cancel)
+        IReadOnlyList<(ChannelSlot Slot, UInt128 Amount)> deposits, PaymentBudget? budget, OperationWatcher watch, CancellationToken cancel)
     {
         HashSet<ChannelSlot> named = [];
         foreach ((ChannelSlot slot, UInt128 amount) in deposits)
@@ -128,8 +144,13 @@ internal sealed class Funding(
             await RequirePolicyAsync(slot, amount, cancel);
         }
 
-        foreach (IGrouping<Address, (ChannelSlot Slot, UInt128 Amount)> group in deposits
-            .GroupBy(deposit => deposit.Slot.Channel.Terms.Token))
+        IGrouping<Address, (ChannelSlot Slot, UInt128 Amount)>[] groups = [.. deposits.GroupBy(deposit => deposit.Slot.Channel.Terms.Token)];
+        await ChargeAsync(
+            budget,
+            [.. groups.Select(group => (group.Key, group.Aggregate(UInt128.Zero, (sum, deposit) => SpendingCounter.Sum(sum, deposit.Amount))))],
+            opens: false,
+            cancel);
+        foreach (IGrouping<Address, (ChannelSlot Slot, UInt128 Amount)> group in groups)
         {
             foreach ((ChannelSlot Slot, UInt128 Amount)[] some in group.Chunk(DepositsMax))
                 await DepositTogetherAsync(some, watch, cancel);

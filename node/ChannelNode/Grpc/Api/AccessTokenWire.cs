@@ -32,8 +32,14 @@ internal static class AccessTokenWire
             ExpiresAtSeconds = request.ValidSeconds == 0 ? 0 : now + request.ValidSeconds,
             RequestsPerSecondMax = request.RequestsPerSecondMax,
             StreamsMax = request.StreamsMax,
+            ChannelsPerDayMax = ReadChannelsPerDay(request.ChannelsPerDayMax, scopes),
         };
     }
+
+    private static uint ReadChannelsPerDay(uint asked, Scopes scopes) =>
+        asked == 0 || (scopes & (Scopes.Channels | Scopes.Admin)) == Scopes.Channels
+            ? asked
+            : throw Fields.Invalid("channels_per_day_max", Text(asked), "0 without the scope channels, and with admin, whose bearer could make a token without limits");
 
     private static List<string> ReadMethods(RepeatedField<string> methods)
     {
@@ -85,24 +91,31 @@ internal static class AccessTokenWire
     private static List<SpendingCap> ReadCaps(RepeatedField<Wire.SpendingCap> asked, Scopes scopes, bool uncapped)
     {
         if (asked.Count > AccessToken.CapsMax) throw Fields.Invalid("caps", $"{asked.Count} caps", $"at most {AccessToken.CapsMax}");
-        if (asked.Count > 0 && (scopes & (Scopes.Pay | Scopes.Admin)) != Scopes.Pay)
-            throw Fields.Invalid("caps", scopes.ToString(), "the scope pay, and not admin, whose bearer could make a token without caps");
-        if (asked.Count > 0 == uncapped && (scopes & (Scopes.Pay | Scopes.Admin)) == Scopes.Pay)
-            throw Fields.Invalid(
-                "uncapped", uncapped ? "true" : "false",
-                uncapped ? "false, for caps were given" : "caps, or true: it may pay, so it says how much, or that nothing limits it");
+        if (asked.Count > 0 && (scopes & Scopes.Admin) != 0)
+            throw Fields.Invalid("caps", scopes.ToString(), "the scopes pay or channels, and not admin, whose bearer could make a token without caps");
         List<SpendingCap> caps = [];
         foreach (Wire.SpendingCap cap in asked)
         {
             SpendingCap read = new(
                 Fields.ReadAddress(cap.Token, "caps.token", emptyIsZero: true), Amount(cap.PerPayment, "caps.per_payment"),
-                Amount(cap.PerDay, "caps.per_day"), Amount(cap.PerPeerPerDay, "caps.per_peer_per_day"), Amount(cap.Total, "caps.total"));
-            if (read == new SpendingCap(read.Currency, 0, 0, 0, 0)) throw Fields.Invalid("caps", read.Currency.ToString(), "one limit at least");
+                Amount(cap.PerDay, "caps.per_day"), Amount(cap.PerPeerPerDay, "caps.per_peer_per_day"), Amount(cap.Total, "caps.total"))
+            {
+                DepositPerDay = Amount(cap.DepositPerDay, "caps.deposit_per_day"),
+                DepositTotal = Amount(cap.DepositTotal, "caps.deposit_total"),
+            };
+            if (!read.LimitsPayments && !read.LimitsDeposits) throw Fields.Invalid("caps", read.Currency.ToString(), "one limit at least");
+            if (read.LimitsPayments && (scopes & Scopes.Pay) == 0) throw Fields.Invalid("caps", scopes.ToString(), "the scope pay, whose payments they limit");
+            if (read.LimitsDeposits && (scopes & Scopes.Channels) == 0) throw Fields.Invalid("caps", scopes.ToString(), "the scope channels, whose deposits they limit");
             if (caps.Any(known => known.Currency == read.Currency))
                 throw Fields.Invalid("caps", read.Currency.ToString(), "one of each currency");
             caps.Add(read);
         }
 
+        bool pays = (scopes & (Scopes.Pay | Scopes.Admin)) == Scopes.Pay;
+        if (pays && caps.Any(cap => cap.LimitsPayments) == uncapped)
+            throw Fields.Invalid(
+                "uncapped", uncapped ? "true" : "false",
+                uncapped ? "false, for caps were given" : "caps, or true: it may pay, so it says how much, or that nothing limits it");
         return caps;
 
         static UInt128 Amount(string text, string field) => text.Length == 0 ? UInt128.Zero : Fields.ReadAmount(text, field);
@@ -119,6 +132,7 @@ internal static class AccessTokenWire
             RevokedAtMs = token.RevokedAtMs,
             RequestsPerSecondMax = token.RequestsPerSecondMax,
             StreamsMax = token.StreamsMax,
+            ChannelsPerDayMax = token.ChannelsPerDayMax,
         };
         if ((token.Scopes & Scopes.Read) != 0) wire.Scopes.Add(Wire.Scope.Read);
         if ((token.Scopes & Scopes.Pay) != 0) wire.Scopes.Add(Wire.Scope.Pay);
@@ -127,7 +141,9 @@ internal static class AccessTokenWire
         wire.Methods.AddRange(token.Methods);
         wire.FromIps.AddRange(token.Networks.Select(network => network.ToString()));
         wire.Caps.AddRange(token.Caps.Select(Write));
-        wire.Spent.AddRange(spent.Select(Write));
+        wire.Spent.AddRange(spent.Where(some => some.Kind == SpendingKind.Payment).Select(Write));
+        wire.Deposited.AddRange(spent.Where(some => some.Kind == SpendingKind.Deposit).Select(Write));
+        wire.ChannelsOpened = (uint)spent.FirstOrDefault(some => some.Kind == SpendingKind.Opening).Today;
         return wire;
     }
 
@@ -138,6 +154,8 @@ internal static class AccessTokenWire
         PerDay = Text(cap.PerDay),
         PerPeerPerDay = Text(cap.PerPeerPerDay),
         Total = Text(cap.Total),
+        DepositPerDay = Text(cap.DepositPerDay),
+        DepositTotal = Text(cap.DepositTotal),
     };
 
     private static Wire.AccessTokenSpending Write(Spending spent) => new()

@@ -85,7 +85,7 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         }
 
         return _progress.RunAsync(
-            (watch, cancel) => node.Funding.OpenAsync(order, watch, cancel),
+            (watch, cancel) => node.Funding.OpenAsync(order, Caller.BudgetOf(context), watch, cancel),
             progress => new Wire.OpenChannelResponse { Progress = progress },
             responseStream,
             context);
@@ -103,7 +103,7 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         if (form != Refusal.None)
             throw new RefusalException(form, "idempotency_key has more than 64 bytes") { Field = "idempotency_key" };
         return _progress.RunAsync(
-            (watch, cancel) => node.Funding.DepositAsync(slot, amount, request.Gasless, key, watch, cancel),
+            (watch, cancel) => node.Funding.DepositAsync(slot, amount, request.Gasless, key, Caller.BudgetOf(context), watch, cancel),
             progress => new Wire.DepositChannelResponse { Progress = progress },
             responseStream,
             context);
@@ -119,7 +119,7 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         foreach (Wire.ChannelDeposit deposit in request.Deposits)
             deposits.Add((Find(deposit.ChannelId), Fields.ReadAmount(deposit.Amount)));
         return _progress.RunAsync(
-            (watch, cancel) => node.Funding.DepositManyAsync(deposits, watch, cancel),
+            (watch, cancel) => node.Funding.DepositManyAsync(deposits, Caller.BudgetOf(context), watch, cancel),
             progress => new Wire.DepositChannelsResponse { Progress = progress },
             responseStream,
             context);
