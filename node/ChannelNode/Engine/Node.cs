@@ -83,6 +83,8 @@ internal sealed class Node : IAsyncDisposable
         Verification = new ChainVerification(store, chain, intake, View, Clock, options, _stopping.Token);
         _claims = new Claims(Jobs, Operations, orders, View, chain, options, Clock);
         Survey = new ChannelSurvey(Book, time);
+        CreditWatch = new CreditWatch(
+            cancel => Credits.ListAsync(Survey.Totals().Select(totals => totals.Token), cancel), Ledger, time, us.Owner == us.Signer);
         Overview = new Overview(Ledger, Jobs, View, worth, Clock, options, store, Closing);
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }
@@ -141,6 +143,8 @@ internal sealed class Node : IAsyncDisposable
 
     public ChannelSurvey Survey { get; }
 
+    public CreditWatch CreditWatch { get; }
+
     public Overview Overview { get; }
 
     /// <summary>Cancelled when the node stops: jobs that outlive their caller end with it.</summary>
@@ -182,6 +186,7 @@ internal sealed class Node : IAsyncDisposable
         _noticing = Task.WhenAll(
             new ChainNotice(View, Ledger, Clock.Time).RunAsync(_stopping.Token),
             AccountWatch.RunAsync(_runner, Clock.Time, _stopping.Token),
+            CreditWatch.RunAsync(_stopping.Token),
             Overview.Signer is { } signer ? SignerNotice.RunAsync(signer, Ledger, _stopping.Token) : Task.CompletedTask);
         if (Options.BackupTo.Length == 0 || Backups is not { } desk) return;
         BackupSchedule schedule = new(desk, Us.Signer, Ledger, Clock, Options, _log);

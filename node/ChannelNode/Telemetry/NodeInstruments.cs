@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using ChannelNode.Core;
 using ChannelNode.Engine;
 
 namespace ChannelNode.Telemetry;
@@ -47,7 +48,15 @@ internal static class NodeInstruments
         meter.CreateObservableGauge(
             "channelnode.deposits.uncredited", () => PerToken(node, totals => totals.Uncredited), "{unit}",
             "Of the deposits on both sides, what is too young to count, in smallest units");
+        meter.CreateObservableGauge(
+            "channelnode.payouts.waiting",
+            () => Waiting(node).Select(credit => new Measurement<double>((double)credit.Amount, Token(credit.Token))),
+            "{unit}", "Payouts that could not be pushed to the owner and wait in the contract, in smallest units, as seen within a minute");
     }
+
+    private static IEnumerable<Credit> Waiting(Node node) => node.CreditWatch.Waiting is var waiting && waiting.Any(credit => credit.Token.IsZero)
+        ? waiting
+        : waiting.Append(new Credit(Address.Zero, UInt128.Zero));
 
     private static IEnumerable<Measurement<double>> PerToken(Node node, Func<TokenTotals, UInt128> amount) =>
         node.Survey.Totals().GroupBy(Token).Select(token => new Measurement<double>(Sum(token, amount), token.Key));
@@ -56,8 +65,9 @@ internal static class NodeInstruments
     private static double Sum(IEnumerable<TokenTotals> totals, Func<TokenTotals, UInt128> amount) =>
         totals.Sum(one => (double)amount(one));
 
-    private static KeyValuePair<string, object?> Token(TokenTotals totals) =>
-        Labels.Of("token", totals.Token.IsZero ? "ether" : totals.Token.ToString());
+    private static KeyValuePair<string, object?> Token(TokenTotals totals) => Token(totals.Token);
+
+    private static KeyValuePair<string, object?> Token(Address token) => Labels.Of("token", token.IsZero ? "ether" : token.ToString());
 
     /// <summary>By their places alone: what is behind the host may be a secret of the receiver's.</summary>
     private static void AddWebhooks(Meter meter, Node node)

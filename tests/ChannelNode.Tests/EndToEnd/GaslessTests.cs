@@ -122,6 +122,10 @@ public sealed class GaslessTests(AnvilFixture anvil)
 
         Wire.Credit credit = Assert.Single((await payer.Api.ListCreditsAsync(new Wire.ListCreditsRequest())).Credits);
         Assert.Equal((Address.Zero.ToString(), "500"), (credit.Token, credit.Amount));
+        await payer.Host.Node.CreditWatch.LookAsync(TestChain.Limit);
+        ChannelNode.Engine.OperatorEvent told = Assert.Single(
+            payer.Host.Node.Store.ReadEvents(0, 100), it => it.Kind == ChannelNode.Engine.EventKind.PayoutWaiting);
+        Assert.Contains("500 wei wait in the contract for this node's owner", told.Sentence);
         using var withdrawing = payer.Api.WithdrawCredit(new Wire.WithdrawCreditRequest());
         while (await withdrawing.ResponseStream.MoveNext(TestChain.Limit)) { }
 

@@ -11,15 +11,14 @@ internal sealed class Credits(ChannelBook book, Operations operations, IChain ch
     private const int ChannelsPerLook = 1_000;
 
     /// <summary>As the chain has them now. ChainUnavailable where it cannot be asked.</summary>
-    public async Task<IReadOnlyList<Credit>> ListAsync(CancellationToken cancel)
+    public Task<IReadOnlyList<Credit>> ListAsync(CancellationToken cancel) =>
+        ListAsync(book.Pages(ChannelsPerLook).SelectMany(page => page).Select(stored => stored.Channel.Terms.Token), cancel);
+
+    /// <summary>Those in the tokens of some channels, and in what is accepted.</summary>
+    public async Task<IReadOnlyList<Credit>> ListAsync(IEnumerable<Address> tokens, CancellationToken cancel)
     {
         List<Credit> credits = [];
-        IEnumerable<Address> tokens = book.Pages(ChannelsPerLook)
-            .SelectMany(page => page)
-            .Select(stored => stored.Channel.Terms.Token)
-            .Concat(options.AcceptedTokens)
-            .Append(Address.Zero);
-        foreach (Address token in tokens.Distinct().OrderBy(token => token.ToString(), StringComparer.Ordinal))
+        foreach (Address token in tokens.Concat(options.AcceptedTokens).Append(Address.Zero).Distinct().OrderBy(token => token.ToString(), StringComparer.Ordinal))
         {
             UInt128 amount = await chain.CreditOfAsync(us.Owner, token, cancel);
             if (amount != UInt128.Zero) credits.Add(new Credit(token, amount));

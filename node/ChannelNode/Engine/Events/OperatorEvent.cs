@@ -67,6 +67,9 @@ internal enum EventKind : byte
     /// <summary>For some seconds the peer has refused what this node has signed; it is offered again and again.</summary>
     PaymentStuck = 24,
 
+    /// <summary>A payout could not be pushed to this node's owner, and waits in the contract.</summary>
+    PayoutWaiting = 25,
+
     /// <summary>The database is a restored backup: what was done since the backup is not in it.</summary>
     DatabaseRestored = 40,
 
