@@ -142,6 +142,17 @@ public static class Lifecycle
             || record.SentB > UInt128.Max(SentOf(channel, state, Side.B), state.CloseSentB);
     }
 
+    /// <summary>
+    /// Of what the chain has raised this side's total by, what this database knows no payments of: <paramref name="after"/> with that, where
+    /// the chain knows more.
+    /// </summary>
+    public static ChannelState NoteUnrecorded(Channel channel, in ChannelState before, in ChannelState after, ChainEvent seen)
+    {
+        if (!ChainKnowsMore(channel, before, seen)) return after;
+        UInt128 known = UInt128.Max(before.Sent, channel.OurSide == Side.A ? before.CloseSentA : before.CloseSentB);
+        return after with { SentUnrecorded = after.SentUnrecorded + Amounts.Excess(after.Sent, known) };
+    }
+
     private static UInt128 SentOf(Channel channel, in ChannelState state, Side side) =>
         channel.OurSide == side ? state.Sent : state.TheirSent;
 

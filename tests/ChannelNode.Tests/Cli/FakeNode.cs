@@ -136,7 +136,7 @@ internal sealed class FakeNode : IAsyncDisposable
         public override Task<ResumeChannelResponse> ResumeChannel(ResumeChannelRequest request, ServerCallContext context)
         {
             Channel channel = answers.Get(request.ChannelId);
-            return Task.FromResult(new ResumeChannelResponse { Channel = channel, SentUnrecorded = channel.SentUnrecorded });
+            return Task.FromResult(new ResumeChannelResponse { Channel = channel });
         }
 
         public override Task<GetChannelResponse> GetChannel(GetChannelRequest request, ServerCallContext context) =>

@@ -32,11 +32,11 @@ public sealed class RestoredChannelCommandTests
     [Fact]
     public async Task Resume_SaysWhatStaysUnknown_AndNothingWhereNothingDoes()
     {
-        string unrecorded = "2000000000000000000";
+        string unrecorded = "200";
         await using FakeNode node = await FakeNode.StartAsync(answers => answers.Get = id =>
         {
             Channel channel = FakeNode.Channel(id);
-            channel.SentUnrecorded = unrecorded;
+            (channel.Sent, channel.SentUnrecorded) = ("300", unrecorded);
             return channel;
         });
 
@@ -47,8 +47,10 @@ public sealed class RestoredChannelCommandTests
         CliRun again = await CliRun.AskAsync(node, "channel", "resume", FakeNode.IdA, "--yes");
 
         Assert.Equal(ExitCode.WrongUsage, unsure.ExitCode);
-        Assert.Contains("2 ETH stay sent without payments in the books", resumed.Output);
-        Assert.Contains("\"sentUnrecorded\": \"2000000000000000000\" }", json.Output);
+        Assert.Contains("is paid in again; 200 wei sent (totals above 100, up to 300) stay in no book here", resumed.Output);
+        Assert.Contains("Pay again in channel", unsure.Error);
+        Assert.Contains("200 wei sent (totals above 100, up to 300)", unsure.Error);
+        Assert.StartsWith("{ \"channel\": {", json.Output);
         Assert.Contains("nothing kept this channel from being paid in", again.Output);
     }
 }

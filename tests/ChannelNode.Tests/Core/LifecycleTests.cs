@@ -298,4 +298,22 @@ public sealed class LifecycleTests
     }
 
     private static Refusal Totals(ChannelState state) => Lifecycle.CloseTotals(Ours, state, out _, out _);
+
+    /// <summary>A payee that has claimed shows nothing any more: what the chain has recorded is as unknown to the books.</summary>
+    [Theory]
+    [InlineData(40, 0, 60)]
+    [InlineData(100, 0, 0)]
+    [InlineData(40, 41, 59)]
+    public void WhatTheChainHasRecordedOfALostSelf_IsNotInTheBooks(int sent, int agreed, int unrecorded)
+    {
+        ChannelState before = Sample.Funded(1_000, 1_000) with { Sent = (UInt128)sent, CloseSentA = (UInt128)agreed };
+        ChainEvent seen = new ChainEvent.Disputed(Sample.Id, new Pots(900, 100, 1_100, 0, 5));
+
+        ChannelState after = Lifecycle.Observe(Sample.Channel(), before, seen);
+        ChannelState noted = Lifecycle.NoteUnrecorded(Sample.Channel(), before, after, seen);
+
+        Assert.Equal((UInt128)100, noted.Sent);
+        Assert.Equal((UInt128)unrecorded, noted.SentUnrecorded);
+        Assert.Equal(noted, Lifecycle.NoteUnrecorded(Sample.Channel(), noted, Lifecycle.Observe(Sample.Channel(), noted, seen), seen)); // Seen again.
+    }
 }

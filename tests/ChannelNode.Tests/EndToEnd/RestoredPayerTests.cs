@@ -81,10 +81,10 @@ public sealed class RestoredPayerTests(AnvilFixture anvil) : IDisposable
     {
         Assert.Equal("STATE_LOST", await RefusedAsync(payer, id));
         ProgramRun shown = await ProgramRun.AsyncOf("channel", "show", id, "--node", payer.ApiUrl);
-        Assert.Contains($"of what was sent, {unrecorded} wei were signed after the backup", shown.Output);
+        Assert.Contains($"{unrecorded} wei sent (totals above ", shown.Output.ReplaceLineEndings(" "));
         ProgramRun resumed = await ProgramRun.AsyncOf("channel", "resume", id, "--yes", "--node", payer.ApiUrl);
         Assert.True(resumed.ExitCode == 0, resumed.Error);
-        Assert.Contains($"{unrecorded} wei stay sent without payments in the books", resumed.Output);
+        Assert.Contains("stay in no book here", resumed.Output);
         Wire.Payment after = new() { ChannelId = id, Amount = "5", ItemId = Google.Protobuf.ByteString.CopyFromUtf8("after") };
         await payer.Api.PayAsync(new Wire.PayRequest { Payment = after }, deadline: DateTime.UtcNow.AddSeconds(60));
     }

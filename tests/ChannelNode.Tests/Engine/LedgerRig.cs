@@ -12,13 +12,14 @@ internal sealed class LedgerRig : IAsyncDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("channelnode-").FullName;
 
-    public LedgerRig(Func<NodeOptions, NodeOptions>? change = null, TimeProvider? time = null, TimeSpan? silenceMax = null)
+    public LedgerRig(Func<NodeOptions, NodeOptions>? change = null, TimeProvider? time = null, TimeSpan? silenceMax = null, bool isRestored = false)
     {
         NodeOptions options = new() { DataDirectory = "", KeyFile = "", RpcUrl = "", Contract = Address.Zero };
         options = change is null ? options : change(options);
         Link = new PeerLink(Sample.PartyB.Signer, Sample.PartyB.Owner, options.PeerQueueMax);
         Store = RocksChannelStore.Open(
             Path.Combine(_folder, "data"), new StoreIdentity(1, Address.Zero, Sample.PartyA.Signer));
+        if (isRestored) Store.MarkRestored(restoredAtMs: 2, backupAtMs: 1);
         View = new ChainView(Store.ReadBlocks().LastOrDefault(), TimeProvider.System, silenceMax ?? TimeSpan.FromHours(1));
         View.Advance(new ChainBatch(ChainMove.Stay, null, [], IsCaughtUp: true));
         NodeClock clock = new(time ?? TimeProvider.System);

@@ -10,7 +10,7 @@ namespace ChannelNode.Tests.Engine;
 /// <summary>A restored node is shown what it has signed itself, and does not know any more.</summary>
 public sealed class LostSelfTests : IAsyncLifetime
 {
-    private readonly LedgerRig _rig = new();
+    private readonly LedgerRig _rig = new(isRestored: true);
 
     public Task InitializeAsync() => ChangeAsync(slot =>
     {
@@ -47,6 +47,9 @@ public sealed class LostSelfTests : IAsyncLifetime
         return outcome;
     }
 
+    private Task ResumeAsync(UInt128 unrecorded) =>
+        LostPayments.ResumeAsync(_rig.Ledger, _rig.Slot, unrecorded, "somebody", CancellationToken.None);
+
     private OperatorEvent[] Told => [.. _rig.Store.ReadEvents(0, 100).Where(told => told.Kind == EventKind.StateLost)];
 
     [Fact]
@@ -60,8 +63,8 @@ public sealed class LostSelfTests : IAsyncLifetime
         Assert.Equal(Refusal.StateLost, (await PayAsync(7))?.Refusal);
         Assert.Equal((UInt128)150, _rig.Slot.State.Sent);
 
-        Assert.Equal((UInt128)50, await LostPayments.ResumeAsync(_rig.Ledger, _rig.Slot, "somebody", CancellationToken.None));
-        Assert.Equal(UInt128.Zero, await LostPayments.ResumeAsync(_rig.Ledger, _rig.Slot, "somebody", CancellationToken.None));
+        await ResumeAsync(50);
+        await ResumeAsync(0);
         Assert.Null(await PayAsync(7));
         Assert.Equal<(UInt128, UInt128)>((157, 0), (_rig.Slot.State.Sent, _rig.Slot.State.SentUnrecorded));
         Assert.Equal([EventSeverity.Alarm, EventSeverity.Info], Told.Select(it => it.Severity));
@@ -71,7 +74,6 @@ public sealed class LostSelfTests : IAsyncLifetime
     [Fact]
     public async Task WhatThePeerPays_ThatCountsTheLostPayments_IsTakenAgain()
     {
-        await ChangeAsync(slot => slot.IsHeld = true);
         await TellAsync(150, Own(150, 0));
         await ChangeAsync(slot => slot.IsHeld = false); // The hold is over.
 
@@ -87,7 +89,7 @@ public sealed class LostSelfTests : IAsyncLifetime
 
         Assert.Equal((UInt128)150, _rig.Slot.State.Sent);
         Assert.True(_rig.Slot.StateLost);
-        await LostPayments.ResumeAsync(_rig.Ledger, _rig.Slot, "somebody", CancellationToken.None);
+        await ResumeAsync(50);
         Assert.Equal(Refusal.StateLost, (await PayAsync(7))?.Refusal);
     }
 
@@ -104,12 +106,42 @@ public sealed class LostSelfTests : IAsyncLifetime
     [Fact]
     public async Task ADatabaseThatWasNeverRestored_TakesNothingOver_AndChecksNothing()
     {
+        await using LedgerRig rig = new();
+        await rig.Ledger.RunAsync(turn => rig.Slot.EstablishedOn = null, CancellationToken.None);
+
+        await rig.Session.ReceiveAsync(new PeerMessage.Reestablish(rig.Slot.Channel.Id, 0, 150) { Held = Own(150, 0) }, CancellationToken.None);
+        await rig.SaidAsync();
+
+        Assert.Equal((UInt128.Zero, 0), (rig.Slot.State.Sent, rig.Scheme.Checked));
+        Assert.True(rig.Slot.StateLost);
+    }
+
+    /// <summary>A customer that comes back days later, in a channel that the backup does not know.</summary>
+    [Fact]
+    public async Task AChannelThatWasNotHeld_IsNoOtherMatter()
+    {
         await ChangeAsync(slot => slot.IsHeld = false);
 
         await TellAsync(150, Own(150, 0));
 
-        Assert.Equal(((UInt128)100, 0), (_rig.Slot.State.Sent, _rig.Scheme.Checked));
-        Assert.True(_rig.Slot.StateLost);
+        Assert.Equal<(UInt128, UInt128)>((150, 50), (_rig.Slot.State.Sent, _rig.Slot.State.SentUnrecorded));
+    }
+
+    /// <summary>A peer chooses when it shows what: an operator lets go of what was looked at, and of no more.</summary>
+    [Fact]
+    public async Task ToResume_NamesWhatWasLookedAt()
+    {
+        await TellAsync(101, Own(101, 0));
+        await ChangeAsync(slot => slot.EstablishedOn = null);
+        await TellAsync(150, Own(150, 0));
+
+        RefusalException refused = await Assert.ThrowsAsync<RefusalException>(() => ResumeAsync(1));
+
+        Assert.Equal((Refusal.InvalidArgument, "sent_unrecorded", "1", "50"), (refused.Refusal, refused.Field, refused.Value, refused.Limit));
+        Assert.Equal(Refusal.StateLost, (await PayAsync(7))?.Refusal);
+        Assert.Equal([EventSeverity.Alarm, EventSeverity.Warning], Told.Select(it => it.Severity));
+        await ResumeAsync(50);
+        Assert.Null(await PayAsync(7));
     }
 
     [Fact]
@@ -130,6 +162,9 @@ public sealed class LostSelfTests : IAsyncLifetime
 
         Assert.Equal<(UInt128, UInt128)>((100, 0), (_rig.Slot.State.Sent, _rig.Slot.State.SentUnrecorded));
         Assert.Equal(Refusal.RestoredHeld, (await PayAsync(7))?.Refusal);
+        await TellAsync(100, Own(100, 30));
+        Assert.Equal(1, _rig.Scheme.Checked);
+        await ChangeAsync(slot => slot.IsHeld = false);
         await _rig.AnswerAsync(Of(Update(Side.B, 30, 100)));
         Assert.Equal((UInt128)30, _rig.Slot.State.TheirSent);
         Assert.Null(await PayAsync(7));
@@ -139,6 +174,7 @@ public sealed class LostSelfTests : IAsyncLifetime
     [Fact]
     public async Task EachSideShowsTheNewestUpdateThatItHolds()
     {
+        await ChangeAsync(slot => slot.IsHeld = false);
         await _rig.AnswerAsync(Of(Update(Side.B, 30, 100)));
         await ChangeAsync(slot => slot.EstablishedOn = null);
 

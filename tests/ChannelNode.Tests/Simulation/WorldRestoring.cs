@@ -151,7 +151,7 @@ internal sealed class WorldRestoring
             _world.Log.Trace($"{_place.Name} pays again in {ContractCall.Name(channel.Id)}, where {unrecorded} are not in its books");
             _world.Tally.Resumed++;
             _world.Carefully(_place, () => life.Do(() => _ = WorldPolicies.WithoutRefusals(
-                LostPayments.ResumeAsync(life.Node.Ledger, life.Node.Book.Get(channel.Id), "its owner", default))));
+                LostPayments.ResumeAsync(life.Node.Ledger, life.Node.Book.Get(channel.Id), unrecorded, "its owner", default))));
         }
     }
 

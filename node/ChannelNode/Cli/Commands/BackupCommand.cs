@@ -210,6 +210,8 @@ internal static class BackupCommand
         terminal.Line($"  restored to {folder}: nothing is paid in a channel until its peer has told where it stands ('info' counts them), "
             + "and for about an hour what peers pay in these channels is refused");
         terminal.Line("  payments of after the backup come again, with other cursors: shops know them by channel and total ('totalReceived')");
+        terminal.Line("  payments that this node has made after the backup, and their idempotency keys, are not known: let nobody ask for them again, "
+            + "before 'channel show' of their channel has said what it knows");
         terminal.Line("  before asking for a deposit of after the backup again, look whether it was made ('chain jobs', the chain)");
         terminal.Line(keepsTokens
             ? "  access tokens that were revoked after the backup are good again: revoke them before others reach the API ('token list')"

@@ -18,18 +18,25 @@ internal static class ChannelResumeCommand
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
             string id = await node.ResolveAsync(parsed.GetValue(channel)!, cancel);
-            confirmation.Require(parsed, terminal, $"Pay again in channel {Views.Short(id)}");
-            ResumeChannelResponse answer = await node.Client.ResumeChannelAsync(new ResumeChannelRequest { ChannelId = id }, cancellationToken: cancel);
+            Channel known = (await node.Client.GetChannelAsync(new GetChannelRequest { ChannelId = id }, cancellationToken: cancel)).Channel;
+            TokenUnit unit = await shell.UnitsOf(parsed, node).OfAsync(known.Token, cancel);
+            string unrecorded = known.SentUnrecorded;
+            confirmation.Require(
+                parsed, terminal,
+                $"Pay again in channel {Views.Short(id)}, where {ChannelViewCommands.Unrecorded(known, unit)} are in no book here");
+            ResumeChannelResponse answer = await node.Client.ResumeChannelAsync(
+                new ResumeChannelRequest { ChannelId = id, SentUnrecorded = unrecorded }, cancellationToken: cancel);
             if (terminal.Json)
             {
                 terminal.Document(answer);
                 return ExitCode.Done;
             }
 
-            TokenUnit unit = await shell.UnitsOf(parsed, node).OfAsync(answer.Channel.Token, cancel);
-            terminal.Line(answer.SentUnrecorded == "0"
+            string still = ChannelViewCommands.WhyNotPaid(answer.Channel);
+            terminal.Line((unrecorded == "0"
                 ? "nothing kept this channel from being paid in after a restoring"
-                : $"channel {Views.Short(id)} is paid in again; {unit.Show(answer.SentUnrecorded)} stay sent without payments in the books");
+                : $"channel {Views.Short(id)} is paid in again; {ChannelViewCommands.Unrecorded(known, unit)} stay in no book here")
+                + (still.Length > 0 ? $"; it is still{still[1..]}: see 'channelnode channel show'" : ""));
             return ExitCode.Done;
         });
     }

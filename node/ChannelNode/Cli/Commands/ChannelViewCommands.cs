@@ -123,8 +123,9 @@ internal static class ChannelViewCommands
         if (channel.SentUnrecorded is not ("" or "0"))
         {
             terminal.Line(
-                $"of what was sent, {unit.Show(channel.SentUnrecorded)} were signed after the backup that the database was restored from: their "
-                + "payments and idempotency keys are not known here, and nothing is paid until 'channelnode channel resume' says so");
+                $"{Unrecorded(channel, unit)} were signed after the backup that the database was restored from: these "
+                + "payments and their idempotency keys are not known here, the peer's books have them, and nothing is paid until "
+                + "'channelnode channel resume' says so");
         }
 
         if (channel.PeerProves.Length > 0)
@@ -156,8 +157,16 @@ internal static class ChannelViewCommands
         return seconds > 0 ? $", {TimeLeft(seconds)} left" : ", the dispute window is over";
     }
 
+    /// <summary>What was sent and is not in the books, and by which totals a payee's books have it.</summary>
+    public static string Unrecorded(Channel channel, TokenUnit unit)
+    {
+        bool isKnown = UInt128.TryParse(channel.Sent, out UInt128 sent) & UInt128.TryParse(channel.SentUnrecorded, out UInt128 unrecorded);
+        string totals = isKnown && unrecorded <= sent ? $" (totals above {sent - unrecorded}, up to {sent})" : "";
+        return $"{unit.Show(channel.SentUnrecorded)} sent{totals}";
+    }
+
     /// <summary>After a loss, in two words; 'channel show' has the sentence.</summary>
-    private static string WhyNotPaid(Channel channel) => channel switch
+    public static string WhyNotPaid(Channel channel) => channel switch
     {
         { PeerProves.Length: > 0 } => ", state lost",
         { SentUnrecorded: not ("" or "0") } => ", not resumed",

@@ -253,7 +253,7 @@ internal sealed class ChainIntake
         if (isStored && !_guardsOthers) turn.HoldBack(slot);
         ChannelState was = slot.Working;
         ChannelState next = Lifecycle.Observe(slot.Channel, was, what);
-        if (!_guardsOthers) next = CountLater(turn, slot, next, what, was, block);
+        if (!_guardsOthers) next = Lifecycle.NoteUnrecorded(slot.Channel, was, CountLater(turn, slot, next, what, was, block), what);
         Change(turn, slot, next);
         if (what is ChainEvent.Closed { Paid: var closed }) slot.PaidOut = closed;
         if (what is ChainEvent.Settled { Paid: var settled }) slot.PaidOut = settled;

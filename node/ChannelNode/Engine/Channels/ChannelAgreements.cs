@@ -289,6 +289,9 @@ internal sealed class ChannelAgreements(
         ThrowIf(
             slot.IsUnconfirmed ? Refusal.RestoredUnconfirmed : Refusal.None,
             "the database was restored, and the peer has not told since where the channel stands");
+        ThrowIf(
+            slot.MissesReceived ? Refusal.RestoredHeld : Refusal.None,
+            "the database was restored, and does not have all again yet that this node has signed to have accepted");
         RequireNoClaim(turn, slot);
         ThrowIf(
             Lifecycle.AgreeClose(slot.Channel, slot.Working, close, clock.NowSeconds, out ChannelState next),

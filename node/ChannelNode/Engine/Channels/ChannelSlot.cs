@@ -16,6 +16,7 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
 
     private volatile Published _published = new(state);
     private volatile Claimed _claimed = new(UInt128.Zero);
+    private volatile Claimed _receivedByLost = new(UInt128.Zero);
     private volatile Paid? _paidOut;
     private volatile PeerLink? _link;
     private volatile bool _isUsed;
@@ -197,9 +198,16 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
 
     /// <summary>
     /// What a restored node's lost self has signed to have accepted, as the peer has shown. Until that is here again the peer takes
-    /// nothing that says less.
+    /// nothing that says less. The writer's, and read from any thread.
     /// </summary>
-    public UInt128 ReceivedByLost { get; set; }
+    public UInt128 ReceivedByLost
+    {
+        get => _receivedByLost.Total;
+        set => _receivedByLost = new Claimed(value);
+    }
+
+    /// <summary>What the peer takes must count more of its own than is here again.</summary>
+    public bool MissesReceived => ReceivedByLost > Working.TheirTotal;
 
     /// <summary>
     /// The peer claims more of ours than this database has signed, an agreed close included: nothing more may be signed

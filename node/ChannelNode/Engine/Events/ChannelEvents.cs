@@ -38,10 +38,12 @@ internal static class ChannelEvents
         yield return new OperatorEvent(
             EventKind.StateLost, EventSeverity.Alarm,
             $"channel {channel.Id}: the chain knows more than this database, which has signed {In(channel, before.Sent)} and "
-            + $"accepted {In(channel, before.TheirSent)}: {what}. It is older than the truth; the chain's totals are taken over")
+            + $"accepted {In(channel, before.TheirSent)}: {what}. It is older than the truth; the chain's totals are taken over"
+            + (after.SentUnrecorded == before.SentUnrecorded ? "" : ". " + NotInTheBooks(channel, after.SentUnrecorded - before.SentUnrecorded)))
         {
             Channels = [channel.Id],
             Block = block,
+            Amount = after.SentUnrecorded - before.SentUnrecorded,
         };
     }
 
@@ -187,12 +189,16 @@ internal static class ChannelEvents
         Amount = theirsKnown,
     };
 
+    private static string NotInTheBooks(Channel channel, UInt128 unrecorded) =>
+        $"The payments of {In(channel, unrecorded)} of it are not in the books, nor are their idempotency keys: asked for again they would be paid "
+        + "again, so nothing is paid here until 'channel resume' says so";
+
     /// <summary>Of a database that was restored: the peer has shown what its lost self had signed last.</summary>
-    public static OperatorEvent OwnUpdateShown(Channel channel, UInt128 sent, UInt128 known) => new(
-        EventKind.StateLost, EventSeverity.Alarm,
+    /// <param name="isFirst">Others of the channel are no alarm again: how often something is shown is the peer's to choose.</param>
+    public static OperatorEvent OwnUpdateShown(Channel channel, UInt128 sent, UInt128 known, bool isFirst) => new(
+        EventKind.StateLost, isFirst ? EventSeverity.Alarm : EventSeverity.Warning,
         $"channel {channel.Id}: the peer has shown this node's own signature under {In(channel, sent)} sent, and the restored database knew "
-        + $"{In(channel, known)}: the total is taken over. The payments of {In(channel, sent - known)} between are not in its books, nor are their "
-        + "idempotency keys: asked for again they would be paid again, so nothing is paid here until 'channel resume' says so")
+        + $"{In(channel, known)}: the total is taken over. {NotInTheBooks(channel, sent - known)}")
     {
         Channels = [channel.Id],
         Amount = sent - known,

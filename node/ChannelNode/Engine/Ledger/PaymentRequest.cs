@@ -149,7 +149,7 @@ internal abstract class PaymentRequest(
         if (Slot.PeerRefusal != Refusal.None) return Refusal.PeerRefusing;
         if (Slot.IsUnconfirmed && (!isThere || Slot.IsEstablished)) return Refusal.RestoredUnconfirmed;
         if (!isThere && !turn.IsExpectedBack(Slot)) return Refusal.PeerOffline;
-        if (Slot.ReceivedByLost > Slot.Working.TheirTotal) return Refusal.RestoredHeld;
+        if (Slot.MissesReceived) return Refusal.RestoredHeld;
         if (Slot.InFlight.Count + Slot.Waiting.Count >= turn.InFlightMax) return Refusal.TooManyInFlight;
         if (!turn.ChainIsCurrent) return Refusal.ChainUnavailable;
         return turn.CanSign ? Refusal.None : Refusal.SignerUnavailable;

@@ -109,6 +109,7 @@ internal sealed class TakeReestablish(
             return;
         }
 
+        slot.ReceivedByLost = Own?.Received ?? UInt128.Zero;
         if (Own is { } own) TakeOver(own, turn);
         slot.ClaimedByPeer = received;
         slot.UnderWay.Clear(); // Told in another session.
@@ -137,11 +138,11 @@ internal sealed class TakeReestablish(
 
     private void TakeOver(in BalanceUpdate own, LedgerTurn turn)
     {
-        slot.ReceivedByLost = own.Received;
         UInt128 known = slot.Working.Sent;
         if (!Updates.TakeOver(slot.Working, own, out ChannelState next)) return;
         slot.Working = next;
-        turn.Tell(ChannelEvents.OwnUpdateShown(slot.Channel, own.Sent, known));
+        turn.Tell(ChannelEvents.OwnUpdateShown(slot.Channel, own.Sent, known, isFirst: !slot.IsLossTold));
+        slot.IsLossTold = true;
         turn.Touch(slot, durable: true);
     }
 

@@ -44,6 +44,7 @@ internal sealed class PeerSession
     private volatile bool _wasRefused;
 
     /// <summary>Null while this peer has sent no wrong signatures, as no honest one does.</summary>
+    private readonly RestoredHold _hold;
     private WrongSignatureLimit? _wrongSignatures;
 
     public PeerSession(
@@ -59,6 +60,7 @@ internal sealed class PeerSession
     {
         Link = link;
         _channels = new PeerChannels(book, link.Signer);
+        _hold = book.Hold;
         _ledger = ledger;
         _scheme = scheme;
         _clock = clock;
@@ -258,7 +260,7 @@ internal sealed class PeerSession
         {
             BalanceUpdate? own = await FindOwnAsync(slot, said.Held, cancel);
             await _ledger.EnqueueAsync(
-                new TakeReestablish(slot, said.Received, Link, delayMs => _ = TakeLaterAsync(slot, said.Received, delayMs)) { Own = own },
+                new TakeReestablish(slot, said.Received, Link, delayMs => _ = TakeLaterAsync(slot, said.Received, own, delayMs)) { Own = own },
                 cancel);
             return;
         }
@@ -271,10 +273,12 @@ internal sealed class PeerSession
     /// <summary>What a restored node's lost self has signed beyond what is known here; null normally, and nothing is checked then.</summary>
     private async ValueTask<BalanceUpdate?> FindOwnAsync(ChannelSlot slot, PeerMessage.HeldUpdate? held, CancellationToken cancel)
     {
-        if (held is null || !slot.IsHeld) return null;
+        if (held is null || _hold.Newest is null) return null;
         ChannelState known = slot.State;
-        if (held.Sent <= known.Sent && held.Received <= known.TheirTotal) return null;
+        bool isKnown = held.Sent <= known.Sent;
+        if (isKnown && held.Received <= known.TheirTotal) return null;
         BalanceUpdate own = new(slot.Channel.Id, held.Sent, held.Received);
+        if (isKnown && held.Received == slot.ReceivedByLost) return own; // Looked at before.
         if (_scheme.Verify(own, held.Signature, slot.Channel.Ours.Signer)) return own;
         _wrongSignatures = _limits.Of(Link.Signer);
         await Task.Delay(_wrongSignatures.After(1), _clock.Time, cancel);
@@ -286,8 +290,8 @@ internal sealed class PeerSession
 
     private Task OfferAgainAsync(ChannelSlot slot, int delayMs) => LaterAsync(new OfferAgain(slot), delayMs);
 
-    private Task TakeLaterAsync(ChannelSlot slot, UInt128 received, int delayMs) =>
-        LaterAsync(new TakeReestablish(slot, received, Link, _ => { }) { IsDue = true }, delayMs);
+    private Task TakeLaterAsync(ChannelSlot slot, UInt128 received, BalanceUpdate? own, int delayMs) =>
+        LaterAsync(new TakeReestablish(slot, received, Link, _ => { }) { IsDue = true, Own = own }, delayMs);
 
     private async Task LaterAsync(LedgerCommand command, int delayMs)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection;
 using System.Security.Cryptography;
 using ChannelNode.Core;
@@ -278,8 +279,10 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
     public override async Task<Wire.ResumeChannelResponse> ResumeChannel(Wire.ResumeChannelRequest request, ServerCallContext context)
     {
         ChannelSlot slot = Find(request.ChannelId);
-        UInt128 unrecorded = await LostPayments.ResumeAsync(node.Ledger, slot, Caller.NameOf(context), context.CancellationToken);
-        return new Wire.ResumeChannelResponse { Channel = ChannelPages.Write(node, slot), SentUnrecorded = unrecorded.ToString() };
+        if (!UInt128.TryParse(request.SentUnrecorded, NumberStyles.None, CultureInfo.InvariantCulture, out UInt128 unrecorded))
+            throw Fields.Invalid("sent_unrecorded", request.SentUnrecorded, "the channel's sent_unrecorded, a whole number");
+        await LostPayments.ResumeAsync(node.Ledger, slot, unrecorded, Caller.NameOf(context), context.CancellationToken);
+        return new Wire.ResumeChannelResponse { Channel = ChannelPages.Write(node, slot) };
     }
 
     public override Task ClaimChannels(
