@@ -24,7 +24,7 @@ internal static class Preflight
 
     public static IReadOnlyList<SettingFault> Of(NodeOptions options) =>
     [
-        .. Of(options, options.ApiTls || options.PeerTls),
+        .. Of(options, options.ApiTls || options.PeerTls), .. OfSocket(options), .. OfBackups(options),
         .. options.Applications.Webhooks.SelectMany(webhook => Tried(
             "--webhook-secret-file", () => WebhookSecrets.Read(webhook.SecretFile), "--webhook-url")),
     ];
@@ -37,6 +37,22 @@ internal static class Preflight
         if (options.DataDirectory.Length == 0) yield break; // Missing, which is told already.
         if (FileTrouble.WhyUnusable(options.DataDirectory) is { } why)
             yield return new SettingFault(FolderFlag, $"{FolderFlag}: {options.DataDirectory} {why}", "--network", SettingsFlag);
+    }
+
+    private static IEnumerable<SettingFault> OfSocket(NodeOptions options)
+    {
+        if (DoorSocket.WhyUnusable(DoorAddress.Parse(options.ApiListen)) is { } why)
+            yield return new SettingFault("--api-listen", $"--api-listen: {options.ApiListen} {why}", SettingsFlag);
+    }
+
+    /// <summary>Made by who gives it, never by the node: where a disk is not mounted, backups would fill the one below it.</summary>
+    private static IEnumerable<SettingFault> OfBackups(NodeOptions options)
+    {
+        if (options.BackupTo.Length == 0) yield break;
+        string? why = Path.Exists(options.BackupTo)
+            ? FileTrouble.WhyUnusable(options.BackupTo)
+            : "is not there: backups go to a folder that is there and may be written to";
+        if (why is not null) yield return new SettingFault("--backup-to", $"--backup-to: {options.BackupTo} {why}", SettingsFlag);
     }
 
     private static IEnumerable<SettingFault> OfKey(NodeOptions options)

@@ -32,7 +32,7 @@ internal static class SettingFaults
             ("--api-listen", options.ApiListen), ("--peer-listen", options.PeerListen),
             ("--json-listen", options.Applications.JsonListen), ("--metrics-listen", options.MetricsListen)),
         .. OfSigner(options), .. OfBackups(options), .. OfWindows(options),
-        .. WithoutTokens(options),
+        .. WithoutTokens(options), .. WithoutJson(options), .. OfSilence(options),
     ];
 
     public static IReadOnlyList<SettingFault> Of(WatchtowerOptions options) =>
@@ -40,7 +40,7 @@ internal static class SettingFaults
         .. MetricsForOthers(options.Node.MetricsListen),
         .. OfTls(options.Node, options.Tls, "--tls"),
         .. TakenTwice(("--listen", options.Listen), ("--metrics-listen", options.Node.MetricsListen)),
-        .. OfSigner(options.Node),
+        .. OfSigner(options.Node), .. OfSilence(options.Node),
     ];
 
     /// <summary>An API, or metrics, that strangers could reach in the clear.</summary>
@@ -172,6 +172,29 @@ internal static class SettingFaults
             $"{field}: {named[0]} is let in, and without a token whoever is let in may do all that the operator may: add --access-token-required, "
             + "and give the page, or the proxy's callers, tokens of their own",
             "--access-token-required");
+    }
+
+    private static IEnumerable<SettingFault> WithoutJson(NodeOptions options)
+    {
+        if (options.Applications.JsonListen.Length > 0) yield break;
+        foreach ((string field, IReadOnlyList<string> named) in ((string, IReadOnlyList<string>)[])
+            [("--cors-origin", options.Applications.CorsOrigins), ("--json-host", options.Applications.JsonHosts)])
+        {
+            if (named.Count == 0) continue;
+            yield return new SettingFault(
+                field, $"{field}: {named[0]} is given, and neither JSON nor gRPC-Web is served: add --json-listen", "--json-listen");
+        }
+    }
+
+    /// <summary>An RPC that is asked over HTTP tells nothing between two questions.</summary>
+    private static IEnumerable<SettingFault> OfSilence(NodeOptions options)
+    {
+        if (options.RpcUrl?.StartsWith("http", StringComparison.Ordinal) != true || options.PollMs < options.ChainSilenceSecondsMax * 1_000) yield break;
+        yield return new SettingFault(
+            "--poll-ms",
+            $"--poll-ms: {options.PollMs} is not less than --chain-silence, {options.ChainSilenceSecondsMax} seconds: over HTTP nothing is heard of the "
+            + "chain between two questions, and so nothing would be paid or accepted",
+            "--chain-silence", "--rpc-url");
     }
 
     /// <summary>Two nodes of the same settings can open a channel to each other.</summary>

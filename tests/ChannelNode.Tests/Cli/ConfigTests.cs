@@ -43,7 +43,7 @@ public sealed class ConfigTests : IDisposable
             {
               // The names are those of the flags.
               "data-dir": "alice", "rpc-url": "ws://127.0.0.1:8545", "contract": "{{Contract}}",
-              "poll-ms": 250, "credit-small": 5192296858534827628530496329220095, "finality": "safe",
+              "poll-ms": 250, "credit-larger": 5192296858534827628530496329220095, "finality": "safe",
               "accept-token": ["0x00000000000000000000000000000000000000a1", "0x00000000000000000000000000000000000000a2"],
               "Peer-Listen": "0.0.0.0:9000", "GasBudget": 7,
             }
@@ -53,7 +53,7 @@ public sealed class ConfigTests : IDisposable
 
         Assert.Equal((ExitCode.Done, ""), (run.ExitCode, run.Error));
         Assert.Equal(("alice", "ws://127.0.0.1:8545", 250u), (options!.DataDirectory, options.RpcUrl, options.PollMs));
-        Assert.Equal((Amounts.Max, FinalityTag.Safe), (options.CreditSmallMax, options.Finality));
+        Assert.Equal((Amounts.Max, FinalityTag.Safe), (options.CreditLargerMax, options.Finality));
         Assert.Equal(2, options.AcceptedTokens.Count);
         Assert.Equal(("0.0.0.0:9000", 7ul), (options.PeerListen, options.GasBudgetWeiPerDay));
     }

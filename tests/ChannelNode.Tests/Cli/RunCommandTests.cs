@@ -75,7 +75,7 @@ public sealed class RunCommandTests
     [InlineData("--gas-budget", "1000", nameof(NodeOptions.GasBudgetWeiPerDay))]
     [InlineData("--dispute-reserve", "2000", nameof(NodeOptions.DisputeReserveWeiPerDay))]
     [InlineData("--fee-max", "3000", nameof(NodeOptions.FeeWeiMax))]
-    [InlineData("--dispute-fee-max", "4000", nameof(NodeOptions.DisputeFeeWeiMax))]
+    [InlineData("--dispute-fee-max", "400000000000", nameof(NodeOptions.DisputeFeeWeiMax))]
     [InlineData("--replace-after", "5", nameof(NodeOptions.ReplaceAfterSeconds))]
     [InlineData("--jobs-kept-hours", "48", nameof(NodeOptions.JobsKeptHours))]
     [InlineData("--claim-look", "7", nameof(NodeOptions.ClaimLookSeconds))]

@@ -121,9 +121,17 @@ public sealed class SettingFaultTests : IDisposable
     [InlineData("--tls-domain a.example", "--tls-domain: a.example is given, and nothing is served over TLS: add --api-tls or --peer-tls")]
     [InlineData("--tls-domain a.example --peer-tls", "")]
     [InlineData("--peer-listen 0.0.0.0:9802", "")] // Peers prove who they are.
+    [InlineData("--cors-origin https://a.example --access-token-required", "--cors-origin: https://a.example is given, and neither JSON nor gRPC-Web is served: add --json-listen")]
+    [InlineData("--json-host a.example --access-token-required", "--json-host: a.example is given, and neither JSON nor gRPC-Web is served: add --json-listen")]
+    [InlineData(
+        "--rpc-url https://h --poll-ms 20000 --chain-silence 20",
+        "--poll-ms: 20000 is not less than --chain-silence, 20 seconds: over HTTP nothing is heard of the chain between two questions, and so nothing would be paid or accepted")]
+    [InlineData("--rpc-url https://h --poll-ms 19999 --chain-silence 20", "")]
+    [InlineData("--poll-ms 60000 --chain-silence 20", "")] // Over a WebSocket the chain speaks by itself.
     public async Task FaultsOfANode_AreThese(string flags, string message)
     {
-        (CliRun run, _) = await CliRun.RunNodeAsync([.. Required, .. flags.Split(' ')]);
+        string[] required = flags.Contains("--rpc-url") ? [.. Required.Where(flag => flag is not ("--rpc-url" or "ws://h"))] : Required;
+        (CliRun run, _) = await CliRun.RunNodeAsync([.. required, .. flags.Split(' ')]);
 
         Assert.Equal(message.Length == 0 ? "" : $"error: INVALID_ARGUMENT: {message}\n", run.Error);
     }

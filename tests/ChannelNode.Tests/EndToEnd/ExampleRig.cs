@@ -208,6 +208,7 @@ internal sealed partial class ExampleRig : IAsyncDisposable
             if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(Path.Combine(folder, name), UnixFileMode.UserRead | UnixFileMode.UserWrite);
         }
 
+        if (words[0] == "run") Directory.CreateDirectory(Path.Combine(folder, "backups")); // As FOLDER of --backup-to, which a node never makes.
         if (words[0] != "config") return;
         File.WriteAllText(
             Path.Combine(folder, "appsettings.json"),

@@ -156,7 +156,7 @@ internal static class RunCommand
 
         private readonly Option<string> _backupTo = new("--backup-to")
         {
-            Description = "Folder for backups that the node makes by itself; none are made when not given",
+            Description = "Folder, which must be there, for backups that the node makes by itself; none are made when not given",
             HelpName = "path",
         };
         private readonly Option<uint> _backupEvery = Fields.Number(
@@ -180,7 +180,24 @@ internal static class RunCommand
         ];
 
         /// <summary>What can only be seen from how settings were given.</summary>
-        public IEnumerable<SettingFault> Wrong(ParseResult parsed) => [.. _common.Wrong(parsed), .. _applications.Wrong(parsed)];
+        public IEnumerable<SettingFault> Wrong(ParseResult parsed)
+        {
+            const string Larger = "of what is not final no more counts", Total = "over all channels no more counts";
+            return
+            [
+                .. _common.Wrong(parsed), .. _applications.Wrong(parsed), .. _doors.Wrong(parsed, _unfundedMax, _unfundedPerPeerMax),
+                .. _common.WrongBeside(parsed, _confirmationsLarger), .. _common.WrongBeside(parsed, _doors.Connections),
+                .. Overruled.Above(parsed, _creditSmall, _creditLarger, Larger),
+                .. Overruled.Above(parsed, _tokenCreditSmall, _tokenCreditLarger, Larger),
+                .. Overruled.AboveUnlessNone(parsed, _creditSmall, _creditSmallTotal, Total),
+                .. Overruled.AboveUnlessNone(parsed, _creditLarger, _creditLargerTotal, Total),
+                .. Overruled.AboveUnlessNone(parsed, _tokenCreditSmall, _tokenCreditSmallTotal, Total),
+                .. Overruled.AboveUnlessNone(parsed, _tokenCreditLarger, _tokenCreditLargerTotal, Total),
+                .. Overruled.AboveUnlessNone(parsed, _creditSmallTotal, _creditLargerTotal, Larger),
+                .. Overruled.AboveUnlessNone(parsed, _tokenCreditSmallTotal, _tokenCreditLargerTotal, Larger),
+                .. Overruled.Above(parsed, _updatesInFlightMax, _inFlightMax, "an update is of one payment at least"),
+            ];
+        }
 
         private static UInt128? Given(ParseResult parsed, Option<UInt128> option) =>
             parsed.GetResult(option) is null ? null : parsed.GetValue(option);

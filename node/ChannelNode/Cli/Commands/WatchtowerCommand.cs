@@ -59,7 +59,11 @@ internal static class WatchtowerCommand
             _handshakesMax, _handshakesPerSecondMax, _emptyKeptHours, _settle,
         ];
 
-        public IEnumerable<SettingFault> Wrong(ParseResult parsed) => _common.Wrong(parsed);
+        public IEnumerable<SettingFault> Wrong(ParseResult parsed) =>
+        [
+            .. _common.Wrong(parsed),
+            .. Overruled.Above(parsed, _channelsPerSignerMax, _channelsMax, "that is how many are guarded of all signers together"),
+        ];
 
         public WatchtowerOptions Read(ParseResult parsed) => new()
         {

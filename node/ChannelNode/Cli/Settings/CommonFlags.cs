@@ -102,7 +102,20 @@ internal sealed class CommonFlags
 
     private bool IsTrial(ParseResult parsed) => parsed.GetValue(_network)?.Name == Network.Trial;
 
-    public IEnumerable<SettingFault> Wrong(ParseResult parsed) => _key.Wrong(parsed);
+    public IEnumerable<SettingFault> Wrong(ParseResult parsed) =>
+    [
+        .. _key.Wrong(parsed),
+        .. Overruled.Below(parsed, _disputeFeeMax, _feeMax, "a dispute may offer what any other transaction may"),
+    ];
+
+    /// <summary>Deposits that are worth more wait for as many blocks as others, at least.</summary>
+    public IEnumerable<SettingFault> WrongBeside(ParseResult parsed, Option<uint> confirmationsLarger) =>
+        Overruled.Below(parsed, confirmationsLarger, _confirmations, "before those nothing of a deposit counts");
+
+    /// <summary>No door has room for as many.</summary>
+    public IEnumerable<SettingFault> WrongBeside(ParseResult parsed, params IEnumerable<Option<int>> connectionsOfDoors) =>
+        Overruled.Above(
+            parsed, _connectionsPerAddressMax, connectionsOfDoors.MaxBy(parsed.GetValue)!, "no door has so many connections at a time");
 
     public NodeOptions Read(ParseResult parsed) => Read(parsed, _key.Read(parsed));
 

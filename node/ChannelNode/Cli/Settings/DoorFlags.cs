@@ -88,6 +88,21 @@ internal sealed class DoorFlags
         _channelsPerPeerMax,
     ];
 
+    /// <summary>Connections of each door.</summary>
+    public IEnumerable<Option<int>> Connections => [_peerConnectionsMax, _apiConnectionsMax];
+
+    public IEnumerable<SettingFault> Wrong(ParseResult parsed, Option<int> unfundedMax, Option<int> unfundedPerPeerMax)
+    {
+        const string OfAll = "that is how many all peers may have together";
+        return
+        [
+            .. Overruled.Above(parsed, _channelsPerPeerMax, _channelsMax, OfAll),
+            .. Overruled.Above(parsed, unfundedPerPeerMax, unfundedMax, OfAll),
+            .. Overruled.Above(parsed, unfundedPerPeerMax, _channelsPerPeerMax, "one that waits for a deposit is a channel too"),
+            .. Overruled.Above(parsed, unfundedMax, _channelsMax, "one that waits for a deposit is a channel too"),
+        ];
+    }
+
     public NodeOptions Read(ParseResult parsed, NodeOptions options) => _tls.Read(parsed, options) with
     {
         ApiListen = parsed.GetValue(_apiListen)!,

@@ -41,9 +41,9 @@ internal static class DoorPlaces
 
     private static string? WhyTaken(DoorAddress address)
     {
-        if (address.SocketPath is not { } path) return WhyTaken((IPEndPoint)address.EndPoint);
-        string folder = Path.GetDirectoryName(Path.GetFullPath(path)) ?? "/";
-        return Directory.Exists(folder) ? DoorSocket.WhyTaken(address) : $"cannot be made: there is no folder {folder}";
+        return address.SocketPath is null
+            ? WhyTaken((IPEndPoint)address.EndPoint)
+            : DoorSocket.WhyUnusable(address) ?? DoorSocket.WhyTaken(address);
     }
 
     /// <summary>By taking it for a moment, as a door would.</summary>

@@ -18,6 +18,19 @@ internal static class DoorSocket
         if (address.SocketPath is { } path) File.Delete(path);
     }
 
+    /// <summary>
+    /// Why no socket can be made there, whoever runs; null where one can, or where the address is none of a socket. Stands behind the address.
+    /// </summary>
+    public static string? WhyUnusable(DoorAddress address)
+    {
+        if (address.SocketPath is not { } path) return null;
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path)) ?? "/";
+        if (!Directory.Exists(folder)) return $"cannot be made: there is no folder {folder}";
+        if (Directory.Exists(path)) return "is a folder, expected a place for a socket";
+        if (Path.Exists(path) && !IsSocket(path)) return "is a file, and no socket that a node could have left";
+        return FileTrouble.WhyUnusable(folder) is { } why ? $"cannot be made: {folder} {why}" : null;
+    }
+
     /// <summary>Null where there is nothing, or only what a dead process left; stands behind the address.</summary>
     public static string? WhyTaken(DoorAddress address)
     {
