@@ -127,9 +127,9 @@ internal static class Fields
         Option<string>(name, $"{description} ({Bytes32Limit})", TryBytes32, Bytes32Limit, "hex");
 
     /// <summary>Nowhere unless <paramref name="byDefault"/> says where.</summary>
-    public static Option<string> Listen(string name, string description, string? byDefault = null)
+    public static Option<string> Listen(string name, string description, string? byDefault = null, string example = "127.0.0.1:9806")
     {
-        string limit = $"host:port with a port from 0 to 65535, such as {byDefault ?? "127.0.0.1:9806"}";
+        string limit = $"host:port with a port from 0 to 65535, such as {byDefault ?? example}";
         Setting<string> option = Option<string>(name, $"{description} ({limit})", TryListen, limit, "host:port", byDefault);
         if (byDefault is not null) option.DefaultValueFactory = _ => byDefault;
         return option;

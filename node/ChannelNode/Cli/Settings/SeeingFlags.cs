@@ -20,7 +20,7 @@ internal sealed class SeeingFlags
 
     private readonly Option<string> _metricsListen = Fields.Listen(
         "--metrics-listen", "Where Prometheus asks for /metrics; not served when not given; port 0 takes a free one. Beyond this machine only "
-        + "with --api-tls, and to who shows an access token with the scope to read; a watchtower's not at all", "127.0.0.1:9805");
+        + "with --api-tls, and to who shows an access token with the scope to read; a watchtower's not at all", example: "127.0.0.1:9805");
     private readonly Option<string> _otlpEndpoint = Fields.Url(
         "--otlp-endpoint", "An OpenTelemetry collector for metrics and traces, such as http://127.0.0.1:4317; none when not given", "http",
         "https");
@@ -29,8 +29,6 @@ internal sealed class SeeingFlags
         1_000_000, CommonFlags.Defaults.TracedPaymentsPerMillion, "per million");
     private readonly Option<LogFormat> _logFormat = Fields.Word("--log-format", "How the log's lines are written; text unless given", Formats);
     private readonly Option<LogLevel> _logLevel = Fields.Word("--log-level", "The least that is logged; information unless given", Levels);
-
-    public SeeingFlags() => _metricsListen.DefaultValueFactory = null;
 
     public IEnumerable<Option> All() => [_metricsListen, _otlpEndpoint, _tracedPayments, _logFormat, _logLevel];
 
