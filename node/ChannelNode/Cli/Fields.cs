@@ -43,6 +43,29 @@ internal static class Fields
         return amount;
     }
 
+    /// <summary>An amount of a setting, exact, with a range. Digits alone are smallest units.</summary>
+    public static Option<SetAmount> Amount(
+        string name, string description, AmountKind kind, UInt128 min, UInt128 max, UInt128? byDefault)
+    {
+        string limit = SetAmount.LimitOf(kind, min, max);
+        Setting<SetAmount> option = new(name, limit, byDefault?.ToString())
+        {
+            Description = $"{description} ({limit})",
+            HelpName = "amount",
+            Unit = SetAmount.UnitOf(kind),
+            AmountOf = text => SetAmount.Read(name, text, kind, min, max, out _),
+            CustomParser = result =>
+            {
+                if (result.Tokens.Count == 0) return default;
+                SetAmount? amount = SetAmount.Read(name, result.Tokens[0].Value, kind, min, max, out string why);
+                if (amount is null) result.AddError(why);
+                return amount ?? default;
+            },
+        };
+        if (byDefault is { } units) option.DefaultValueFactory = _ => new SetAmount(units, kind);
+        return option;
+    }
+
     /// <summary>A limit to set, or to take away.</summary>
     public static Option<LimitToSet?> LimitOrNone(string name, string description)
     {

@@ -19,6 +19,9 @@ internal static partial class AmountWords
     /// <summary>Wei, as a decimal string.</summary>
     public static string Ether(string wei) => wei.Length <= WeiDigitsMax ? $"{wei} wei" : $"{Divided(wei, 18)} ETH";
 
+    /// <summary>Wei, as a decimal string, as wallets and explorers say a price of gas.</summary>
+    public static string Gwei(string wei) => $"{Divided(wei, 9)} gwei";
+
     /// <summary>A decimal string of smallest units in whole ones: every digit that is not a zero at an end.</summary>
     public static string Divided(string units, int decimals)
     {

@@ -45,7 +45,7 @@ public sealed class ConfigTests : IDisposable
               "data-dir": "alice", "rpc-url": "ws://127.0.0.1:8545", "contract": "{{Contract}}",
               "poll-ms": 250, "credit-larger": 5192296858534827628530496329220095, "finality": "safe",
               "accept-token": ["0x00000000000000000000000000000000000000a1", "0x00000000000000000000000000000000000000a2"],
-              "Peer-Listen": "0.0.0.0:9000", "GasBudget": 7,
+              "Peer-Listen": "0.0.0.0:9000", "GasBudget": 7, "fee-max": "1.5 gwei",
             }
             """);
 
@@ -55,7 +55,7 @@ public sealed class ConfigTests : IDisposable
         Assert.Equal(("alice", "ws://127.0.0.1:8545", 250u), (options!.DataDirectory, options.RpcUrl, options.PollMs));
         Assert.Equal((Amounts.Max, FinalityTag.Safe), (options.CreditLargerMax, options.Finality));
         Assert.Equal(2, options.AcceptedTokens.Count);
-        Assert.Equal(("0.0.0.0:9000", 7ul), (options.PeerListen, options.GasBudgetWeiPerDay));
+        Assert.Equal(("0.0.0.0:9000", 7ul, 1_500_000_000ul), (options.PeerListen, options.GasBudgetWeiPerDay, options.FeeWeiMax));
     }
 
     /// <summary>With the flag, without; with the variable, without; with the file, without: the first that is there counts.</summary>
@@ -209,7 +209,7 @@ public sealed class ConfigTests : IDisposable
                 $"error: INVALID_ARGUMENT: {FilePath}: --confirmations: 'many' is not a whole number from 1 to 128",
                 $"error: INVALID_ARGUMENT: {FilePath}: --poll-ms: '10' is not a whole number from 50 to 60000",
                 $"error: INVALID_ARGUMENT: {FilePath}: --accept-token: '0x12' is not an address of 40 hex digits, with or without 0x",
-                "error: INVALID_ARGUMENT: CHANNELNODE_GAS_BUDGET: --gas-budget: '-1' is not a whole number from 0 to 18446744073709551615",
+                "error: INVALID_ARGUMENT: CHANNELNODE_GAS_BUDGET: --gas-budget: '-1' is not an amount from 0 wei to 18.446744073709551615 ETH, such as '0.5 ETH', '30 gwei', or wei as digits alone",
                 "error: INVALID_ARGUMENT: --owner: '0x1' is not an address of 40 hex digits, with or without 0x",
                 "error: INVALID_ARGUMENT: Option '--data-dir' is required; see 'channelnode run --help'",
                 "error: INVALID_ARGUMENT: Option '--rpc-url' is required; see 'channelnode run --help'",
@@ -250,7 +250,7 @@ public sealed class ConfigTests : IDisposable
     public async Task Show_TellsValueSourceUnitDefaultAndRange()
     {
         Put("""{"poll-ms": 500}""");
-        _variables["CHANNELNODE_FEE_MAX"] = "9";
+        _variables["CHANNELNODE_FEE_MAX"] = "900 gwei";
 
         (CliRun run, _, _) = await RunAsync("config", "show", "--network", "base", "--replace-after", "5", "--json");
 
@@ -260,7 +260,7 @@ public sealed class ConfigTests : IDisposable
             "poll-ms 500 milliseconds 1000 a whole number from 50 to 60000", Line(shown, "poll-ms"));
         Assert.Equal(FilePath, Field(shown, "poll-ms", "source"));
         Assert.Equal("CHANNELNODE_FEE_MAX", Field(shown, "fee-max", "source"));
-        Assert.Equal("fee-max 9 wei per gas 200000000000 a whole number from 1 to 1000000000000000", Line(shown, "fee-max"));
+        Assert.Equal("fee-max 900000000000 wei per gas 200000000000 an amount from 1 wei to 1000000 gwei, such as '30 gwei', or wei as digits alone", Line(shown, "fee-max"));
         Assert.Equal("preset base", Field(shown, "chain-id", "source"));
         Assert.Equal("chain-id 8453 chain id 0 a whole number from 0 to 18446744073709551615", Line(shown, "chain-id"));
         Assert.Equal("flag", Field(shown, "replace-after", "source"));

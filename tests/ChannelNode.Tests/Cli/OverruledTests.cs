@@ -66,6 +66,16 @@ public sealed class OverruledTests : IDisposable
     }
 
     [Fact]
+    public async Task Amounts_AreNamedWithTheirUnit()
+    {
+        (CliRun run, _) = await CliRun.RunNodeAsync([.. Required, "--fee-max", "1000 gwei", "--dispute-fee-max", "5"]);
+
+        Assert.Equal(
+            "error: INVALID_ARGUMENT: --dispute-fee-max: 5 wei is less than --fee-max, 1000 gwei: a dispute may offer what any other transaction may\n",
+            run.Error);
+    }
+
+    [Fact]
     public async Task Watchtowers_HaveSuchPairsToo()
     {
         (CliRun fees, _) = await CliRun.RunWatchtowerAsync([.. Required, "--dispute-fee-max", "5"]);

@@ -86,7 +86,7 @@ internal static class ChainCommand
         $"{(nowSeconds > job.CreatedAtSeconds ? nowSeconds - job.CreatedAtSeconds : 0)} s",
         job.HasNonce ? $"{job.Nonce}" : "",
         $"{job.Attempts}",
-        job.MaxFeeWei.Length == 0 ? "" : Gwei(job.MaxFeeWei),
+        job.MaxFeeWei.Length == 0 ? "" : AmountWords.Gwei(job.MaxFeeWei),
         job.SpentWei is "" or "0" ? "" : TokenUnit.Ether.Show(job.SpentWei),
         IsOver(job) ? "" : Left(job.DeadlineSeconds, nowSeconds),
         job.Reason != Refusal.Unspecified ? Failure.ReasonOf(job.Reason)
@@ -95,9 +95,6 @@ internal static class ChainCommand
     ];
 
     private static bool IsOver(Job job) => job.Status is JobStatus.Done or JobStatus.Failed;
-
-    /// <summary>As wallets and explorers say it, exact.</summary>
-    private static string Gwei(string wei) => $"{AmountWords.Divided(wei, 9)} gwei";
 
     private static string Left(ulong deadlineSeconds, ulong nowSeconds) =>
         deadlineSeconds == 0 ? ""

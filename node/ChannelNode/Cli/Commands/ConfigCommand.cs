@@ -8,7 +8,7 @@ internal static class ConfigCommand
 {
     private const string About =
         "The settings of 'run' and 'watchtower'. A flag's value may also stand in a file, appsettings.json, under the flag's name "
-        + "(\"poll-ms\": 500; lists as [..]), or in the environment (CHANNELNODE_POLL_MS=500; lists with commas). A flag counts "
+        + "(\"poll-ms\": 500, \"fee-max\": \"200 gwei\"; lists as [..]), or in the environment (CHANNELNODE_POLL_MS=500; lists with commas). A flag counts "
         + "before the environment, that before the file, that before --network's presets.";
 
     public static CliCommand Create(CommandShell shell) =>
@@ -44,7 +44,7 @@ internal static class ConfigCommand
         CliCommand command = new(
             "show",
             "Prints every setting of 'run' (or the command that is named): its value, where that came from, its unit, default "
-            + "and range. Takes the same flags. Keys and passwords are no settings: only where their files are.",
+            + "and range; amounts with their unit, with --json in smallest units. Takes the same flags. Keys and passwords are no settings: only where their files are.",
             "channelnode config show --network base\nchannelnode config show watchtower --json")
         {
             ReadsSettings = true,
@@ -116,7 +116,7 @@ internal static class ConfigCommand
         settings = settings.Sources.All.Select(flag => new
         {
             name = flag.Key,
-            value = ValuesOf(settings, flag),
+            value = ValuesOf(settings, flag).Select(flag.Plain),
             source = SourceOf(settings, flag),
             unit = flag.Unit,
             @default = flag.Default,
@@ -131,7 +131,7 @@ internal static class ConfigCommand
         string[] columns = ["setting", "value", "source", "unit", "default", "range"];
         List<string[]> rows = [.. settings.Sources.All.Select(flag => (string[])
         [
-            flag.Key, string.Join(", ", ValuesOf(settings, flag)), SourceOf(settings, flag), flag.Unit, flag.Default, flag.Limit,
+            flag.Key, string.Join(", ", ValuesOf(settings, flag).Select(flag.Shown)), SourceOf(settings, flag), flag.ShownUnit, flag.Shown(flag.Default), flag.Limit,
         ])];
         var (table, leftOut) = Views.Fitting(terminal.Width, columns, rows, "range", "default", "unit");
         terminal.Show(table);

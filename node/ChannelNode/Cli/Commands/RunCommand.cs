@@ -45,28 +45,23 @@ internal static class RunCommand
         private readonly Option<uint> _confirmationsLarger = Fields.Number(
             "--confirmations-larger", "Blocks that deposits must be deep before more than --credit-small counts", 1u, 128u,
             CommonFlags.Defaults.ConfirmationsLarger);
-        private readonly Option<UInt128> _creditSmall = Fields.Number(
-            "--credit-small", "Wei that may count of young deposits into one side of a channel", UInt128.Zero, Amounts.Max,
-            CommonFlags.Defaults.CreditSmallMax);
-        private readonly Option<UInt128> _creditLarger = Fields.Number(
-            "--credit-larger", "Wei that may count of deposits that are not final yet", UInt128.Zero, Amounts.Max,
-            CommonFlags.Defaults.CreditLargerMax);
-        private readonly Option<UInt128> _creditSmallTotal = Fields.Number<UInt128>(
-            "--credit-small-total", "Wei: the same as --credit-small over all channels, 0 for no limit; ten times it when not given",
-            UInt128.Zero, Amounts.Max, null);
-        private readonly Option<UInt128> _creditLargerTotal = Fields.Number<UInt128>(
-            "--credit-larger-total", "Wei: the same as --credit-larger over all channels, 0 for no limit; ten times it when not given",
-            UInt128.Zero, Amounts.Max, null);
-        private readonly Option<UInt128> _tokenCreditSmall = Fields.Number(
-            "--token-credit-small", "The same as --credit-small for any token, in its smallest units", UInt128.Zero, Amounts.Max,
-            CommonFlags.Defaults.TokenCreditSmallMax);
-        private readonly Option<UInt128> _tokenCreditLarger = Fields.Number(
-            "--token-credit-larger", "The same as --credit-larger for any token, in its smallest units", UInt128.Zero,
-            Amounts.Max, CommonFlags.Defaults.TokenCreditLargerMax);
-        private readonly Option<UInt128> _tokenCreditSmallTotal = Fields.Number<UInt128>(
-            "--token-credit-small-total", "The same as --credit-small-total for each token, in its smallest units", UInt128.Zero, Amounts.Max, null);
-        private readonly Option<UInt128> _tokenCreditLargerTotal = Fields.Number<UInt128>(
-            "--token-credit-larger-total", "The same as --credit-larger-total for each token, in its smallest units", UInt128.Zero, Amounts.Max, null);
+        private readonly Option<SetAmount> _creditSmall = Credit(
+            "--credit-small", "What may count of young deposits into one side of a channel", AmountKind.Ether, CommonFlags.Defaults.CreditSmallMax);
+        private readonly Option<SetAmount> _creditLarger = Credit(
+            "--credit-larger", "What may count of deposits that are not final yet", AmountKind.Ether, CommonFlags.Defaults.CreditLargerMax);
+        private readonly Option<SetAmount> _creditSmallTotal = Credit(
+            "--credit-small-total", "The same as --credit-small over all channels, 0 for no limit; ten times it when not given", AmountKind.Ether);
+        private readonly Option<SetAmount> _creditLargerTotal = Credit(
+            "--credit-larger-total", "The same as --credit-larger over all channels, 0 for no limit; ten times it when not given", AmountKind.Ether);
+        private readonly Option<SetAmount> _tokenCreditSmall = Credit(
+            "--token-credit-small", "The same as --credit-small for a channel in a token", AmountKind.AnyToken, CommonFlags.Defaults.TokenCreditSmallMax);
+        private readonly Option<SetAmount> _tokenCreditLarger = Credit(
+            "--token-credit-larger", "The same as --credit-larger for a channel in a token", AmountKind.AnyToken,
+            CommonFlags.Defaults.TokenCreditLargerMax);
+        private readonly Option<SetAmount> _tokenCreditSmallTotal = Credit(
+            "--token-credit-small-total", "The same as --credit-small-total for each token", AmountKind.AnyToken);
+        private readonly Option<SetAmount> _tokenCreditLargerTotal = Credit(
+            "--token-credit-larger-total", "The same as --credit-larger-total for each token", AmountKind.AnyToken);
         private readonly Option<FinalityTag> _finality = Fields.Word(
             "--finality", "What the chain must call a block before any sum in it counts",
             new Dictionary<string, FinalityTag> { ["finalized"] = FinalityTag.Finalized, ["safe"] = FinalityTag.Safe }, "finalized");
@@ -89,9 +84,9 @@ internal static class RunCommand
             CommonFlags.Defaults.CloseDeadlineSeconds);
         private readonly Option<uint> _claimLook = Fields.Number(
             "--claim-look", "Seconds between looks for what one-way channels owe", 1u, 86_400u, CommonFlags.Defaults.ClaimLookSeconds);
-        private readonly Option<UInt128> _claimFrom = Fields.Number(
-            "--claim-from", "Smallest units owed in a one-way channel from which on they are claimed; 0 for never",
-            UInt128.Zero, Amounts.Max, CommonFlags.Defaults.ClaimFrom);
+        private readonly Option<SetAmount> _claimFrom = Fields.Amount(
+            "--claim-from", "What is owed in a one-way channel from which on it is claimed; 0 for never", AmountKind.AnyToken, 0, Amounts.Max,
+            CommonFlags.Defaults.ClaimFrom);
         private readonly Option<uint> _claimFromGasTimes = Fields.Number(
             "--claim-from-gas-times", "The same as a multiple of the claim's gas, in ether; 0 for never", 0u, 1_000_000_000u,
             CommonFlags.Defaults.ClaimFromGasTimes, "times");
@@ -199,8 +194,11 @@ internal static class RunCommand
             ];
         }
 
-        private static UInt128? Given(ParseResult parsed, Option<UInt128> option) =>
-            parsed.GetResult(option) is null ? null : parsed.GetValue(option);
+        private static UInt128? Given(ParseResult parsed, Option<SetAmount> option) =>
+            parsed.GetResult(option) is null ? null : parsed.GetValue(option).Units;
+
+        private static Option<SetAmount> Credit(string name, string description, AmountKind kind, UInt128? byDefault = null) =>
+            Fields.Amount(name, description, kind, UInt128.Zero, Amounts.Max, byDefault);
 
         public NodeOptions Read(ParseResult parsed) => _doors.Read(parsed, _common.Read(parsed)) with
         {
@@ -215,12 +213,12 @@ internal static class RunCommand
             WatchtowerEveryMs = parsed.GetValue(_watchtowerEveryMs),
             Owner = parsed.GetValue(_owner),
             ConfirmationsLarger = parsed.GetValue(_confirmationsLarger),
-            CreditSmallMax = parsed.GetValue(_creditSmall),
-            CreditLargerMax = parsed.GetValue(_creditLarger),
+            CreditSmallMax = parsed.GetValue(_creditSmall).Units,
+            CreditLargerMax = parsed.GetValue(_creditLarger).Units,
             CreditSmallTotalMax = Given(parsed, _creditSmallTotal),
             CreditLargerTotalMax = Given(parsed, _creditLargerTotal),
-            TokenCreditSmallMax = parsed.GetValue(_tokenCreditSmall),
-            TokenCreditLargerMax = parsed.GetValue(_tokenCreditLarger),
+            TokenCreditSmallMax = parsed.GetValue(_tokenCreditSmall).Units,
+            TokenCreditLargerMax = parsed.GetValue(_tokenCreditLarger).Units,
             TokenCreditSmallTotalMax = Given(parsed, _tokenCreditSmallTotal),
             TokenCreditLargerTotalMax = Given(parsed, _tokenCreditLargerTotal),
             Finality = parsed.GetValue(_finality),
@@ -231,7 +229,7 @@ internal static class RunCommand
             UnfundedChannelsMax = parsed.GetValue(_unfundedMax),
             CloseDeadlineSeconds = parsed.GetValue(_closeDeadline),
             ClaimLookSeconds = parsed.GetValue(_claimLook),
-            ClaimFrom = parsed.GetValue(_claimFrom),
+            ClaimFrom = parsed.GetValue(_claimFrom).Units,
             ClaimFromGasTimes = parsed.GetValue(_claimFromGasTimes),
             ReceivedKeptHours = parsed.GetValue(_receivedKeptHours),
             ReceivedBytesMax = parsed.GetValue(_receivedBytesMax),

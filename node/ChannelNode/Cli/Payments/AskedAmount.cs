@@ -19,7 +19,11 @@ internal readonly record struct AskedAmount(string Whole, string Fraction, strin
     /// <summary>Whether the token must be known to tell what it is.</summary>
     public bool HasUnit => Unit.Length > 0;
 
-    public static bool TryParse(string text, out AskedAmount amount)
+    /// <summary>Whether it says itself that it is in smallest units, whatever the token.</summary>
+    public bool IsInSmallestUnits => Unit.ToLowerInvariant() is "unit" or "units";
+
+    /// <param name="mayBeNothing">Whether 0 is an amount.</param>
+    public static bool TryParse(string text, out AskedAmount amount, bool mayBeNothing = false)
     {
         amount = default;
         ReadOnlySpan<char> rest = text;
@@ -39,7 +43,7 @@ internal readonly record struct AskedAmount(string Whole, string Fraction, strin
         amount = new AskedAmount(whole.ToString(), fraction.ToString(), unit.ToString());
 
         // What is out of range whatever the token is refused at the door.
-        return amount.HasUnit || (TryUnits(amount.Whole, out UInt128 units) && units != UInt128.Zero);
+        return amount.HasUnit || (TryUnits(amount.Whole, out UInt128 units) && (mayBeNothing || units != UInt128.Zero));
     }
 
     /// <summary>Why a text is none, for who typed it.</summary>
@@ -73,9 +77,10 @@ internal readonly record struct AskedAmount(string Whole, string Fraction, strin
     }
 
     /// <summary>Smallest units; throws, naming field, value and limit, where it is no amount of this token.</summary>
-    public UInt128 In(TokenUnit token, string field)
+    public UInt128 In(TokenUnit token, string field, bool mayBeNothing = false)
     {
-        if (!HasUnit) return Checked(TryUnits(Whole, out UInt128 plain), plain, field);
+        UInt128 min = mayBeNothing ? UInt128.Zero : UInt128.One;
+        if (!HasUnit) return Checked(TryUnits(Whole, out UInt128 plain), plain, min, field);
         int decimals = DecimalsOf(token, field);
         if (Fraction.Length > decimals)
         {
@@ -83,13 +88,13 @@ internal readonly record struct AskedAmount(string Whole, string Fraction, strin
                 $"'{this}' has {Plural.Of(Fraction.Length, "digit")} behind the point, and {Unit} has {decimals}; nothing is rounded");
         }
 
-        return Checked(TryUnits(Whole + Fraction.PadRight(decimals, '0'), out UInt128 units), units, field);
+        return Checked(TryUnits(Whole + Fraction.PadRight(decimals, '0'), out UInt128 units), units, min, field);
     }
 
     private int DecimalsOf(TokenUnit token, string field)
     {
         string unit = Unit.ToLowerInvariant();
-        if (unit is "unit" or "units") return 0;
+        if (IsInSmallestUnits) return 0;
         int ofEther = unit switch { "eth" or "ether" => EtherDecimals, "gwei" => GweiDecimals, "wei" => 0, _ => -1 };
         if (token.IsEther && ofEther >= 0) return ofEther;
         if (!token.IsEther && token.IsKnown && Unit == token.Symbol) return token.Decimals;
@@ -99,9 +104,9 @@ internal readonly record struct AskedAmount(string Whole, string Fraction, strin
         throw Wrong(field, $"'{this}' is in {Unit}, expected {expected}");
     }
 
-    private UInt128 Checked(bool fits, UInt128 units, string field) => fits && units != UInt128.Zero
+    private UInt128 Checked(bool fits, UInt128 units, UInt128 min, string field) => fits && units >= min
         ? units
-        : throw Wrong(field, $"'{this}' is not from 1 to {Amounts.Max} (2^112 - 1) smallest units");
+        : throw Wrong(field, $"'{this}' is not from {min} to {Amounts.Max} (2^112 - 1) smallest units");
 
     private static bool TryUnits(string digits, out UInt128 units) =>
         UInt128.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out units) && units <= Amounts.Max;

@@ -51,17 +51,19 @@ internal sealed class CommonFlags
     private readonly Option<uint> _chainSilence = Fields.Number(
         "--chain-silence", "Seconds without a sign of the chain after which nothing is paid or accepted", 20u, 3_600u,
         Defaults.ChainSilenceSecondsMax);
-    private readonly Option<ulong> _gasBudget = Fields.Number(
-        "--gas-budget", "Wei that the gas of a day's transactions may cost, disputes aside", 0ul, ulong.MaxValue,
+    private readonly Option<SetAmount> _gasBudget = Fields.Amount(
+        "--gas-budget", "What the gas of a day's transactions may cost, disputes aside", AmountKind.Ether, 0, ulong.MaxValue,
         Defaults.GasBudgetWeiPerDay);
-    private readonly Option<ulong> _disputeReserve = Fields.Number(
-        "--dispute-reserve", "Wei a day on top of it that only disputes and claims on closing channels may use; those about less than their gas may use half", 0ul,
-        ulong.MaxValue, Defaults.DisputeReserveWeiPerDay);
+    private readonly Option<SetAmount> _disputeReserve = Fields.Amount(
+        "--dispute-reserve",
+        "What only disputes and claims on closing channels may cost a day on top of it; those about less than their gas may use half",
+        AmountKind.Ether, 0, ulong.MaxValue, Defaults.DisputeReserveWeiPerDay);
     private readonly Option<string[]> _tokenPerEther = TokenRateFlag.Create();
-    private readonly Option<ulong> _feeMax = Fields.Number(
-        "--fee-max", "Wei per gas that a transaction offers at most", 1ul, FeeMax, Defaults.FeeWeiMax);
-    private readonly Option<ulong> _disputeFeeMax = Fields.Number(
-        "--dispute-fee-max", "Wei per gas that disputes and claims on closing channels offer at most", 1ul, FeeMax, Defaults.DisputeFeeWeiMax);
+    private readonly Option<SetAmount> _feeMax = Fields.Amount(
+        "--fee-max", "What a transaction offers at most for each gas", AmountKind.PerGas, 1, FeeMax, Defaults.FeeWeiMax);
+    private readonly Option<SetAmount> _disputeFeeMax = Fields.Amount(
+        "--dispute-fee-max", "What disputes and claims on closing channels offer at most for each gas; as much as --fee-max at least",
+        AmountKind.PerGas, 1, FeeMax, Defaults.DisputeFeeWeiMax);
     private readonly Option<uint> _replaceAfter = Fields.Number(
         "--replace-after", "Seconds that a transaction may wait before it is offered for more", 1u, 3_600u,
         Defaults.ReplaceAfterSeconds);
@@ -140,11 +142,11 @@ internal sealed class CommonFlags
         PollMs = parsed.GetValue(_pollMs),
         DisputeWindowSecondsMin = parsed.GetValue(_disputeWindowMin),
         ChainSilenceSecondsMax = parsed.GetValue(_chainSilence),
-        GasBudgetWeiPerDay = parsed.GetValue(_gasBudget),
-        DisputeReserveWeiPerDay = parsed.GetValue(_disputeReserve),
+        GasBudgetWeiPerDay = (ulong)parsed.GetValue(_gasBudget).Units,
+        DisputeReserveWeiPerDay = (ulong)parsed.GetValue(_disputeReserve).Units,
         TokenRates = TokenRateFlag.Read(parsed.GetValue(_tokenPerEther)),
-        FeeWeiMax = parsed.GetValue(_feeMax),
-        DisputeFeeWeiMax = parsed.GetValue(_disputeFeeMax),
+        FeeWeiMax = (ulong)parsed.GetValue(_feeMax).Units,
+        DisputeFeeWeiMax = (ulong)parsed.GetValue(_disputeFeeMax).Units,
         ReplaceAfterSeconds = parsed.GetValue(_replaceAfter),
         JobsKeptHours = parsed.GetValue(_jobsKeptHours),
         ChannelsInMemoryMax = parsed.GetValue(_channelsInMemoryMax),

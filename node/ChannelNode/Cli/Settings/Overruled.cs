@@ -19,9 +19,9 @@ internal static class Overruled
         Apart(parsed, option, bound, "less", why, (value, limit) => value.CompareTo(limit) < 0);
 
     /// <summary>The same of limits that 0 takes away.</summary>
-    public static IEnumerable<SettingFault> AboveUnlessNone<T>(ParseResult parsed, Option<T> option, Option<T> bound, string why)
-        where T : struct, IComparable<T> =>
-        parsed.GetValue(bound).Equals(default(T)) ? [] : Above(parsed, option, bound, why);
+    public static IEnumerable<SettingFault> AboveUnlessNone(
+        ParseResult parsed, Option<SetAmount> option, Option<SetAmount> bound, string why) =>
+        parsed.GetValue(bound).Units == UInt128.Zero ? [] : Above(parsed, option, bound, why);
 
     private static IEnumerable<SettingFault> Apart<T>(
         ParseResult parsed, Option<T> option, Option<T> bound, string more, string why, Func<T, T, bool> isWrong)

@@ -10,6 +10,12 @@ internal interface ISetting
 
     /// <summary>The default as it would be typed; null where there is none.</summary>
     string? Default { get; }
+
+    /// <summary>Of an amount, what digits alone are; null where the sentence says the unit.</summary>
+    string? Unit { get; }
+
+    /// <summary>Reads an amount as it was typed; null where the setting is none.</summary>
+    Func<string, SetAmount?>? AmountOf { get; }
 }
 
 /// <summary>An option that knows its limit and how its default is written.</summary>
@@ -18,16 +24,16 @@ internal sealed class Setting<T>(string name, string limit, string? byDefault) :
     public string Limit => limit;
 
     public string? Default => byDefault;
+
+    public string? Unit { get; init; }
+
+    public Func<string, SetAmount?>? AmountOf { get; init; }
 }
 
 /// <summary>One flag of a command that also takes its settings from a file and the environment.</summary>
 internal sealed class Flag(Option option)
 {
-    /// <summary>Longest first: "wei per gas" is no "wei".</summary>
-    private static readonly string[] Units =
-    [
-        "wei per gas", "smallest units", "milliseconds", "seconds", "hours", "blocks", "bytes", "wei",
-    ];
+    private static readonly string[] Units = ["milliseconds", "seconds", "hours", "blocks", "bytes"];
 
     public Option Option => option;
 
@@ -50,16 +56,28 @@ internal sealed class Flag(Option option)
     {
         get
         {
+            if ((option as ISetting)?.Unit is { } unit) return unit;
             if (option.HelpName != "n") return option.HelpName ?? (option.ValueType == typeof(bool) ? "switch" : "text");
             string sentence = option.Description ?? "";
             return Units
-                .Select(unit => (Unit: unit, At: sentence.IndexOf(unit, StringComparison.OrdinalIgnoreCase)))
+                .Select(measure => (Unit: measure, At: sentence.IndexOf(measure, StringComparison.OrdinalIgnoreCase)))
                 .Where(found => found.At >= 0)
                 .OrderBy(found => found.At)
                 .Select(found => found.Unit)
                 .FirstOrDefault("count");
         }
     }
+
+    /// <summary>Amounts say their unit themselves.</summary>
+    public string ShownUnit => (option as ISetting)?.AmountOf is null ? Unit : "";
+
+    /// <summary>A value as programs read it: an amount in smallest units.</summary>
+    public string Plain(string value) => AmountOf(value)?.Units.ToString() ?? value;
+
+    /// <summary>A value as people read it: an amount with its unit.</summary>
+    public string Shown(string value) => AmountOf(value)?.ToString() ?? value;
+
+    private SetAmount? AmountOf(string value) => (option as ISetting)?.AmountOf?.Invoke(value);
 
     /// <summary>Names are the same whatever stands between their words, and in any case: poll-ms, PollMs, POLL_MS.</summary>
     public static string Normal(string name) => name.Replace("-", "").Replace("_", "").ToUpperInvariant();
