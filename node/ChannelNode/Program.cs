@@ -24,7 +24,9 @@ internal static class Program
             new CliActions(RunAsync, RunAsync, Keys, DeployAsync, VerifyAsync, RescanAsync)
             {
                 Backups = new BackupActions(
-                    path => AgeIdentity.CreateFile(path, TimeProvider.System.GetUtcNow()).Text, VerifyBackupAsync, Restorer().RestoreAsync),
+                    path => AgeIdentity.CreateFile(path, TimeProvider.System.GetUtcNow()).Text, VerifyBackupAsync,
+                    (file, identityFile, folder, keepsTokens, tell, cancel) =>
+                        Restorer(tell).RestoreAsync(file, identityFile, folder, keepsTokens, cancel)),
                 NodeFiles = Preflight.Of,
                 WatchtowerFiles = Preflight.Of,
             },
@@ -44,12 +46,12 @@ internal static class Program
     }
 
     private static Task<ChainAuditReport> VerifyAsync(
-        string dataDirectory, string rpcUrl, ulong fromBlock, CancellationToken cancel) =>
-        AuditAsync(dataDirectory, rpcUrl, fromBlock, (audit, _) => audit.VerifyAsync(cancel), cancel);
+        string dataDirectory, string rpcUrl, ulong fromBlock, Action<string> tell, CancellationToken cancel) =>
+        AuditAsync(dataDirectory, rpcUrl, fromBlock, (audit, _) => audit.VerifyAsync(cancel), tell, cancel);
 
     /// <summary>Up to where nothing can be undone any more; the node follows on from there.</summary>
     private static Task<ChainAuditReport> RescanAsync(
-        string dataDirectory, string rpcUrl, ulong fromBlock, uint depth, CancellationToken cancel) =>
+        string dataDirectory, string rpcUrl, ulong fromBlock, uint depth, Action<string> tell, CancellationToken cancel) =>
         AuditAsync(
             dataDirectory, rpcUrl, fromBlock,
             async (audit, chain) =>
@@ -57,11 +59,11 @@ internal static class Program
                 ulong head = await chain.HeadAsync(cancel);
                 return await audit.RescanAsync(head - Math.Min(head, depth), cancel);
             },
-            cancel);
+            tell, cancel);
 
     private static async Task<ChainAuditReport> AuditAsync(
         string dataDirectory, string rpcUrl, ulong fromBlock, Func<ChainAudit, EthereumChain, Task<ChainAuditReport>> run,
-        CancellationToken cancel)
+        Action<string> tell, CancellationToken cancel)
     {
         using ILoggerFactory logs = LoggerFactory.Create(Configure);
         StoreIdentity identity = RocksChannelStore.ReadIdentity(dataDirectory);
@@ -78,18 +80,19 @@ internal static class Program
             options, identity.Signer, (_, _) => throw new InvalidOperationException("an audit signs nothing"), TimeProvider.System,
             logs.CreateLogger<EthereumChain>(), cancel);
         using RocksChannelStore store = RocksChannelStore.Open(dataDirectory, identity);
-        return await run(new ChainAudit(store, chain.ReadAsync, options.ReorgDepthMax), chain);
+        return await run(new ChainAudit(store, ReadingProgress.Of(chain.ReadAsync, tell), options.ReorgDepthMax), chain);
     }
 
-    private static BackupRestore Restorer() => new(StoreInspection.Read, RocksChannelStore.MarkRestored, TimeProvider.System);
+    private static BackupRestore Restorer(Action<string> tell) =>
+        new(StoreInspection.Read, RocksChannelStore.MarkRestored, TimeProvider.System) { Tell = tell };
 
     private static async Task<(BackupFound Found, ChainAuditReport? Chain)> VerifyBackupAsync(
-        string file, string identityFile, string? rpcUrl, ulong fromBlock, CancellationToken cancel)
+        string file, string identityFile, string? rpcUrl, ulong fromBlock, Action<string> tell, CancellationToken cancel)
     {
         ChainAuditReport? chain = null;
-        BackupFound found = await Restorer().VerifyAsync(
+        BackupFound found = await Restorer(tell).VerifyAsync(
             file, identityFile,
-            rpcUrl is null ? null : async folder => chain = await VerifyAsync(folder, rpcUrl, fromBlock, cancel), cancel);
+            rpcUrl is null ? null : async folder => chain = await VerifyAsync(folder, rpcUrl, fromBlock, tell, cancel), cancel);
         return (found, chain);
     }
 
@@ -315,7 +318,8 @@ internal sealed class NodeHost : Host
             TimeProvider.System, logs));
         Node.Webhooks = webhooks.Health;
 
-        await Node.CatchUpAsync(cancel);
+        await CatchingUp.WatchAsync(
+            Node.CatchUpAsync(cancel), Node.View, TimeProvider.System, logs.CreateLogger("ChannelNode"), ServiceManager.Status);
         await OpenDoorsAsync(options, tls, tokens, identity, logs, cancel);
         Node.PeerListen = PeerUrl;
         Node.Start();

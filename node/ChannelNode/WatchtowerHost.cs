@@ -1,3 +1,4 @@
+using ChannelNode.Cli;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Grpc;
@@ -38,7 +39,8 @@ internal sealed class WatchtowerHost : Host
         MetricsDoor metrics = new(node, null, null, Tower.Overview.Doors, logs);
         Own(await Exports.StartAsync(Tower, Signer, logs, metrics.Configure, metrics.Guard));
 
-        await Tower.CatchUpAsync(cancel);
+        await CatchingUp.WatchAsync(
+            Tower.CatchUpAsync(cancel), Tower.View, TimeProvider.System, logs.CreateLogger("ChannelNode"), ServiceManager.Status);
         DoorAddress door = DoorAddress.Parse(options.Listen);
         TlsCertificate? tls = options.Tls
             ? TlsCertificate.Open(node, [door], TimeProvider.System, logs.CreateLogger<TlsCertificate>())

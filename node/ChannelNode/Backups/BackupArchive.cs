@@ -40,10 +40,11 @@ internal static class BackupArchive
 
     /// <summary>
     /// Unpacks into an empty folder, every file synced. Throws <see cref="RefusalException"/> when the file is not whole and as
-    /// it was written, or is encrypted to others; what is in the folder then is worth nothing.
+    /// it was written, or is encrypted to others; what is in the folder then is worth nothing. <paramref name="unpacked"/> is called after
+    /// each file.
     /// </summary>
     public static async Task<BackupManifest> ReadAsync(
-        Stream source, IReadOnlyList<AgeIdentity> identities, string folder, CancellationToken cancel)
+        Stream source, IReadOnlyList<AgeIdentity> identities, string folder, Action? unpacked, CancellationToken cancel)
     {
         await using AgeReadStream plain = new(source, identities);
         BackupManifest? manifest = null;
@@ -54,6 +55,7 @@ internal static class BackupArchive
             {
                 if (manifest is null) manifest = await ReadManifestAsync(entry, cancel);
                 else await UnpackAsync(entry, folder, cancel);
+                unpacked?.Invoke();
             }
         }
         catch (Exception error) when (error is InvalidDataException or EndOfStreamException or FormatException)

@@ -8,6 +8,9 @@ namespace ChannelNode.Backups;
 /// <param name="mark">Marks a database as restored: its folder, whose it is, the times (Unix ms) of now and of the backup, and whether its access tokens go on.</param>
 internal sealed class BackupRestore(Func<string, StoreContents> inspect, Action<string, StoreIdentity, long, long, bool> mark, TimeProvider time)
 {
+    /// <summary>Hears, in a sentence for people, how far it is.</summary>
+    public Action<string> Tell { get; init; } = _ => { };
+
     /// <summary>
     /// Decrypts the whole file, reads the whole database in it, and compares it with what the backup says; then
     /// <paramref name="also"/> may look at the unpacked folder, which is removed afterwards.
@@ -75,7 +78,9 @@ internal sealed class BackupRestore(Func<string, StoreContents> inspect, Action<
         try
         {
             await using FileStream source = File.OpenRead(file);
-            BackupManifest manifest = await BackupArchive.ReadAsync(source, identities, folder, cancel);
+            BackupManifest manifest = await BackupArchive.ReadAsync(
+                source, identities, folder, () => Tell($"unpacking: {source.Position:N0} of {source.Length:N0} bytes"), cancel);
+            Tell("reading every row of the database in it");
             StoreContents contents = inspect(folder);
             manifest.Check(contents);
             return (manifest, contents);

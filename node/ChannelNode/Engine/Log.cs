@@ -154,4 +154,7 @@ internal static partial class Log
 
     [LoggerMessage(194, LogLevel.Information, "Backed up to {Path}: {Channels} channels, up to block {Block}")]
     public static partial void BackedUp(this ILogger log, string path, ulong channels, ulong block);
+
+    [LoggerMessage(202, LogLevel.Information, "Following the chain: block {Block} of {Head}; the doors open at its end")]
+    public static partial void CatchingUp(ILogger log, ulong block, ulong head);
 }

@@ -19,8 +19,8 @@ internal sealed record CliRun(int ExitCode, string Output, string Error)
         (_, _) => throw new InvalidOperationException("not for this test"),
         NoKeys,
         (_, _, _) => throw new InvalidOperationException("not for this test"),
-        (_, _, _, _) => throw new InvalidOperationException("not for this test"),
-        (_, _, _, _, _) => throw new InvalidOperationException("not for this test"));
+        (_, _, _, _, _) => throw new InvalidOperationException("not for this test"),
+        (_, _, _, _, _, _) => throw new InvalidOperationException("not for this test"));
 
     public string[] OutputLines => Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 

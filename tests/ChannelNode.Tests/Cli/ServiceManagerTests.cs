@@ -31,6 +31,18 @@ public sealed class ServiceManagerTests
         Assert.True(Volatile.Read(ref asked) >= before + 5);
     }
 
+    /// <summary>One line, whatever is said: the next would be another word of the protocol.</summary>
+    [Fact]
+    public async Task StatusBeforeReady_IsTold()
+    {
+        using NotifySocket socket = new();
+
+        ServiceManager.Status(socket.Address, "following the chain\nREADY=1");
+
+        Assert.Equal("STATUS=following the chain READY=1", await socket.NextAsync(TestChain.Limit));
+        ServiceManager.Status(null, "nobody listens");
+    }
+
     [Fact]
     public async Task WithoutAManager_NothingHappens()
     {

@@ -205,7 +205,7 @@ public sealed class RestoredPayeeTests
         Directory.Delete(node.DataDirectory, recursive: true);
         Directory.CreateDirectory(node.DataDirectory);
         backup.Position = 0;
-        BackupManifest manifest = await BackupArchive.ReadAsync(backup, [identity], node.DataDirectory, CancellationToken.None);
+        BackupManifest manifest = await BackupArchive.ReadAsync(backup, [identity], node.DataDirectory, null, CancellationToken.None);
         using RocksChannelStore store = RocksChannelStore.Open(node.DataDirectory, RocksChannelStore.ReadIdentity(node.DataDirectory));
         store.MarkRestored(manifest.CreatedAt.ToUnixTimeMilliseconds() + 1, manifest.CreatedAt.ToUnixTimeMilliseconds());
     }

@@ -11,6 +11,8 @@ internal static class BackupCommand
 {
     private const string DefaultKeyFile = "backup.key";
 
+    private const string Opening = "opening the backup";
+
     private static readonly string[] CountedRows = ["channels", "jobs", "events"];
 
     public static CliCommand Create(CommandShell shell) =>
@@ -145,8 +147,9 @@ internal static class BackupCommand
             "channelnode backup verify node.backup --identity backup.key") { file, identity, rpcUrl, fromBlock };
         return shell.Does(command.MayExitWith(ExitCode.ChainTrouble), async (parsed, terminal, cancel) =>
         {
-            (BackupFound found, ChainAuditReport? chain) = await shell.Actions.Backups!.Verify(
-                parsed.GetValue(file)!, parsed.GetValue(identity)!, parsed.GetValue(rpcUrl), parsed.GetValue(fromBlock), cancel);
+            (BackupFound found, ChainAuditReport? chain) = await SlowWork.RunAsync(
+                terminal, shell.Time, Opening, tell => shell.Actions.Backups!.Verify(
+                    parsed.GetValue(file)!, parsed.GetValue(identity)!, parsed.GetValue(rpcUrl), parsed.GetValue(fromBlock), tell, cancel));
             Show(terminal, found, null);
             if (chain is null) return ExitCode.Done;
             ChainAuditCommands.Print(terminal, chain);
@@ -174,8 +177,9 @@ internal static class BackupCommand
         return shell.Does(command, async (parsed, terminal, cancel) =>
         {
             string folder = parsed.GetValue(dataDirectory)!;
-            BackupFound found = await shell.Actions.Backups!.Restore(
-                parsed.GetValue(file)!, parsed.GetValue(identity)!, folder, parsed.GetValue(keepTokens), cancel);
+            BackupFound found = await SlowWork.RunAsync(
+                terminal, shell.Time, Opening, tell => shell.Actions.Backups!.Restore(
+                    parsed.GetValue(file)!, parsed.GetValue(identity)!, folder, parsed.GetValue(keepTokens), tell, cancel));
             Show(terminal, found, folder, parsed.GetValue(keepTokens));
             return ExitCode.Done;
         });

@@ -9,6 +9,8 @@ namespace ChannelNode.Cli;
 /// <summary>chain verify, of a running node or on the folder of a stopped one; chain rescan, on a folder only.</summary>
 internal static class ChainAuditCommands
 {
+    private const string Reading = "reading the chain";
+
     private const string FolderFlags = "--data-dir alice --rpc-url ws://127.0.0.1:8545";
 
     public static CliCommand Verify(CommandShell shell)
@@ -35,9 +37,9 @@ internal static class ChainAuditCommands
         command.MayExitWith(ExitCode.NodeUnreachable, ExitCode.ChainTrouble);
         return shell.Does(command, async (parsed, terminal, cancel) =>
         {
-            ChainAuditReport report = parsed.GetValue(dataDirectory) is { } folder
-                ? await shell.Actions.VerifyChain(folder, parsed.GetValue(rpcUrl)!, parsed.GetValue(fromBlock), cancel)
-                : await shell.AskAsync(parsed, node => AskAsync(node, cancel), cancel);
+            ChainAuditReport report = await SlowWork.RunAsync(terminal, shell.Time, Reading, tell => parsed.GetValue(dataDirectory) is { } folder
+                ? shell.Actions.VerifyChain(folder, parsed.GetValue(rpcUrl)!, parsed.GetValue(fromBlock), tell, cancel)
+                : shell.AskAsync(parsed, node => AskAsync(node, cancel), cancel));
             Print(terminal, report);
             return report.Differences.Count > 0 ? ExitCode.Refused : ExitCode.Done;
         });
@@ -59,8 +61,8 @@ internal static class ChainAuditCommands
         { dataDirectory, rpcUrl, fromBlock, depth };
         return shell.Does(command.MayExitWith(ExitCode.ChainTrouble), async (parsed, terminal, cancel) =>
         {
-            PrintRescan(terminal, await shell.Actions.RescanChain(
-                parsed.GetValue(dataDirectory)!, parsed.GetValue(rpcUrl)!, parsed.GetValue(fromBlock), parsed.GetValue(depth), cancel));
+            PrintRescan(terminal, await SlowWork.RunAsync(terminal, shell.Time, Reading, tell => shell.Actions.RescanChain(
+                parsed.GetValue(dataDirectory)!, parsed.GetValue(rpcUrl)!, parsed.GetValue(fromBlock), parsed.GetValue(depth), tell, cancel)));
             return ExitCode.Done;
         });
     }

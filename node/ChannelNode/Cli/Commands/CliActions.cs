@@ -15,7 +15,7 @@ namespace ChannelNode.Cli;
 /// Deploys PaymentChannels by the JSON-RPC at a URL from the account of a key; answers when it is mined.
 /// </param>
 /// <param name="VerifyChain">
-/// Compares the database in a folder with the chain at a JSON-RPC URL, read from a block on.
+/// Compares the database in a folder with the chain at a JSON-RPC URL, read from a block on, and tells how far it is.
 /// </param>
 /// <param name="RescanChain">The same, and puts the database right; the number is how deep blocks can be undone.</param>
 internal sealed record CliActions(
@@ -24,8 +24,8 @@ internal sealed record CliActions(
     KeyActions Keys,
     Func<string, KeySource, CancellationToken, Task<(Address Contract, Bytes32 TransactionHash, ulong GasUsed)>>
         DeployContract,
-    Func<string, string, ulong, CancellationToken, Task<ChainAuditReport>> VerifyChain,
-    Func<string, string, ulong, uint, CancellationToken, Task<ChainAuditReport>> RescanChain)
+    Func<string, string, ulong, Action<string>, CancellationToken, Task<ChainAuditReport>> VerifyChain,
+    Func<string, string, ulong, uint, Action<string>, CancellationToken, Task<ChainAuditReport>> RescanChain)
 {
     /// <summary>Null only where no such command is called.</summary>
     public BackupActions? Backups { get; init; }

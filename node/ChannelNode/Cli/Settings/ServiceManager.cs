@@ -26,9 +26,15 @@ internal sealed class ServiceManager(string? socketPath, TimeSpan? watchdog, Tim
             && microseconds > 0
                 ? TimeSpan.FromMicroseconds(microseconds)
                 : null;
-        string? socket = Environment.GetEnvironmentVariable("NOTIFY_SOCKET");
-        return new ServiceManager(socket is { Length: > 0 } ? socket : null, watchdog, time);
+        return new ServiceManager(SocketPath, watchdog, time);
     }
+
+    private static string? SocketPath => Environment.GetEnvironmentVariable("NOTIFY_SOCKET") is { Length: > 0 } socket ? socket : null;
+
+    /// <summary>What the program is at before it is ready.</summary>
+    public static void Status(string status) => Status(SocketPath, status);
+
+    internal static void Status(string? socketPath, string status) => Tell(socketPath, $"STATUS={status.ReplaceLineEndings(" ")}");
 
     /// <summary>
     /// The program serves. From now on the watchdog is pinged whenever <paramref name="isAlive"/> says so within the given time,
@@ -59,8 +65,10 @@ internal sealed class ServiceManager(string? socketPath, TimeSpan? watchdog, Tim
         }
     }
 
+    private void Tell(string state) => Tell(socketPath, state);
+
     /// <summary>A manager that does not listen any more is no reason to stop.</summary>
-    private void Tell(string state)
+    private static void Tell(string? socketPath, string state)
     {
         if (socketPath is null) return;
         try
