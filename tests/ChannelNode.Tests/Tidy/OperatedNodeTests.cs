@@ -51,6 +51,25 @@ public sealed partial class OperatedNodeTests
         Assert.Equal([start.Split(' ')[0]], Installed("755"));
     }
 
+    /// <summary>What only an operator mends is not tried again; all else is, for ever.</summary>
+    [Fact]
+    public void Unit_IsStartedAgain_ButNotWithWrongSettings()
+    {
+        Assert.Equal(("always", "0"), (Setting("Restart"), Setting("StartLimitIntervalSec")));
+        Assert.Equal($"{ExitCode.WrongUsage}", Setting("RestartPreventExitStatus"));
+    }
+
+    /// <summary>What its head says of backups is what is made: the rest of the disk cannot be written to.</summary>
+    [Fact]
+    public void Unit_MakesTheFolderForBackups_ThatItsHeadNames()
+    {
+        string folder = Setting("ExecStartPre").Split(' ')[^1].Replace("${STATE_DIRECTORY}", "/var/lib/" + Setting("StateDirectory"));
+
+        Assert.Contains(Unit, line => line.StartsWith('#') && line.Contains("--backup-to " + folder + ","));
+        Assert.Contains(Unit, line => line.StartsWith('#') && line.Contains("libsecp256k1"));
+        Assert.Equal("strict", Setting("ProtectSystem"));
+    }
+
     /// <summary>Where the unit's head says that files are to be installed before the first start.</summary>
     private static IEnumerable<string> Installed(string mode) => Unit
         .Select(line => Install().Match(line)).Where(match => match.Success && match.Groups["mode"].Value == mode)
