@@ -39,6 +39,9 @@ public enum ChannelDuty : byte
 /// <summary>The life-cycle door: what the chain says and what closing needs. Pure, like the hot door.</summary>
 public static class Lifecycle
 {
+    /// <summary>For how long after a window's end its settling is one side's alone; then it is the other's too.</summary>
+    public const uint SettleGraceSeconds = 60;
+
     public static ChannelState Observe(Channel channel, in ChannelState state, ChainEvent seen)
     {
         Pots after = PotsAfter(state.OnChain, seen);
@@ -252,6 +255,20 @@ public static class Lifecycle
 
         return nowSeconds >= state.OnChain.ClosesAtSeconds ? ChannelDuty.Settle : ChannelDuty.None;
     }
+
+    /// <summary>
+    /// From when a side settles by itself, Unix time: the one that is paid more as soon as the window is over, A where both are
+    /// paid alike; the other, where it is not done by then, after the grace. Two that settle at once both pay gas. They go by
+    /// what the contract has recorded, which is the same for both.
+    /// </summary>
+    public static ulong SettlesFromSeconds(in Pots pots, Side side)
+    {
+        Side first = pots.PotB > pots.PotA ? Side.B : Side.A;
+        return pots.ClosesAtSeconds + (side == first ? 0UL : SettleGraceSeconds);
+    }
+
+    /// <summary>The same for who is neither side: after both.</summary>
+    public static ulong OthersSettleFromSeconds(in Pots pots) => pots.ClosesAtSeconds + 2UL * SettleGraceSeconds;
 
     /// <summary>
     /// What is lost at most, in smallest units, where the peer's newest update is not presented before a closing channel is

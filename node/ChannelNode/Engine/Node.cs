@@ -77,8 +77,8 @@ internal sealed class Node : IAsyncDisposable
         ChainIntake intake = new(
             Book, Ledger, store, chain.FinalBlockAsync, chain.SidesAsync, View, Clock, options);
         _guardian = new Guardian(
-            new Guarding(Closing, orders.Dispute, Settles: true), Jobs, intake, orders, chain, View, new WindowAlarms(Ledger, Clock),
-            worth, Clock, logs.CreateLogger<Guardian>());
+            new Guarding(Closing, orders.Dispute, own => Lifecycle.SettlesFromSeconds(own.State.OnChain, own.Channel.OurSide)),
+            Jobs, intake, orders, chain, View, new WindowAlarms(Ledger, Clock), worth, Clock, logs.CreateLogger<Guardian>());
         _looks = new FirstLooks(Book, intake, Clock, logs.CreateLogger<FirstLooks>());
         Verification = new ChainVerification(store, chain, intake, View, Clock, options, _stopping.Token);
         _claims = new Claims(Jobs, Operations, orders, View, chain, options, Clock);

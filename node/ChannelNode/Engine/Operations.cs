@@ -252,7 +252,7 @@ internal sealed class Operations(
     }
 
     private static string WhenItEnds(ChannelSlot slot) => slot.State.OnChain is { IsClosing: true, ClosesAtSeconds: var end }
-        ? $"; its dispute window ends at {ChainWords.Time(end)}, then this node settles it"
+        ? $"; its dispute window ends at {ChainWords.Time(end)}, then it is settled by itself"
         : "";
 
     /// <summary>Where not all that this node has deposited can be paid yet.</summary>

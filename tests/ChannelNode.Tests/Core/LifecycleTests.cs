@@ -258,6 +258,20 @@ public sealed class LifecycleTests
             ChannelDuty.Settle, Lifecycle.Due(OneWayPayee, state with { OnChain = new Pots(0, 20, 0, 0, 900) }, 900, 900));
     }
 
+    [Theory]
+    [InlineData(70, 30, 900, 960)]
+    [InlineData(30, 70, 960, 900)]
+    [InlineData(50, 50, 900, 960)]
+    [InlineData(0, 0, 900, 960)]
+    public void SettlesFrom_WhoIsPaidMoreIsFirst_AndOthersComeAfterBoth(int potA, int potB, ulong fromA, ulong fromB)
+    {
+        Pots pots = new((UInt128)potA, 1, (UInt128)potB, 2, 900);
+
+        Assert.Equal(
+            (fromA, fromB, 1_020UL),
+            (Lifecycle.SettlesFromSeconds(pots, Side.A), Lifecycle.SettlesFromSeconds(pots, Side.B), Lifecycle.OthersSettleFromSeconds(pots)));
+    }
+
     [Fact]
     public void Due_AMachineThatRunsAhead_DisputesAsLongAsTheChainsOwnTimeAllows()
     {

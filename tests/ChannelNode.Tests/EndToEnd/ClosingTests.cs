@@ -80,7 +80,7 @@ public sealed class ClosingTests(AnvilFixture anvil) : IAsyncLifetime
         ulong end = (await _alice.ChannelAsync(id)).ClosesAtSeconds;
         Assert.InRange(end, await anvil.NowSecondsAsync(), ulong.MaxValue);
         string said = DateTimeOffset.FromUnixTimeSeconds((long)end).ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
-        Assert.Contains($"its dispute window ends at {said} UTC, then this node settles it", run.Output + run.Error);
+        Assert.Contains($"its dispute window ends at {said} UTC, then it is settled by itself", run.Output + run.Error);
     }
 
     [Fact]

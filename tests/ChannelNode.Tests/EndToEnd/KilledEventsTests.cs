@@ -1,3 +1,4 @@
+using ChannelNode.Core;
 using Grpc.Core;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
@@ -67,7 +68,7 @@ public sealed class KilledEventsTests(AnvilFixture anvil) : IAsyncLifetime
         await _node.UntilAsync(id, channel => channel.TheirRecordedSent == "300");
         await _peer.StopAsync(); // It would settle too.
         killed = _node.WhenKilledAt("settled after its window");
-        await anvil.PassTimeAsync(601);
+        await anvil.PassTimeAsync(601 + Lifecycle.SettleGraceSeconds); // The peer, which is paid more, would be first.
         await killed;
         await _node.StartAsync();
         await _node.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Closed);

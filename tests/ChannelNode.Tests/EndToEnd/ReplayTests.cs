@@ -56,7 +56,7 @@ public sealed class ReplayTests(AnvilFixture anvil) : PeerFixture(anvil)
         await using EthereumChain wallet = await Chain.ConnectAsync(Peer.Key);
         await wallet.StartCloseAsync(channel, null, default, null, TestChain.Limit);
         await Node.UntilAsync(id.ToString(), it => it is { Status: Wire.ChannelStatus.Closing, TheirRecordedSent: "50" });
-        await _anvil.PassTimeAsync(601);
+        await _anvil.PassTimeAsync(601 + Lifecycle.SettleGraceSeconds); // The peer, which is paid more, would be first.
         await Node.UntilAsync(id.ToString(), it => it.Status == Wire.ChannelStatus.Closed);
 
         await ReplayAsync(said);

@@ -171,7 +171,10 @@ public sealed class WatchtowerTests(AnvilFixture anvil) : IAsyncLifetime
         await channel.CheatAsync();
         await _chain.UntilAsync(channel.Id, pots => pots.SentA == 300);
 
-        await anvil.PassTimeAsync(RawChannel.WindowSeconds + 1);
+        await anvil.PassTimeAsync(RawChannel.WindowSeconds + 1 + Lifecycle.SettleGraceSeconds);
+        await Task.Delay(1_500); // Both sides come before it.
+        Assert.True((await _chain.SidesAsync(channel.Id)).IsClosing);
+        await anvil.PassTimeAsync(Lifecycle.SettleGraceSeconds);
 
         await _chain.UntilAsync(channel.Id, pots => pots.IsEmpty);
         Assert.Equal((UInt128)300, await _chain.EtherOfAsync(channel.Terms.B.Owner));

@@ -51,7 +51,7 @@ internal static class WatchtowerCommand
             "--empty-kept-hours", "Hours for which a channel is kept in which nothing is left on chain", 1u, HoursMax,
             (uint)Defaults.EmptyKeptFor.Hours + (uint)Defaults.EmptyKeptFor.Days * 24);
         private readonly Option<bool> _settle = Fields.Switch(
-            "--settle", "Settle too when the window is over, at this watchtower's gas; the node that is paid does that itself");
+            "--settle", "Settle too, at this watchtower's gas, where neither node has done so two minutes after the window");
 
         public IEnumerable<Option> All() =>
         [

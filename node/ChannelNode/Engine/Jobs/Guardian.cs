@@ -7,9 +7,9 @@ namespace ChannelNode.Engine;
 /// <summary>What a guardian guards: a node its own channels, a watchtower those of others.</summary>
 /// <param name="Closing">The channels that are closing, each as the side sees it for which the guardian acts.</param>
 /// <param name="Dispute">What presents the newest update of the other side.</param>
-/// <param name="Settles">Whether it settles too, which serves both sides alike.</param>
+/// <param name="SettlesFromSeconds">From when it settles one, Unix time, which serves both sides alike; null where it never does.</param>
 internal sealed record Guarding(
-    Func<IEnumerable<StoredChannel>> Closing, Func<StoredChannel, JobOrder> Dispute, bool Settles);
+    Func<IEnumerable<StoredChannel>> Closing, Func<StoredChannel, JobOrder> Dispute, Func<StoredChannel, ulong>? SettlesFromSeconds);
 
 /// <summary>What is known of a job's channels, and decides whether it is still to be done.</summary>
 /// <param name="IsClosing">Whether a channel is, by what was followed of the chain.</param>
@@ -26,7 +26,7 @@ internal sealed record JobGrounds(Func<ChannelId, bool> IsClosing, Func<ChannelI
 
 /// <summary>
 /// Follows the chain into the channels and does for each what is due: disputes an old state, claims before it is too
-/// late, settles when the window is over. A duty that fails stays due and is tried again with the next look.
+/// late, settles when the window is over and it is its turn. A duty that fails stays due and is tried again with the next look.
 /// </summary>
 internal sealed class Guardian(
     Guarding guarding,
@@ -151,7 +151,7 @@ internal sealed class Guardian(
         {
             ChannelDuty duty = Lifecycle.Due(closing.Channel, closing.State, clock.ChainSeconds, clock.NowSeconds);
             alarms.Look(closing, duty);
-            if (duty == ChannelDuty.None || (duty == ChannelDuty.Settle && !guarding.Settles)) continue;
+            if (duty == ChannelDuty.None || (duty == ChannelDuty.Settle && !MaySettle(closing))) continue;
             if (_duties.ContainsKey((closing.Channel.Id, closing.Channel.OurSide))) continue;
             due.Add((closing, duty, duty == ChannelDuty.Settle ? null : Stake.In(closing)));
         }
@@ -160,6 +160,10 @@ internal sealed class Guardian(
             due.Where(it => it.Stake is not null), it => it.Stake!.Value, [.. _duties.Values.OfType<Stake>()], ProtectedMax)
             .Concat(SettlesThatMayBegin(due.Where(it => it.Stake is null)));
     }
+
+    /// <summary>By the time that says when a window is over, and nothing that is remembered: a restart changes nothing.</summary>
+    private bool MaySettle(StoredChannel closing) =>
+        guarding.SettlesFromSeconds is { } from && clock.NowSeconds >= from(closing);
 
     /// <summary>
     /// What pays this side most, first: a peer can leave very many behind that pay it nothing. Those that were refused come after the
@@ -270,7 +274,7 @@ internal sealed class Guardian(
         catch (RefusalException refusal) when (refusal.Refusal == Refusal.WindowClosed)
         {
             alarms.DisputeLost(closing);
-            if (!guarding.Settles) throw;
+            if (guarding.SettlesFromSeconds is null) throw;
             return await RunAsync(orders.Settle(channel, state), stopping);
         }
     }

@@ -51,7 +51,8 @@ internal sealed class Watchtower : IAsyncDisposable
         Sessions = new GuardSessions(Guards, options.SessionsMax, logs.CreateLogger<GuardSessions>());
         ChainOrders orders = new(chain, scheme);
         Guarding guarding = new(
-            Guards.Closing, closing => orders.DisputeFor(closing, Guards.Evidence(closing)), options.Settles);
+            Guards.Closing, closing => orders.DisputeFor(closing, Guards.Evidence(closing)),
+            options.Settles ? closing => Lifecycle.OthersSettleFromSeconds(closing.State.OnChain) : null);
         _guardian = new Guardian(guarding, Jobs, _intake, orders, chain, View, new WindowAlarms(Ledger, _clock, guardsOthers: true), worth, _clock, logs.CreateLogger<Guardian>());
         Overview = new Overview(Ledger, Jobs, View, worth, _clock, node, store, Guards.Closing);
     }

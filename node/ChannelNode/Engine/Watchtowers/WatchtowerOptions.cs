@@ -41,6 +41,6 @@ internal sealed record WatchtowerOptions
     /// </summary>
     public TimeSpan EmptyKeptFor { get; init; } = TimeSpan.FromHours(48);
 
-    /// <summary>Whether it settles too when the window is over, at its own gas. The node that is paid does that itself.</summary>
+    /// <summary>Whether it settles too, at its own gas, where neither node has done so two minutes after the window.</summary>
     public bool Settles { get; init; }
 }
