@@ -78,8 +78,8 @@ internal static class DirectSending
             MinedTransaction mined = await chain.WaitAsync(signed, cancel);
             if (!mined.Succeeded)
             {
-                throw new RefusalException(
-                    Refusal.TransactionReverted, await chain.ExplainAsync(call, mined.Receipt, cancel));
+                (_, string why) = await chain.ExplainAsync(call, mined.Receipt, cancel);
+                throw new RefusalException(Refusal.TransactionReverted, why);
             }
 
             progress?.Report(new TransactionStep(signed.Hash, mined.Receipt));

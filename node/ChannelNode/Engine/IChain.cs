@@ -140,8 +140,10 @@ internal interface IChain : IAsyncDisposable
     /// <summary>Null while it is not mined, or not any more.</summary>
     Task<MinedTransaction?> MinedAsync(Bytes32 hash, CancellationToken cancel);
 
-    /// <summary>Why a mined transaction reverted, in words.</summary>
-    Task<string> ExplainAsync(ChainCall call, TransactionReceipt receipt, CancellationToken cancel);
+    /// <summary>
+    /// Why a mined transaction reverted: the contract's own refusal, TransactionReverted where it has none of these; and in words.
+    /// </summary>
+    Task<(Refusal Refusal, string Message)> ExplainAsync(ChainCall call, TransactionReceipt receipt, CancellationToken cancel);
 
     /// <summary>
     /// The contract's events as the chain grows, from the head at once, and the way back when it is reorganised; the last

@@ -18,9 +18,9 @@ internal static partial class Log
     [LoggerMessage(5, LogLevel.Information, "Channel {Channel}: {Duty} is on chain, block {Block}")]
     public static partial void DutyDone(this ILogger log, ChannelId channel, ChannelDuty duty, ulong block);
 
-    [LoggerMessage(6, LogLevel.Warning, "Channel {Channel}: {Duty} not done yet, {Reason}: {Message}")]
+    [LoggerMessage(EventId = 6, Message = "Channel {Channel}: {Duty} not done yet, {Reason}: {Message}")]
     public static partial void DutyRefused(
-        this ILogger log, ChannelId channel, ChannelDuty duty, string reason, string message);
+        this ILogger log, LogLevel level, ChannelId channel, ChannelDuty duty, string reason, string message);
 
     [LoggerMessage(7, LogLevel.Error, "Channel {Channel}: {Duty} failed and is tried again")]
     public static partial void DutyFailed(this ILogger log, ChannelId channel, ChannelDuty duty, Exception error);

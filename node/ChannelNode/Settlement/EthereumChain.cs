@@ -222,7 +222,7 @@ internal sealed class EthereumChain : IChain
 
     public Task<MinedTransaction?> MinedAsync(Bytes32 hash, CancellationToken cancel) => _rpc.MinedAsync(hash, cancel);
 
-    public Task<string> ExplainAsync(ChainCall call, TransactionReceipt receipt, CancellationToken cancel) =>
+    public Task<(Refusal Refusal, string Message)> ExplainAsync(ChainCall call, TransactionReceipt receipt, CancellationToken cancel) =>
         _transactions.ExplainAsync(call.Operation, Plain(call), receipt, cancel);
 
     public IAsyncEnumerable<ChainBatch> FollowAsync(IReadOnlyList<ChainBlock> known, CancellationToken cancel) =>

@@ -34,8 +34,8 @@ internal sealed class TransactionSender(
         MinedTransaction mined = await WaitAsync(sent, cancel);
         if (!mined.Succeeded)
         {
-            throw new RefusalException(
-                Refusal.TransactionReverted, await _transactions.ExplainAsync(operation, call, mined.Receipt, cancel));
+            (_, string why) = await _transactions.ExplainAsync(operation, call, mined.Receipt, cancel);
+            throw new RefusalException(Refusal.TransactionReverted, why);
         }
 
         Log.Mined(log, operation, sent.Hash, mined.Receipt.BlockNumber, mined.Receipt.GasUsed);

@@ -87,14 +87,17 @@ internal sealed class Transactions(EthereumRpc rpc, ulong chainId, Address accou
         bool Says(string words) => reason.Contains(words, StringComparison.OrdinalIgnoreCase);
     }
 
-    public async Task<string> ExplainAsync(string operation, Call call, TransactionReceipt receipt, CancellationToken cancel)
+    public async Task<(Refusal Refusal, string Message)> ExplainAsync(
+        string operation, Call call, TransactionReceipt receipt, CancellationToken cancel)
     {
         // After its block: it was estimated well, so most likely a transaction of the same block got ahead of it.
-        string reason = await ReasonAsync(call, receipt.BlockNumber, cancel)
+        RevertReason reason = await ReasonAsync(call, receipt.BlockNumber, cancel)
             ?? await ReasonAsync(call, receipt.BlockNumber - 1, cancel)
-            ?? "no reason can be had";
-        Log.Reverted(log, operation, receipt.Hash, receipt.BlockNumber, reason);
-        return $"{operation} was mined in block {receipt.BlockNumber} as {receipt.Hash} and reverted: {reason}";
+            ?? Unnamed("no reason can be had");
+        Log.Reverted(log, operation, receipt.Hash, receipt.BlockNumber, reason.Text);
+        return (
+            reason.Refusal,
+            $"{operation} was mined in block {receipt.BlockNumber} as {receipt.Hash} and reverted: {reason.Text}");
     }
 
     private static UInt128 Sane(UInt128 fee) => fee <= FeeMax
@@ -114,7 +117,7 @@ internal sealed class Transactions(EthereumRpc rpc, ulong chainId, Address accou
     }
 
     /// <summary>Why the call reverts on the state after a block; null where it does not.</summary>
-    private async Task<string?> ReasonAsync(Call call, ulong block, CancellationToken cancel)
+    private async Task<RevertReason?> ReasonAsync(Call call, ulong block, CancellationToken cancel)
     {
         try
         {
@@ -123,13 +126,15 @@ internal sealed class Transactions(EthereumRpc rpc, ulong chainId, Address accou
         }
         catch (RpcErrorException error)
         {
-            return error.RevertData.IsEmpty ? error.Reason : RevertReason.Decode(error.RevertData.Span).Text;
+            return error.RevertData.IsEmpty ? Unnamed(error.Reason) : RevertReason.Decode(error.RevertData.Span);
         }
         catch (RefusalException unavailable)
         {
-            return unavailable.Message;
+            return Unnamed(unavailable.Message);
         }
     }
+
+    private static RevertReason Unnamed(string text) => new(Refusal.TransactionReverted, text);
 
     private static RefusalException ToRefusal(string operation, RpcErrorException error)
     {

@@ -45,7 +45,7 @@ public sealed class SettleTurnTests
     }
 
     [Fact]
-    public void BothNodes_SettleOnce()
+    public void BothNodes_SettleOnce_AndNobodyIsWarned()
     {
         Start(Side.A, new SimulatedDisk());
         Start(Side.B, new SimulatedDisk());
@@ -55,6 +55,28 @@ public sealed class SettleTurnTests
 
         Assert.Equal((true, 0UL, 1UL), (Pots.IsEmpty, _network.Head.NonceOf(A.Signer), _network.Head.NonceOf(B.Signer)));
         Assert.Empty(_lives[0].Jobs.All);
+        Assert.Contains(Told, told => told.Refusal == Refusal.WindowOpen); // The clock comes to the window's end before the blocks.
+        Assert.All(Told, told => Assert.Equal(EventSeverity.Info, told.Severity));
+    }
+
+    [Fact]
+    public void SettleThatRevertsBecauseThePeerWasQuicker_IsNoWarning()
+    {
+        Start(Side.A, new SimulatedDisk());
+        Close(70, 30);
+        _network.Censored = A.Signer;
+        PassUntil(Pots.ClosesAtSeconds + (4 * BlockEvery));
+        Assert.Equal(JobStatus.Sent, _lives[0].Jobs.All[0].Job.Status);
+        _network.Send(B.Owner, 0, new ContractCall.Settle(Sample.Id, Terms));
+        _network.Censored = null;
+        _network.MineFirst(B.Owner);
+        PassUntil(_time.NowSeconds + (10 * BlockEvery));
+
+        Job job = _lives[0].Jobs.All[0].Job;
+        Assert.Equal((true, JobStatus.Failed, Refusal.NotClosing), (Pots.IsEmpty, job.Status, job.Refusal));
+        Assert.NotEqual(UInt128.Zero, job.SpentWei);
+        Assert.Equal(EventKind.TransactionFailed, Told.Last().Kind);
+        Assert.All(Told, told => Assert.Equal(EventSeverity.Info, told.Severity));
     }
 
     [Fact]
@@ -96,6 +118,10 @@ public sealed class SettleTurnTests
 
     /// <summary>That nodes have sent.</summary>
     private int Settles => _lives.Sum(life => life.Jobs.All.Count(entry => entry.Job.Kind == JobKind.Settle));
+
+    /// <summary>Of settles.</summary>
+    private IEnumerable<OperatorEvent> Told =>
+        _lives.SelectMany(life => life.Store.ReadEvents(0, int.MaxValue)).Where(told => told.JobKind == JobKind.Settle);
 
     private void Start(Side ours, SimulatedDisk disk)
     {

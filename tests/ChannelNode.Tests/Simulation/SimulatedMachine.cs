@@ -160,10 +160,14 @@ internal sealed class SimulatedMachine(
         return network.MinedOn(head, hash);
     }
 
-    public async Task<string> ExplainAsync(ChainCall call, TransactionReceipt receipt, CancellationToken cancel)
+    public async Task<(Refusal Refusal, string Message)> ExplainAsync(ChainCall call, TransactionReceipt receipt, CancellationToken cancel)
     {
-        await AskAsync(cancel);
-        return $"{call.Operation} was mined in block {receipt.BlockNumber} and reverted";
+        NetworkBlock head = await AskAsync(cancel), block = head.At(receipt.BlockNumber) ?? head;
+        Refusal refusal = new SimulatedContract(block.Contract)
+            .Run(network.Decode(call.Data), account, call.Value, block.Seconds, []);
+        return (
+            refusal == Refusal.None ? Refusal.TransactionReverted : refusal,
+            $"{call.Operation} was mined in block {receipt.BlockNumber} and reverted: {refusal}");
     }
 
     public async Task<ulong?> FinalBlockAsync(CancellationToken cancel)

@@ -232,9 +232,9 @@ internal sealed class Guardian(
         {
             // Still due after the next start.
         }
-        catch (RefusalException refusal) when (refusal.Refusal == Refusal.NothingNew)
+        catch (RefusalException refusal) when (IsDoneByAnother(duty, refusal.Refusal))
         {
-            // Somebody else was first, a watchtower maybe: soon the chain says so here too.
+            // Somebody else was first, a watchtower or the peer maybe: soon the chain says so here too.
             foreach (Channel channel in channels) log.DutyNeedless(channel.Id, duty, refusal.Refusal.Name(), refusal.Message);
             await Task.Delay(LookEvery, clock.Time, CancellationToken.None);
         }
@@ -242,7 +242,8 @@ internal sealed class Guardian(
         {
             // The next look decides on what the chain says then.
             if (duty == ChannelDuty.Settle && IsLasting(refusal.Refusal)) SettleRefused(channels);
-            foreach (Channel channel in channels) log.DutyRefused(channel.Id, duty, refusal.Refusal.Name(), refusal.Message);
+            LogLevel level = duty == ChannelDuty.Settle && refusal.Refusal == Refusal.WindowOpen ? LogLevel.Information : LogLevel.Warning;
+            foreach (Channel channel in channels) log.DutyRefused(level, channel.Id, duty, refusal.Refusal.Name(), refusal.Message);
             await Task.Delay(IsLasting(refusal.Refusal) ? RetryLater : LookEvery, clock.Time, CancellationToken.None);
         }
         catch (Exception error)
@@ -255,6 +256,9 @@ internal sealed class Guardian(
             foreach (Channel channel in channels) _duties.TryRemove((channel.Id, channel.OurSide), out _);
         }
     }
+
+    private static bool IsDoneByAnother(ChannelDuty duty, Refusal refusal) =>
+        refusal == Refusal.NothingNew || (duty == ChannelDuty.Settle && refusal == Refusal.NotClosing);
 
     /// <summary>What does not pass by itself from one moment to the next.</summary>
     private static bool IsLasting(Refusal refusal) =>
@@ -291,6 +295,11 @@ internal sealed class Guardian(
         catch (RefusalException refusal) when (refusal.Refusal == Refusal.WindowOpen)
         {
             await _early.WaitAsync(id, closesAtSeconds, stopping);
+            throw;
+        }
+        catch (RefusalException refusal) when (refusal.Refusal == Refusal.NotClosing)
+        {
+            _early.Forget(id, closesAtSeconds);
             throw;
         }
     }

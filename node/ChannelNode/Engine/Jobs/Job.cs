@@ -135,6 +135,12 @@ internal sealed record Job
     /// <summary>What the peer's money hangs on: such jobs have their own reserve, and the higher limit of fees.</summary>
     public bool IsProtective => Kind == JobKind.Dispute || (Kind == JobKind.Claim && DeadlineSeconds != 0);
 
+    /// <summary>Somebody else was quicker with a settle, which pays both sides alike whoever sends it: nothing failed.</summary>
+    public bool IsDoneByAnother => Kind == JobKind.Settle && Refusal == Refusal.NotClosing;
+
+    /// <summary>A settle that came before a block's time had ended the window. The guardian tries again by itself.</summary>
+    public bool IsTooEarly => Kind == JobKind.Settle && Refusal == Refusal.WindowOpen;
+
     /// <summary>Wei that it still may take from the account.</summary>
     public UInt128 Promised => Status != JobStatus.Sent ? UInt128.Zero
         : (Offer?.GasCostMax ?? UInt128.Zero) + (Offer?.Kind == AttemptKind.Cancelling ? UInt128.Zero : Call.Value);

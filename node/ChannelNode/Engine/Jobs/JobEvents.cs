@@ -32,8 +32,13 @@ internal static class JobEvents
             yield return Of(after, EventKind.TransactionConfirmed, EventSeverity.Info, $"done, block {done.BlockNumber}", done);
         if (!isOther || after.Status != JobStatus.Failed) yield break;
         if (after.Refusal == Refusal.BudgetReached) yield return BudgetReached(after, after.Message);
-        yield return Of(
-            after, EventKind.TransactionFailed, EventSeverity.Warning, $"failed, {after.Refusal.Name()}: {after.Message}", after.Receipt);
+        (EventSeverity severity, string what) = after switch
+        {
+            { IsDoneByAnother: true } => (EventSeverity.Info, "somebody else was quicker, the peer maybe"),
+            { IsTooEarly: true } => (EventSeverity.Info, "too early, and tried again by itself"),
+            _ => (EventSeverity.Warning, "failed"),
+        };
+        yield return Of(after, EventKind.TransactionFailed, severity, $"{what}, {after.Refusal.Name()}: {after.Message}", after.Receipt);
     }
 
     private static OperatorEvent Offered(Job before, Job after, JobAttempt attempt)
@@ -44,7 +49,7 @@ internal static class JobEvents
         string why = after.Refusal == before.Refusal ? "" : $"has become pointless and is cancelled, {after.Refusal.Name()}: {after.Message}; ";
         OperatorEvent told = before.Offer is { } stuck && stuck.Nonce == attempt.Nonce
             ? Of(
-                after, EventKind.TransactionStuck, EventSeverity.Warning,
+                after, EventKind.TransactionStuck, after.IsDoneByAnother ? EventSeverity.Info : EventSeverity.Warning,
                 $"{why}{(IsTakingBack(before, attempt) ? "offered" : "was stuck at")} {stuck.Fees.MaxFee} wei per gas and is replaced: {offer}")
             : Of(after, EventKind.TransactionSent, EventSeverity.Info, offer);
         return told with { Transaction = attempt.Hash, Nonce = attempt.Nonce, MaxFee = attempt.Fees.MaxFee };

@@ -153,8 +153,9 @@ internal sealed class JobObserver(
         job = job with { SpentWei = job.SpentWei - job.ReceiptWei + cost, ReceiptWei = cost };
         if (!mined.Succeeded)
         {
-            string why = await chain.ExplainAsync(job.Call, mined.Receipt, cancel);
-            return job with { Status = JobStatus.Failed, Refusal = Refusal.TransactionReverted, Message = why };
+            (Refusal refusal, string why) = await chain.ExplainAsync(job.Call, mined.Receipt, cancel);
+            Job failed = job with { Status = JobStatus.Failed, Refusal = refusal, Message = why };
+            return failed.IsDoneByAnother ? failed : failed with { Refusal = Refusal.TransactionReverted };
         }
 
         return attempt.Kind switch

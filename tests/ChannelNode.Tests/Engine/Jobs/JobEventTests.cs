@@ -1,5 +1,6 @@
 using ChannelNode.Core;
 using ChannelNode.Engine;
+using ChannelNode.Settlement;
 using ChannelNode.Tests.EndToEnd;
 using Xunit;
 
@@ -51,6 +52,51 @@ public sealed class JobEventTests : IAsyncLifetime
             [(EventKind.BudgetReached, EventSeverity.Alarm), (EventKind.TransactionFailed, EventSeverity.Warning)],
             bench.Events.Select(what => (what.Kind, what.Severity)));
         Assert.All(bench.Events, what => Assert.Equal(Refusal.BudgetReached, what.Refusal));
+    }
+
+    [Fact]
+    public async Task SettleBeforeTheWindowIsOver_IsNoWarning()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        (_, JobEntry entry) = await SettleAsync(bench, passSeconds: 1);
+
+        Job early = await JobBench.UntilAsync(entry, JobStatus.Failed);
+
+        Assert.Equal(Refusal.WindowOpen, early.Refusal);
+        OperatorEvent told = Assert.Single(bench.Events, what => what.Job == early.Number);
+        Assert.Equal((EventKind.TransactionFailed, EventSeverity.Info), (told.Kind, told.Severity));
+        Assert.Contains("too early, and tried again by itself, WINDOW_OPEN", told.Sentence, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task SettleThatRevertsBecauseSomebodyElseWasQuicker_IsNoWarning()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil, options => options with { ReplaceAfterSeconds = 600 });
+        EthereumChain peer = await bench.PeerAsync();
+        (Channel channel, JobEntry entry) = await SettleAsync(bench, passSeconds: 601);
+        await bench.UntilToldAsync(entry);
+        PreparedCall theirs = await peer.PrepareAsync(peer.Settle(channel), default);
+        await peer.BroadcastAsync(
+            (await peer.SignAsync(theirs, 0, new TransactionFees(500 * Gwei, 400 * Gwei), default)).Raw, default);
+
+        Job ended = await bench.MineUntilAsync(entry, JobStatus.Failed);
+
+        Assert.Equal((Refusal.NotClosing, true), (ended.Refusal, ended.SpentWei > 0));
+        OperatorEvent[] told = [.. bench.Events.Where(what => what.Job == ended.Number)];
+        Assert.Equal([EventKind.TransactionSent, EventKind.TransactionMined, EventKind.TransactionFailed], told.Select(what => what.Kind));
+        Assert.All(told, what => Assert.Equal(EventSeverity.Info, what.Severity));
+        Assert.Contains("somebody else was quicker, the peer maybe, NOT_CLOSING", told[^1].Sentence, StringComparison.Ordinal);
+    }
+
+    /// <summary>Asks for it so long after a close was started.</summary>
+    private async Task<(Channel Channel, JobEntry Settle)> SettleAsync(JobBench bench, uint passSeconds)
+    {
+        Channel channel = bench.NewChannel();
+        await bench.MineUntilAsync(await bench.DepositAsync(channel, 1_000), JobStatus.Done);
+        JobEntry start = await bench.SubmitAsync(JobKind.StartClose, "close", bench.Chain.StartClose(channel, null, default));
+        await bench.MineUntilAsync(start, JobStatus.Done);
+        await _anvil.PassTimeAsync(passSeconds);
+        return (channel, await bench.SubmitAsync(JobKind.Settle, "settle", bench.Chain.Settle(channel)));
     }
 
     [Fact]
