@@ -52,7 +52,8 @@ internal static class Preflight
         string? why = Path.Exists(options.BackupTo)
             ? FileTrouble.WhyUnusable(options.BackupTo)
             : "is not there: backups go to a folder that is there and may be written to";
-        if (why is not null) yield return new SettingFault("--backup-to", $"--backup-to: {options.BackupTo} {why}", SettingsFlag);
+        if (why is not null)
+            yield return new SettingFault("--backup-to", $"--backup-to: {options.BackupTo} {why}", SettingsFlag) { IsBearable = true };
     }
 
     private static IEnumerable<SettingFault> OfKey(NodeOptions options)

@@ -20,7 +20,7 @@ internal static class CommandLine
 
     public static async Task<int> RunAsync(string[] args, CommandShell shell, TextWriter help, CancellationToken cancel)
     {
-        (ParseResult parsed, _, IReadOnlyList<Failure> wrong) = Parse(args, shell);
+        (ParseResult parsed, _, IReadOnlyList<Failure> wrong) = Parse(args, shell, FileLook.Start);
         if (wrong.Count > 0)
         {
             shell.OpenTerminal(args.Contains(shell.Json.Name)).Fail(wrong);
@@ -38,10 +38,10 @@ internal static class CommandLine
 
     /// <summary>
     /// What was typed and, for a command that takes settings from elsewhere too, what they say; with all that is wrong with
-    /// any of it, by the place that it came from. With <paramref name="files"/>, also with the files that they name.
+    /// any of it, by the place that it came from. And, as <paramref name="files"/> says, with the files that they name.
     /// </summary>
     public static (ParseResult Parsed, SettingSources? Sources, IReadOnlyList<Failure> Wrong) Parse(
-        string[] args, CommandShell shell, bool files = true)
+        string[] args, CommandShell shell, FileLook files)
     {
         RootCommand root = Root(shell);
         ParserConfiguration configuration = new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null };
@@ -63,7 +63,7 @@ internal static class CommandLine
     /// or are missing.
     /// </summary>
     private static IEnumerable<Failure> WrongTogether(
-        CommandShell shell, ParseResult all, ParserConfiguration configuration, HashSet<string> unread, bool files)
+        CommandShell shell, ParseResult all, ParserConfiguration configuration, HashSet<string> unread, FileLook files)
     {
         CliCommand command = (CliCommand)all.CommandResult.Command;
         if (unread.Count == 0) return FaultsOf(command, all).Select(Failure.Of);
@@ -75,8 +75,9 @@ internal static class CommandLine
             .Where(fault => !unread.Contains(fault.Field) && !fault.Beside.Any(unread.Contains))
             .Select(Failure.Of);
 
-        IEnumerable<SettingFault> FaultsOf(CliCommand of, ParseResult read) =>
-            files ? of.CheckSettings!(read).Concat(of.CheckFiles!(read)) : of.CheckSettings!(read);
+        IEnumerable<SettingFault> FaultsOf(CliCommand of, ParseResult read) => files == FileLook.None
+            ? of.CheckSettings!(read)
+            : of.CheckSettings!(read).Concat(of.CheckFiles!(read).Where(fault => files == FileLook.Check || !fault.IsBearable));
 
         IEnumerable<string> Typed(Option option) =>
             all.GetResult(option) is not { Implicit: false } result ? []
@@ -173,4 +174,16 @@ internal static class CommandLine
             path = command.Name + " " + path;
         return path;
     }
+}
+
+/// <summary>Which of the faults of files and folders are looked for.</summary>
+internal enum FileLook
+{
+    None,
+
+    /// <summary>Those with which nothing starts.</summary>
+    Start,
+
+    /// <summary>All.</summary>
+    Check,
 }

@@ -7,7 +7,11 @@ namespace ChannelNode.Engine;
 /// <param name="Field">The option to change, as it is typed.</param>
 /// <param name="Message">Names the field, its value and what is allowed.</param>
 /// <param name="Beside">The other options that it is about: where one of them cannot be read, nothing is known of this.</param>
-internal sealed record SettingFault(string Field, string Message, params IReadOnlyList<string> Beside);
+internal sealed record SettingFault(string Field, string Message, params IReadOnlyList<string> Beside)
+{
+    /// <summary>A node starts all the same, and tells of it as it goes on: better so than not to guard any channel.</summary>
+    public bool IsBearable { get; init; }
+}
 
 /// <summary>All that is wrong with the settings of a node or a watchtower. Looks at nothing else: no file (that is Preflight), no port, no chain.</summary>
 internal static class SettingFaults

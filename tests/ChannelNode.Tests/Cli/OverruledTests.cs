@@ -134,6 +134,33 @@ public sealed class OverruledTests : IDisposable
         Assert.Equal([backups, file], Directory.GetFileSystemEntries(_folder).Order());
     }
 
+    /// <summary>A disk that is not mounted is no reason to guard no channel: it is an alarm of the node that runs.</summary>
+    [Fact]
+    public async Task ANodeStarts_WhereItsBackupsHaveNoPlace()
+    {
+        bool hasStarted = false;
+        CliActions actions = CliRun.NoActions with
+        {
+            NodeFiles = Preflight.Of,
+            RunNode = (_, _) =>
+            {
+                hasStarted = true;
+                return Task.FromResult(0);
+            },
+        };
+        string[] flags =
+        [
+            "--signer-url", "http://s", "--backup-to", Path.Combine(_folder, "none"), "--backup-recipient",
+            "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+        ];
+
+        CliRun check = await CliRun.WithActionsAsync(actions, ["config", "check", .. Required, .. flags]);
+        CliRun run = await CliRun.WithActionsAsync(actions, ["run", .. Required, .. flags]);
+
+        Assert.Contains("--backup-to", check.Error);
+        Assert.Equal(("", ExitCode.Done, true), (run.Error, run.ExitCode, hasStarted));
+    }
+
     private static Task<CliRun> CheckAsync(string[] flags)
     {
         string[] signer = flags.Contains("--key-file") ? [] : ["--signer-url", "http://s"];

@@ -31,7 +31,7 @@ internal static class ConfigCommand
         TakeTheRest(command);
         return shell.Does(command, (parsed, terminal, _) =>
         {
-            Settings settings = Read(shell, Given(parsed, shell), files: true);
+            Settings settings = Read(shell, Given(parsed, shell), FileLook.Check);
             if (settings.Wrong.Count > 0) return Fail(terminal, settings);
             if (terminal.Json) terminal.Document(new { command = settings.Command, file = settings.Sources.File, wrong = 0 });
             else terminal.Line($"the settings of '{settings.Command}' are right ({settings.Sources.File ?? "no file"})");
@@ -52,7 +52,7 @@ internal static class ConfigCommand
         TakeTheRest(command);
         return shell.Does(command, (parsed, terminal, _) =>
         {
-            Settings settings = Read(shell, Given(parsed, shell), files: false);
+            Settings settings = Read(shell, Given(parsed, shell), FileLook.None);
             List<Failure> wrong = [.. settings.Wrong.Where(failure => !failure.IsMissing)]; // What is not set is shown as such.
             if (wrong.Count > 0) return Fail(terminal, settings with { Wrong = wrong });
             if (terminal.Json) terminal.Document(Document(settings));
@@ -88,7 +88,7 @@ internal static class ConfigCommand
             .Where(token => token.Value != shell.Json.Name).Select(token => token.Value),
     ];
 
-    private static Settings Read(CommandShell shell, string[] given, bool files)
+    private static Settings Read(CommandShell shell, string[] given, FileLook files)
     {
         string[] args = given is ["run" or "watchtower", ..] ? given : ["run", .. given];
         (ParseResult parsed, SettingSources? sources, IReadOnlyList<Failure> wrong) = CommandLine.Parse(args, shell, files);

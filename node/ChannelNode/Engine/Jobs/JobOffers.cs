@@ -147,7 +147,7 @@ internal sealed partial class JobOffers(
     /// channel that was opened again, is not done a second time by itself.
     /// </summary>
     private (Refusal Refusal, string Message)? LostSelfs(Job job) =>
-        (job.PutsMoneyIn || job.Kind == JobKind.StartClose) && job.CreatedAtSeconds < jobs.RestoredAtSeconds
+        (job.PutsMoneyIn || job.Kind == JobKind.StartClose) && job.CreatedAtSeconds <= jobs.RestoredAtSeconds
             ? (Refusal.RestoredUnconfirmed,
                 "it was asked for before the backup that the database was restored from, and may be done since: look before asking again")
             : null;
