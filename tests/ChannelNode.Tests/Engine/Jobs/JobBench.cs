@@ -66,25 +66,25 @@ internal sealed class JobBench : IAsyncDisposable
     }
 
     /// <summary>Channels that are closing: those of which something is claimed, and those that a test says.</summary>
-    public HashSet<ChannelId> Closing { get; } = [];
+    public ChannelSet Closing { get; } = new();
 
     /// <summary>Channels that are paid out.</summary>
-    public HashSet<ChannelId> Closed { get; } = [];
+    public ChannelSet Closed { get; } = new();
 
     /// <summary>How far the chain is said to be followed; null where nobody asks.</summary>
     public ChainBlock? Followed { get; set; }
 
     /// <summary>Channels that are closing no more.</summary>
-    public HashSet<ChannelId> Settled { get; } = [];
+    public ChannelSet Settled { get; } = new();
 
     /// <summary>Channels for which this side has asked for a close, as the writer knows; nobody else does.</summary>
-    public HashSet<ChannelId> CloseUnderWay { get; } = [];
+    public ChannelSet CloseUnderWay { get; } = new();
 
     /// <summary>Of the follower, which a test is itself.</summary>
     public ChainView View { get; private set; } = null!;
 
     /// <summary>Channels whose close both sides have signed.</summary>
-    public HashSet<ChannelId> CloseAgreed { get; } = [];
+    public ChannelSet CloseAgreed { get; } = new();
 
     public async Task StartAsync(Func<NodeOptions, NodeOptions>? change = null)
     {
@@ -296,4 +296,14 @@ internal sealed class JobBench : IAsyncDisposable
         foreach (EthereumChain other in _others) await other.DisposeAsync();
         Directory.Delete(_folder, recursive: true);
     }
+}
+
+/// <summary>For a test's thread and a runner's.</summary>
+internal sealed class ChannelSet
+{
+    private readonly System.Collections.Concurrent.ConcurrentDictionary<ChannelId, bool> _channels = [];
+
+    public void Add(ChannelId channel) => _channels[channel] = true;
+
+    public bool Contains(ChannelId channel) => _channels.ContainsKey(channel);
 }
