@@ -1,5 +1,8 @@
+using System.Buffers.Binary;
+using ChannelNode.Storage;
 using Google.Protobuf;
 using Grpc.Core;
+using RocksDbSharp;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
 
@@ -16,9 +19,32 @@ public sealed class RollingRestartTests(AnvilFixture anvil)
     private volatile bool _enough;
 
     [Fact]
-    public async Task PeerRestartedUnderLoad_CostsNoPayment_AndTellsEachOnce()
+    public Task PeerRestartedUnderLoad_CostsNoPayment_AndTellsEachOnce() => PayWhileRestartedAsync(Kills.Share(3), _ => { });
+
+    /// <summary>Its program is a newer one each time, and has to bring its database up before it serves.</summary>
+    [Fact]
+    public async Task PeerUpgradedUnderLoad_CostsNoPayment_AndTellsEachOnce()
     {
-        int restarts = Kills.Share(3);
+        uint[] schemas = [IdentityRow.Schema - 1, StoreMigrations.Oldest];
+        int upgrades = 0;
+        IReadOnlyList<string> log = await PayWhileRestartedAsync(
+            schemas.Length, folder => MarkOlder(folder, schemas[upgrades++]));
+
+        foreach (uint schema in schemas) Assert.Single(log, line => line.Contains($"was brought up from schema {schema}"));
+    }
+
+    /// <summary>By its number only: the rows are of today, and a program that brings them up reads these as it reads older ones.</summary>
+    private static void MarkOlder(string folder, uint schema)
+    {
+        using RocksDb database = StoreOpening.Open(folder, StoreSchema.DatabaseOptions()).Database;
+        ColumnFamilyHandle meta = database.GetColumnFamily(StoreSchema.Meta);
+        byte[] row = database.Get(IdentityRow.Key, meta)!;
+        BinaryPrimitives.WriteUInt32BigEndian(row, schema);
+        database.Put(IdentityRow.Key, row, meta);
+    }
+
+    private async Task<IReadOnlyList<string>> PayWhileRestartedAsync(int restarts, Action<string> whileAway)
+    {
         await using TestChain chain = await TestChain.OpenAsync(anvil);
         await using NodeProcess payer = await NodeProcess.StartAsync(chain);
         await using NodeProcess payee = await NodeProcess.StartAsync(chain);
@@ -35,6 +61,7 @@ public sealed class RollingRestartTests(AnvilFixture anvil)
             Assert.Equal(0, await payee.TerminateAsync());
             int away = Volatile.Read(ref _asked);
             while (Volatile.Read(ref _asked) < away + (5 * PerRequest) && !asking.IsCompleted) await Task.Delay(5, limit); // Asked while it is away.
+            whileAway(payee.DataDirectory);
             await payee.StartAsync();
         }
 
@@ -45,6 +72,7 @@ public sealed class RollingRestartTests(AnvilFixture anvil)
         Wire.Channel received = await payee.UntilAsync(channel, state => state.Received == _asked.ToString());
         Assert.Equal(_asked.ToString(), received.Received);
         Assert.Equal(Enumerable.Range(1, _asked).Select(number => $"{number}"), await ItemsAsync(payee));
+        return [.. payee.Log];
     }
 
     [Fact]
