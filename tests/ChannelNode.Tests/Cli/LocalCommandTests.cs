@@ -98,7 +98,7 @@ public sealed class LocalCommandTests
             ["key", "change-password"], ["config"], ["config", "check"], ["config", "show"], ["contract"], ["contract", "deploy"], ["info"], ["channel"],
             ["channel", "open"], ["channel", "list"], ["channel", "show"], ["channel", "deposit"], ["channel", "close"],
             ["channel", "start-close"], ["channel", "settle"], ["channel", "claim"],
-            ["channel", "credits"], ["channel", "withdraw-credit"], ["token"], ["token", "create"], ["token", "list"], ["token", "revoke"],
+            ["channel", "credits"], ["channel", "withdraw-credit"], ["token"], ["token", "create"], ["token", "show"], ["token", "list"], ["token", "revoke"],
             ["pay"], ["payments"], ["payments", "follow"],
             ["payments", "export"], ["backup"], ["backup", "key"], ["backup", "key", "new"], ["backup", "create"], ["backup", "verify"],
             ["backup", "restore"],

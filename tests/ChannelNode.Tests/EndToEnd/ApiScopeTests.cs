@@ -20,6 +20,9 @@ public sealed partial class ApiScopeTests(AnvilFixture anvil)
 
     private static readonly Marshaller<byte[]> Bytes = Marshallers.Create(bytes => bytes, bytes => bytes);
 
+    /// <summary>For every token, as access.proto says above the scopes.</summary>
+    private static readonly string[] ForAll = ["GetAccessToken"];
+
     private static ServiceDescriptor Service => Wire.NodeService.Descriptor;
 
     /// <summary>As access.proto says it, in the comment of each scope.</summary>
@@ -41,13 +44,13 @@ public sealed partial class ApiScopeTests(AnvilFixture anvil)
     [Fact]
     public void EveryMethod_AsksForOneScope()
     {
-        string[] names = [.. Service.Methods.Select(method => method.Name).Order()];
-
-        Assert.Equal(names, MethodScopes.Node.Keys.Order());
+        Assert.Equal(Service.Methods.Select(method => method.Name).Order(), MethodScopes.Node.Keys.Order());
+        Assert.Equal(ForAll, MethodScopes.Node.Where(entry => entry.Value == MethodScopes.Any).Select(entry => entry.Key));
+        string[] names = [.. MethodScopes.Node.Keys.Except(ForAll).Order()];
         Assert.Equal(names, Documented().Keys.Order());
         Assert.All(Documented(), entry => Assert.Equal(
             entry.Value, Enum.Parse<Wire.Scope>(MethodScopes.Node[entry.Key].ToString())));
-        Assert.All(MethodScopes.Node.Values, scope => Assert.Contains(scope, (Scopes[])[Scopes.Read, Scopes.Pay, Scopes.Channels, Scopes.Admin]));
+        Assert.All(names.Select(name => MethodScopes.Node[name]), scope => Assert.Contains(scope, (Scopes[])[Scopes.Read, Scopes.Pay, Scopes.Channels, Scopes.Admin]));
     }
 
     [Fact]
@@ -70,6 +73,7 @@ public sealed partial class ApiScopeTests(AnvilFixture anvil)
         Dictionary<string, Wire.Scope> documented = Documented();
         IEnumerable<(MethodDescriptor Method, Wire.Scope Has, string Secret)> calls =
             from method in Service.Methods
+            where !ForAll.Contains(method.Name)
             from secret in secrets
             select (method, secret.Key, secret.Value);
         foreach ((MethodDescriptor Method, Wire.Scope Has, string Secret)[] some in calls.Chunk(40))
@@ -77,6 +81,37 @@ public sealed partial class ApiScopeTests(AnvilFixture anvil)
             Assert.All(
                 await Task.WhenAll(some.Select(it => WrongAsync(caller, it.Method, documented[it.Method.Name], it.Has, it.Secret))), Assert.Null);
         }
+    }
+
+    /// <summary>Also one that is for a single method; and nobody sees another's.</summary>
+    [Fact]
+    public async Task EveryTokenSeesItself_AndWhatItHasSpent()
+    {
+        await using TestChain chain = await TestChain.OpenAsync(anvil);
+        await using TestNode node = await TestNode.StartAsync(chain, options => options with { AccessTokenRequired = true });
+        string admin = (await File.ReadAllTextAsync(Path.Combine(node.DataDirectory, "admin.token"))).Trim();
+        using ApiCaller caller = new(node.Host.ApiUrl);
+        async Task<Wire.AccessToken> SeenAsync(Metadata shown) =>
+            (await caller.Api.GetAccessTokenAsync(new Wire.GetAccessTokenRequest(), shown)).AccessToken;
+
+        Wire.CreateAccessTokenResponse payer = await caller.CreateAccessTokenAsync(admin, request =>
+        {
+            request.Name = "payer";
+            request.Methods.Add("Pay");
+            request.Caps.Add(new Wire.SpendingCap { PerDay = "5" });
+        });
+
+        Assert.Equal(payer.AccessToken, await SeenAsync(ApiCaller.Showing(payer.Secret)));
+        Assert.Equal("payer", (await SeenAsync(ApiCaller.Showing(payer.Secret))).Name);
+        Assert.Contains(Wire.Scope.Admin, (await SeenAsync(ApiCaller.Showing(admin))).Scopes);
+        await Refusals.AssertRefusedAsync(() => SeenAsync([]), StatusCode.Unauthenticated, "ACCESS_TOKEN_MISSING");
+        RpcException useless = await Assert.ThrowsAsync<RpcException>(
+            () => caller.CreateAccessTokenAsync(admin, request => request.Methods.Add("GetAccessToken")));
+        Refusals.AssertIs(useless, StatusCode.InvalidArgument, "INVALID_ARGUMENT", "scopes");
+
+        await using TestNode open = await TestNode.StartAsync(chain);
+        await Refusals.AssertRefusedAsync(
+            async () => await open.Api.GetAccessTokenAsync(new Wire.GetAccessTokenRequest()), StatusCode.Unauthenticated, "ACCESS_TOKEN_MISSING");
     }
 
     private static async Task<string?> WrongAsync(

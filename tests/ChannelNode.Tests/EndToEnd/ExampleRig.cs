@@ -138,6 +138,7 @@ internal sealed partial class ExampleRig : IAsyncDisposable
     {
         bool goesOn = (Is(command, GoOn) && !command.Contains("--count", StringComparison.Ordinal))
             || (command.StartsWith("events", StringComparison.Ordinal) && command.Contains("--follow", StringComparison.Ordinal));
+        if (command.StartsWith("token create", StringComparison.Ordinal)) File.Delete(PathOf("shop.token")); // An example's before.
         using CancellationTokenSource stop = new(goesOn ? TimeSpan.FromSeconds(1) : TimeSpan.FromMinutes(1));
         bool asks = !command.StartsWith("completion", StringComparison.Ordinal) && !arguments.Contains("--node");
         CliRun run = await CliRun.WithActionsAsync(
@@ -151,7 +152,6 @@ internal sealed partial class ExampleRig : IAsyncDisposable
     private async Task AfterAsync(string command)
     {
         if (command.StartsWith("channel close", StringComparison.Ordinal)) _channel = await _alice.OpenAsync(_bob, "1000000000000000000");
-        if (command.StartsWith("token create", StringComparison.Ordinal)) File.Delete(PathOf("shop.token"));
         if (command.StartsWith("channel settle", StringComparison.Ordinal)) _channel = await _alice.OpenAsync(_bob, "1000000000000000000");
     }
 

@@ -5,7 +5,7 @@ using ChannelNode.Proto.V1;
 
 namespace ChannelNode.Cli;
 
-/// <summary>token create, token list, token revoke</summary>
+/// <summary>token create, token show, token list, token revoke</summary>
 internal static class AccessTokenCommand
 {
     private const uint RateMax = 1_000_000;
@@ -21,7 +21,7 @@ internal static class AccessTokenCommand
     public static CliCommand Create(CommandShell shell) =>
         new("token", "Access tokens: they say who may use a node's API, and for what.", "channelnode token create --name shop --scope pay --cap 'ether:per-day=1 ETH'")
         {
-            Make(shell), List(shell), Revoke(shell),
+            Make(shell), Show(shell), List(shell), Revoke(shell),
         };
 
     private static CliCommand Make(CommandShell shell)
@@ -106,6 +106,20 @@ internal static class AccessTokenCommand
         if (hasCaps && request.Uncapped) throw NodeFlags.Wrong("--uncapped", "--uncapped: goes without --cap: it has caps, or none");
     }
 
+    private static CliCommand Show(CommandShell shell)
+    {
+        var command = new CliCommand(
+            "show", "Shows the access token that this command uses: what it may do, and what it has spent.",
+            "channelnode token show --access-token-file shop.token");
+        return shell.Asks(command, async (parsed, node, terminal, cancel) =>
+        {
+            GetAccessTokenResponse answer = await node.Client.GetAccessTokenAsync(new GetAccessTokenRequest(), cancellationToken: cancel);
+            if (terminal.Json) terminal.Document(answer.AccessToken);
+            else await ShowAsync([answer.AccessToken], shell.UnitsOf(parsed, node), terminal, cancel);
+            return ExitCode.Done;
+        });
+    }
+
     private static CliCommand List(CommandShell shell)
     {
         Option<bool> all = new("--all") { Description = "Those that were revoked or have expired too" };
@@ -116,16 +130,16 @@ internal static class AccessTokenCommand
                 new ListAccessTokensRequest { All = parsed.GetValue(all) }, cancellationToken: cancel);
             if (terminal.Json) terminal.Document(answer);
             else if (answer.AccessTokens.Count == 0) terminal.Line("no access tokens");
-            else await ShowAsync(answer, shell.UnitsOf(parsed, node), terminal, cancel);
+            else await ShowAsync(answer.AccessTokens, shell.UnitsOf(parsed, node), terminal, cancel);
             return ExitCode.Done;
         });
     }
 
     private static async Task ShowAsync(
-        ListAccessTokensResponse answer, TokenUnits units, Terminal terminal, CancellationToken cancel)
+        IReadOnlyList<AccessToken> tokens, TokenUnits units, Terminal terminal, CancellationToken cancel)
     {
         List<string[]> rows = [];
-        foreach (AccessToken token in answer.AccessTokens) rows.Add(await RowAsync(token, units, cancel));
+        foreach (AccessToken token in tokens) rows.Add(await RowAsync(token, units, cancel));
         string[] columns = ["#number", "name", "may", "from", "good until", "caps", "spent"];
         var (table, leftOut) = Views.Fitting(terminal.Width, columns, rows, "spent", "caps");
         terminal.Show(table);

@@ -102,8 +102,10 @@ internal sealed record AccessToken
         return ExpiresAtSeconds != 0 && nowMs / 1_000 >= (long)ExpiresAtSeconds ? Refusal.AccessTokenExpired : Refusal.None;
     }
 
+    /// <param name="scope">All for what every token may call, also one that is for some methods only.</param>
+    /// <param name="method">Its name.</param>
     public bool Allows(Scopes scope, string method) =>
-        (Scopes & (scope | Scopes.Admin)) != 0 && (Methods.Count == 0 || Methods.Contains(method));
+        (Scopes & (scope | Scopes.Admin)) != 0 && (scope == Scopes.All || Methods.Count == 0 || Methods.Contains(method));
 
     /// <summary>An IPv4 address that came by an IPv6 socket counts as itself.</summary>
     public bool AllowsFrom(IPAddress address)

@@ -191,6 +191,10 @@ internal sealed class AccessTokenBook : IDisposable
             _ => [.. _tokens.Values.OrderBy(entry => entry.Token.Number).Select(entry => (entry.Token, entry.Budget.Spent))],
             cancel);
 
+    /// <summary>What one of them has spent so far.</summary>
+    public Task<IReadOnlyList<Spending>> SpentAsync(AccessTokenEntry entry, CancellationToken cancel) =>
+        _ledger.RunAsync(_ => entry.Budget.Spent, cancel);
+
     public void Dispose() => _timer.Dispose();
 
     private void Add(AccessToken token, IEnumerable<Spending> spent) =>

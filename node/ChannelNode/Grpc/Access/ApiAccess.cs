@@ -22,7 +22,11 @@ internal sealed class Caller(AccessTokenEntry? token, CallAllowance allowance) :
 
     /// <summary>What the call may spend; null where there is no token to limit it.</summary>
     public static PaymentBudget? BudgetOf(ServerCallContext context) =>
-        context.UserState.TryGetValue(Key, out object? token) ? ((AccessTokenEntry)token).Budget : null;
+        TokenOf(context)?.Budget;
+
+    /// <summary>The token that the call has shown; null where it has shown none.</summary>
+    public static AccessTokenEntry? TokenOf(ServerCallContext context) =>
+        context.UserState.TryGetValue(Key, out object? token) ? (AccessTokenEntry)token : null;
 
     /// <summary>As the audit log names who called.</summary>
     public static string NameOf(ServerCallContext context) => context.UserState.TryGetValue(Key, out object? shown)

@@ -4,14 +4,18 @@ using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Grpc;
 
-/// <summary>The one scope that each method asks for. What is not named here is for admins only.</summary>
+/// <summary>The one scope that each method asks for, or any at all. What is not named here is for admins only.</summary>
 internal static class MethodScopes
 {
     private const string HealthService = "grpc.health.v1.Health";
     private const string ReflectionPrefix = "grpc.reflection.";
 
+    /// <summary>Whoever has shown a token may call it, whatever that is for.</summary>
+    public const Scopes Any = Scopes.All;
+
     public static readonly FrozenDictionary<string, Scopes> Node = new Dictionary<string, Scopes>
     {
+        ["GetAccessToken"] = Any,
         ["GetInfo"] = Scopes.Read,
         ["GetStatus"] = Scopes.Read,
         ["ListChannels"] = Scopes.Read,

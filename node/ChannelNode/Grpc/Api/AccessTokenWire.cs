@@ -53,7 +53,8 @@ internal static class AccessTokenWire
     private static Scopes ReadScopes(RepeatedField<Wire.Scope> asked, List<string> methods)
     {
         Scopes scopes = Scopes.None, needed = Scopes.None;
-        foreach (string method in methods) needed |= MethodScopes.Node[method];
+        foreach (string method in methods)
+            if (MethodScopes.Node[method] is not MethodScopes.Any and var scope) needed |= scope;
         foreach (Wire.Scope scope in asked)
         {
             scopes |= scope switch

@@ -322,6 +322,17 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         return new Wire.CreateAccessTokenResponse { AccessToken = AccessTokenWire.Write(token, []), Secret = secret };
     }
 
+    public override async Task<Wire.GetAccessTokenResponse> GetAccessToken(Wire.GetAccessTokenRequest request, ServerCallContext context)
+    {
+        AccessTokenEntry shown = Caller.TokenOf(context)
+            ?? throw new RefusalException(Refusal.AccessTokenMissing, "no access token is shown, expected metadata \"authorization: Bearer cn_...\"")
+            { Field = "authorization" };
+        return new Wire.GetAccessTokenResponse
+        {
+            AccessToken = AccessTokenWire.Write(shown.Token, await tokens.SpentAsync(shown, context.CancellationToken)),
+        };
+    }
+
     public override async Task<Wire.ListAccessTokensResponse> ListAccessTokens(Wire.ListAccessTokensRequest request, ServerCallContext context)
     {
         Wire.ListAccessTokensResponse response = new();
