@@ -51,7 +51,7 @@ public readonly record struct ChannelState
     public UInt128 Sent { get; init; }
 
     /// <summary>
-    /// Of <see cref="Sent"/>, what a lost database had signed after the backup: the peer has shown the signature, and the payments are not
+    /// Of <see cref="Sent"/>, what a lost database had signed after the backup: the peer or the chain has shown it, and the payments are not
     /// known here. Until an operator has looked, nothing is paid. Else zero.
     /// </summary>
     public UInt128 SentUnrecorded { get; init; }

@@ -29,6 +29,9 @@ public sealed class DepositCapTests(AnvilFixture anvil)
         Assert.Contains("deposit_per_day of the token would be 1001 wei, expected at most 1000 wei; it begins anew at", more.Status.Detail);
         await DepositAsync(alice.Api.DepositChannel(new Wire.DepositChannelRequest { ChannelId = first, Amount = "300", IdempotencyKey = "k" }, shown));
         await DepositAsync(alice.Api.DepositChannel(new Wire.DepositChannelRequest { ChannelId = first, Amount = "300", IdempotencyKey = "k" }, shown));
+        RpcException another = await Assert.ThrowsAsync<RpcException>(() => DepositAsync(
+            alice.Api.DepositChannel(new Wire.DepositChannelRequest { ChannelId = first, Amount = "101", IdempotencyKey = "l" }, shown)));
+        Refusals.AssertIs(another, StatusCode.ResourceExhausted, "ACCESS_TOKEN_CAP_EXCEEDED", "deposit_per_day");
         Wire.DepositChannelsRequest many = new() { Deposits = { new Wire.ChannelDeposit { ChannelId = first, Amount = "101" } } };
         RpcException together = await Assert.ThrowsAsync<RpcException>(() => DepositAsync(alice.Api.DepositChannels(many, shown)));
         Refusals.AssertIs(together, StatusCode.ResourceExhausted, "ACCESS_TOKEN_CAP_EXCEEDED", "deposit_per_day");

@@ -27,7 +27,8 @@ internal sealed class Funding(
         PeerLink link = await peers.ConnectAsync(order.PeerUrl, order.Peer, cancel);
         ChannelTerms terms = new(
             us, new Party(link.Owner, link.Signer), order.Token, order.DisputeWindowSeconds, order.OneWay, order.Salt);
-        if (order.Gasless || !jobs.IsKnown($"open/{agreements.IdOf(terms)}"))
+        bool isNew = order.Gasless || !jobs.IsKnown($"open/{agreements.IdOf(terms)}");
+        if (isNew)
         {
             await policies.RequireDepositAsync(link.Signer, order.Token, default, order.Amount, cancel);
             await ChargeAsync(budget, [(order.Token, order.Amount)], opens: true, cancel);
@@ -39,7 +40,7 @@ internal sealed class Funding(
         {
             // Asked again with the same salt: the same channel and, unless the peer sends it, the same first deposit.
             if (order.Gasless) await DepositGaslessAsync(slot, order.Amount, budget: null, watch, cancel);
-            else await DepositOnceAsync(slot, order.Amount, $"open/{slot.Channel.Id}", budget: null, watch, cancel);
+            else await DepositOnceAsync(slot, order.Amount, $"open/{slot.Channel.Id}", isNew ? null : budget, watch, cancel);
         }
         catch (RefusalException refusal)
         {
@@ -118,12 +119,12 @@ internal sealed class Funding(
         {
             RequireOpen(slot, amount, "amount");
             await RequirePolicyAsync(slot, amount, cancel);
-            await ChargeAsync(budget, [(slot.Channel.Terms.Token, amount)], opens: false, cancel);
         }
 
         JobOrder order = new(
             JobKind.Deposit, purpose, [slot.Channel.Id], chain.Deposit(slot.Channel, slot.Channel.OurSide, amount), Once: true,
-            Reopens: slot.State.IsClosed ? [slot.Channel.Id] : null);
+            Reopens: slot.State.IsClosed ? [slot.Channel.Id] : null,
+            Charge: budget is null ? null : turn => budget.Fund(turn, [(slot.Channel.Terms.Token, amount)], opens: false));
         await operations.RunAsync(slot, order, watch, cancel);
     }
 

@@ -62,11 +62,12 @@ internal sealed record JobAttempt(
 /// What is to be done on chain, once: asked for by its purpose, for which there is one job at a time. With
 /// <paramref name="Once"/> not even one after it, as long as it is remembered. <paramref name="DeadlineSeconds"/>: Unix time
 /// after which it is worth nothing; 0 for none. <paramref name="Stake"/>: of one that protects, what it is about.
-/// <paramref name="Reopens"/>: of a deposit, the channels that were closed already when it was asked for.
+/// <paramref name="Reopens"/>: of a deposit, the channels that were closed already when it was asked for. <paramref name="Charge"/>: in the
+/// write that begins the job, what keeps account of who asked for it; what it answers keeps the job from beginning.
 /// </summary>
 internal sealed record JobOrder(
     JobKind Kind, string Purpose, IReadOnlyList<ChannelId> Channels, ChainCall Call, ulong DeadlineSeconds = 0, bool Once = false,
-    Stake? Stake = null, IReadOnlyList<ChannelId>? Reopens = null);
+    Stake? Stake = null, IReadOnlyList<ChannelId>? Reopens = null, Func<LedgerTurn, BudgetBreach?>? Charge = null);
 
 /// <summary>A job as stored. Every change is on disk before anything is done because of it.</summary>
 internal sealed record Job

@@ -142,6 +142,7 @@ internal sealed class JobBook
             Reopens = order.Reopens ?? [],
         };
         RequireRoom(job);
+        if (order.Charge?.Invoke(turn) is { } breach) throw breach.ToException();
         // What it told the network may be mined, even where no machine has shown that yet.
         if (known?.Job is { Attempts.Count: 0 } nothing && nothing.SpentWei == UInt128.Zero) Forget(turn, nothing);
         turn.Batch.PutJob(job);
