@@ -332,7 +332,7 @@ internal sealed class NodeHost : Host
     {
         DoorAddress api = DoorAddress.Parse(options.ApiListen), peers = DoorAddress.Parse(options.PeerListen);
         DoorAddress? json = options.Applications.JsonListen.Length > 0 ? DoorAddress.Parse(options.Applications.JsonListen) : null;
-        bool tokensRequired = options.AccessTokenRequired || !api.IsLocal || json is { IsLocal: false };
+        bool tokensRequired = DoorAddress.AsksForTokens(options);
         bool metricsAsk = options.MetricsListen.Length > 0 && !DoorAddress.Parse(options.MetricsListen).IsLocal;
         if (tokensRequired || metricsAsk) await AdminToken.WriteAsync(tokens, options.DataDirectory, logs.CreateLogger<AccessTokenBook>(), cancel);
         if (!tokensRequired && !options.IsTrial && (json is not null || api.SocketPath is null)) logs.CreateLogger("ChannelNode").ApiOpenToThisMachine();

@@ -20,7 +20,7 @@ internal static partial class ProgramLog
     public static partial void FolderOpenToOthers(this ILogger log, string directory);
 
     [LoggerMessage(106, LogLevel.Warning,
-        "Every user and program of this machine may do everything by the API: --access-token-required asks them for a token, --api-listen "
-        + "unix:/path lets in this node's user alone")]
+        "Every user and program of this machine may do everything by the API: without --access-token-required false it asks them for a "
+        + "token, and --api-listen unix:/path lets in this node's user alone")]
     public static partial void ApiOpenToThisMachine(this ILogger log);
 }

@@ -221,6 +221,14 @@ internal static class Fields
         CustomParser = result => result.Tokens.Count == 0 || Read<bool>(result, bool.TryParse, "true or false"),
     };
 
+    /// <summary>A switch that means something of its own where it is not given.</summary>
+    public static Option<bool?> Choice(string name, string description) => new Setting<bool?>(name, "true or false", null)
+    {
+        Description = description,
+        Arity = ArgumentArity.ZeroOrOne,
+        CustomParser = result => result.Tokens.Count == 0 || Read<bool>(result, bool.TryParse, "true or false"),
+    };
+
     /// <summary>A whole number with a range.</summary>
     public static Option<T> Number<T>(string name, string description, T min, T max, T? byDefault, string unit = "n")
         where T : struct, IBinaryInteger<T>

@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Security.Authentication;
 using ChannelNode.Core;
+using ChannelNode.Engine;
 using ChannelNode.Proto.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
@@ -19,14 +20,16 @@ internal sealed class NodeConnection : IDisposable
 
     private readonly string _url;
     private readonly NodeTrust _trust;
+    private readonly string? _found;
     private readonly GrpcChannel _channel;
 
     /// <param name="url">http://, https:// or unix:/path.</param>
     /// <param name="token">Shown with every call; null for none.</param>
     /// <param name="trust">By what a node at https:// is known.</param>
-    public NodeConnection(string url, string? token, NodeTrust trust)
+    /// <param name="found">The file of a token that nobody has named.</param>
+    public NodeConnection(string url, string? token, NodeTrust trust, string? found = null)
     {
-        (_url, _trust) = (url, trust);
+        (_url, _trust, _found) = (url, trust, found);
         SocketsHttpHandler sockets = new()
         {
             // The node speaks HTTP/2, without TLS too, which no proxy forwards; one set for the web would only break this.
@@ -85,7 +88,16 @@ internal sealed class NodeConnection : IDisposable
     {
         Failure? failure = Failure.Of(exception, cancel);
         if (failure is { Reason: "ACCESS_TOKEN_MISSING" })
-            return failure with { Message = $"{_url} asks for a token: give --access-token-file, or set {NodeFlags.TokenVariable}" };
+        {
+            return failure with
+            {
+                Message = $"{_url} asks for a token: give --access-token-file (a node's first is {NodeOptions.AdminTokenFile} in its data folder), "
+                    + $"or set {NodeFlags.TokenVariable}, or {NodeFlags.DataVariable} to that folder",
+            };
+        }
+
+        if (failure is { Reason: "ACCESS_TOKEN_INVALID" } && _found is not null)
+            return failure with { Message = $"{_url} does not know the token in {_found}, found by {NodeFlags.DataVariable}: give --access-token-file" };
         if (failure is not { Reason: Failure.NodeUnreachable } || exception is not RpcException rpc) return failure;
         if (Failure.IsOfAnotherServer(rpc))
             return failure with { Message = $"{_url} is not a node's API (its peers' port?)" };

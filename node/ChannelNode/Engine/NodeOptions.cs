@@ -88,8 +88,11 @@ internal sealed record NodeOptions
     /// <summary>Names of this machine for a certificate that is made, at most 32.</summary>
     public IReadOnlyList<string> TlsDomains { get; init; } = [];
 
-    /// <summary>Whether callers of the API need a token on this machine too.</summary>
-    public bool AccessTokenRequired { get; init; }
+    /// <summary>In the data directory: the first access token's secret.</summary>
+    public const string AdminTokenFile = "admin.token";
+
+    /// <summary>Whether callers of the API, and readers of metrics, need a token here too; null: those of the API do, but at a unix socket.</summary>
+    public bool? AccessTokenRequired { get; init; }
 
     /// <summary>Calls in a second by one token, or by one address without. 1 to 1,000,000.</summary>
     public int ApiRequestsPerSecondMax { get; init; } = 50_000;

@@ -167,7 +167,7 @@ internal static class SettingFaults
     /// <summary>Without a token whoever speaks on this machine is the operator; and a page of this origin, or a proxy for this name, speaks there for anybody.</summary>
     private static IEnumerable<SettingFault> WithoutTokens(NodeOptions options)
     {
-        if (options.AccessTokenRequired || IsForOthers(options.ApiListen) || IsForOthers(options.Applications.JsonListen)) yield break;
+        if (DoorAddress.AsksForTokens(options)) yield break;
         (string field, IReadOnlyList<string> named) = options.Applications.CorsOrigins.Count > 0
             ? ("--cors-origin", options.Applications.CorsOrigins) : ("--json-host", options.Applications.JsonHosts);
         if (named.Count == 0) yield break;

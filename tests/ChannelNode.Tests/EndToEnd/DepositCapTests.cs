@@ -44,24 +44,6 @@ public sealed class DepositCapTests(AnvilFixture anvil)
         await OpenAsync(alice, bob, "10000", []); // The operator's own are no token's.
     }
 
-    [Theory]
-    [InlineData(false, false, 1)]
-    [InlineData(true, false, 0)]
-    [InlineData(false, true, 0)]
-    public async Task WhereEverybodyOnThisMachineMayDoEverything_TheLogSaysSo(bool asksForTokens, bool isSocket, int times)
-    {
-        await using TestChain chain = await TestChain.OpenAsync(anvil);
-        LoggedLines lines = new();
-        string socket = Path.Combine(Path.GetTempPath(), $"cn-{Guid.NewGuid():N}.sock");
-
-        await using (await TestNode.StartAsync(
-            chain,
-            options => options with { AccessTokenRequired = asksForTokens, ApiListen = isSocket ? $"unix:{socket}" : options.ApiListen },
-            funded: false, lines)) { }
-
-        Assert.Equal(times, lines.Troubles.Count(line => line.Contains("may do everything by the API")));
-    }
-
     private static async Task<string> OpenAsync(TestNode alice, TestNode bob, string amount, Metadata shown)
     {
         using var call = alice.Api.OpenChannel(new Wire.OpenChannelRequest { PeerUrl = bob.PeerUrl, Amount = amount }, shown);

@@ -67,7 +67,7 @@ internal sealed class NodeProcess : IAsyncDisposable
                 "run", "--data-dir", DataDirectory, "--key-file", KeyFilePath,
                 "--rpc-url", _chain.RpcUrl, "--contract", _chain.Contract.ToString(),
                 "--api-listen", $"127.0.0.1:{_apiPort}", "--peer-listen", $"127.0.0.1:{_peerPort}",
-                "--dispute-window", "600", "--dispute-window-min", "10", "--replace-after", "1", "--poll-ms", "100",
+                "--access-token-required=false", "--dispute-window", "600", "--dispute-window-min", "10", "--replace-after", "1", "--poll-ms", "100",
                 .. _more,
             ],
             Environment);

@@ -113,6 +113,7 @@ public sealed class SecretsTests(AnvilFixture anvil) : IAsyncLifetime
             RpcUrl = _chain.RpcUrl,
             Contract = _chain.Contract,
             ApiListen = "127.0.0.1:0",
+            AccessTokenRequired = false,
             PeerListen = "127.0.0.1:0",
             DisputeWindowSeconds = 600,
             DisputeWindowSecondsMin = 10,

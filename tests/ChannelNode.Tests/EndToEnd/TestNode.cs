@@ -43,6 +43,7 @@ internal sealed class TestNode : IAsyncDisposable
             RpcUrl = chain.RpcUrl,
             Contract = chain.Contract,
             ApiListen = "127.0.0.1:0",
+            AccessTokenRequired = false,
             PeerListen = "127.0.0.1:0",
             PollMs = 100,
             DisputeWindowSeconds = 600,

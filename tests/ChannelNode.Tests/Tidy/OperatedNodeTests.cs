@@ -79,8 +79,10 @@ public sealed partial class OperatedNodeTests
     public async Task Compose_StartsANode_ThatHasItsFolderItsPortAndItsChain()
     {
         string[] node = Service("node"), anvil = Service("anvil");
-        NodeOptions options = await RunAsync(node.Where(line => line.StartsWith("- ", StringComparison.Ordinal)).Select(line => line[2..]));
+        NodeOptions options = await RunAsync(
+            [.. node.Where(line => line.StartsWith("- ", StringComparison.Ordinal)).Select(line => line[2..]), $"--data-dir={ImageFolder()}"]);
 
+        Assert.DoesNotContain(node, line => line.Contains("data-dir")); // The image's own, in which commands look for the node's first token.
         string[] volume = Listed(node, "volumes").Single().Split(':');
         Assert.StartsWith(volume[1] + "/", options.DataDirectory);
         Assert.Contains("  " + volume[0] + ":", Compose[Array.IndexOf(Compose, "volumes:")..]);
@@ -104,6 +106,9 @@ public sealed partial class OperatedNodeTests
         Assert.Equal("node/ops/docker/Dockerfile", Value(node, "dockerfile"));
         Assert.Equal(Repository.Root, Path.GetFullPath(Path.Combine(Repository.PathOf("node/ops/docker"), Value(node, "context"))));
     }
+
+    private static string ImageFolder() =>
+        Assert.Single(Image, line => line.Trim().StartsWith(NodeFlags.DataVariable + "=", StringComparison.Ordinal)).Trim().Split('=')[1];
 
     /// <summary>Nothing of it can be unpacked where the image runs: what is written in a tmpfs cannot be run, and the rest cannot be written.</summary>
     private static void CheckUnpacked(string[] writable)

@@ -99,7 +99,7 @@ internal static class ConfigCommand
 
     private static IReadOnlyList<string> ValuesOf(Settings settings, Flag flag) =>
         settings.Parsed.GetResult(flag.Option) is { Implicit: false } result
-            ? result.Tokens.Count == 0 && flag.Option.ValueType == typeof(bool) ? ["true"] : [.. result.Tokens.Select(it => it.Value)]
+            ? result.Tokens.Count == 0 && flag.IsSwitch ? ["true"] : [.. result.Tokens.Select(it => it.Value)]
             : flag.Default.Length > 0 ? [flag.Default] : [];
 
     private static string SourceOf(Settings settings, Flag flag) =>

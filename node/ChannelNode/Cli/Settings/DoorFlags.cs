@@ -54,8 +54,9 @@ internal sealed class DoorFlags
         "--peer-listen", "Where peers call; port 0 takes a free one", CommonFlags.Defaults.PeerListen);
     private readonly Option<bool> _apiTls = Fields.Switch("--api-tls", "Serve the API over TLS 1.3");
     private readonly Option<bool> _peerTls = Fields.Switch("--peer-tls", "Serve peers over TLS 1.3: they dial https://");
-    private readonly Option<bool> _tokenRequired = Fields.Switch(
-        "--access-token-required", "Let nobody call the API without a token; always so beyond this machine");
+    private readonly Option<bool?> _tokenRequired = Fields.Choice(
+        "--access-token-required", "Let nobody call the API, or read metrics, without a token; false: whoever is on this machine may do "
+        + "everything. Unless given the API asks, but at a unix socket, and metrics on this machine do not; beyond it all do");
     private readonly Option<int> _requestsMax = Fields.Number(
         "--api-requests-per-second-max", "Calls of the API in a second by one token, or by one address without", 1, 1_000_000,
         CommonFlags.Defaults.ApiRequestsPerSecondMax, "per second");

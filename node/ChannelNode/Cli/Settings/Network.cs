@@ -30,6 +30,7 @@ internal sealed record Network(
     [
         Of(Trial, 31_337, "finalized", pollMs: 100, confirmations: 1, windowMin: 10, token: null,
             ("rpc-url", "ws://127.0.0.1:8545"), ("data-dir", TrialFolder), ("contract", TrialContract),
+            ("access-token-required", "false"), // What it holds is worth nothing.
             // It mines when something is sent, and is not reorganised: deposits count at once.
             ("credit-small", "1000000000000000000000"), ("credit-larger", "1000000000000000000000"),
             ("token-credit-small", "1000000000000"), ("token-credit-larger", "1000000000000")),

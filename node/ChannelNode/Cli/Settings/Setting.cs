@@ -43,13 +43,16 @@ internal sealed class Flag(Option option)
     /// <summary>As the environment names it.</summary>
     public string Variable { get; } = SettingSources.Prefix + option.Name.TrimStart('-').Replace('-', '_').ToUpperInvariant();
 
+    /// <summary>It is true where it is named alone.</summary>
+    public bool IsSwitch => option.ValueType == typeof(bool) || option.ValueType == typeof(bool?);
+
     public bool TakesMany => option.Arity.MaximumNumberOfValues > 1;
 
     public string Default =>
         (option as ISetting)?.Default ?? (option.HasDefaultValue && option.GetDefaultValue() is string text ? text : "");
 
     public string Limit =>
-        (option as ISetting)?.Limit ?? (option.ValueType == typeof(bool) ? "true or false" : option.HelpName ?? "text");
+        (option as ISetting)?.Limit ?? (IsSwitch ? "true or false" : option.HelpName ?? "text");
 
     /// <summary>The measure that the sentence speaks of first, so that it stands in one place only.</summary>
     public string Unit
@@ -57,7 +60,7 @@ internal sealed class Flag(Option option)
         get
         {
             if ((option as ISetting)?.Unit is { } unit) return unit;
-            if (option.HelpName != "n") return option.HelpName ?? (option.ValueType == typeof(bool) ? "switch" : "text");
+            if (option.HelpName != "n") return option.HelpName ?? (IsSwitch ? "switch" : "text");
             string sentence = option.Description ?? "";
             return Units
                 .Select(measure => (Unit: measure, At: sentence.IndexOf(measure, StringComparison.OrdinalIgnoreCase)))

@@ -23,6 +23,15 @@ internal sealed record DoorAddress(string Text, EndPoint EndPoint)
         ((string[])[options.ApiListen, options.PeerListen, options.Applications.JsonListen, options.MetricsListen])
             .Where(listen => listen.Length > 0).Select(Parse);
 
+    /// <summary>Whether nobody calls the API of such a node without a token.</summary>
+    public static bool AsksForTokens(NodeOptions options)
+    {
+        DoorAddress api = Parse(options.ApiListen);
+        bool hasJson = options.Applications.JsonListen.Length > 0;
+        return options.AccessTokenRequired == true || !api.IsLocal || (hasJson && !Parse(options.Applications.JsonListen).IsLocal)
+            || (options.AccessTokenRequired is null && (hasJson || api.SocketPath is null));
+    }
+
     public string? SocketPath => EndPoint is UnixDomainSocketEndPoint ? Text[UnixPrefix.Length..] : null;
 
     /// <summary>Whether only this machine reaches it.</summary>

@@ -59,7 +59,7 @@ internal sealed partial class NodeUnderTest : IAsyncDisposable
                 "dotnet", Path.Combine(AppContext.BaseDirectory, "channelnode.dll"), "run",
                 "--data-dir", DataFolder, "--key-file", Path.Combine(_folder, "key"),
                 "--rpc-url", _anvil.Url, "--contract", _anvil.Contract.ToString(),
-                "--api-listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", .. Flags, .. moreFlags,
+                "--api-listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--access-token-required=false", .. Flags, .. moreFlags,
             ]);
         await _process.WhenReadyAsync(StartLimit);
         Match ready = ReadyLine().Match(_process.ReadyLine);
