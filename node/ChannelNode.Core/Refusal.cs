@@ -106,6 +106,9 @@ public enum Refusal : byte
     // An update pays in a channel whose close a restored node may have forgotten.
     RestoredHeld = 66,
 
+    // The disk has too little room left for anything but what protects money.
+    DiskLow = 67,
+
     // The operator's own rules about peers: after everything else was found right.
     PolicyRefused = 70,
 

@@ -20,6 +20,9 @@ internal interface IChannelStore : IDisposable
     /// <summary>What it takes of the disk, and what is left there. Looks at its files.</summary>
     DiskUse ReadDiskUse();
 
+    /// <summary>What is left on the disk. Bytes.</summary>
+    ulong ReadFreeBytes();
+
     /// <summary>Channels stored.</summary>
     ulong ChannelCount { get; }
 

@@ -274,6 +274,9 @@ internal sealed record NodeOptions
     /// <summary>Disk that payments received may take; beyond it the oldest go, however young. 67,108,864 to 17,592,186,044,416.</summary>
     public ulong ReceivedBytesMax { get; init; } = 16UL << 30;
 
+    /// <summary>What must stay free on the database's disk; with less nothing is paid, accepted or opened. 0 (no limit) to 1,099,511,627,776 bytes.</summary>
+    public ulong DiskReserveBytes { get; init; } = 256UL << 20;
+
     /// <summary>
     /// How long, at least, an idempotency key protects; at most twice as long and an hour. A key never goes while its
     /// payment is under way. 1 to 8,760 hours.

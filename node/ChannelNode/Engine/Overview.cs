@@ -114,6 +114,8 @@ internal sealed class Overview(
 
     public DiskUse Disk() => store.ReadDiskUse();
 
+    public bool DiskIsLow => ledger.Disk.IsLow;
+
     /// <summary>
     /// How many alarms and warnings operators were told within <paramref name="span"/>, and the newest of both, newest first. Of
     /// many events only the newest are looked at.

@@ -103,6 +103,18 @@ internal sealed partial class RocksChannelStore : IChannelStore
         Commit(batch, durable: true);
     }
 
+    public ulong ReadFreeBytes()
+    {
+        try
+        {
+            return DiskSpace.Around(_database.Path).Free;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return ulong.MaxValue; // What cannot be asked limits nothing; a disk that fails is found by writing.
+        }
+    }
+
     public DiskUse ReadDiskUse()
     {
         using StoreGate.Pass pass = _gate.Enter();

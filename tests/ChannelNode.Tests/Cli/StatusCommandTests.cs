@@ -108,6 +108,18 @@ public sealed class StatusCommandTests
 
     [Theory]
     [InlineData(true, "SILENT for 1 min 15 s: nothing is paid or accepted")]
+    [Fact]
+    public async Task DiskThatIsFull_IsSaidInCapitals()
+    {
+        GetStatusResponse status = Status();
+        status.Disk.Low = true;
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Status = _ => status);
+
+        Assert.Contains(
+            "free 100 GiB of 2 TiB, LESS THAN --disk-reserve: nothing is paid, accepted or opened",
+            (await CliRun.AskAsync(node, "status")).Output.ReplaceLineEndings(" "));
+    }
+
     [InlineData(false, "CATCHING UP: nothing is paid or accepted")]
     public async Task ChainOutOfSight_IsSaidInCapitals(bool wasSeen, string expected)
     {

@@ -11,7 +11,7 @@ namespace ChannelNode.Tests.EndToEnd;
 /// <summary>A whole node in this process, wired as the program wires it: real gRPC, real RocksDB, real chain.</summary>
 internal sealed class TestNode : IAsyncDisposable
 {
-    private readonly NodeOptions _options;
+    private NodeOptions _options;
     private ApiCaller? _caller;
 
     private readonly ILoggerFactory _logs;
@@ -52,6 +52,13 @@ internal sealed class TestNode : IAsyncDisposable
         TestNode node = new(change is null ? options : change(options), logs);
         await node.StartAsync();
         return node;
+    }
+
+    /// <summary>Again, with the same folder and other settings.</summary>
+    public Task StartAsync(Func<NodeOptions, NodeOptions> change)
+    {
+        _options = change(_options);
+        return StartAsync();
     }
 
     public async Task StartAsync()

@@ -174,6 +174,8 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
 
         public DiskUse ReadDiskUse() => store.ReadDiskUse();
 
+        public ulong ReadFreeBytes() => store.ReadFreeBytes();
+
         public ulong ChannelCount => store.ChannelCount;
 
         public StoredChannel? FindChannel(ChannelId id) => store.FindChannel(id);

@@ -19,6 +19,8 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
 
     public DiskUse ReadDiskUse() => new(0, 0, 0, 0);
 
+    public ulong ReadFreeBytes() => ulong.MaxValue;
+
     public ulong ChannelCount => (ulong)_rows.Channels.Count;
 
     public StoredChannel? FindChannel(ChannelId id) =>

@@ -46,7 +46,8 @@ internal static class StatusCommand
         yield return ("gas left today", $"{Ether(status.Gas.LeftWei)} of {Ether(status.Gas.LimitWei)}; for disputes "
             + $"{Ether(status.Gas.ProtectiveLeftWei)} of {Ether(status.Gas.ProtectiveLimitWei)}");
         yield return ("disk", $"database {Bytes(status.Disk.StoreBytes)}, of it payments received {Bytes(status.Disk.JournalBytes)}; "
-            + $"free {Bytes(status.Disk.FreeBytes)} of {Bytes(status.Disk.SizeBytes)}");
+            + $"free {Bytes(status.Disk.FreeBytes)} of {Bytes(status.Disk.SizeBytes)}"
+            + (status.Disk.Low ? ", LESS THAN --disk-reserve: nothing is paid, accepted or opened" : ""));
         yield return ("last 24 hours", $"{Plural.Of(status.Alarms.Alarms, "alarm")}, {Plural.Of(status.Alarms.Warnings, "warning")}");
     }
 

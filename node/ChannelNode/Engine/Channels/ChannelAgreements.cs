@@ -57,6 +57,7 @@ internal sealed class ChannelAgreements(
 
     private async Task RequireOwnPolicyAsync(Channel channel, CancellationToken cancel)
     {
+        ThrowIf(ledger.Disk.IsLow ? Refusal.DiskLow : Refusal.None, "this node's disk has less room left than --disk-reserve: no channel is opened");
         PolicyDecision decision = await ledger.RunAsync(turn => turn.Policies?.Propose(turn, channel, isOurs: true) ?? default, cancel);
         if (!decision.IsAllowed) throw PolicyWords.Refuse(new PolicyNo(decision, channel.Theirs.Signer, channel.Terms.Token, "its own"), "peer");
     }
@@ -67,6 +68,7 @@ internal sealed class ChannelAgreements(
         Refusal.DisputeWindowOutOfRange =>
             $"the peer accepts only longer dispute windows than {terms.DisputeWindowSeconds} s",
         Refusal.TooManyChannels => "the peer keeps no more channels, or none more that wait for their first deposit",
+        Refusal.DiskLow => "the peer's disk has too little room left to keep another channel",
         Refusal.PolicyRefused => "the peer's policy accepts no such channel from this node",
         _ => "the peer refused the terms",
     };
@@ -120,7 +122,9 @@ internal sealed class ChannelAgreements(
     private Task<Refusal> AcceptAsync(Channel channel, CancellationToken cancel) => ledger.RunAsync(
         turn =>
         {
-            if (book.Find(channel.Id) is null && turn.Policies is { } policies
+            bool isNew = book.Find(channel.Id) is null;
+            if (isNew && turn.DiskIsLow) return Refusal.DiskLow;
+            if (isNew && turn.Policies is { } policies
                 && !policies.Propose(turn, channel, isOurs: false).IsAllowed) return Refusal.PolicyRefused;
             Register(turn, channel);
             return Refusal.None;

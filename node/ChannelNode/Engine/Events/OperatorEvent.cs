@@ -90,6 +90,12 @@ internal enum EventKind : byte
 
     /// <summary>It is seen again.</summary>
     ChainBack = 53,
+
+    /// <summary>The disk has little room left; as an alarm: nothing is paid, accepted or opened.</summary>
+    DiskLow = 54,
+
+    /// <summary>It has room again.</summary>
+    DiskBack = 55,
 }
 
 /// <summary>How much it presses. Stored, and NodeService's numbers: append, never renumber.</summary>

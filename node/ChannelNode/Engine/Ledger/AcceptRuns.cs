@@ -109,6 +109,7 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
             channel, run.Slot.Working, new BalanceUpdate(channel.Id, update.Sent, update.Received));
         if (refusal != Refusal.None) return refusal;
         if (!turn.ChainIsCurrent) return Refusal.ChainUnavailable; // Of all of them: no signature changes that.
+        if (turn.DiskIsLow && update.Sent > run.Slot.Working.TheirTotal) return Refusal.DiskLow;
         if (run.Slot.IsHeld && turn.Hold.IsOn && update.Sent > run.Slot.Working.TheirTotal) return Refusal.RestoredHeld;
         if (batch.TryVerify(channel, at, out VerifiedUpdate verified)) return TryAccept(turn, run, run.First, at, verified);
         batch.NoteWrong();
@@ -130,6 +131,7 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
             slot.Channel, slot.Working, verified, verified.Update.Sent - start.Value, out ChannelState next);
         if (refusal == Refusal.None && !turn.ChainIsCurrent) refusal = Refusal.ChainUnavailable;
         if (refusal != Refusal.None) return refusal;
+        if (turn.DiskIsLow && next.TheirSent > before) return Refusal.DiskLow;
         if (slot.IsHeld && turn.Hold.IsOn && next.TheirSent > before) return Refusal.RestoredHeld;
         if (next.TheirSent > before && turn.Policies is { LimitsPayments: true } policies
             && !policies.TryReceive(batch, slot, before, at, newest, next)) return Refusal.PolicyRefused;

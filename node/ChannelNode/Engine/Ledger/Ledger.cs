@@ -47,8 +47,11 @@ internal sealed class Ledger : IAsyncDisposable
         _eventCursor = (long)store.ReadEventCursor();
         _queue = new LedgerQueue(options.LedgerQueueMax, Math.Min(UpdatesPerSync, _batchMax));
         _auditCursor = (long)store.ReadAuditCursor();
-        _turn = new LedgerTurn(book, store, view, clock, options, Counts, policies);
+        Disk = new DiskRoom(options.DiskReserveBytes);
+        _turn = new LedgerTurn(book, store, view, clock, options, Counts, policies) { Disk = Disk };
     }
+
+    public DiskRoom Disk { get; }
 
     /// <summary>Asked, where it is set, whether what a payment brings about can be signed.</summary>
     public ISignatureScheme? Signing { init => _turn.Signing = value; }

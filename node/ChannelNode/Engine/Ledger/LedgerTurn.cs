@@ -86,6 +86,11 @@ internal sealed class LedgerTurn(
     /// <summary>The newest block whose events are in the channels.</summary>
     public ulong FollowedUpTo => view.Cursor?.Number ?? 0;
 
+    public required DiskRoom Disk { private get; init; }
+
+    /// <summary>Whether what anybody is paid could take the room of what protects it.</summary>
+    public bool DiskIsLow => Disk.IsLow;
+
     public ISignatureScheme? Signing { private get; set; }
 
     /// <summary>Whether what this node promises can be signed now, as far as is known.</summary>

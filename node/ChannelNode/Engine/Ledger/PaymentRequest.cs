@@ -152,6 +152,7 @@ internal abstract class PaymentRequest(
         if (Slot.MissesReceived) return Refusal.RestoredHeld;
         if (Slot.InFlight.Count + Slot.Waiting.Count >= turn.InFlightMax) return Refusal.TooManyInFlight;
         if (!turn.ChainIsCurrent) return Refusal.ChainUnavailable;
+        if (turn.DiskIsLow) return Refusal.DiskLow;
         return turn.CanSign ? Refusal.None : Refusal.SignerUnavailable;
     }
 

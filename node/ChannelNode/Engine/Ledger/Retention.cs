@@ -40,7 +40,8 @@ internal sealed class Retention(
         store.TrimReceived(_receivedKeptFor, options.ReceivedBytesMax, clock.NowMs);
         store.TrimEvents(_eventsKeptFor, options.EventsMax, clock.NowMs);
         store.TrimAudit(_auditKeptFor, options.AuditMax, clock.NowMs);
-        await ledger.RunAsync(LookAtPolicies, cancel);
+        ulong free = store.ReadFreeBytes();
+        await ledger.RunAsync(turn => Look(turn, free), cancel);
         while (store.TrimSent(_sentKeptFor, clock.NowMs))
         {
             // On disk in the next part before the oldest goes. What is signed later is in a newer one anyway.
@@ -49,8 +50,9 @@ internal sealed class Retention(
         }
     }
 
-    private static bool LookAtPolicies(LedgerTurn turn)
+    private bool Look(LedgerTurn turn, ulong freeBytes)
     {
+        ledger.Disk.Take(freeBytes, turn);
         turn.Policies?.Look(turn);
         return true;
     }

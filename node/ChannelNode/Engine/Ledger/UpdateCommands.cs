@@ -47,7 +47,7 @@ internal sealed class TakeRefusal(
     {
         if (slot.IsStuckTold || slot.Working.IsClosed) return;
         if (slot.RefusedSinceMs == 0) slot.RefusedSinceMs = turn.NowMs;
-        bool passes = reason is Refusal.DepositUncredited or Refusal.RestoredHeld or Refusal.ChainUnavailable;
+        bool passes = reason is Refusal.DepositUncredited or Refusal.RestoredHeld or Refusal.ChainUnavailable or Refusal.DiskLow;
         if (turn.NowMs - slot.RefusedSinceMs < (passes ? StuckAfterMsWhereItPasses : StuckAfterMs)) return;
         slot.IsStuckTold = true;
         turn.Tell(ChannelEvents.PaymentStuck(slot.Channel, slot.Working.Sent - slot.PeerHas, reason));

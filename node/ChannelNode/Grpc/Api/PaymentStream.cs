@@ -273,6 +273,7 @@ internal sealed class PaymentStream
         Refusal.StateLost => "the peer can prove more payments than this node's database knows: it is older than the truth",
         Refusal.TooManyInFlight => "too many payments wait for the peer's acknowledgement",
         Refusal.ChainUnavailable => "the chain was not seen for too long to take or give money",
+        Refusal.DiskLow => "this node's disk has less room left than --disk-reserve; nothing is paid until it has more",
         Refusal.SignerUnavailable => "the program that holds this node's key does not sign",
         Refusal.NotReady => "the node is starting or stopping; the same call with the same key may be made again",
         _ => RefusalStatus.NameOf(refusal),

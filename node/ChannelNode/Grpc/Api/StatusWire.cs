@@ -38,7 +38,7 @@ internal static class StatusWire
         status.Watchtowers.AddRange(node.Watchtowers.List().Select(NodeWire.Write));
         status.Webhooks.AddRange(node.Webhooks().Select(Write));
         status.Alarms = Write(overview.Alarms(Day));
-        status.Disk = Write(overview.Disk());
+        status.Disk = Write(overview.Disk(), overview.DiskIsLow);
         return status;
     }
 
@@ -138,7 +138,7 @@ internal static class StatusWire
         return wire;
     }
 
-    private static Wire.DiskStatus Write(DiskUse disk) => new()
+    private static Wire.DiskStatus Write(DiskUse disk, bool isLow) => new()
     {
         StoreBytes = disk.StoreBytes,
         JournalBytes = disk.JournalBytes,

@@ -81,7 +81,7 @@ internal static class RefusalStatus
         Refusal.WrongSigner or Refusal.NotParty or Refusal.ScopeMissing or Refusal.AddressNotAllowed
             or Refusal.HostNotAllowed or Refusal.OriginNotAllowed or Refusal.PolicyRefused => Code.PermissionDenied,
         Refusal.PeerOffline or Refusal.ChainUnavailable or Refusal.SignerUnavailable or Refusal.NotReady
-            or Refusal.Draining => Code.Unavailable,
+            or Refusal.Draining or Refusal.DiskLow => Code.Unavailable,
         _ => Code.FailedPrecondition,
     };
 }

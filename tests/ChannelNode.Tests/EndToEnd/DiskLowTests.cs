@@ -1,0 +1,62 @@
+using ChannelNode.Engine;
+using Grpc.Core;
+using Xunit;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Tests.EndToEnd;
+
+/// <summary>Whoever pays a node can fill its disk: it takes nothing more then, and can still do all that protects what it has.</summary>
+[Collection(AnvilCollection.Name)]
+public sealed class DiskLowTests(AnvilFixture anvil)
+{
+    /// <summary>More than any disk has.</summary>
+    private static NodeOptions Full(NodeOptions options) => options with { DiskReserveBytes = ulong.MaxValue };
+
+    private static NodeOptions Roomy(NodeOptions options) => options with { DiskReserveBytes = 1 };
+
+    [Fact]
+    public async Task NodeOnAFullDisk_TakesNothing_AndClosesDisputesAndIsPaidOut_AndGoesOnWhenItHasRoom()
+    {
+        await using TestChain chain = await TestChain.OpenAsync(anvil);
+        await using TestNode alice = await TestNode.StartAsync(chain);
+        int port = Ports.Free();
+        await using TestNode bob = await TestNode.StartAsync(chain, options => options with { PeerListen = $"127.0.0.1:{port}" });
+        string closed = await alice.OpenAsync(bob, "1000"), disputed = await alice.OpenAsync(bob, "1000"), kept = await alice.OpenAsync(bob, "1000");
+        foreach (string channel in (string[])[closed, disputed, kept]) await alice.PayAsync(channel, "100");
+        await bob.StopAsync();
+        await bob.StartAsync(Full);
+        await UntilAsync(bob, low: true);
+        foreach (string channel in (string[])[closed, disputed, kept]) await alice.UntilAsync(channel, it => it.PeerConnected);
+
+        // All that protects money still goes on: a close by consent, and the answer to a close with an old state.
+        using (var closing = bob.Api.CloseChannel(new Wire.CloseChannelRequest { ChannelId = closed }))
+            while (await closing.ResponseStream.MoveNext(TestChain.Limit)) { }
+        using (var starting = bob.Api.StartClose(new Wire.StartCloseRequest { ChannelId = disputed }))
+            while (await starting.ResponseStream.MoveNext(TestChain.Limit)) { }
+        Wire.Channel recorded = await bob.UntilAsync(disputed, it => it.Status == Wire.ChannelStatus.Closing);
+        Assert.Equal("100", recorded.TheirRecordedSent);
+
+        // Nothing new is taken, in either direction.
+        Task<Wire.PayResponse> waits = alice.PayAsync(kept, "10", "waits");
+        await alice.UntilAsync(kept, it => it.PeerRefusal == Wire.Refusal.DiskLow);
+        RpcException opening = await Assert.ThrowsAsync<RpcException>(() => alice.OpenAsync(bob.PeerUrl, "1000"));
+        Refusals.AssertIs(opening, StatusCode.Unavailable, "DISK_LOW");
+        RpcException own = await Assert.ThrowsAsync<RpcException>(() => bob.OpenAsync(alice.PeerUrl, "1000"));
+        Refusals.AssertIs(own, StatusCode.Unavailable, "DISK_LOW");
+        RpcException back = await Assert.ThrowsAsync<RpcException>(() => bob.PayAsync(kept, "10"));
+        Refusals.AssertIs(back, StatusCode.Unavailable, "DISK_LOW", "channel_id");
+        Assert.Contains("--disk-reserve", back.Status.Detail);
+        Assert.Contains(bob.Host.Node.Store.ReadEvents(0, 1_000), what => what is { Kind: EventKind.DiskLow, Severity: EventSeverity.Alarm });
+
+        await bob.StopAsync();
+        await bob.StartAsync(Roomy);
+        Assert.Equal("110", (await waits).TotalSent);
+        Assert.Equal("110", (await bob.ChannelAsync(kept)).Received);
+    }
+
+    private static async Task UntilAsync(TestNode node, bool low)
+    {
+        CancellationToken limit = TestChain.Limit;
+        while ((await node.Api.GetStatusAsync(new Wire.GetStatusRequest(), cancellationToken: limit)).Disk.Low != low) await Task.Delay(50, limit);
+    }
+}
