@@ -49,6 +49,14 @@ internal static class NodeInstruments
             "channelnode.deposits.uncredited", () => PerToken(node, totals => totals.Uncredited), "{unit}",
             "Of the deposits on both sides, what is too young to count, in smallest units");
         meter.CreateObservableGauge(
+            "channelnode.channels.not_resumed",
+            () => node.Survey.Totals().GroupBy(Token).Select(token => new Measurement<long>(
+                token.Sum(totals => (long)totals.NotResumed), token.Key)),
+            "{channel}", "Channels in which nothing is paid before an operator resumes them: a lost database had paid there");
+        meter.CreateObservableGauge(
+            "channelnode.sent_unrecorded", () => PerToken(node, totals => totals.SentUnrecorded), "{unit}",
+            "What a lost database had paid in channels that are not resumed, in smallest units");
+        meter.CreateObservableGauge(
             "channelnode.payouts.waiting",
             () => Waiting(node).Select(credit => new Measurement<double>((double)credit.Amount, Token(credit.Token))),
             "{unit}", "Payouts that could not be pushed to the owner and wait in the contract, in smallest units, as seen within a minute");

@@ -31,6 +31,17 @@ public sealed class ChannelSurveyTests
     }
 
     [Fact]
+    public void ChannelThatWaitsForItsOperator_IsCounted_WithWhatIsInNoBook()
+    {
+        TokenTotals totals = new(Address.Zero, ChannelStatus.Open);
+        totals.Add(new StoredChannel(Sample.Channel(), Sample.Funded(1_000, 500) with { SentUnrecorded = 7 }));
+        totals.Add(new StoredChannel(Sample.Channel(), Sample.Funded(1_000, 500)));
+        totals.Add(new StoredChannel(Sample.Channel(), Sample.Funded(1_000, 500) with { SentUnrecorded = 30 }));
+
+        Assert.Equal((3ul, 2ul, (UInt128)37), (totals.Channels, totals.NotResumed, totals.SentUnrecorded));
+    }
+
+    [Fact]
     public async Task Totals_AreThoseOfTheMoment_UnlessToAddThemUpTookTooLong()
     {
         await using LedgerRig rig = new();

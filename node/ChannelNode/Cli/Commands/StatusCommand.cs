@@ -116,6 +116,13 @@ internal static class StatusCommand
         }
 
         Show(terminal, heads, rows, "#not credited yet", "#they can send");
+        foreach (ChannelTotals totals in status.Channels.Where(totals => totals.NotResumed > 0))
+        {
+            TokenUnit unit = await units.OfAsync(totals.Token, cancel);
+            terminal.Line(
+                $"{Plural.Of((long)totals.NotResumed, $"{Word(totals.Status)} channel")} NOT RESUMED, {unit.Show(totals.SentUnrecorded)} sent and in no "
+                + "book here: nothing is paid there before 'channelnode channel resume'");
+        }
     }
 
     private static void ShowJobs(GetStatusResponse status, Terminal terminal)

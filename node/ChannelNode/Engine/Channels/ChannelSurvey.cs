@@ -24,6 +24,12 @@ internal sealed class TokenTotals(Address token, ChannelStatus status)
     /// <summary>Of the deposits on both sides, what does not count yet, for its blocks are too young.</summary>
     public UInt128 Uncredited { get; private set; }
 
+    /// <summary>Channels in which nothing is paid before an operator resumes them: a lost database had paid there.</summary>
+    public ulong NotResumed { get; private set; }
+
+    /// <summary>What it had paid in them.</summary>
+    public UInt128 SentUnrecorded { get; private set; }
+
     public void Add(StoredChannel stored)
     {
         (Channel channel, ChannelState state) = (stored.Channel, stored.State);
@@ -35,6 +41,9 @@ internal sealed class TokenTotals(Address token, ChannelStatus status)
         Uncredited = Sum(
             Uncredited,
             UInt128.Min(state.UncreditedA, state.OnChain.PotOf(Side.A)) + UInt128.Min(state.UncreditedB, state.OnChain.PotOf(Side.B)));
+        if (state.SentUnrecorded == UInt128.Zero) return;
+        NotResumed++;
+        SentUnrecorded = Sum(SentUnrecorded, state.SentUnrecorded);
     }
 
     /// <summary>Who deposits a token of his own making often enough could have it begin anew.</summary>

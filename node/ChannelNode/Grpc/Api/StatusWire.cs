@@ -99,6 +99,8 @@ internal static class StatusWire
         TheirBalance = totals.TheirBalance.ToString(),
         AtRisk = totals.AtRisk.ToString(),
         Uncredited = totals.Uncredited.ToString(),
+        NotResumed = totals.NotResumed,
+        SentUnrecorded = totals.SentUnrecorded.ToString(),
     };
 
     private static Wire.Deadline Write(Deadline deadline, ulong secondsLeft) => new()
@@ -144,6 +146,7 @@ internal static class StatusWire
         JournalBytes = disk.JournalBytes,
         FreeBytes = disk.FreeBytes,
         SizeBytes = disk.TotalBytes,
+        Low = isLow,
     };
 
     private static Wire.Counts WriteCounts(Overview overview)
