@@ -22,6 +22,9 @@ internal static partial class AmountWords
     /// <summary>Wei, as a decimal string, as wallets and explorers say a price of gas.</summary>
     public static string Gwei(string wei) => $"{Divided(wei, 9)} gwei";
 
+    /// <summary>A price of gas: "1.5 gwei per gas".</summary>
+    public static string PerGas(UInt128 wei) => $"{Gwei(wei.ToString())} per gas";
+
     /// <summary>A decimal string of smallest units in whole ones: every digit that is not a zero at an end.</summary>
     public static string Divided(string units, int decimals)
     {

@@ -46,7 +46,7 @@ internal sealed class Transactions(EthereumRpc rpc, ulong chainId, Address accou
     }
 
     public RefusalException Short(string operation, UInt128 needed, UInt128 available) => new(
-        Refusal.InsufficientFunds, $"{operation} needs {needed} wei with its gas, and {account} has {available} wei");
+        Refusal.InsufficientFunds, $"{operation} needs {AmountWords.Ether(needed.ToString())} with its gas, and {account} has {AmountWords.Ether(available.ToString())}");
 
     public async Task<ChainFees> FeesAsync(CancellationToken cancel) =>
         new(Sane(await rpc.NextBaseFeeAsync(cancel)), Sane(await PriorityFeeAsync(cancel)));
@@ -102,7 +102,7 @@ internal sealed class Transactions(EthereumRpc rpc, ulong chainId, Address accou
 
     private static UInt128 Sane(UInt128 fee) => fee <= FeeMax
         ? fee
-        : throw new RefusalException(Refusal.ChainUnavailable, $"the RPC asks {fee} wei per gas, above {FeeMax}");
+        : throw new RefusalException(Refusal.ChainUnavailable, $"the RPC asks {AmountWords.PerGas(fee)}, above {AmountWords.Gwei(FeeMax.ToString())}");
 
     private async Task<UInt128> PriorityFeeAsync(CancellationToken cancel)
     {

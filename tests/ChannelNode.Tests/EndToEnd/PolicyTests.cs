@@ -1,6 +1,7 @@
 using System.Text.Json;
 using ChannelNode.Core;
 using ChannelNode.Signing;
+using ChannelNode.Tests.Cli;
 using Grpc.Core;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
@@ -219,6 +220,26 @@ public sealed class PolicyTests(AnvilFixture anvil) : IAsyncLifetime
         Refusals.AssertIs(error, StatusCode.PermissionDenied, "POLICY_REFUSED", "amount");
         Assert.Equal("deposit", RuleOf(error));
         await Refusals.AssertRefusedAsync(() => _alice.OpenAsync(_bob.PeerUrl, "1501"), StatusCode.PermissionDenied, "POLICY_REFUSED");
+    }
+
+    [Fact]
+    public async Task AuditLog_ForPeople_HasAmountsWithTheirUnit()
+    {
+        await SetAsync(_bob, Tier("unverified", amounts: new() { DepositMax = "2000000000000000000", SumPerDayMax = "none" }));
+        await Refusals.AssertRefusedAsync(
+            () => _alice.OpenAsync(_bob.PeerUrl, "2500000000000000000"), StatusCode.PermissionDenied, "POLICY_REFUSED");
+
+        CliRun log = await CliRun.AsyncOf("policy", "audit", "export", "--node", _bob.Host.ApiUrl);
+        CliRun ours = await CliRun.AsyncOf("policy", "audit", "export", "--node", _alice.Host.ApiUrl); // She may have been told of it before.
+        CliRun[] exports =
+        [
+            await CliRun.AsyncOf("policy", "audit", "export", "--format", "csv", "--node", _bob.Host.ApiUrl),
+            await CliRun.AsyncOf("policy", "audit", "export", "--format", "csv", "--node", _alice.Host.ApiUrl),
+        ];
+
+        Assert.Contains("deposit_max 2 ETH; sum_per_day_max none; in ether", log.Output);
+        Assert.Contains("by deposit, value 2.5 ETH, limit 2 ETH", log.Output + ours.Output);
+        Assert.Contains(",deposit,2500000000000000000,2000000000000000000,", string.Concat(exports.Select(rows => rows.Output)));
     }
 
     [Fact]

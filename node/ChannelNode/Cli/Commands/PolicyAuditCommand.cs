@@ -19,7 +19,7 @@ internal static class PolicyAuditCommand
         Option<string> format = Fields.OneOf("--format", "CSV with a line of names, or a JSON document in each line; text when not given", "csv", "jsonl");
         var file = new Option<string>("--output") { Description = "Write to a new file; must not exist", HelpName = "path" };
         var command = new CliCommand(
-            "export", "Prints the audit log in the order of its cursors, and ends. Times are UTC; amounts are smallest units.",
+            "export", "Prints the audit log in the order of its cursors, and ends. Times are UTC; in CSV and JSON amounts are smallest units.",
             "channelnode policy audit export --format csv --output audit.csv\nchannelnode policy audit export --format jsonl --after 1200")
         { after, format, file };
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
@@ -29,6 +29,7 @@ internal static class PolicyAuditCommand
                 ? new StreamWriter(new FileStream(path, FileMode.CreateNew, FileAccess.Write))
                 : null;
             if (csv) Write(Columns);
+            TokenUnits units = shell.UnitsOf(parsed, node);
             ulong newest = 0;
             using var call = node.Client.ReadPolicyAudit(
                 new ReadPolicyAuditRequest { AfterCursor = parsed.GetValue(after) }, cancellationToken: cancel);
@@ -36,7 +37,7 @@ internal static class PolicyAuditCommand
             {
                 foreach (PolicyAuditEntry entry in call.ResponseStream.Current.Entries)
                 {
-                    Write(csv ? Csv(entry) : json ? Terminal.Written(entry) : Text(entry));
+                    Write(csv ? Csv(entry) : json ? Terminal.Written(entry) : await TextAsync(entry, units, cancel));
                     newest = entry.Cursor;
                 }
             }
@@ -52,15 +53,18 @@ internal static class PolicyAuditCommand
         });
     }
 
-    public static void Print(PolicyAuditEntry entry, Terminal terminal) => terminal.Line(Text(entry));
+    public static async Task PrintAsync(PolicyAuditEntry entry, TokenUnits units, Terminal terminal, CancellationToken cancel) =>
+        terminal.Line(await TextAsync(entry, units, cancel));
 
-    private static string Text(PolicyAuditEntry entry)
+    private static async Task<string> TextAsync(PolicyAuditEntry entry, TokenUnits units, CancellationToken cancel)
     {
+        TokenUnit unit = await units.OfAsync(entry.Token, cancel);
         string[] parts =
         [
             $"{entry.Cursor}", $"{At(entry):yyyy-MM-dd HH:mm:ss}", Kind(entry), entry.Peer, entry.Tier,
-            entry.Rule.Length == 0 ? "" : $"by {entry.Rule}, value {entry.Value}, limit {entry.Limit}",
-            entry.Count == 1 ? "" : $"{entry.Count} times", entry.Detail,
+            entry.Rule.Length == 0 ? "" : $"by {entry.Rule}, value {PolicyViewCommands.InUnit(entry.Rule, entry.Value, unit)}, "
+                + $"limit {PolicyViewCommands.InUnit(entry.Rule, entry.Limit, unit)}",
+            entry.Count == 1 ? "" : $"{entry.Count} times", await units.TryInAsync(entry.Detail, cancel),
             entry.Actor.Length == 0 ? "" : $"asked for by {entry.Actor}",
         ];
         return Terminal.Printable(string.Join("  ", parts.Where(part => part.Length > 0)));

@@ -112,13 +112,13 @@ internal static class PolicyViewCommands
         terminal.Line($"tier {answer.Tier}{Until(answer.TierUntilSeconds)}: {await SentenceAsync(answer.Rules, units, cancel)}");
         terminal.Line($"received {Used(answer.Received, unit)}; sent {Used(answer.Sent, unit)}");
         terminal.Line($"exposure {unit.Show(answer.Exposure)}, channels {answer.Channels} (counted while somebody's are limited)");
-        foreach (PolicyAuditEntry refusal in answer.Refusals) PolicyAuditCommand.Print(refusal, terminal);
+        foreach (PolicyAuditEntry refusal in answer.Refusals) await PolicyAuditCommand.PrintAsync(refusal, units, terminal, cancel);
     }
 
     private static string Used(PolicyUse use, TokenUnit unit) =>
         $"{unit.Show(use.MinuteSum)} in {Plural.Of(use.MinuteCount, "payment")} this minute, {unit.Show(use.DaySum)} in {use.DayCount} this day";
 
     /// <summary>Counts have no unit.</summary>
-    private static string InUnit(string rule, string value, TokenUnit unit) =>
+    public static string InUnit(string rule, string value, TokenUnit unit) =>
         rule is "deposit" or "smallest-payment" or "exposure" or "sum-per-minute" or "sum-per-day" ? unit.Show(value) : value;
 }

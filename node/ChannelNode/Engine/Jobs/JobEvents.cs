@@ -45,12 +45,12 @@ internal static class JobEvents
     {
         string kind = attempt.Kind == AttemptKind.Completing ? "" : $"{attempt.Kind} ".ToLowerInvariant();
         string offer = $"{kind}transaction {attempt.Hash} sent with nonce {attempt.Nonce}, offering "
-            + $"{attempt.Fees.MaxFee} wei per gas, tip {attempt.Fees.Tip}";
+            + $"{AmountWords.PerGas(attempt.Fees.MaxFee)}, tip {AmountWords.Gwei(attempt.Fees.Tip.ToString())}";
         string why = after.Refusal == before.Refusal ? "" : $"has become pointless and is cancelled, {after.Refusal.Name()}: {after.Message}; ";
         OperatorEvent told = before.Offer is { } stuck && stuck.Nonce == attempt.Nonce
             ? Of(
                 after, EventKind.TransactionStuck, after.IsDoneByAnother ? EventSeverity.Info : EventSeverity.Warning,
-                $"{why}{(IsTakingBack(before, attempt) ? "offered" : "was stuck at")} {stuck.Fees.MaxFee} wei per gas and is replaced: {offer}")
+                $"{why}{(IsTakingBack(before, attempt) ? "offered" : "was stuck at")} {AmountWords.PerGas(stuck.Fees.MaxFee)} and is replaced: {offer}")
             : Of(after, EventKind.TransactionSent, EventSeverity.Info, offer);
         return told with { Transaction = attempt.Hash, Nonce = attempt.Nonce, MaxFee = attempt.Fees.MaxFee };
     }

@@ -73,7 +73,8 @@ internal sealed partial class JobOffers
         if (left < least)
         {
             throw new RefusalException(
-                Refusal.BudgetReached, $"{job.Call.Operation} costs more than {least} wei of gas, and {left} wei are left of the day's for it");
+                Refusal.BudgetReached, $"{job.Call.Operation} costs more than {AmountWords.Ether(least.ToString())} of gas, and "
+                    + $"{AmountWords.Ether(left.ToString())} is left of the day's for it");
         }
     }
 

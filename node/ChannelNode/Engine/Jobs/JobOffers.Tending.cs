@@ -137,7 +137,7 @@ internal sealed partial class JobOffers
     }
 
     private static RefusalException CannotRaise(Job job, JobAttempt offer, UInt128 feeMax) => new(
-        Refusal.FeeTooHigh, $"{job.Call.Operation} offers {offer.Fees.MaxFee} wei per gas, and may not offer more than {feeMax}");
+        Refusal.FeeTooHigh, $"{job.Call.Operation} offers {AmountWords.PerGas(offer.Fees.MaxFee)}, and may not offer more than {AmountWords.Gwei(feeMax.ToString())}");
 
     /// <summary>No pool has it, nor can take it: the account has less by now. So it replaces nothing, and may be offered for less.</summary>
     private bool IsForgotten(JobAttempt offer, UInt128 value) =>

@@ -205,7 +205,7 @@ internal sealed partial class JobOffers(
     }
 
     private static RefusalException AboveLimit(ChainFees market, UInt128 feeMax) =>
-        new(Refusal.FeeTooHigh, $"the chain asks {market.BaseFee} wei per gas, above {feeMax}");
+        new(Refusal.FeeTooHigh, $"the chain asks {AmountWords.PerGas(market.BaseFee)}, above {AmountWords.Gwei(feeMax.ToString())}");
 
     private async Task BeginAsync(
         JobEntry entry, Job job, PreparedCall prepared, Lent lent, ChainFees market, UInt128 feeMax, CancellationToken cancel)

@@ -117,7 +117,7 @@ internal static class PolicyWire
     public static (Func<PolicyRules, PolicyRules> Change, string What) ReadChange(Wire.SetPolicyRequest request)
     {
         List<string> what = [];
-        Asked<AcceptFrom> accept = Read<AcceptFrom>(request.Accept, "accept", what, "anyone, listed, nobody or none", ReadAccept);
+        Asked<AcceptFrom> accept = Read<AcceptFrom>(request.Accept, "accept", what, from => from.ToString().ToLowerInvariant(), "anyone, listed, nobody or none", ReadAccept);
         Asked<uint> channels = ReadCount(request.ChannelsMax, "channels_max", ChannelsMax, what);
         Asked<uint> perMinute = ReadCount(request.CountPerMinuteMax, "count_per_minute_max", CountMax, what);
         Asked<uint> perDay = ReadCount(request.CountPerDayMax, "count_per_day_max", CountMax, what);
@@ -155,17 +155,17 @@ internal static class PolicyWire
 
     private delegate bool TryRead<T>(string text, out T value);
 
-    private static Asked<T> Read<T>(string text, string field, List<string> what, string expected, TryRead<T> read)
+    private static Asked<T> Read<T>(string text, string field, List<string> what, Func<T, string> show, string expected, TryRead<T> read)
         where T : struct
     {
         if (text.Length == 0) return default;
-        what.Add($"{field} {text}");
-        if (text == None) return new Asked<T>(true, null);
-        return read(text, out T value) ? new Asked<T>(true, value) : throw Fields.Invalid(field, text, expected);
+        T? asked = text == None ? null : read(text, out T value) ? value : throw Fields.Invalid(field, text, expected);
+        what.Add($"{field} {(asked is { } some ? show(some) : None)}");
+        return new Asked<T>(true, asked);
     }
 
     private static Asked<uint> ReadCount(string text, string field, uint max, List<string> what) => Read(
-        text, field, what, $"0 to {max}, or none",
+        text, field, what, count => $"{count}", $"0 to {max}, or none",
         (string said, out uint value) =>
             uint.TryParse(said, NumberStyles.None, CultureInfo.InvariantCulture, out value) && value <= max);
 
@@ -190,12 +190,12 @@ internal static class PolicyWire
         if (said is null) return (Address.Zero, amounts => amounts);
         Address token = Fields.ReadAddress(said.Token, "amounts.token", emptyIsZero: true);
         int before = what.Count;
-        Asked<UInt128> deposit = ReadAmount(said.DepositMax, "deposit_max", what);
-        Asked<UInt128> payment = ReadAmount(said.PaymentMin, "payment_min", what);
-        Asked<UInt128> exposure = ReadAmount(said.ExposureMax, "exposure_max", what);
-        Asked<UInt128> perMinute = ReadAmount(said.SumPerMinuteMax, "sum_per_minute_max", what);
-        Asked<UInt128> perDay = ReadAmount(said.SumPerDayMax, "sum_per_day_max", what);
-        if (what.Count > before) what.Add($"in token {token}");
+        Asked<UInt128> deposit = ReadAmount(said.DepositMax, "deposit_max", token, what);
+        Asked<UInt128> payment = ReadAmount(said.PaymentMin, "payment_min", token, what);
+        Asked<UInt128> exposure = ReadAmount(said.ExposureMax, "exposure_max", token, what);
+        Asked<UInt128> perMinute = ReadAmount(said.SumPerMinuteMax, "sum_per_minute_max", token, what);
+        Asked<UInt128> perDay = ReadAmount(said.SumPerDayMax, "sum_per_day_max", token, what);
+        if (what.Count > before) what.Add(token.IsZero ? "in ether" : $"in token {token}");
         return (token, amounts => new AmountRules
         {
             DepositMax = deposit.Over(amounts.DepositMax),
@@ -206,8 +206,8 @@ internal static class PolicyWire
         });
     }
 
-    private static Asked<UInt128> ReadAmount(string text, string field, List<string> what) => Read(
-        text, field, what, $"0 to {Amounts.Max} (2^112 - 1) in smallest units, or none",
+    private static Asked<UInt128> ReadAmount(string text, string field, Address token, List<string> what) => Read(
+        text, field, what, amount => AmountWords.Of(amount, token), $"0 to {Amounts.Max} (2^112 - 1) in smallest units, or none",
         (string said, out UInt128 value) => Fields.TryReadAmount(said, out value) is Refusal.None or Refusal.ZeroAmount);
 
     /// <summary>A name that can stand in commands and files.</summary>
