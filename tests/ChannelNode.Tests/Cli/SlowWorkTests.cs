@@ -43,6 +43,20 @@ public sealed class SlowWorkTests
         Assert.Equal($"{first} (5 s)\nhalf of it (10 s)\n", error.ToString());
     }
 
+    [Fact]
+    public async Task Deployment_SaysThatItWaits()
+    {
+        StringWriter output = new(), error = new();
+        Task<int> running = RunAsync("contract deploy --rpc-url ws://h", output, error);
+        await _begun.Task.WaitAsync(TestChain.Limit);
+
+        await PassAsync(5_000);
+        await UntilAsync(() => error.ToString() == "waiting until the contract is mined (5 s)\n");
+        _end.SetResult();
+
+        Assert.Equal(ExitCode.Done, await running);
+    }
+
     [Theory]
     [InlineData("chain verify --data-dir d --rpc-url ws://h")]
     [InlineData("backup verify node.backup")]
@@ -89,6 +103,7 @@ public sealed class SlowWorkTests
         CliActions actions = CliRun.NoActions with
         {
             VerifyChain = (_, _, _, tell, _) => WorkAsync(tell, report),
+            DeployContract = (_, _, _) => WorkAsync(_ => { }, (Address.Zero, default(Bytes32), 1ul)),
             RescanChain = (_, _, _, _, tell, _) => WorkAsync(tell, report),
             Backups = new BackupActions(
                 _ => "", async (_, _, _, _, tell, _) => (await WorkAsync(tell, Found), null), (_, _, _, _, tell, _) => WorkAsync(tell, Found)),

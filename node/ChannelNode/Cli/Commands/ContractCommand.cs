@@ -23,7 +23,9 @@ internal static class ContractCommand
         {
             if (key.Wrong(parsed).FirstOrDefault() is { } fault) throw new CommandException(Failure.Of(fault));
             var (contract, transactionHash, gasUsed) =
-                await shell.Actions.DeployContract(parsed.GetValue(rpcUrl)!, key.Read(parsed), cancel);
+                await SlowWork.RunAsync(
+                    terminal, shell.Time, "waiting until the contract is mined",
+                    _ => shell.Actions.DeployContract(parsed.GetValue(rpcUrl)!, key.Read(parsed), cancel));
             if (terminal.Json)
             {
                 terminal.Document(new

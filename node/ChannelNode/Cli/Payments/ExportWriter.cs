@@ -28,6 +28,10 @@ internal sealed class ExportWriter
     private readonly string[] _names;
     private readonly bool _asJson;
     private readonly StringBuilder _rows = new();
+    private long _count;
+
+    /// <summary>Told of how many rows have left.</summary>
+    public Action<long>? Tell { get; set; }
 
     public ExportWriter(Terminal terminal, string[] header, bool asJson)
     {
@@ -40,6 +44,7 @@ internal sealed class ExportWriter
     /// <summary>As many values as the header has names.</summary>
     public void Write(params ReadOnlySpan<string> values)
     {
+        _count++;
         if (_asJson)
         {
             WriteJson(values);
@@ -60,6 +65,7 @@ internal sealed class ExportWriter
     {
         _terminal.Raw(_rows.ToString());
         _rows.Clear();
+        Tell?.Invoke(_count);
     }
 
     private static string CamelCase(string name) =>

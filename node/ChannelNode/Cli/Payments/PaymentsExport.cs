@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using ChannelNode.Engine;
 using ChannelNode.Proto.V1;
 using Google.Protobuf;
 using Grpc.Core;
@@ -49,20 +50,28 @@ internal static class PaymentsExport
             string? only = parsed.GetValue(channel) is { } given ? await node.ResolveAsync(given, cancel) : null;
             bool asJson = parsed.GetValue(form) == ExportForm.JsonLines || terminal.Json;
             UInt128 start = parsed.GetValue(after);
-            if (parsed.GetValue(sent)) await SentAsync(node, terminal, only!, start, asJson, cancel);
-            else
-                await ReceivedAsync(
+            Func<ExportWriter, Task> write = parsed.GetValue(sent)
+                ? rows => SentAsync(node, rows, only!, start, cancel)
+                : rows => ReceivedAsync(
                     new KeptPayments(
                         node, terminal, only, parsed.GetResult(after) is null or { Implicit: true } ? null : (ulong)start,
                         KeptPayments.Between(parsed, from, to)),
-                    terminal, asJson, cancel);
+                    rows, cancel);
+            ExportWriter rows = new(terminal, parsed.GetValue(sent) ? SentHeader : ReceivedHeader, asJson);
+            if (terminal.Live) await write(rows); // Who watches sees them come.
+            else
+                await SlowWork.RunAsync(terminal, shell.Time, "reading payments", async tell =>
+                {
+                    rows.Tell = count => tell($"{Plural.Of(count, "payment")} written");
+                    await write(rows);
+                    return ExitCode.Done;
+                });
             return ExitCode.Done;
         });
     }
 
-    private static async Task ReceivedAsync(KeptPayments kept, Terminal terminal, bool asJson, CancellationToken cancel)
+    private static async Task ReceivedAsync(KeptPayments kept, ExportWriter rows, CancellationToken cancel)
     {
-        ExportWriter rows = new(terminal, ReceivedHeader, asJson);
         await foreach (IReadOnlyList<ReceivedPayment> page in kept.ReadAsync(cancel))
         {
             foreach (ReceivedPayment it in page)
@@ -77,11 +86,10 @@ internal static class PaymentsExport
     }
 
     private static async Task SentAsync(
-        NodeConnection node, Terminal terminal, string channel, UInt128 after, bool asJson, CancellationToken cancel)
+        NodeConnection node, ExportWriter rows, string channel, UInt128 after, CancellationToken cancel)
     {
         ListSentPaymentsRequest request = new() { ChannelId = channel, AfterTotal = after.ToString(CultureInfo.InvariantCulture) };
         using AsyncServerStreamingCall<ListSentPaymentsResponse> call = node.Client.ListSentPayments(request, cancellationToken: cancel);
-        ExportWriter rows = new(terminal, SentHeader, asJson);
         while (await call.ResponseStream.MoveNext(cancel))
         {
             foreach (SentPayment it in call.ResponseStream.Current.Payments)

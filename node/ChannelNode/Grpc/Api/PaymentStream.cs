@@ -261,8 +261,8 @@ internal sealed class PaymentStream
             $"{In(slot, unrecorded)} were paid in it after the backup that the database was restored from: their idempotency keys are not known, so "
             + "nothing is paid until the operator says so ('channel resume')",
         Refusal.RestoredHeld =>
-            "the database was restored from a backup, and what the peer had paid since is taken again only when the hold ends (restored_held_until_seconds); "
-            + "before that the peer takes nothing that does not count it",
+            "the database was restored from a backup, and lacks payments that the lost one had accepted: they are taken again when the peer offers them, "
+            + "where the hold is on after it (restored_held_until_seconds); before that the peer takes nothing that does not count them",
         Refusal.OneWayChannel => "only the peer pays in this one-way channel",
         Refusal.DepositUnconfirmed => "it has no confirmed deposit yet; a deposit opens it",
         Refusal.ChannelClosing => "it is closing on chain",
