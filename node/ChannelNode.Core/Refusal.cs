@@ -109,6 +109,9 @@ public enum Refusal : byte
     // The disk has too little room left for anything but what protects money.
     DiskLow = 67,
 
+    // A payment in a channel that is paid out.
+    ChannelClosed = 68,
+
     // The operator's own rules about peers: after everything else was found right.
     PolicyRefused = 70,
 

@@ -115,7 +115,9 @@ public sealed class ClosingTests(AnvilFixture anvil) : IAsyncLifetime
         await _alice.PayAsync(id, "300", key: "before");
         await CloseAsync(_alice, id);
         await Refusals.AssertRefusedAsync(
-            () => _alice.PayAsync(id, "1"), StatusCode.FailedPrecondition, "INSUFFICIENT_BALANCE");
+            () => _alice.PayAsync(id, "1"), StatusCode.FailedPrecondition, "CHANNEL_CLOSED", "channel_id");
+        await Refusals.AssertRefusedAsync(
+            () => _bob.PayAsync(id, "1"), StatusCode.FailedPrecondition, "CHANNEL_CLOSED", "channel_id");
 
         await DepositAsync(_alice, id, "500");
         await _bob.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Open);

@@ -72,7 +72,8 @@ internal sealed class PaymentBook(int count, TimeProvider time)
     /// <summary>Refusals that pass by themselves, so that the same payment is worth another try.</summary>
     public static bool MayPass(Refusal refusal) => refusal
         is Refusal.PeerOffline or Refusal.PeerRefusing or Refusal.DepositUnconfirmed or Refusal.DepositUncredited or Refusal.TooManyInFlight
-        or Refusal.ChainUnavailable or Refusal.SignerUnavailable or Refusal.NotReady or Refusal.Draining or Refusal.RestoredUnconfirmed;
+        or Refusal.ChainUnavailable or Refusal.SignerUnavailable or Refusal.NotReady or Refusal.Draining or Refusal.RestoredUnconfirmed
+        or Refusal.DiskLow;
 
     /// <summary>Payments to send next: those that wait again first; at most so many that no more fly than allowed.</summary>
     public List<int> Take(int batchMax, int inFlightMax)

@@ -79,6 +79,7 @@ internal abstract class PaymentRequest(
         Refusal refusal = Slot.CloseProposed
             ? Refusal.CloseAgreed
             : Updates.Pay(Slot.Channel, Slot.Working, amount, out next);
+        if (refusal == Refusal.InsufficientBalance && Slot.Working.IsClosed) refusal = Refusal.ChannelClosed; // No top-up is what is missing.
         if (refusal == Refusal.None) refusal = CheckPeer(turn);
         if (refusal != Refusal.None)
         {

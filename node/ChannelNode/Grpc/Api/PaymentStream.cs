@@ -228,7 +228,7 @@ internal sealed class PaymentStream
     private static RefusalException BalanceTooSmall(Wire.Payment payment, ChannelSlot? slot, UInt128 balance) => new(
         Refusal.InsufficientBalance,
         $"amount is {In(slot, payment.Amount)}, expected at most {In(slot, balance)}, the balance"
-        + (slot?.State.Status == ChannelStatus.Closed ? "; the channel is closed, a deposit opens it again" : "; a deposit adds to it ('channel deposit')"))
+        + "; a deposit adds to it ('channel deposit')")
     {
         Field = "amount",
         Value = payment.Amount,
@@ -265,6 +265,7 @@ internal sealed class PaymentStream
             + "where the hold is on after it (restored_held_until_seconds); before that the peer takes nothing that does not count them",
         Refusal.OneWayChannel => "only the peer pays in this one-way channel",
         Refusal.DepositUnconfirmed => "it has no confirmed deposit yet; a deposit opens it",
+        Refusal.ChannelClosed => "it is closed and paid out; a deposit opens it again",
         Refusal.ChannelClosing => "it is closing on chain",
         Refusal.CloseAgreed => "a cooperative close is agreed, and waits to be mined or to expire",
         Refusal.PeerOffline => "its peer is not connected; the same call with the same key may be made again",
