@@ -274,7 +274,7 @@ internal sealed record NodeOptions
     /// <summary>Disk that payments received may take; beyond it the oldest go, however young. 67,108,864 to 17,592,186,044,416.</summary>
     public ulong ReceivedBytesMax { get; init; } = 16UL << 30;
 
-    /// <summary>What must stay free on the database's disk; with less nothing is paid, accepted or opened. 0 (no limit) to 1,099,511,627,776 bytes.</summary>
+    /// <summary>What must stay free on the database's disk; with less nothing new is paid, accepted, opened or guarded. 0 (no limit) to 1,099,511,627,776 bytes.</summary>
     public ulong DiskReserveBytes { get; init; } = 256UL << 20;
 
     /// <summary>

@@ -9,7 +9,7 @@ namespace ChannelNode.Tests.EndToEnd;
 /// <summary>A whole watchtower in this process, wired as the program wires it.</summary>
 internal sealed class TestTower : IAsyncDisposable
 {
-    private readonly WatchtowerOptions _options;
+    private WatchtowerOptions _options;
     private bool _isUp;
 
     private TestTower(WatchtowerOptions options) => _options = options;
@@ -47,8 +47,10 @@ internal sealed class TestTower : IAsyncDisposable
         return tower;
     }
 
-    public async Task StartAsync()
+    /// <param name="change">Changes its options from now on.</param>
+    public async Task StartAsync(Func<WatchtowerOptions, WatchtowerOptions>? change = null)
     {
+        if (change is not null) _options = change(_options);
         Host = await WatchtowerHost.StartAsync(_options, NullLoggerFactory.Instance, CancellationToken.None);
         _isUp = true;
     }

@@ -162,6 +162,27 @@ public sealed class WatchtowerTests(AnvilFixture anvil) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task TowerOnAFullDisk_StillTakesWhatIsNewerAndDisputes_ButNoOtherChannel()
+    {
+        await using RawChannel channel = await RawChannel.OpenAsync(_chain), other = await RawChannel.OpenAsync(_chain);
+        await using (RawGuard guard = await RawGuard.ConnectAsync(_tower, _chain, channel.Payee))
+            Assert.Empty((await guard.AskAsync(channel.Update(guard, 300))).Refusals);
+        await _tower.StopAsync();
+        await _tower.StartAsync(options => options with { Node = options.Node with { DiskReserveBytes = ulong.MaxValue } });
+        while (!_tower.Tower.Overview.DiskIsLow) await Task.Delay(50, TestChain.Limit);
+        await using RawGuard known = await RawGuard.ConnectAsync(_tower, _chain, channel.Payee);
+        await using RawGuard stranger = await RawGuard.ConnectAsync(_tower, _chain, other.Payee);
+
+        Assert.Empty((await known.AskAsync(channel.Update(known, 400))).Refusals);
+        Wire.GuardRefusal refused = Assert.Single((await stranger.AskAsync(other.Update(stranger, 300))).Refusals);
+        await channel.CheatAsync();
+        await _chain.UntilAsync(channel.Id, pots => pots.SentA == 400);
+
+        Assert.Equal(Wire.Refusal.DiskLow, refused.Reason);
+        Assert.Equal(1, _tower.Tower.Guards.GuardedCount);
+    }
+
+    [Fact]
     public async Task TowerThatIsToldTo_SettlesToo()
     {
         await using TestTower settling = await TestTower.StartAsync(_chain, options => options with { Settles = true });

@@ -46,7 +46,7 @@ public sealed class DiskRoomTests : IAsyncLifetime
         await FreeAsync(577 * MiB);
         Assert.Equal(["DiskLow Warning", "DiskLow Alarm", "DiskLow Warning", "DiskBack Info"], Told());
         string low = _rig.Store.ReadEvents(1, 1).Single().Sentence;
-        Assert.StartsWith("255 MiB are left on the database's disk, less than --disk-reserve, 256 MiB: nothing is paid, accepted or opened", low);
+        Assert.StartsWith("255 MiB are left on the database's disk, less than --disk-reserve, 256 MiB: nothing is paid, accepted, opened or newly guarded", low);
     }
 
     [Fact]

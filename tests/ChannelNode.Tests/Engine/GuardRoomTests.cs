@@ -47,6 +47,35 @@ public sealed class GuardRoomTests : IAsyncDisposable
         Assert.Null(_rig.Store.FindGuarded(IdOf(2), Side.A));
     }
 
+    /// <summary>What is newer is stored over what was, so it takes no more of the disk.</summary>
+    [Fact]
+    public async Task OnAFullDisk_NobodyGetsAPlace_NobodyLosesOne_AndWhatIsNewerIsTaken()
+    {
+        GuardClient early = _rig.Guards.Join(Signer(1)), late = _rig.Guards.Join(Signer(2));
+        await _rig.TakeAsync(early, Of(early, 1, 2, 3));
+        _rig.NoteBlank(1);
+        _rig.Contract.Add(IdOf(11));
+        await HaveFreeAsync(0);
+
+        GuardRefusal refused = Assert.Single((await _rig.TakeAsync(late, Of(late, 11))).Refusals);
+        _time.Advance(60_000); // Who had something looked at for nothing waits for that.
+        GuardAnswer newer = await _rig.TakeAsync(early, Request(2, 500, Signer(1)));
+
+        Assert.Equal((Refusal.DiskLow, "disk"), (refused.Reason, refused.Field));
+        Assert.Equal((3, 3ul), (early.Count, _rig.Store.ChannelCount));
+        Assert.Equal((UInt128)500, Assert.Single(newer.Stored).Sent);
+        await HaveFreeAsync(1UL << 40);
+        Assert.Empty((await _rig.TakeAsync(late, Of(late, 11))).Refusals);
+    }
+
+    private Task HaveFreeAsync(ulong bytes) => _rig.Ledger.RunAsync(
+        turn =>
+        {
+            _rig.Ledger.Disk.Take(bytes, turn);
+            return true;
+        },
+        CancellationToken.None);
+
     [Fact]
     public async Task ChannelWithoutADeposit_TakesNobodysPlace()
     {

@@ -119,12 +119,14 @@ public sealed class WatchtowerLinkTests : IDisposable
         Assert.Equal((0, Refusal.None), (_link.Status.Refused, _link.Status.NewestRefusal));
     }
 
-    [Fact]
-    public async Task ChannelForWhichThereWasNoRoom_IsAskedForAgainAfterAWhile()
+    [Theory]
+    [InlineData(Refusal.TooManyChannels)]
+    [InlineData(Refusal.DiskLow)]
+    public async Task ChannelForWhichThereWasNoRoom_IsAskedForAgainAfterAWhile(Refusal reason)
     {
         _link.Begin(Tower, Holding((1, 10), (2, 10)));
         await NextAsync();
-        _link.Take(new GuardAnswer([], [new GuardRefusal(IdOf(3), 10, Refusal.TooManyChannels, "channels", "3", "2")]));
+        _link.Take(new GuardAnswer([], [new GuardRefusal(IdOf(3), 10, reason, "channels", "3", "2")]));
         Task<IReadOnlyList<GuardRequest>> next = NextAsync();
 
         _time.Advance(9_999);

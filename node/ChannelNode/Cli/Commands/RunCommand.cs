@@ -96,9 +96,6 @@ internal static class RunCommand
         private readonly Option<ulong> _receivedBytesMax = Fields.Number(
             "--received-bytes-max", "Bytes of disk for payments received; beyond it the oldest go", 64UL << 20, 16UL << 40,
             CommonFlags.Defaults.ReceivedBytesMax);
-        private readonly Option<ulong> _diskReserve = Fields.Number(
-            "--disk-reserve", "Bytes that stay free on the database's disk: with less nothing new is paid, accepted or opened, disputes go on; 0 "
-            + "for no limit", 0UL, 1UL << 40, CommonFlags.Defaults.DiskReserveBytes);
         private readonly Option<uint> _sentKeptHours = Fields.Number(
             "--sent-kept-hours", "Hours for which an idempotency key protects at least", 1u, 8_760u,
             CommonFlags.Defaults.SentKeptHours);
@@ -171,7 +168,7 @@ internal static class RunCommand
             _creditSmall, _creditLarger, _creditSmallTotal, _creditLargerTotal, _tokenCreditSmall, _tokenCreditLarger,
             _tokenCreditSmallTotal, _tokenCreditLargerTotal, _finality, _disputeWindow,
             _acceptTokens, _relayDeposits, _unfundedPerPeerMax, _unfundedMax, _closeDeadline, _claimLook, _claimFrom,
-            _claimFromGasTimes, _receivedKeptHours, _receivedBytesMax, _diskReserve, _sentKeptHours, _eventsKeptHours, _eventsMax,
+            _claimFromGasTimes, _receivedKeptHours, _receivedBytesMax, _sentKeptHours, _eventsKeptHours, _eventsMax,
             _auditKeptHours, _auditMax,
             _inFlightMax, _updatesInFlightMax, _paymentsPerStreamMax,
             _paymentsPerUpdateMax, _commitBatchMax, _ledgerQueueMax, _peerBatchesMax, _peerQueueMax, .. _applications.All(),
@@ -236,7 +233,6 @@ internal static class RunCommand
             ClaimFromGasTimes = parsed.GetValue(_claimFromGasTimes),
             ReceivedKeptHours = parsed.GetValue(_receivedKeptHours),
             ReceivedBytesMax = parsed.GetValue(_receivedBytesMax),
-            DiskReserveBytes = parsed.GetValue(_diskReserve),
             SentKeptHours = parsed.GetValue(_sentKeptHours),
             EventsKeptHours = parsed.GetValue(_eventsKeptHours),
             EventsMax = parsed.GetValue(_eventsMax),

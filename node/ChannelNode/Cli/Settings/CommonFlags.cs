@@ -72,6 +72,9 @@ internal sealed class CommonFlags
     private readonly Option<int> _channelsInMemoryMax = Fields.Number(
         "--channels-in-memory-max", "Channels kept in memory, about a kilobyte each; the others are on disk", 1_024,
         10_000_000, Defaults.ChannelsInMemoryMax);
+    private readonly Option<ulong> _diskReserve = Fields.Number(
+        "--disk-reserve", "Bytes that stay free on the database's disk: with less nothing new is paid, accepted, opened or guarded, disputes go on; "
+        + "0 for no limit", 0UL, 1UL << 40, Defaults.DiskReserveBytes);
     private readonly Option<int> _wrongSignaturesMax = Fields.Number(
         "--wrong-signatures-max", "Wrong signatures of a peer that are looked at in a second; of all peers together five times as many", 1, 1_000_000,
         Defaults.WrongSignaturesPerSecondMax, "per second");
@@ -98,7 +101,7 @@ internal sealed class CommonFlags
     [
         _config, _network, _dataDirectory, .. _key.All(), _rpcUrl, _contract, _chainId, _reorgDepth, _confirmations, _fromBlock, _pollMs,
         _disputeWindowMin, _chainSilence, _gasBudget, _disputeReserve, _tokenPerEther, _feeMax, _disputeFeeMax, _replaceAfter,
-        _jobsKeptHours, _channelsInMemoryMax, _wrongSignaturesMax, _connectionsPerAddressMax, _messageBytesMax, _messageMemoryMax,
+        _jobsKeptHours, _channelsInMemoryMax, _diskReserve, _wrongSignaturesMax, _connectionsPerAddressMax, _messageBytesMax, _messageMemoryMax,
         _rpcAnswerBytesMax, .. _seeing.All(),
     ];
 
@@ -150,6 +153,7 @@ internal sealed class CommonFlags
         ReplaceAfterSeconds = parsed.GetValue(_replaceAfter),
         JobsKeptHours = parsed.GetValue(_jobsKeptHours),
         ChannelsInMemoryMax = parsed.GetValue(_channelsInMemoryMax),
+        DiskReserveBytes = parsed.GetValue(_diskReserve),
         WrongSignaturesPerSecondMax = parsed.GetValue(_wrongSignaturesMax),
         ConnectionsPerAddressMax = parsed.GetValue(_connectionsPerAddressMax),
         MessageBytesMax = parsed.GetValue(_messageBytesMax),

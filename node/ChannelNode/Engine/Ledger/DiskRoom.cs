@@ -3,8 +3,9 @@ using ChannelNode.Core;
 namespace ChannelNode.Engine;
 
 /// <summary>
-/// What the database's disk must have left for what protects this node's money to be written. With less nothing new is paid, accepted or
-/// opened, however much peers have to pay; disputes, claims and closes go on. Changed on the ledger's thread; <see cref="IsLow"/> for any.
+/// What the database's disk must have left for what protects money to be written. With less nothing new is paid, accepted, opened or
+/// guarded, however much others have to pay; disputes, claims and closes go on, and so does what is newer in a channel that a watchtower
+/// guards. Changed on the ledger's thread; <see cref="IsLow"/> for any.
 /// </summary>
 internal sealed class DiskRoom(ulong reserveBytes)
 {
@@ -42,15 +43,15 @@ internal sealed class DiskRoom(ulong reserveBytes)
 
     private OperatorEvent Low(ulong freeBytes) => new(
         EventKind.DiskLow, EventSeverity.Alarm,
-        $"{Mebibytes(freeBytes)} are left on the database's disk, less than --disk-reserve, {Mebibytes(reserveBytes)}: nothing is paid, accepted or opened "
-        + "until there is more; disputes, claims and closes go on")
+        $"{Mebibytes(freeBytes)} are left on the database's disk, less than --disk-reserve, {Mebibytes(reserveBytes)}: nothing is paid, accepted, opened or newly "
+        + "guarded until there is more; disputes, claims and closes go on")
     {
         Refusal = Refusal.DiskLow,
     };
 
     private OperatorEvent Short(ulong freeBytes) => new(
         EventKind.DiskLow, EventSeverity.Warning,
-        $"{Mebibytes(freeBytes)} are left on the database's disk: below --disk-reserve, {Mebibytes(reserveBytes)}, nothing is paid, accepted or opened");
+        $"{Mebibytes(freeBytes)} are left on the database's disk: below --disk-reserve, {Mebibytes(reserveBytes)}, nothing is paid, accepted, opened or newly guarded");
 
     private static OperatorEvent Enough(ulong freeBytes) =>
         new(EventKind.DiskBack, EventSeverity.Info, $"there is room on the database's disk again: {Mebibytes(freeBytes)}");

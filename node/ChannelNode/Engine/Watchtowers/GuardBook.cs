@@ -47,7 +47,7 @@ internal sealed class GuardBook
     {
         (_book, _ledger, _store, _intake, _check, _clock, _options, _log) = (book, ledger, store, intake, check, clock, options, log);
         _room = new GuardRoom(
-            book, contract, options, () => GuardedCount,
+            book, contract, ledger.Disk, options, () => GuardedCount,
             (blank, cancel) => DropAsync(blank, slot => !slot.Working.EverFunded, tell: true, cancel));
         foreach (StoredChannel stored in book.Pages(ChannelsPerLook).SelectMany(page => page))
         {

@@ -6,10 +6,11 @@ namespace ChannelNode.Engine;
 /// Who gets a place in a watchtower. Keys, channels and signatures cost nothing and a deposit does: so channels without one
 /// have a tenth of the places, and give them up where others need them.
 /// </summary>
+/// <param name="disk">With too little room nobody gets a place. What is newer in a channel that has one is stored over what was.</param>
 /// <param name="guardedCount">Places taken: a side of a channel is one.</param>
 /// <param name="drop">Lets go of channels that have no deposit.</param>
 internal sealed class GuardRoom(
-    ChannelBook book, GuardAdmission contract, WatchtowerOptions options, Func<int> guardedCount,
+    ChannelBook book, GuardAdmission contract, DiskRoom disk, WatchtowerOptions options, Func<int> guardedCount,
     Func<IReadOnlyList<ChannelId>, CancellationToken, Task> drop)
 {
     /// <summary>Channels without a deposit that a signer may have, and how many more for each channel with one.</summary>
@@ -22,6 +23,7 @@ internal sealed class GuardRoom(
     /// <summary>Why there is no place for a channel that is new for the client; null where there is one. The ledger's writer alone.</summary>
     public GuardRefusal? Refuse(GuardClient client, GuardedUpdate guarded, HashSet<ChannelId> admitted)
     {
+        if (disk.IsLow) return GuardCheck.No(guarded, Refusal.DiskLow, "disk", "low", "room for another channel; those that are guarded stay so");
         if (client.Count >= options.ChannelsPerSignerMax)
         {
             return GuardCheck.No(
@@ -85,7 +87,7 @@ internal sealed class GuardRoom(
         [.. right.Select(it => it.Channel.Id).Where(id => !client.Has(id)).Distinct()];
 
     private bool LacksRoom(GuardClient client, int fresh) =>
-        fresh > 0 && client.Count < options.ChannelsPerSignerMax
+        fresh > 0 && !disk.IsLow && client.Count < options.ChannelsPerSignerMax
         && (guardedCount() + fresh > options.ChannelsMax || book.Unfunded.Count + fresh > options.UnfundedChannelsMax
             || client.UnfundedCount + fresh > UnfundedMaxOf(client));
 }

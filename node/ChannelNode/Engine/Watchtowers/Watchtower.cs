@@ -14,6 +14,7 @@ internal sealed class Watchtower : IAsyncDisposable
 
     private readonly Guardian _guardian;
     private readonly JobRunner _runner;
+    private readonly Retention _retention;
     private readonly FirstLooks _looks;
     private readonly ChainIntake _intake;
     private readonly WatchtowerOptions _options;
@@ -54,6 +55,7 @@ internal sealed class Watchtower : IAsyncDisposable
             Guards.Closing, closing => orders.DisputeFor(closing, Guards.Evidence(closing)),
             options.Settles ? closing => Lifecycle.OthersSettleFromSeconds(closing.State.OnChain) : null);
         _guardian = new Guardian(guarding, Jobs, _intake, orders, chain, View, new WindowAlarms(Ledger, _clock, guardsOthers: true), worth, _clock, logs.CreateLogger<Guardian>());
+        _retention = new Retention(book, Ledger, store, _clock, node, logs.CreateLogger<Retention>());
         Overview = new Overview(Ledger, Jobs, View, worth, _clock, node, store, Guards.Closing);
     }
 
@@ -89,7 +91,7 @@ internal sealed class Watchtower : IAsyncDisposable
     {
         Ledger.Start();
         await CatchUpWithoutWriterAsync(cancel);
-        _running = [.. _running, AccountWatch.RunAsync(_runner, _clock.Time, _stopping.Token)];
+        _running = [.. _running, AccountWatch.RunAsync(_runner, _clock.Time, _stopping.Token), _retention.RunAsync(_stopping.Token)];
     }
 
     /// <summary>The same for simulations, which take the ledger's turns themselves: everything runs on the caller's thread.</summary>

@@ -78,7 +78,7 @@ internal sealed class WatchtowerLink(
             _askedAgain = clock.Time.GetTimestamp();
             long now = clock.NowMs;
             foreach ((ChannelId id, Refusal reason) in _refused)
-                if (reason == Refusal.TooManyChannels) _lacking.TryAdd(id, now);
+                if (reason is Refusal.TooManyChannels or Refusal.DiskLow) _lacking.TryAdd(id, now);
             if (_lacking.Count == 0) return;
         }
 
