@@ -20,14 +20,14 @@ internal static class ExampleProgram
     public static Task<string> CSharpAsync(string input, params string[] arguments) => RunAsync(
         input, "dotnet", [Path.Combine(Folder("csharp"), "bin", Configuration, "net10.0", "Example.dll"), .. arguments]);
 
-    /// <param name="program">main or webhook.</param>
+    /// <param name="program">main, refused or webhook.</param>
     public static async Task<string> TypeScriptAsync(string program, string input, params string[] arguments)
     {
         await TypeScriptIsBuilt.Value;
         return await RunAsync(input, "node", [Path.Combine(Folder("typescript"), "dist", "src", program + ".js"), .. arguments]);
     }
 
-    /// <param name="program">pay or verify-webhook.</param>
+    /// <param name="program">pay, refused or verify-webhook.</param>
     public static Task<string> CurlAsync(string program, string input, params string[] arguments) =>
         RunAsync(input, "bash", [Path.Combine(Folder("curl"), program + ".sh"), .. arguments]);
 

@@ -9,6 +9,7 @@ public sealed class ExamplesTests(AnvilFixture anvil) : IAsyncLifetime
     private TestChain _chain = null!;
     private TestNode _payer = null!;
     private TestNode _payee = null!;
+    private string _channel = string.Empty;
 
     public async Task InitializeAsync()
     {
@@ -17,7 +18,8 @@ public sealed class ExamplesTests(AnvilFixture anvil) : IAsyncLifetime
         _payee = await StartAsync();
 
         // Not the first payment of its life: the examples are to hear of their own only.
-        await _payer.PayAsync(await _payer.OpenAsync(_payee, "100"), "1");
+        _channel = await _payer.OpenAsync(_payee, "100");
+        await _payer.PayAsync(_channel, "1");
 
         Task<TestNode> StartAsync() => TestNode.StartAsync(_chain, options => options with
         {
@@ -33,31 +35,37 @@ public sealed class ExamplesTests(AnvilFixture anvil) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task CSharp_OpensPaysAndHears()
+    public async Task CSharp_OpensPaysAndHears_AndIsRefusedByName()
     {
-        AssertSaid(await ExampleProgram.CSharpAsync("", _payer.Host.ApiUrl, _payee.PeerUrl, _payee.Host.ApiUrl));
+        AssertPaid(await ExampleProgram.CSharpAsync("", _payer.Host.ApiUrl, _payee.PeerUrl, _payee.Host.ApiUrl));
+        AssertRefused(await ExampleProgram.CSharpAsync("", "refused", _payer.Host.ApiUrl, _channel));
     }
 
     [Fact]
-    public async Task TypeScript_OpensPaysAndHears()
+    public async Task TypeScript_OpensPaysAndHears_AndIsRefusedByName()
     {
-        AssertSaid(await ExampleProgram.TypeScriptAsync("main", "", _payer.Host.ApiUrl, _payee.PeerUrl, _payee.Host.ApiUrl));
+        AssertPaid(await ExampleProgram.TypeScriptAsync("main", "", _payer.Host.ApiUrl, _payee.PeerUrl, _payee.Host.ApiUrl));
+        AssertRefused(await ExampleProgram.TypeScriptAsync("refused", "", _payer.Host.ApiUrl, _channel));
     }
 
     [Fact]
-    public async Task Curl_OpensPaysAndHears()
+    public async Task Curl_OpensPaysAndHears_AndIsRefusedByName()
     {
-        AssertSaid(await ExampleProgram.CurlAsync("pay", "", _payer.Host.JsonUrl, _payee.PeerUrl, _payee.Host.JsonUrl));
+        AssertPaid(await ExampleProgram.CurlAsync("pay", "", _payer.Host.JsonUrl, _payee.PeerUrl, _payee.Host.JsonUrl));
+        AssertRefused(await ExampleProgram.CurlAsync("refused", "", _payer.Host.JsonUrl, _channel));
     }
 
-    private static void AssertSaid(string said)
+    private static void AssertPaid(string said)
     {
         string[] lines = said.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.True(
-            lines is [.., var opened, "paid: 25, in total 25", var refused, "received: cursor 2, 25 for article-17"]
+            lines is [.., var opened, "paid: 25, in total 25", "received: cursor 2, 25 for article-17"]
             && opened.StartsWith("opening: ", StringComparison.Ordinal)
-            && opened.EndsWith("CONFIRMED", StringComparison.OrdinalIgnoreCase)
-            && refused.StartsWith("refused: INSUFFICIENT_BALANCE", StringComparison.Ordinal) && refused.Contains("2000000"),
+            && opened.EndsWith("CONFIRMED", StringComparison.OrdinalIgnoreCase),
             said);
     }
+
+    private static void AssertRefused(string said) => Assert.True(
+        said.Split('\n') is [var line, ""] && line.StartsWith("refused: INSUFFICIENT_BALANCE: ", StringComparison.Ordinal) && line.Contains("2000000"),
+        said);
 }

@@ -11,6 +11,7 @@ public sealed class SizeTests
     private const int FunctionLinesMax = 70;
     private const int ReadmeLinesMax = 150;
     private const int FolderFilesMax = 40;
+    private const int ExampleLinesMax = 40;
 
     private static readonly string[] CodeFolders = ["node", "tests", "contracts"];
 
@@ -51,6 +52,23 @@ public sealed class SizeTests
     [Fact]
     public void Readme_HasAtMost150Lines() =>
         Assert.InRange(File.ReadLines(Repository.PathOf("README.md")).Count(), 1, ReadmeLinesMax);
+
+    /// <summary>Blank lines and comments too: whoever copies one has read it first.</summary>
+    [Theory]
+    [InlineData("csharp", ".cs", "Program.cs")]
+    [InlineData("typescript/src", ".ts", "main.ts")]
+    [InlineData("curl", ".sh", "pay.sh")]
+    public void Example_HasAtMost40Lines(string folder, string ending, string thatPays)
+    {
+        string[] files = [.. Repository.Files($"node/examples/{folder}", ending)];
+        IEnumerable<string> tooLong = files
+            .Select(file => (Name: Repository.NameOf(file), Lines: File.ReadLines(file).Count()))
+            .Where(file => file.Lines > ExampleLinesMax)
+            .Select(file => $"{file.Name} has {file.Lines} lines");
+
+        Assert.Contains(thatPays, files.Select(Path.GetFileName));
+        Assert.Empty(tooLong);
+    }
 
     [Fact]
     public void FolderOfTheNode_HasAtMost40Files()
