@@ -1,16 +1,14 @@
 // Opens a channel from one node to another, pays for an item, and hears of it at the node that was paid:
-//   dotnet run -- http://127.0.0.1:9801 http://127.0.0.1:9812 http://127.0.0.1:9811
-// The payer's API, where the payee's peers call, the payee's API.
+//   PAYER_TOKEN=cn_... PAYEE_TOKEN=cn_... dotnet run -- http://127.0.0.1:9801 http://127.0.0.1:9812 http://127.0.0.1:9811
+// The payer's API, where the payee's peers call, the payee's API; and an access token for each, where it asks for one.
 using ChannelNode.Example;
 using ChannelNode.Proto.V1;
 using Google.Protobuf;
 using Grpc.Core;
-using Grpc.Net.Client;
 
 if (args is ["refused", var api, var channel]) return await Refused.ShowAsync(api, channel);
 if (args is ["webhook", var secret, var signature]) return Webhook.Check(secret, signature, Console.OpenStandardInput());
-var payer = new NodeService.NodeServiceClient(GrpcChannel.ForAddress(args[0]));
-var payee = new NodeService.NodeServiceClient(GrpcChannel.ForAddress(args[2]));
+NodeService.NodeServiceClient payer = NodeApi.At(args[0], "PAYER_TOKEN"), payee = NodeApi.At(args[2], "PAYEE_TOKEN");
 
 // From here on, for the first time; after that, from the newest cursor that was kept.
 ulong cursor = payee.GetInfo(new GetInfoRequest()).ReceivedCursor;

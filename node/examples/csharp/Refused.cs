@@ -1,17 +1,16 @@
 using ChannelNode.Proto.V1;
 using Google.Rpc;
 using Grpc.Core;
-using Grpc.Net.Client;
 
 namespace ChannelNode.Example;
 
 /// <summary>Pays more than a channel has, and hears why not: a refusal promises that nothing was paid.</summary>
 internal static class Refused
 {
-    /// <summary>dotnet run -- refused http://127.0.0.1:9801 CHANNEL_ID</summary>
+    /// <summary>PAYER_TOKEN=cn_... dotnet run -- refused http://127.0.0.1:9801 CHANNEL_ID</summary>
     public static async Task<int> ShowAsync(string api, string channelId)
     {
-        var payer = new NodeService.NodeServiceClient(GrpcChannel.ForAddress(api));
+        NodeService.NodeServiceClient payer = NodeApi.At(api, "PAYER_TOKEN");
         try
         {
             Payment payment = new() { ChannelId = channelId, Amount = "2000000" };

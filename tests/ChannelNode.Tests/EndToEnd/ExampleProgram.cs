@@ -5,7 +5,9 @@ using Xunit;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>One of the programs in node/examples, run as its reader would run it.</summary>
-internal static class ExampleProgram
+/// <param name="payerToken">The access token that the payer's node is shown; none where null.</param>
+/// <param name="payeeToken">The same of the payee's.</param>
+internal sealed class ExampleProgram(string? payerToken = null, string? payeeToken = null)
 {
 #if DEBUG
     private const string Configuration = "Debug";
@@ -17,22 +19,22 @@ internal static class ExampleProgram
 
     public static string Folder(string language) => Repository.PathOf($"node/examples/{language}");
 
-    public static Task<string> CSharpAsync(string input, params string[] arguments) => RunAsync(
+    public Task<string> CSharpAsync(string input, params string[] arguments) => RunAsync(
         input, "dotnet", [Path.Combine(Folder("csharp"), "bin", Configuration, "net10.0", "Example.dll"), .. arguments]);
 
     /// <param name="program">main, refused or webhook.</param>
-    public static async Task<string> TypeScriptAsync(string program, string input, params string[] arguments)
+    public async Task<string> TypeScriptAsync(string program, string input, params string[] arguments)
     {
         await TypeScriptIsBuilt.Value;
         return await RunAsync(input, "node", [Path.Combine(Folder("typescript"), "dist", "src", program + ".js"), .. arguments]);
     }
 
     /// <param name="program">pay, refused or verify-webhook.</param>
-    public static Task<string> CurlAsync(string program, string input, params string[] arguments) =>
+    public Task<string> CurlAsync(string program, string input, params string[] arguments) =>
         RunAsync(input, "bash", [Path.Combine(Folder("curl"), program + ".sh"), .. arguments]);
 
     /// <summary>What it wrote, and the exit code where that is not 0.</summary>
-    private static async Task<string> RunAsync(string input, string program, string[] arguments, string? folder = null)
+    private async Task<string> RunAsync(string input, string program, string[] arguments, string? folder = null)
     {
         ProcessStartInfo start = new(program, arguments)
         {
@@ -41,6 +43,8 @@ internal static class ExampleProgram
             RedirectStandardError = true,
             WorkingDirectory = folder ?? Path.GetTempPath(),
         };
+        if (payerToken is not null) start.Environment["PAYER_TOKEN"] = payerToken;
+        if (payeeToken is not null) start.Environment["PAYEE_TOKEN"] = payeeToken;
         using Process process = Process.Start(start)!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();
@@ -70,7 +74,7 @@ internal static class ExampleProgram
         ];
         string built = Path.Combine(Folder("typescript"), "dist", "src", "webhook.js");
         if (File.Exists(built) && sources.All(source => File.GetLastWriteTimeUtc(source) < File.GetLastWriteTimeUtc(built))) return;
-        string said = await RunAsync("", "npm", ["run", "build"], Folder("typescript"));
+        string said = await new ExampleProgram().RunAsync("", "npm", ["run", "build"], Folder("typescript"));
         Assert.True(File.Exists(built) && !said.Contains("exit code"), said);
     }
 }

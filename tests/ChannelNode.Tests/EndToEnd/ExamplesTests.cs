@@ -1,4 +1,5 @@
 using Xunit;
+using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Tests.EndToEnd;
 
@@ -9,6 +10,7 @@ public sealed class ExamplesTests(AnvilFixture anvil) : IAsyncLifetime
     private TestChain _chain = null!;
     private TestNode _payer = null!;
     private TestNode _payee = null!;
+    private ExampleProgram _program = null!;
     private string _channel = string.Empty;
 
     public async Task InitializeAsync()
@@ -20,12 +22,22 @@ public sealed class ExamplesTests(AnvilFixture anvil) : IAsyncLifetime
         // Not the first payment of its life: the examples are to hear of their own only.
         _channel = await _payer.OpenAsync(_payee, "100");
         await _payer.PayAsync(_channel, "1");
+        _program = new ExampleProgram(await TokenAsync(_payer, Wire.Scope.Pay, Wire.Scope.Channels), await TokenAsync(_payee, Wire.Scope.Read));
 
-        Task<TestNode> StartAsync() => TestNode.StartAsync(_chain, options => options with
+        async Task<TestNode> StartAsync()
         {
-            Applications = options.Applications with { JsonListen = "127.0.0.1:0" },
-        });
+            TestNode node = await TestNode.StartAsync(_chain, options => options with
+            {
+                AccessTokenRequired = true,
+                Applications = options.Applications with { JsonListen = "127.0.0.1:0" },
+            });
+            node.ShowAdminToken();
+            return node;
+        }
     }
+
+    private static async Task<string> TokenAsync(TestNode node, params Wire.Scope[] scopes) => (await node.Api.CreateAccessTokenAsync(
+        new Wire.CreateAccessTokenRequest { Name = "example", Scopes = { scopes }, Uncapped = scopes.Contains(Wire.Scope.Pay) })).Secret;
 
     public async Task DisposeAsync()
     {
@@ -37,22 +49,22 @@ public sealed class ExamplesTests(AnvilFixture anvil) : IAsyncLifetime
     [Fact]
     public async Task CSharp_OpensPaysAndHears_AndIsRefusedByName()
     {
-        AssertPaid(await ExampleProgram.CSharpAsync("", _payer.Host.ApiUrl, _payee.PeerUrl, _payee.Host.ApiUrl));
-        AssertRefused(await ExampleProgram.CSharpAsync("", "refused", _payer.Host.ApiUrl, _channel));
+        AssertPaid(await _program.CSharpAsync("", _payer.Host.ApiUrl, _payee.PeerUrl, _payee.Host.ApiUrl));
+        AssertRefused(await _program.CSharpAsync("", "refused", _payer.Host.ApiUrl, _channel));
     }
 
     [Fact]
     public async Task TypeScript_OpensPaysAndHears_AndIsRefusedByName()
     {
-        AssertPaid(await ExampleProgram.TypeScriptAsync("main", "", _payer.Host.ApiUrl, _payee.PeerUrl, _payee.Host.ApiUrl));
-        AssertRefused(await ExampleProgram.TypeScriptAsync("refused", "", _payer.Host.ApiUrl, _channel));
+        AssertPaid(await _program.TypeScriptAsync("main", "", _payer.Host.ApiUrl, _payee.PeerUrl, _payee.Host.ApiUrl));
+        AssertRefused(await _program.TypeScriptAsync("refused", "", _payer.Host.ApiUrl, _channel));
     }
 
     [Fact]
     public async Task Curl_OpensPaysAndHears_AndIsRefusedByName()
     {
-        AssertPaid(await ExampleProgram.CurlAsync("pay", "", _payer.Host.JsonUrl, _payee.PeerUrl, _payee.Host.JsonUrl));
-        AssertRefused(await ExampleProgram.CurlAsync("refused", "", _payer.Host.JsonUrl, _channel));
+        AssertPaid(await _program.CurlAsync("pay", "", _payer.Host.JsonUrl, _payee.PeerUrl, _payee.Host.JsonUrl));
+        AssertRefused(await _program.CurlAsync("refused", "", _payer.Host.JsonUrl, _channel));
     }
 
     private static void AssertPaid(string said)

@@ -88,9 +88,9 @@ public sealed class WebhookTests(AnvilFixture anvil) : IAsyncLifetime
         ];
         foreach ((string secret, string signature, string body, string verdict) in cases)
         {
-            Assert.Equal(verdict, await ExampleProgram.CSharpAsync(body, "webhook", secret, signature));
-            Assert.Equal(verdict, await ExampleProgram.TypeScriptAsync("webhook", body, secret, signature));
-            Assert.Equal(verdict, await ExampleProgram.CurlAsync("verify-webhook", body, secret, signature));
+            Assert.Equal(verdict, await new ExampleProgram().CSharpAsync(body, "webhook", secret, signature));
+            Assert.Equal(verdict, await new ExampleProgram().TypeScriptAsync("webhook", body, secret, signature));
+            Assert.Equal(verdict, await new ExampleProgram().CurlAsync("verify-webhook", body, secret, signature));
         }
     }
 
@@ -224,7 +224,7 @@ public sealed class WebhookTests(AnvilFixture anvil) : IAsyncLifetime
         Delivered rotated = _site.All.Last(it => it.IsOfPayments);
         Assert.Equal(3, rotated.Signature.Split(',').Length);
         foreach (string secret in (string[])[Secret, "the next secret, for a while beside"])
-            Assert.Equal("genuine\n", await ExampleProgram.CurlAsync("verify-webhook", rotated.Body, secret, rotated.Signature));
+            Assert.Equal("genuine\n", await new ExampleProgram().CurlAsync("verify-webhook", rotated.Body, secret, rotated.Signature));
     }
 
     [Theory]

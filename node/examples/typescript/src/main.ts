@@ -1,13 +1,12 @@
 // Opens a channel from one node to another, pays for an item, and hears of it at the node that was paid:
-//   npm ci && npm run build && node dist/src/main.js http://127.0.0.1:9801 http://127.0.0.1:9812 http://127.0.0.1:9811
-// The payer's API, where the payee's peers call, the payee's API.
-import { createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
-import { NodeService, Stage } from "../gen/channelnode/v1/node_pb.js";
+//   npm ci && npm run build
+//   PAYER_TOKEN=cn_... PAYEE_TOKEN=cn_... node dist/src/main.js http://127.0.0.1:9801 http://127.0.0.1:9812 http://127.0.0.1:9811
+// The payer's API, where the payee's peers call, the payee's API; and an access token for each, where it asks for one.
+import { Stage } from "../gen/channelnode/v1/node_pb.js";
+import { nodeAt } from "./node-api.js";
 
 const [payerApi, payeePeer, payeeApi] = process.argv.slice(2);
-const payer = createClient(NodeService, createGrpcTransport({ baseUrl: payerApi }));
-const payee = createClient(NodeService, createGrpcTransport({ baseUrl: payeeApi, pingIntervalMs: 10_000 })); // Notices a dead connection.
+const payer = nodeAt(payerApi, process.env.PAYER_TOKEN), payee = nodeAt(payeeApi, process.env.PAYEE_TOKEN);
 
 // From here on, for the first time; after that, from the newest cursor that was kept.
 const { receivedCursor } = await payee.getInfo({});

@@ -1,13 +1,12 @@
 // Pays more than a channel has, and hears why not: a refusal promises that nothing was paid.
 //
-//   node dist/src/refused.js http://127.0.0.1:9801 CHANNEL_ID
-import { ConnectError, createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
-import { NodeService } from "../gen/channelnode/v1/node_pb.js";
+//   PAYER_TOKEN=cn_... node dist/src/refused.js http://127.0.0.1:9801 CHANNEL_ID
+import { ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
+import { nodeAt } from "./node-api.js";
 
 const [payerApi, channelId] = process.argv.slice(2);
-const payer = createClient(NodeService, createGrpcTransport({ baseUrl: payerApi }));
+const payer = nodeAt(payerApi, process.env.PAYER_TOKEN);
 
 try {
   await payer.pay({ payment: { channelId, amount: "2000000" } });
