@@ -345,14 +345,12 @@ internal sealed class NodeHost : Host
                 Room = Node.Peers.Messages,
             }),
             options, Node.View, Node.Drain, logs, access: null, AddParts, app => app.MapGrpcService<PeerGrpcService>()));
-        DoorServer apiDoor = Own(await DoorServer.OpenAsync(
-            Plan("api", new DoorPlan("--api-listen", api, options.ApiTls ? tls : null, options.ApiConnectionsMax) { Room = NewRoom() }),
-            options, Node.View, Node.Drain, logs, access, AddApi, app =>
-            {
-                app.MapGrpcService<NodeGrpcService>();
-                app.MapGrpcReflectionService();
-            }));
+        DoorServer apiDoor = await OpenApiAsync("api", "--api-listen", api, options.ApiTls ? tls : null, access);
         (PeerUrl, ApiUrl) = (peerDoor.Url, apiDoor.Url);
+        DoorAddress? folder = DoorAddress.InFolder(options.DataDirectory);
+        if (folder is null) logs.CreateLogger("ChannelNode").NoSocketInFolder(options.DataDirectory, DoorAddress.SocketFile);
+        else if (folder.SocketPath != api.SocketPath)
+            await OpenApiAsync("operator", "--data-dir", folder, null, new ApiAccess(tokens, options, TimeProvider.System, tokensRequired: false));
         if (json is null) return;
         DoorServer jsonDoor = Own(await DoorServer.OpenAsync(
             Plan("json", JsonDoor.Plan(json, options.ApiTls ? tls : null, NewRoom(), options)), options, Node.View, Node.Drain, logs, access,
@@ -363,6 +361,15 @@ internal sealed class NodeHost : Host
             },
             app => JsonDoor.Map(app, options, access)));
         JsonUrl = jsonDoor.Url;
+
+        async Task<DoorServer> OpenApiAsync(string door, string flag, DoorAddress address, TlsCertificate? certificate, ApiAccess asks) =>
+            Own(await DoorServer.OpenAsync(
+                Plan(door, new DoorPlan(flag, address, certificate, options.ApiConnectionsMax) { Room = NewRoom() }),
+                options, Node.View, Node.Drain, logs, asks, AddApi, app =>
+                {
+                    app.MapGrpcService<NodeGrpcService>();
+                    app.MapGrpcReflectionService();
+                }));
 
         MessageRoom NewRoom() => new(options.MessageRoomBytes, funded: null);
 

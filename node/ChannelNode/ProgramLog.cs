@@ -23,4 +23,8 @@ internal static partial class ProgramLog
         "Every user and program of this machine may do everything by the API: without --access-token-required false it asks them for a "
         + "token, and --api-listen unix:/path lets in this node's user alone")]
     public static partial void ApiOpenToThisMachine(this ILogger log);
+
+    [LoggerMessage(107, LogLevel.Warning,
+        "{Directory} is too long a name to hold a socket ({Socket}): commands on this machine need an access token, as all others do")]
+    public static partial void NoSocketInFolder(this ILogger log, string directory, string socket);
 }

@@ -20,16 +20,14 @@ internal sealed class NodeConnection : IDisposable
 
     private readonly string _url;
     private readonly NodeTrust _trust;
-    private readonly string? _found;
     private readonly GrpcChannel _channel;
 
     /// <param name="url">http://, https:// or unix:/path.</param>
     /// <param name="token">Shown with every call; null for none.</param>
     /// <param name="trust">By what a node at https:// is known.</param>
-    /// <param name="found">The file of a token that nobody has named.</param>
-    public NodeConnection(string url, string? token, NodeTrust trust, string? found = null)
+    public NodeConnection(string url, string? token, NodeTrust trust)
     {
-        (_url, _trust, _found) = (url, trust, found);
+        (_url, _trust) = (url, trust);
         SocketsHttpHandler sockets = new()
         {
             // The node speaks HTTP/2, without TLS too, which no proxy forwards; one set for the web would only break this.
@@ -92,12 +90,10 @@ internal sealed class NodeConnection : IDisposable
             return failure with
             {
                 Message = $"{_url} asks for a token: give --access-token-file (a node's first is {NodeOptions.AdminTokenFile} in its data folder), "
-                    + $"or set {NodeFlags.TokenVariable}, or {NodeFlags.DataVariable} to that folder",
+                    + $"or set {NodeFlags.TokenVariable}; who may read that folder needs none with {NodeFlags.DataVariable} set to it, in place of --node",
             };
         }
 
-        if (failure is { Reason: "ACCESS_TOKEN_INVALID" } && _found is not null)
-            return failure with { Message = $"{_url} does not know the token in {_found}, found by {NodeFlags.DataVariable}: give --access-token-file" };
         if (failure is not { Reason: Failure.NodeUnreachable } || exception is not RpcException rpc) return failure;
         if (Failure.IsOfAnotherServer(rpc))
             return failure with { Message = $"{_url} is not a node's API (its peers' port?)" };

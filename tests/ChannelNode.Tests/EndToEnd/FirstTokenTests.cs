@@ -1,11 +1,13 @@
+using System.Runtime.Versioning;
 using ChannelNode.Cli;
 using ChannelNode.Engine;
 using Xunit;
 
 namespace ChannelNode.Tests.EndToEnd;
 
-/// <summary>Nobody calls a node's API without a token unless its operator lets everybody; the operator's own is found where the node runs.</summary>
+/// <summary>Nobody calls a node's API without a token unless its operator lets everybody, or can read its data folder.</summary>
 [Collection(AnvilCollection.Name)]
+[UnsupportedOSPlatform("windows")]
 public sealed class FirstTokenTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private readonly string _socket = Path.Combine(Path.GetTempPath(), $"cn-{Guid.NewGuid():N}.sock");
@@ -32,39 +34,41 @@ public sealed class FirstTokenTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Equal("OK", await caller.InfoAsync(ApiCaller.Showing(secret)));
     }
 
+    /// <summary>What proves to a command that it is that node, and to the node that it is its operator, is the folder. No secret is sent.</summary>
     [Fact]
-    public async Task Command_FindsTheTokenWhereTheNodeRuns_AndNowhereElse()
+    public async Task Command_GetsInByTheNodesFolder_AndShowsNothingElsewhere()
     {
-        await using TestNode node = await TestNode.StartAsync(_chain, AsItComes, funded: false);
-        await using TestNode another = await TestNode.StartAsync(_chain, AsItComes, funded: false);
-        Task<ProgramRun> InfoAsync(TestNode asked, string folder) => ProgramRun.WithAsync(
-            new Dictionary<string, string> { [NodeFlags.DataVariable] = folder }, "info", "--json", "--node", asked.Host.ApiUrl);
+        await using TestNode node = await TestNode.StartAsync(_chain, options => AsItComes(options) with { AccessTokenRequired = true }, funded: false);
+        string socket = Path.Combine(node.DataDirectory, DoorAddress.SocketFile);
+        static Task<ProgramRun> RunAsync(string folder, params string[] arguments) =>
+            ProgramRun.WithAsync(new Dictionary<string, string> { [NodeFlags.DataVariable] = folder }, arguments);
 
-        ProgramRun found = await InfoAsync(node, node.DataDirectory);
-        ProgramRun wrong = await InfoAsync(another, node.DataDirectory);
-        ProgramRun nowhere = await InfoAsync(node, Path.Combine(node.DataDirectory, "none"));
+        ProgramRun here = await RunAsync(node.DataDirectory, "info", "--json");
+        ProgramRun byPort = await RunAsync(node.DataDirectory, "info", "--node", node.Host.ApiUrl);
+        ProgramRun nowhere = await RunAsync(Path.Combine(node.DataDirectory, "none"), "info");
+        ProgramRun revoked = await RunAsync(node.DataDirectory, "token", "revoke", "1", "--yes");
+        ProgramRun after = await RunAsync(node.DataDirectory, "info", "--json");
 
-        Assert.True(found.ExitCode == ExitCode.Done, found.Error);
-        Assert.Contains(node.Signer.ToString(), found.Output);
-        string file = Path.Combine(node.DataDirectory, NodeOptions.AdminTokenFile);
-        Assert.Contains(
-            $"{another.Host.ApiUrl} does not know the token in {file}, found by CHANNELNODE_DATA_DIR: give --access-token-file", wrong.Error);
-        Assert.Contains("asks for a token: give --access-token-file (a node's first is admin.token in its data folder)", nowhere.Error);
-        Assert.DoesNotContain((await File.ReadAllTextAsync(file)).Trim(), found.All + wrong.All + nowhere.All);
+        Assert.True(here.ExitCode == ExitCode.Done, here.Error);
+        Assert.Contains(node.Signer.ToString(), here.Output);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(socket));
+        Assert.Contains("asks for a token: give --access-token-file (a node's first is admin.token in its data folder)", byPort.Error);
+        Assert.Contains($"no node answers at unix:{Path.Combine(node.DataDirectory, "none", DoorAddress.SocketFile)}", nowhere.Error);
+        Assert.True(revoked.ExitCode == ExitCode.Done, revoked.Error);
+        Assert.True(after.ExitCode == ExitCode.Done, after.Error);
+        await node.StopAsync();
+        Assert.False(Path.Exists(socket));
     }
 
-    /// <summary>A node elsewhere is never shown the token of the one here, encrypted or not.</summary>
-    [Theory]
-    [InlineData("http://192.0.2.1:9801")]
-    [InlineData("https://192.0.2.1:9801")]
-    public void NodeElsewhere_IsNotShownTheTokenOfTheOneHere(string node) => Assert.False(NodeFlags.IsHere(node));
+    [Fact]
+    public void FolderWithTooLongAName_HasNoSocket()
+    {
+        int room = 107 - "/api.sock".Length;
 
-    [Theory]
-    [InlineData("http://127.0.0.1:9801")]
-    [InlineData("https://localhost:9801")]
-    [InlineData("http://[::1]:9801")]
-    [InlineData("unix:/run/channelnode/api.sock")]
-    public void NodeHere_IsShownIt(string node) => Assert.True(NodeFlags.IsHere(node));
+        Assert.Equal($"unix:/{new string('a', room - 1)}/api.sock", DoorAddress.InFolder("/" + new string('a', room - 1))?.Text);
+        Assert.Null(DoorAddress.InFolder("/" + new string('a', room)));
+        Assert.Null(DoorAddress.InFolder("/" + new string('ä', room / 2 + 1)));
+    }
 
     [Theory]
     [InlineData(null, "127.0.0.1:9801", "", true)]

@@ -11,7 +11,7 @@ internal sealed class NodeFlags
     public const string TokenVariable = "CHANNELNODE_ACCESS_TOKEN";
     /// <summary>Not the name of the option: of that, it would be the certificate of a node that runs in the same environment.</summary>
     public const string CertificateVariable = "CHANNELNODE_NODE_CERT";
-    /// <summary>Of a node's setting, too: where it runs its first token is found.</summary>
+    /// <summary>Of a node's setting, too: where it runs its socket is found.</summary>
     public const string DataVariable = SettingSources.Prefix + "DATA_DIR";
     public const string FingerprintVariable = "CHANNELNODE_TLS_FINGERPRINT";
 
@@ -21,10 +21,13 @@ internal sealed class NodeFlags
     {
         Node = new Option<string>("--node")
         {
-            Description = $"The node to talk to, http://, https:// or unix:/path; also set by {NodeVariable}",
+            Description = $"The node to talk to, http://, https:// or unix:/path; also set by {NodeVariable}. Else the one whose data folder "
+                + $"{DataVariable} names, by its socket there",
             HelpName = "url",
             Recursive = true,
-            DefaultValueFactory = result => Checked(result, NodeVariable, VariableOf(NodeVariable) ?? DefaultNode, IsNode, NodeLimit)!,
+            DefaultValueFactory = result => VariableOf(NodeVariable) is { } set
+                ? Checked(result, NodeVariable, set, IsNode, NodeLimit)!
+                : VariableOf(DataVariable) is { } folder && DoorAddress.InFolder(folder) is { } socket ? socket.Text : DefaultNode,
             CustomParser = result => Checked(result, "--node", result.Tokens[0].Value, IsNode, NodeLimit)!,
         };
         Fingerprint = new Option<string?>("--tls-fingerprint")
@@ -47,8 +50,7 @@ internal sealed class NodeFlags
 
     public Option<string?> TokenFile { get; } = new("--access-token-file")
     {
-        Description = $"File with the access token to show to the node; {TokenVariable} holds one itself. Else a node of this machine is "
-            + $"shown its first, the one in {NodeOptions.AdminTokenFile} in the folder that {DataVariable} names",
+        Description = $"File with the access token to show to the node; {TokenVariable} holds one itself",
         HelpName = "path",
         Recursive = true,
     };
@@ -67,11 +69,10 @@ internal sealed class NodeFlags
     public NodeConnection Connect(ParseResult parsed)
     {
         string node = parsed.GetValue(Node)!;
-        string? found = null;
         string? token = parsed.GetValue(TokenFile) is { } path
-            ? TokenIn(path, "--access-token-file")
-            : VariableOf(TokenVariable) is { } set ? CheckToken(set, TokenVariable, $"{TokenVariable} is no access token: expected cn_...")
-            : (found = FirstToken(node)) is not null ? TokenIn(found, DataVariable) : null;
+            ? CheckToken(
+                ReadFile("--access-token-file", path), "--access-token-file", $"{path} holds no access token: expected one line, cn_...")
+            : VariableOf(TokenVariable) is { } set ? CheckToken(set, TokenVariable, $"{TokenVariable} is no access token: expected cn_...") : null;
         if (token is not null && !IsPrivate(node))
         {
             throw Wrong(
@@ -79,19 +80,8 @@ internal sealed class NodeFlags
                 + "--tls-fingerprint where no authority vouches for the node");
         }
 
-        NodeTrust trust = NodeTrust.Of(parsed.GetValue(Certificate), parsed.GetValue(Fingerprint));
-        return new NodeConnection(node, token, trust, found);
+        return new NodeConnection(node, token, NodeTrust.Of(parsed.GetValue(Certificate), parsed.GetValue(Fingerprint)));
     }
-
-    private static string TokenIn(string path, string source) =>
-        CheckToken(ReadFile(source, path), source, $"{path} holds no access token: expected one line, cn_...");
-
-    /// <summary>Who is called from the node's own environment is its operator; the token of a node here is for no other machine.</summary>
-    private static string? FirstToken(string node) =>
-        IsHere(node) && VariableOf(DataVariable) is { } folder && Path.Combine(folder, NodeOptions.AdminTokenFile) is { } path && File.Exists(path)
-            ? path : null;
-
-    public static bool IsHere(string node) => Fields.IsSocket(node) || (Uri.TryCreate(node, UriKind.Absolute, out Uri? uri) && uri.IsLoopback);
 
     private static string CheckToken(string text, string flag, string message)
     {

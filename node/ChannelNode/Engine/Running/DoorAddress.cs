@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 
 namespace ChannelNode.Engine;
 
@@ -7,6 +8,10 @@ namespace ChannelNode.Engine;
 internal sealed record DoorAddress(string Text, EndPoint EndPoint)
 {
     public const string UnixPrefix = "unix:";
+    public const string SocketFile = "api.sock";
+
+    /// <summary>Linux's own limit.</summary>
+    private const int SocketPathBytesMax = 107;
 
     /// <summary>Text that the command line has checked.</summary>
     public static DoorAddress Parse(string text)
@@ -22,6 +27,16 @@ internal sealed record DoorAddress(string Text, EndPoint EndPoint)
     public static IEnumerable<DoorAddress> OfNode(NodeOptions options) =>
         ((string[])[options.ApiListen, options.PeerListen, options.Applications.JsonListen, options.MetricsListen])
             .Where(listen => listen.Length > 0).Select(Parse);
+
+    /// <summary>
+    /// The socket in a node's data folder, for its operator: who can open it can read the first token beside it, so it asks for none. Null where
+    /// the folder's name is too long for the system to make a socket there.
+    /// </summary>
+    public static DoorAddress? InFolder(string dataDirectory)
+    {
+        string path = Path.GetFullPath(Path.Combine(dataDirectory, SocketFile));
+        return Encoding.UTF8.GetByteCount(path) <= SocketPathBytesMax ? Parse(UnixPrefix + path) : null;
+    }
 
     /// <summary>Whether nobody calls the API of such a node without a token.</summary>
     public static bool AsksForTokens(NodeOptions options)
