@@ -19,7 +19,7 @@ internal static class PolicyAuditCommand
         Option<string> format = Fields.OneOf("--format", "CSV with a line of names, or a JSON document in each line; text when not given", "csv", "jsonl");
         var file = new Option<string>("--output") { Description = "Write to a new file; must not exist", HelpName = "path" };
         var command = new CliCommand(
-            "export", "Prints the audit log in the order of its cursors, and ends. Times are UTC; in CSV and JSON amounts are smallest units.",
+            "export", "Prints the audit log in the order of its cursors, and ends. Times are UTC; in CSV and JSON value and limit are smallest units, and detail is a sentence.",
             "channelnode policy audit export --format csv --output audit.csv\nchannelnode policy audit export --format jsonl --after 1200")
         { after, format, file };
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>

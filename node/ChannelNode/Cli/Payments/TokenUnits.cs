@@ -62,7 +62,7 @@ internal sealed class TokenUnits(NodeConnection node, IEnumerable<TokenUnit> giv
             bool isKnown = TokenNames.IsName(said.Symbol) && said.Decimals <= TokenNames.DecimalsMax;
             unit = new TokenUnit(token, isKnown ? said.Symbol : "", isKnown ? (int)said.Decimals : 0);
         }
-        catch (RpcException error) when (error.StatusCode is StatusCode.Unimplemented or StatusCode.Unavailable)
+        catch (RpcException error) when (error.StatusCode is StatusCode.Unimplemented or StatusCode.Unavailable or StatusCode.PermissionDenied)
         {
             unit = new TokenUnit(token, "", 0); // Shown in smallest units: what is unknown hides nothing.
         }
