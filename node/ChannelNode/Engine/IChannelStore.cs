@@ -23,6 +23,9 @@ internal interface IChannelStore : IDisposable
     /// <summary>What is left on the disk. Bytes.</summary>
     ulong ReadFreeBytes();
 
+    /// <summary>Where the disk is low: what is written over takes no more of it than a little.</summary>
+    void ShortenLog();
+
     /// <summary>Channels stored.</summary>
     ulong ChannelCount { get; }
 

@@ -157,10 +157,11 @@ internal sealed class Node : IAsyncDisposable
     internal IReadOnlyList<Task> Loops => [_guarding, _running, _retaining, _claiming, _telling, _looking];
 
     /// <summary>Follows the chain, and returns when everything that happened while the node was away is known.</summary>
-    public Task CatchUpAsync(CancellationToken cancel)
+    public async Task CatchUpAsync(CancellationToken cancel)
     {
         Ledger.Start();
-        return CatchUpWithoutWriterAsync(cancel);
+        await CatchUpWithoutWriterAsync(cancel);
+        await _retention.LookAsync(cancel); // Whether the disk is low is known before anybody calls.
     }
 
     /// <summary>The same for simulations, which take the ledger's turns themselves: everything runs on the caller's thread.</summary>

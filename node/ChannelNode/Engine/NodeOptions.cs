@@ -275,7 +275,7 @@ internal sealed record NodeOptions
     public ulong ReceivedBytesMax { get; init; } = 16UL << 30;
 
     /// <summary>What must stay free on the database's disk; with less nothing new is paid, accepted, opened or guarded. 0 (no limit) to 1,099,511,627,776 bytes.</summary>
-    public ulong DiskReserveBytes { get; init; } = 256UL << 20;
+    public ulong DiskReserveBytes { get; init; } = 1UL << 30;
 
     /// <summary>
     /// How long, at least, an idempotency key protects; at most twice as long and an hour. A key never goes while its

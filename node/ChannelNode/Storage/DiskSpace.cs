@@ -4,10 +4,10 @@ namespace ChannelNode.Storage;
 internal static class DiskSpace
 {
     /// <summary>Files that come and go meanwhile may count or not.</summary>
-    public static ulong UsedBy(string directory)
+    public static ulong UsedBy(string directory, string pattern = "*")
     {
         ulong bytes = 0;
-        foreach (FileInfo file in new DirectoryInfo(directory).EnumerateFiles())
+        foreach (FileInfo file in new DirectoryInfo(directory).EnumerateFiles(pattern))
         {
             try
             {

@@ -103,25 +103,6 @@ internal sealed partial class RocksChannelStore : IChannelStore
         Commit(batch, durable: true);
     }
 
-    public ulong ReadFreeBytes()
-    {
-        try
-        {
-            return DiskSpace.Around(_database.Path).Free;
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            return ulong.MaxValue; // What cannot be asked limits nothing; a disk that fails is found by writing.
-        }
-    }
-
-    public DiskUse ReadDiskUse()
-    {
-        using StoreGate.Pass pass = _gate.Enter();
-        (ulong free, ulong total) = DiskSpace.Around(_database.Path);
-        return new DiskUse(DiskSpace.UsedBy(_database.Path), _received.Bytes, free, total);
-    }
-
     /// <summary>All steps from an older schema to ours, in one write with the schema's new number: done whole or not at all.</summary>
     private void Migrate(uint schema, StoreIdentity identity)
     {

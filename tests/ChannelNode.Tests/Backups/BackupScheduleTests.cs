@@ -15,6 +15,7 @@ public sealed class BackupScheduleTests : IAsyncLifetime
     private readonly RocksChannelStore _store;
     private readonly Ledger _ledger;
     private readonly string _to;
+    private ulong _reserve = 1;
     private bool _fails;
     private int _made;
 
@@ -30,6 +31,8 @@ public sealed class BackupScheduleTests : IAsyncLifetime
 
     private NodeOptions Options => ChannelNode.Cli.CommonFlags.Defaults with
     {
+        DataDirectory = _folder.Root,
+        DiskReserveBytes = _reserve,
         BackupTo = _to,
         BackupRecipients = ["age1"],
         BackupEveryHours = 6,
@@ -54,6 +57,7 @@ public sealed class BackupScheduleTests : IAsyncLifetime
 
     private async Task<BackupMade> WriteAsync(IReadOnlyList<string> recipients, Stream to, Action<ulong> begins, CancellationToken cancel)
     {
+        begins(3);
         await to.WriteAsync(new byte[] { 1, 2, 3 }, cancel);
         if (_fails) throw new IOException("the disk is full");
         _made++;
@@ -119,6 +123,18 @@ public sealed class BackupScheduleTests : IAsyncLifetime
         await LookAsync();
 
         Assert.Equal(["channelnode-a11ce000-20260101T000000Z.age", "channelnode-b0b00000-20251231T000000Z.age.0123.part"], Files);
+    }
+
+    /// <summary>It may lie on the database's own disk.</summary>
+    [Fact]
+    public async Task OneThatWouldTakeOfTheReserve_IsNotMade_AndThatIsTold()
+    {
+        _reserve = 1UL << 60;
+
+        await LookAsync();
+
+        Assert.Empty(Files);
+        Assert.Contains("MiB for it and --disk-reserve", Assert.Single(_store.ReadEvents(0, 10)).Sentence);
     }
 
     [Fact]

@@ -39,6 +39,13 @@ public sealed class DiskLowTests(AnvilFixture anvil)
         // Nothing new is taken, in either direction.
         Task<Wire.PayResponse> waits = alice.PayAsync(kept, "10", "waits");
         await alice.UntilAsync(kept, it => it.PeerRefusal == Wire.Refusal.DiskLow);
+        RpcException consent = await Assert.ThrowsAsync<RpcException>(async () =>
+        {
+            using var call = bob.Api.CloseChannel(new Wire.CloseChannelRequest { ChannelId = kept });
+            while (await call.ResponseStream.MoveNext(TestChain.Limit)) { }
+        });
+        Refusals.AssertIs(consent, StatusCode.FailedPrecondition, "PAYMENTS_IN_FLIGHT");
+        Assert.Contains("this node's disk is low", consent.Status.Detail);
         RpcException opening = await Assert.ThrowsAsync<RpcException>(() => alice.OpenAsync(bob.PeerUrl, "1000"));
         Refusals.AssertIs(opening, StatusCode.Unavailable, "DISK_LOW");
         RpcException own = await Assert.ThrowsAsync<RpcException>(() => bob.OpenAsync(alice.PeerUrl, "1000"));

@@ -46,7 +46,7 @@ public sealed class FirstTokenTests(AnvilFixture anvil) : IAsyncLifetime
         ProgramRun here = await RunAsync(node.DataDirectory, "info", "--json");
         ProgramRun byPort = await RunAsync(node.DataDirectory, "info", "--node", node.Host.ApiUrl);
         ProgramRun nowhere = await RunAsync(Path.Combine(node.DataDirectory, "none"), "info");
-        ProgramRun revoked = await RunAsync(node.DataDirectory, "token", "revoke", "1", "--yes");
+        ProgramRun revoked = await RunAsync(node.DataDirectory, "token", "revoke", "1");
         ProgramRun after = await RunAsync(node.DataDirectory, "info", "--json");
 
         Assert.True(here.ExitCode == ExitCode.Done, here.Error);

@@ -12,7 +12,7 @@ public sealed class DiskRoomTests : IAsyncLifetime
     private const ulong MiB = 1 << 20;
     private const ulong Reserve = 256 * MiB;
 
-    private readonly LedgerRig _rig = new();
+    private readonly LedgerRig _rig = new(options => options with { DiskReserveBytes = Reserve });
 
     public Task InitializeAsync() => Task.CompletedTask;
 
@@ -89,6 +89,21 @@ public sealed class DiskRoomTests : IAsyncLifetime
         Assert.Empty(old.Refusals);
         Assert.Equal((UInt128)60, taken.Acknowledgements[0].Received);
         Assert.Equal((UInt128)60, _rig.Slot.State.TheirTotal);
+    }
+
+    /// <summary>Else who asks again and again would fill a disk that is low: what is written over takes room too, in the log.</summary>
+    [Fact]
+    public async Task WhatCountsAlready_IsAcknowledgedAgain_AndNothingIsWritten()
+    {
+        await _rig.AnswerAsync(Of(Pays(10, 10)));
+        long commits = _rig.Ledger.Counts.Commits;
+
+        OutgoingFrame again = await _rig.AnswerAsync(Of(Pays(10, 10)));
+
+        Assert.Equal((UInt128)10, again.Acknowledgements[0].Received);
+        Assert.Equal(commits, _rig.Ledger.Counts.Commits);
+        await _rig.AnswerAsync(Of(Pays(15, 5)));
+        Assert.Equal((commits + 1, (UInt128)15), (_rig.Ledger.Counts.Commits, _rig.Slot.State.TheirSent));
     }
 
     /// <summary>Paid before: a repeated key is answered. Nothing new is signed.</summary>

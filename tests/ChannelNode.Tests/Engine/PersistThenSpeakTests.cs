@@ -176,6 +176,8 @@ public sealed class PersistThenSpeakTests : IAsyncLifetime
 
         public ulong ReadFreeBytes() => store.ReadFreeBytes();
 
+        public void ShortenLog() => store.ShortenLog();
+
         public ulong ChannelCount => store.ChannelCount;
 
         public StoredChannel? FindChannel(ChannelId id) => store.FindChannel(id);

@@ -21,6 +21,7 @@ public sealed class RetentionLoopTests : IAsyncLifetime
         RpcUrl = "",
         Contract = Address.Zero,
         SentKeptHours = 1,
+        DiskReserveBytes = ulong.MaxValue, // No disk has as much: it is low.
     };
 
     private readonly StoreFolder _folder = new();
@@ -77,5 +78,28 @@ public sealed class RetentionLoopTests : IAsyncLifetime
         Assert.Null(_store.FindOutgoing("1: 5"));
         Assert.Null(_store.FindOutgoing("2: 10"));
         Assert.Empty(_store.ReadOutgoing(IdOf(2), 0));
+    }
+
+    /// <summary>A row that nobody writes again would keep the log of all that is written over: to ask again and again would fill a disk that is low.</summary>
+    [Fact]
+    public async Task WhereTheDiskIsLow_WhatIsWrittenOverTakesNoMoreOfIt()
+    {
+        const int perWrite = 1_000, mebibyte = 1 << 20;
+        _store.Write(batch => batch.PutBlock(new ChainBlock(1, default, default, 1)));
+        UInt128 sent = 10;
+        while (LogBytes() < 40 * mebibyte)
+        {
+            _store.Write(batch =>
+            {
+                for (int row = 0; row < perWrite; row++) batch.PutState(IdOf(1), Sample.Funded(100, 100) with { Sent = ++sent });
+            });
+        }
+
+        await _retention.LookAsync(CancellationToken.None);
+
+        Assert.InRange(LogBytes(), 0, mebibyte);
+        Assert.Equal(sent, _store.FindChannel(IdOf(1))!.State.Sent);
+
+        long LogBytes() => new DirectoryInfo(_folder.Database).EnumerateFiles("*.log").Sum(file => file.Length);
     }
 }

@@ -21,6 +21,8 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
 
     public ulong ReadFreeBytes() => ulong.MaxValue;
 
+    public void ShortenLog() { }
+
     public ulong ChannelCount => (ulong)_rows.Channels.Count;
 
     public StoredChannel? FindChannel(ChannelId id) =>

@@ -66,7 +66,7 @@ internal sealed class BackupSchedule(BackupDesk desk, Address signer, Ledger led
             BackupMade made;
             await using (AtomicFile file = AtomicFile.Create(path, replaces: true))
             {
-                made = await desk.WriteAsync(options.BackupRecipients, file.Content, _ => { }, cancel);
+                made = await desk.WriteAsync(options.BackupRecipients, file.Content, RequireRoom, cancel);
                 await file.FinishAsync(cancel);
             }
 
@@ -78,6 +78,17 @@ internal sealed class BackupSchedule(BackupDesk desk, Address signer, Ledger led
             _notBefore = now + RetryAfter;
             await TellAsync(error, cancel);
         }
+    }
+
+    /// <summary>A backup may lie on the database's own disk: it takes nothing of what is kept there for disputes.</summary>
+    private void RequireRoom(ulong bytes)
+    {
+        DriveInfo target = new(options.BackupTo), data = new(options.DataDirectory);
+        ulong free = (ulong)target.AvailableFreeSpace, kept = target.TotalSize == data.TotalSize ? options.DiskReserveBytes : 0;
+        if (free >= bytes && free - bytes >= kept) return;
+        throw new RefusalException(
+            Refusal.DiskLow, $"{free >> 20} MiB are left there, expected {(bytes >> 20) + 1} MiB for it"
+            + (kept > 0 ? $" and --disk-reserve, {kept >> 20} MiB" : ""));
     }
 
     private async Task TellAsync(Exception error, CancellationToken cancel)

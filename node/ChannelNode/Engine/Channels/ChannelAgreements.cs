@@ -115,7 +115,8 @@ internal sealed class ChannelAgreements(
             || book.Unfunded.Count >= options.UnfundedChannelsMax
             || book.Unfunded.CountOf(link.Signer) >= options.UnfundedChannelsPerPeerMax
             || !book.Open.HasFewerThan(options.ChannelsPerPeerMax, link.Signer, book.Count);
-        return tooMany && book.Find(id) is null ? Refusal.TooManyChannels : Refusal.None;
+        if (book.Find(id) is not null) return Refusal.None;
+        return tooMany ? Refusal.TooManyChannels : ledger.Disk.IsLow ? Refusal.DiskLow : Refusal.None;
     }
 
     /// <summary>The operator's rules decide in the turn that stores the channel: so their limits hold whatever else is proposed.</summary>
@@ -123,7 +124,6 @@ internal sealed class ChannelAgreements(
         turn =>
         {
             bool isNew = book.Find(channel.Id) is null;
-            if (isNew && turn.DiskIsLow) return Refusal.DiskLow;
             if (isNew && turn.Policies is { } policies
                 && !policies.Propose(turn, channel, isOurs: false).IsAllowed) return Refusal.PolicyRefused;
             Register(turn, channel);
@@ -262,6 +262,12 @@ internal sealed class ChannelAgreements(
             return $"{message}: the peer refuses {AmountWords.Of(slot.Working.Sent - slot.PeerHas, slot.Channel.Terms.Token)} that this node has "
                 + $"signed ({slot.PeerRefusal.Name()}), and so both do not agree on the totals. Start the close alone ('channel start-close'), "
                 + "or ask the peer's operator to let them pass: they are offered again until then";
+        }
+
+        if (ledger.Disk.IsLow && slot.Working.Sent == slot.Working.Acknowledged)
+        {
+            return $"{message}: this node's disk is low, so it takes nothing that the peer pays (DISK_LOW), and both may not agree on the totals. "
+                + "Make room, or start the close alone ('channel start-close')";
         }
 
         return slot.IsHeld && book.Hold is { IsOn: true, UntilSeconds: > 0 and var ours }

@@ -143,7 +143,11 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     /// <summary>What the peer surely has: all above it is offered again where it was refused.</summary>
     public UInt128 PeerHas => MissesAbove ?? Working.Acknowledged;
 
+    /// <summary>In this turn: something is to be said of it, or written.</summary>
     public bool Touched { get; set; }
+
+    /// <summary>In this turn: its row changes.</summary>
+    public bool IsToBeWritten { get; set; }
 
     /// <summary>What its peer has used of the operator's limits; null until that matters.</summary>
     public PeerMeter? Meter { get; set; }

@@ -139,10 +139,12 @@ internal sealed class AcceptRuns(PeerBatch batch, int from, int to, bool isLast,
         turn.Counts.UpdatesAccepted++;
         if (next.TheirSent > before) turn.Counts.UpdatesCoalesced += Journal(turn, slot, before, at, newest) - 1;
         if (slot.WasRefused && next.Acknowledged == next.Sent) slot.AllTaken();
+        bool isSaidAgain = next.TheirSent == slot.Working.TheirSent && next.TheirReceived == slot.Working.TheirReceived && slot.Working.HasTheirUpdate;
         slot.Working = next;
         slot.AcknowledgementDue = true;
         slot.ReceiptDue |= run.WantsReceipt;
-        turn.Touch(slot, durable: true);
+        if (isSaidAgain) turn.TouchToSpeak(slot);
+        else turn.Touch(slot, durable: true);
         return Refusal.None;
     }
 

@@ -119,6 +119,13 @@ internal sealed class LedgerTurn(
     public void Touch(ChannelSlot slot, bool durable)
     {
         Durable |= durable;
+        slot.IsToBeWritten = true;
+        TouchToSpeak(slot);
+    }
+
+    /// <summary>What the disk has already is to be said once more: nobody fills it by asking again.</summary>
+    public void TouchToSpeak(ChannelSlot slot)
+    {
         if (slot.Touched) return;
         slot.Touched = true;
         _touched.Add(slot);
@@ -274,7 +281,8 @@ internal sealed class LedgerTurn(
         policies?.Write(this);
         foreach (ChannelSlot slot in _touched)
         {
-            book.Write(slot, Batch);
+            if (slot.IsToBeWritten) book.Write(slot, Batch);
+            slot.IsToBeWritten = false;
             if (slot.New.Count == 0) continue;
             Batch.PutSent(slot.New.Run(slot.Channel.Id));
             Counts.PaymentsSigned += slot.New.Count;

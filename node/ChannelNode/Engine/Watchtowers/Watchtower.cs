@@ -91,6 +91,7 @@ internal sealed class Watchtower : IAsyncDisposable
     {
         Ledger.Start();
         await CatchUpWithoutWriterAsync(cancel);
+        await _retention.LookAsync(cancel); // Whether the disk is low is known before anybody calls.
         _running = [.. _running, AccountWatch.RunAsync(_runner, _clock.Time, _stopping.Token), _retention.RunAsync(_stopping.Token)];
     }
 
