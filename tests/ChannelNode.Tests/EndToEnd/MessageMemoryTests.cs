@@ -5,6 +5,7 @@ using ChannelNode.Signing;
 using Grpc.Core;
 using Grpc.Health.V1;
 using Grpc.Net.Client;
+using Grpc.Net.Client.Web;
 using Xunit;
 using Xunit.Abstractions;
 using Wire = ChannelNode.Proto.V1;
@@ -139,6 +140,31 @@ public sealed class MessageMemoryTests(AnvilFixture anvil, ITestOutputHelper out
 
         Assert.Equal((HttpStatusCode.TooManyRequests, true), await PostAsync(node, token: null));
         Assert.Equal((HttpStatusCode.BadRequest, false), await PostAsync(node, admin));
+    }
+
+    /// <summary>Unpacked, it would be in memory hundreds of times what any limit has seen of it.</summary>
+    [Fact]
+    public async Task CompressedMessage_IsTakenAtNoDoor()
+    {
+        await using TestNode node = await TestNode.StartAsync(
+            _chain, options => options with { Applications = options.Applications with { JsonListen = "127.0.0.1:0" } });
+        HealthCheckRequest large = new() { Service = new string('x', 1 << 20) };
+        Metadata packed = new() { { "grpc-internal-encoding-request", "gzip" } };
+        using GrpcWebHandler web = new(GrpcWebMode.GrpcWeb, new HttpClientHandler());
+        (string Url, HttpMessageHandler? Handler)[] doors = [(node.Host.ApiUrl, null), (node.PeerUrl, null), (node.Host.JsonUrl, web)];
+        foreach ((string url, HttpMessageHandler? handler) in doors)
+        {
+            using GrpcChannel channel = GrpcChannel.ForAddress(url, new GrpcChannelOptions
+            {
+                HttpHandler = handler,
+                HttpVersion = handler is null ? HttpVersion.Version20 : HttpVersion.Version11,
+                MaxSendMessageSize = null,
+            });
+            RpcException refused = await Assert.ThrowsAsync<RpcException>(
+                async () => await new Health.HealthClient(channel).CheckAsync(large, packed, cancellationToken: TestChain.Limit));
+            Assert.Equal((url, StatusCode.Unimplemented), (url, refused.StatusCode));
+            Assert.Contains("grpc-encoding", refused.Status.Detail);
+        }
     }
 
     /// <summary>A body of a mebibyte: what it is answered, and whether that is for its size.</summary>

@@ -43,6 +43,7 @@ internal sealed class DoorServer : IAsyncDisposable
             grpc.Interceptors.Add<RefusalInterceptor>();
             if (access is not null) grpc.Interceptors.Add<AccessInterceptor>(access);
         });
+        RefuseCompressed(builder.Services);
         MalformedMessages.RefuseByName(builder.Services);
         builder.Services.AddGrpcReflection();
         builder.Services.AddGrpcHealthChecks().AddCheck("chain", () =>
@@ -80,6 +81,13 @@ internal sealed class DoorServer : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>
+    /// Unpacked, a message is as large as its sender likes, a thousand times what has come: gRPC unpacks it into memory without a limit, and all
+    /// of this node's limits are of what comes.
+    /// </summary>
+    private static void RefuseCompressed(IServiceCollection services) =>
+        services.PostConfigure<GrpcServiceOptions>(grpc => grpc.CompressionProviders.Clear());
 
     private static void Meter(WebApplication app, DoorPlan plan, ApiAccess? access)
     {
