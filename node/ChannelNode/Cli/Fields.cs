@@ -242,6 +242,17 @@ internal static class Fields
             T.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value) && value >= min && value <= max;
     }
 
+    /// <summary>A number of bytes with a range, or 0 where that is <paramref name="byDefault"/>.</summary>
+    public static Option<uint> Bytes(string name, string description, uint min, uint max, uint byDefault)
+    {
+        string limit = $"a number of bytes from {ByteSize.Show(min)} to {ByteSize.Show(max)}, such as 65536 or 64KiB, or {ByteSize.Show(byDefault)}";
+        Setting<uint> option = Option<uint>(name, $"{description} ({limit})", Check, limit, "bytes", ByteSize.Show(byDefault));
+        option.DefaultValueFactory = _ => byDefault;
+        return option;
+
+        bool Check(string text, out uint value) => ByteSize.TryParse(text, out value) && (value == byDefault || (value >= min && value <= max));
+    }
+
     /// <summary>Text of <paramref name="bytesMin"/> to <paramref name="bytesMax"/> bytes of UTF-8.</summary>
     public static Option<string> Text(string name, string description, int bytesMin, int bytesMax)
     {

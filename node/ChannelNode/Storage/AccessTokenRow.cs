@@ -11,7 +11,7 @@ namespace ChannelNode.Storage;
 /// Who may use the API, under 't' and its number (8 bytes, big-endian). Nothing of its secret but the hash.
 /// <code>
 /// size field                                size field
-///    1 version = 2                             1 + s  name, UTF-8
+///    1 version = 3                             1 + s  name, UTF-8
 ///   32 SHA-256 of the secret                   1      number of methods; of each 1 + s
 ///    1 scopes                                  1      number of networks; of each 1 + s, as 10.0.0.0/8
 ///    8 made at, Unix milliseconds              1      number of caps; of each
@@ -20,17 +20,17 @@ namespace ChannelNode.Storage;
 ///    4 calls a second, 0: the node's own       1 - 17   per day
 ///    4 calls open, 0: the node's own           1 - 17   per peer and day
 ///    4 channels a day, 0: any number           1 - 17   total
-///                                              1 - 17   deposited per day
+///    4 bytes of a message, 0: the node's own   1 - 17   deposited per day
 ///                                              1 - 17   deposited in total
 /// </code>
-/// Version 1 has no channels a day, and nothing of deposits.
+/// Version 1 has no channels a day, and nothing of deposits; neither it nor version 2 has bytes of a message.
 /// </summary>
 internal static class AccessTokenRow
 {
     public const int KeySize = 1 + sizeof(ulong);
 
     private const byte KeyMark = (byte)'t';
-    private const byte Version = 2;
+    private const byte Version = 3;
     private const int FixedSizeMax = 128;
     private const int CapSizeMax = Address.Size + 6 * RowWriter.AmountSizeMax;
 
@@ -54,6 +54,7 @@ internal static class AccessTokenRow
         row.UInt32(token.RequestsPerSecondMax);
         row.UInt32(token.StreamsMax);
         row.UInt32(token.ChannelsPerDayMax);
+        row.UInt32(token.MessageBytesMax);
         row.ShortBytes(Encoding.UTF8.GetBytes(token.Name));
         row.Byte(checked((byte)token.Methods.Count));
         foreach (string method in token.Methods) row.ShortBytes(Encoding.UTF8.GetBytes(method));
@@ -85,6 +86,7 @@ internal static class AccessTokenRow
         ulong expiresAt = row.UInt64();
         long revokedAt = row.Int64();
         uint requests = row.UInt32(), streams = row.UInt32(), channels = version == 1 ? 0 : row.UInt32();
+        uint messageBytes = version <= 2 ? 0 : row.UInt32();
         string name = Encoding.UTF8.GetString(row.ShortBytes());
         List<string> methods = [];
         for (int left = row.Byte(); left > 0; left--) methods.Add(Encoding.UTF8.GetString(row.ShortBytes()));
@@ -109,6 +111,7 @@ internal static class AccessTokenRow
             Caps = caps,
             RequestsPerSecondMax = requests,
             StreamsMax = streams,
+            MessageBytesMax = messageBytes,
             ChannelsPerDayMax = channels,
             CreatedAtMs = createdAt,
             ExpiresAtSeconds = expiresAt,

@@ -20,7 +20,7 @@ internal static class IdentityRow
     private const byte WatchtowerRole = 1;
 
     /// <summary>Which column families there are and what their keys mean. Rows carry versions of their own.</summary>
-    public const uint Schema = 9;
+    public const uint Schema = 10;
 
     public static ReadOnlySpan<byte> Key => "identity"u8;
 

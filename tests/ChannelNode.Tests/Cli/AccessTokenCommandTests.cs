@@ -33,7 +33,7 @@ public sealed class AccessTokenCommandTests(AnvilFixture anvil) : IDisposable
         Assert.EndsWith("  access token 1; it is shown here and never again\n", shown.Output);
         string[] order =
         [
-            "token", "create", "--node", url, "--name", "shop", "--scope", "pay", "--scope", "read", "--cap",
+            "token", "create", "--node", url, "--name", "shop", "--scope", "pay", "--scope", "read", "--message-bytes-max", "64KiB", "--cap",
             "ether:per-payment=0.001 ETH,per-day=1000000000000000000", "--valid-hours", "720", "--from-ip", "127.0.0.1",
             "--to", file,
         ];
@@ -58,7 +58,7 @@ public sealed class AccessTokenCommandTests(AnvilFixture anvil) : IDisposable
         CliRun list = await CliRun.AsyncOf("token", "list", "--node", url);
         Assert.Contains(list.OutputLines, line => line.Contains(" reader ", StringComparison.Ordinal) && line.Contains(" anywhere ", StringComparison.Ordinal));
         Assert.Contains(list.OutputLines, line => line.Contains(" shop ", StringComparison.Ordinal) && line.Contains(" 127.0.0.1/32 ", StringComparison.Ordinal));
-        Assert.Contains("ether:per-payment=0.001 ETH,per-day=1 ETH", list.Output);
+        Assert.Contains("ether:per-payment=0.001 ETH,per-day=1 ETH; messages of 64 KiB", list.Output);
         Assert.Equal("access token 2 \"shop\" is good for nothing any more\n", (await CliRun.AsyncOf("token", "revoke", "2", "--node", url)).Output);
         CliRun late = await CliRun.AsyncOf("info", "--node", url, "--access-token-file", file);
         Assert.StartsWith("error: ACCESS_TOKEN_REVOKED: access token 2 was revoked", late.Error);
@@ -115,6 +115,44 @@ public sealed class AccessTokenCommandTests(AnvilFixture anvil) : IDisposable
         Assert.Equal("error: INVALID_ARGUMENT: --uncapped: goes without --cap: it has caps, or none\n", both.Error);
         Assert.Equal((ExitCode.WrongUsage, ExitCode.WrongUsage), (neither.ExitCode, both.ExitCode));
     }
+
+    [Theory]
+    [InlineData("1023")]
+    [InlineData("65MiB")]
+    [InlineData("64kb")]
+    [InlineData("-1")]
+    public async Task SizeThatNoMessageMayHave_IsNamedWithItsRange(string bytes)
+    {
+        CliRun run = await CliRun.AsyncOf("token", "create", "--name", "shop", "--scope", "read", "--message-bytes-max", bytes);
+
+        Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
+        Assert.Contains($"--message-bytes-max: '{bytes}' is not a number of bytes from 1 KiB to 64 MiB, such as 65536 or 64KiB, or 0", run.Error);
+    }
+
+    [Theory]
+    [InlineData("0", 0u, "0")]
+    [InlineData("65536", 65_536u, "64 KiB")]
+    [InlineData("64KiB", 65_536u, "64 KiB")]
+    [InlineData("2 MiB", 2_097_152u, "2 MiB")]
+    [InlineData("1500", 1_500u, "1500 bytes")]
+    [InlineData("4095MiB", 4_293_918_720u, "4095 MiB")]
+    public void NumberOfBytes_IsReadAndShownExactly(string text, uint bytes, string shown)
+    {
+        Assert.True(ByteSize.TryParse(text, out uint read));
+        Assert.Equal((bytes, shown), (read, ByteSize.Show(read)));
+        Assert.True(ByteSize.TryParse(shown.Replace(" bytes", "", StringComparison.Ordinal), out uint again));
+        Assert.Equal(bytes, again);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("KiB")]
+    [InlineData("64 ")]
+    [InlineData("+64")]
+    [InlineData("1.5KiB")]
+    [InlineData("4096MiB")]
+    [InlineData("18446744073709551616")]
+    public void WhatIsNoNumberOfBytes_IsNotRead(string text) => Assert.False(ByteSize.TryParse(text, out _));
 
     [Theory]
     [InlineData("ether")]

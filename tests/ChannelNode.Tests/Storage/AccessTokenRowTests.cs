@@ -21,14 +21,15 @@ public sealed class AccessTokenRowTests
         RequestsPerSecondMax = 5,
         StreamsMax = 6,
         ChannelsPerDayMax = 7,
+        MessageBytesMax = 0x0800,
         CreatedAtMs = 0x0123,
         ExpiresAtSeconds = 0x0456,
         RevokedAtMs = 0x0789,
     };
 
     private static readonly string FullHex =
-        "02" + string.Concat(Enumerable.Repeat("ab", 32)) + "03" + "0000000000000123" + "0000000000000456" + "0000000000000789"
-        + "00000005" + "00000006" + "00000007" + "0473686f70" + "02" + "03506179" + "07476574496e666f"
+        "03" + string.Concat(Enumerable.Repeat("ab", 32)) + "03" + "0000000000000123" + "0000000000000456" + "0000000000000789"
+        + "00000005" + "00000006" + "00000007" + "00000800" + "0473686f70" + "02" + "03506179" + "07476574496e666f"
         + "02" + "0a31302e302e302e302f38" + "073a3a312f313238"
         + "01" + string.Concat(Enumerable.Repeat("55", 20)) + "0101" + "020102" + "00" + "0e" + new string('f', 28) + "0103" + "020405";
 
@@ -62,7 +63,18 @@ public sealed class AccessTokenRowTests
 
         Assert.Equal(new SpendingCap(StoreFolder.AddressOf(0x55), 1, 0x0102, 0, 0), Assert.Single(read.Caps));
         Assert.Equal((0u, "shop"), (read.ChannelsPerDayMax, read.Name));
-        Assert.Throws<StoreException>(() => AccessTokenRow.Read(1, Convert.FromHexString("03" + OlderHex[2..])));
+        Assert.Throws<StoreException>(() => AccessTokenRow.Read(1, Convert.FromHexString("04" + OlderHex[2..])));
+    }
+
+    [Fact]
+    public void TokenOfTheSecondVersion_LimitsNoMessages()
+    {
+        string hex = "02" + FullHex[2..].Replace("00000800", "", StringComparison.Ordinal);
+
+        AccessToken read = AccessTokenRow.Read(Full.Number, Convert.FromHexString(hex));
+
+        Assert.Equal((0u, 7u, "shop"), (read.MessageBytesMax, read.ChannelsPerDayMax, read.Name));
+        Assert.Equal(Full.Caps, read.Caps);
     }
 
     [Theory]

@@ -184,7 +184,7 @@ public sealed class RowFixtureTests
         var identity = new RowWriter(new byte[IdentityRow.SizeMax]);
         IdentityRow.Write(ref identity, new StoreIdentity(0x7A69, StoreFolder.AddressOf(0xC0), StoreFolder.AddressOf(0x51)));
         Assert.Equal(
-            "00000009" + "0000000000007a69" + Repeat("c0", 20) + Repeat("51", 20),
+            "0000000a" + "0000000000007a69" + Repeat("c0", 20) + Repeat("51", 20),
             Convert.ToHexStringLower(identity.Row));
 
         var key = new byte[BlockRow.KeySize];

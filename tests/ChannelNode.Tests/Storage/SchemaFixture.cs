@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.Net;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Storage;
@@ -33,6 +34,24 @@ internal static class SchemaFixture
         Call = new ChainCall("deposit", AddressOf(0xC0), 5, new byte[] { 1, 2, 3 }),
         CreatedAtSeconds = 1_700_000_000,
     };
+
+    private static readonly AccessToken Token = new()
+    {
+        Number = 3,
+        Name = "shop",
+        Hash = Bytes32Of(0xAB),
+        Scopes = Scopes.Pay | Scopes.Channels,
+        Methods = ["Pay"],
+        Networks = [IPNetwork.Parse("10.0.0.0/8")],
+        Caps = [new SpendingCap(AddressOf(0x55), 1, 2, 3, 4) { DepositPerDay = 5, DepositTotal = 6 }],
+        RequestsPerSecondMax = 7,
+        StreamsMax = 8,
+        ChannelsPerDayMax = 9,
+        CreatedAtMs = 1_700_000_000_002,
+        ExpiresAtSeconds = 1_800_000_000,
+    };
+
+    private static readonly Spending Spent = new(3, AddressOf(0x55), Address.Zero, 19_675, 2, 3);
 
     public static string[] Versions =>
         [.. Directory.EnumerateFiles(Tidy.Repository.PathOf("tests/ChannelNode.Tests/Storage/Fixtures"), "schema-*.zip").Order()];
@@ -80,9 +99,11 @@ internal static class SchemaFixture
             Peer = AddressOf(4),
             Tier = "verified",
         });
+        batch.PutAccessToken(Token);
+        batch.PutSpending(Spent);
     }
 
-    /// <summary>Every row is there, as <see cref="Fill"/> wrote it, those aside that the first fixture was written without.</summary>
+    /// <summary>Every row is there, as <see cref="Fill"/> wrote it, those aside that the first fixtures were written without.</summary>
     public static void Check(IChannelStore store, uint schema)
     {
         Assert.Equal([new StoredChannel(ChannelOf(1), State), new StoredChannel(ChannelOf(2, Side.B), default)], store.ReadChannels());
@@ -101,5 +122,12 @@ internal static class SchemaFixture
         if (schema == 5) return;
         Assert.Equal(("met in person", "verified", ""), (
             store.ReadAudit(0, 10).Single().Detail, store.ReadAudit(0, 10).Single().Tier, store.ReadAudit(0, 10).Single().Actor));
+        if (schema < 9) return;
+        AccessToken token = store.ReadAccessTokens().Single();
+        Assert.Equal(Token.Methods, token.Methods);
+        Assert.Equal(Token.Networks, token.Networks);
+        Assert.Equal(Token.Caps, token.Caps);
+        Assert.Equal(Token, token with { Methods = Token.Methods, Networks = Token.Networks, Caps = Token.Caps });
+        Assert.Equal([Spent], store.ReadSpending());
     }
 }

@@ -10,6 +10,9 @@ internal static class AccessTokenCommand
 {
     private const uint RateMax = 1_000_000;
 
+    /// <summary>The largest that any node takes; the node that is asked has its own.</summary>
+    private const uint MessageBytesMax = 64 << 20;
+
     private static readonly Dictionary<string, Scope> ScopeWords = new()
     {
         ["read"] = Scope.Read,
@@ -40,6 +43,8 @@ internal static class AccessTokenCommand
         Option<ulong> hours = Fields.Number("--valid-hours", "Hours for which it is good; 0 for ever", 0UL, 500_000UL, 0UL);
         Option<uint> rate = Fields.Number("--requests-per-second-max", "Its calls in a second; 0 for the node's own limit", 0u, RateMax, 0u);
         Option<uint> streams = Fields.Number("--streams-max", "Its calls open at a time; 0 for the node's own limit", 0u, RateMax, 0u);
+        Option<uint> bytes = Fields.Bytes(
+            "--message-bytes-max", "The largest message that it may send; 0 for the node's own limit", Engine.AccessToken.MessageBytesMin, MessageBytesMax, 0);
         Option<uint> channels = Fields.Number("--channels-per-day-max", "Channels that it may open in one day; 0 for any number", 0u, RateMax, 0u);
         Option<string?> to = new("--to")
         {
@@ -51,7 +56,7 @@ internal static class AccessTokenCommand
             "channelnode token create --name shop --scope read --scope pay \\\n"
             + "  --cap 'ether:per-payment=0.001 ETH,per-day=1 ETH' --valid-hours 720 --to shop.token")
         {
-            name, scopes, methods, from, caps, uncapped, hours, rate, streams, channels, to,
+            name, scopes, methods, from, caps, uncapped, hours, rate, streams, bytes, channels, to,
         };
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
@@ -62,6 +67,7 @@ internal static class AccessTokenCommand
                 ValidSeconds = parsed.GetValue(hours) * 3_600,
                 RequestsPerSecondMax = parsed.GetValue(rate),
                 StreamsMax = parsed.GetValue(streams),
+                MessageBytesMax = parsed.GetValue(bytes),
                 ChannelsPerDayMax = parsed.GetValue(channels),
             };
             request.Scopes.AddRange(parsed.GetValue(scopes) ?? []);
@@ -171,6 +177,7 @@ internal static class AccessTokenCommand
         if (token.ChannelsPerDayMax > 0) caps.Add($"{token.ChannelsPerDayMax} channels a day");
         if (token.RequestsPerSecondMax > 0) caps.Add($"{token.RequestsPerSecondMax} calls a second");
         if (token.StreamsMax > 0) caps.Add($"{token.StreamsMax} calls at a time");
+        if (token.MessageBytesMax > 0) caps.Add($"messages of {ByteSize.Show(token.MessageBytesMax)}");
         IEnumerable<string> may = token.Methods.Count > 0 ? token.Methods : token.Scopes.Select(scope => scope.ToString().ToLowerInvariant());
         string until = token.RevokedAtMs != 0 ? "revoked"
             : token.ExpiresAtSeconds == 0 ? "for ever"

@@ -48,6 +48,9 @@ internal sealed record AccessToken
     public const int NetworksMax = 32;
     public const int CapsMax = 32;
 
+    /// <summary>The smallest that its messages may be limited to, in bytes: payments, and tokens to be made, fit.</summary>
+    public const int MessageBytesMin = 1_024;
+
     public required ulong Number { get; init; }
 
     /// <summary>1 to 64 bytes of UTF-8, for people.</summary>
@@ -83,6 +86,9 @@ internal sealed record AccessToken
 
     /// <summary>Calls that are open at a time; 0 for the node's own limit.</summary>
     public uint StreamsMax { get; init; }
+
+    /// <summary>Of the largest message that it may send; 0 for the node's own limit.</summary>
+    public uint MessageBytesMax { get; init; }
 
     /// <summary>Channels that it may open in one day; 0 for any number.</summary>
     public uint ChannelsPerDayMax { get; init; }

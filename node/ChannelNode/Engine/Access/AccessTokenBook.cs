@@ -46,6 +46,8 @@ internal sealed record AccessTokenOrder(string Name, Scopes Scopes)
 
     public uint StreamsMax { get; init; }
 
+    public uint MessageBytesMax { get; init; }
+
     public uint ChannelsPerDayMax { get; init; }
 
     public ulong ExpiresAtSeconds { get; init; }
@@ -136,6 +138,7 @@ internal sealed class AccessTokenBook : IDisposable
                 Caps = order.Caps,
                 RequestsPerSecondMax = order.RequestsPerSecondMax,
                 StreamsMax = order.StreamsMax,
+                MessageBytesMax = order.MessageBytesMax,
                 ChannelsPerDayMax = order.ChannelsPerDayMax,
                 CreatedAtMs = _clock.NowMs,
                 ExpiresAtSeconds = order.ExpiresAtSeconds,

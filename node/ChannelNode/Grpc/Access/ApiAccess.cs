@@ -86,6 +86,19 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
         return new Caller(token, allowance);
     }
 
+    /// <summary>Whose call it is, asked before all that it says is read; null where it shows no good token.</summary>
+    public AccessTokenEntry? TokenOf(HttpContext http)
+    {
+        try
+        {
+            return Identify(http, http.Connection.RemoteIpAddress ?? IPAddress.Loopback);
+        }
+        catch (RefusalException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Whether the caller would be let in to anything at all: asked before all that it says is read.</summary>
     public bool Knows(HttpContext http)
     {

@@ -13,7 +13,8 @@ internal static class AccessTokenWire
 {
     private const ulong SecondsPerDay = 86_400;
 
-    public static AccessTokenOrder Read(Wire.CreateAccessTokenRequest request, long nowMs)
+    /// <param name="messageBytesMax">Of the node's own largest message.</param>
+    public static AccessTokenOrder Read(Wire.CreateAccessTokenRequest request, long nowMs, int messageBytesMax)
     {
         int nameBytes = Encoding.UTF8.GetByteCount(request.Name);
         if (nameBytes is 0 or > AccessToken.NameBytesMax || request.Name.Any(char.IsControl))
@@ -32,9 +33,14 @@ internal static class AccessTokenWire
             ExpiresAtSeconds = request.ValidSeconds == 0 ? 0 : now + request.ValidSeconds,
             RequestsPerSecondMax = request.RequestsPerSecondMax,
             StreamsMax = request.StreamsMax,
+            MessageBytesMax = ReadMessageBytes(request.MessageBytesMax, messageBytesMax),
             ChannelsPerDayMax = ReadChannelsPerDay(request.ChannelsPerDayMax, scopes),
         };
     }
+
+    private static uint ReadMessageBytes(uint asked, int max) => asked == 0 || (asked >= AccessToken.MessageBytesMin && asked <= max)
+        ? asked
+        : throw Fields.Invalid("message_bytes_max", Text(asked), $"0, or {AccessToken.MessageBytesMin} to {max}, the node's own largest (--message-bytes-max)");
 
     private static uint ReadChannelsPerDay(uint asked, Scopes scopes) =>
         asked == 0 || (scopes & (Scopes.Channels | Scopes.Admin)) == Scopes.Channels
@@ -133,6 +139,7 @@ internal static class AccessTokenWire
             RevokedAtMs = token.RevokedAtMs,
             RequestsPerSecondMax = token.RequestsPerSecondMax,
             StreamsMax = token.StreamsMax,
+            MessageBytesMax = token.MessageBytesMax,
             ChannelsPerDayMax = token.ChannelsPerDayMax,
         };
         if ((token.Scopes & Scopes.Read) != 0) wire.Scopes.Add(Wire.Scope.Read);

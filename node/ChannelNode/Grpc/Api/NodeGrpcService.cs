@@ -317,7 +317,7 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
 
     public override async Task<Wire.CreateAccessTokenResponse> CreateAccessToken(Wire.CreateAccessTokenRequest request, ServerCallContext context)
     {
-        AccessTokenOrder order = AccessTokenWire.Read(request, node.Clock.NowMs);
+        AccessTokenOrder order = AccessTokenWire.Read(request, node.Clock.NowMs, node.Options.MessageBytesMax);
         (AccessToken token, string secret) = await tokens.CreateAsync(order, context.CancellationToken);
         return new Wire.CreateAccessTokenResponse { AccessToken = AccessTokenWire.Write(token, []), Secret = secret };
     }

@@ -91,8 +91,14 @@ internal sealed class DoorServer : IAsyncDisposable
 
     private static void Meter(WebApplication app, DoorPlan plan, ApiAccess? access)
     {
-        if (plan.IsWeb) app.Use((http, next) => MeteredStream.MeterAsync(http, next, plan.Room, access!.Knows));
-        else app.Use((http, next) => MeteredBody.MeterAsync(http, next, plan.Room, access is null ? null : access.Knows));
+        if (plan.IsWeb)
+        {
+            app.Use((http, next) => MeteredStream.MeterAsync(http, next, plan.Room, access!));
+            return;
+        }
+
+        if (access is not null) app.Use((http, next) => LimitedMessages.LimitAsync(http, next, access));
+        app.Use((http, next) => MeteredBody.MeterAsync(http, next, plan.Room, access is null ? null : access.Knows));
     }
 
     /// <summary>Strangers may ask once for a door's health. To watch it has no end, and proves nothing of who does.</summary>

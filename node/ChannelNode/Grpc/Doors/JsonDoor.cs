@@ -46,6 +46,7 @@ internal static class JsonDoor
         app.UseMiddleware<QueryGuard>();
         app.UseMiddleware<BodyGuard>();
         app.UseGrpcWeb(new GrpcWebOptions { DefaultEnabled = true });
+        app.Use((http, next) => LimitedMessages.LimitAsync(http, next, access)); // After what unpacks base64.
         app.MapGrpcService<NodeGrpcService>();
         byte[] description = ReadDescription();
         app.MapGet(OpenApiPath, context =>

@@ -6,13 +6,15 @@ namespace ChannelNode.Grpc;
 
 /// <summary>
 /// The same as <see cref="MeteredBody"/> where a call is read by its whole body: every byte counts in <see cref="MessageRoom"/> until the call
-/// ends, and who has to give way loses its connection.
+/// ends, and who has to give way loses its connection. A body that is larger than <paramref name="limit"/> allows is refused before it is read
+/// where its length was told, else with the first byte too much; null where the body is gRPC-Web's, which is limited by
+/// <see cref="LimitedMessages"/>.
 /// </summary>
-internal sealed class MeteredStream(Stream body, MessageRoom.Part part, Func<bool> isKnown) : Stream
+internal sealed class MeteredStream(Stream body, long? length, MessageRoom.Part part, Func<bool> isKnown, MessageLimit? limit) : Stream
 {
     private long _bytes;
 
-    public static async Task MeterAsync(HttpContext http, RequestDelegate next, MessageRoom room, Func<HttpContext, bool> isKnown)
+    public static async Task MeterAsync(HttpContext http, RequestDelegate next, MessageRoom room, ApiAccess access)
     {
         using MessageRoom.Part part = room.Enter();
         Lock ending = new();
@@ -23,7 +25,9 @@ internal sealed class MeteredStream(Stream body, MessageRoom.Part part, Func<boo
                 if (!isOver) http.Abort(); // Else another call may have what it was.
         });
         http.Features.Set(part);
-        http.Request.Body = new MeteredStream(http.Request.Body, part, () => isKnown(http));
+        http.Request.Body = new MeteredStream(
+            http.Request.Body, http.Request.ContentLength, part, () => access.Knows(http),
+            LimitedMessages.IsGrpc(http) ? null : new MessageLimit(access, http));
         try
         {
             await next(http);
@@ -36,11 +40,13 @@ internal sealed class MeteredStream(Stream body, MessageRoom.Part part, Func<boo
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancel = default)
     {
+        if (length is { } told && limit?.Refuse(told) is { } tooLong) throw tooLong.ToRpcException();
         int read = await body.ReadAsync(buffer, cancel);
         part.Add(read);
         _bytes += read;
         if (part.Why is { } why) throw why.ToRpcException();
         if (_bytes > MeteredBody.UnknownBytesMax && !isKnown()) throw MeteredBody.TooLong(_bytes).ToRpcException();
+        if (limit?.Refuse(_bytes, isAll: false) is { } tooMuch) throw tooMuch.ToRpcException();
         return read;
     }
 
