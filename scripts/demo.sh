@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Shows the main job on real parts: two node processes, a chain, databases on disk, money that adds up to the last wei.
 # Needs the .NET 10 SDK and Node.js; installs the rest. Exits with an error if anything is not as it should be.
+#
+# May be run as often as one likes, also beside devnet.sh. What is installed and compiled the first time stays, and is not done again; all
+# else (the chain, keys, databases, logs) is new each time, at free ports, in a temporary folder that is removed at the end.
 set -euo pipefail
 
 # shellcheck source=scripts/lib/devnet.sh

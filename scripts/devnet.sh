@@ -1,5 +1,8 @@
 #!/usr/bin/env bash
 # Runs a chain and two nodes, alice and bob, to play with, until Ctrl-C.
+#
+# May be run as often as one likes: each run begins anew, with a chain, keys and databases of its own, and removes them at its end. It takes
+# the ports that the README names where they are free, else others, and prints which.
 set -euo pipefail
 
 # shellcheck source=scripts/lib/devnet.sh

@@ -149,10 +149,13 @@ run_scripts() {
   done < <(find scripts node/examples/curl -name '*.sh' | sort; echo .ci/run)
   check "publish" scripts/publish.sh --out "$out/publish"
   check "publish --precompiled" scripts/publish.sh --precompiled --out "$out/precompiled"
+  check "demo" scripts/lib/try.sh demo
+  check "devnet" scripts/lib/try.sh devnet
 }
 
+# The scripts last: they take minutes, and compile anew without analyzers what they run.
 check "setup" scripts/setup.sh
-for name in scripts buf ops forge dotnet; do
+for name in buf ops forge dotnet scripts; do
   if wanted "$name"; then "run_$name"; fi
 done
 
