@@ -97,6 +97,8 @@ internal sealed class SimulatedRows
     /// <summary>The newest event's.</summary>
     public ulong EventCursor { get; set; }
 
+    public Dictionary<(ulong Token, SpendingKind Kind, Address Currency, Address Peer), Spending> Spent { get; } = [];
+
     public Dictionary<object, PolicyFact> Policy { get; } = [];
 
     public List<Restoration> Restorations { get; } = [];

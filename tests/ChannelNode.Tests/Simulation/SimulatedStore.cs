@@ -52,7 +52,7 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
 
     public IReadOnlyList<AccessToken> ReadAccessTokens() => [];
 
-    public IReadOnlyList<Spending> ReadSpending() => [];
+    public IReadOnlyList<Spending> ReadSpending() => [.. _rows.Spent.Values];
 
     public ulong ReadReceivedCursor() => Math.Max(
         _rows.Received.Count == 0 ? 0 : _rows.Received[^1].Run.LastCursor, _rows.Restorations.Count == 0 ? 0 : _rows.Restorations[^1].Received.UpTo);
@@ -269,12 +269,16 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
 
         public void PutPeerUrl(Address signer, string url) => Writes.Add(rows => rows.PeerUrls[signer] = url);
 
-        // Nobody has a token there: they are tested on the real store.
+        // Nobody is given a token there: who they are is tested on the real store, what they spend here too.
         public void PutAccessToken(AccessToken token) => throw new NotSupportedException();
 
         public void DropAccessToken(ulong number) => throw new NotSupportedException();
 
-        public void PutSpending(in Spending spending) => throw new NotSupportedException();
+        public void PutSpending(in Spending spending)
+        {
+            Spending put = spending;
+            Writes.Add(rows => rows.Spent[(put.Token, put.Kind, put.Currency, put.Peer)] = put);
+        }
 
         public void PutJob(Job job) => Writes.Add(rows => rows.Jobs[job.Number] = job);
 
