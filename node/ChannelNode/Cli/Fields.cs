@@ -253,6 +253,19 @@ internal static class Fields
         bool Check(string text, out uint value) => ByteSize.TryParse(text, out value) && (value == byDefault || (value >= min && value <= max));
     }
 
+    /// <summary>A number of bytes to set, or none to take the limit away.</summary>
+    public static Option<string> BytesOrNone(string name, string description, uint min, uint max)
+    {
+        string limit = $"none, or a number of bytes from {ByteSize.Show(min)} to {ByteSize.Show(max)}, such as 65536 or 64KiB";
+        return Option<string>(name, $"{description} ({limit})", Check, limit, "bytes");
+
+        bool Check(string text, out string value)
+        {
+            value = text;
+            return text == "none" || (ByteSize.TryParse(text, out uint bytes) && bytes >= min && bytes <= max);
+        }
+    }
+
     /// <summary>Text of <paramref name="bytesMin"/> to <paramref name="bytesMax"/> bytes of UTF-8.</summary>
     public static Option<string> Text(string name, string description, int bytesMin, int bytesMax)
     {

@@ -131,6 +131,9 @@ internal static partial class Log
     [LoggerMessage(201, LogLevel.Information, "Token {Number} \"{Name}\" is revoked")]
     public static partial void TokenRevoked(this ILogger log, ulong number, string name);
 
+    [LoggerMessage(203, LogLevel.Information, "Changed: {Changes}")]
+    public static partial void TokenChanged(this ILogger log, string changes);
+
     [LoggerMessage(190, LogLevel.Information, "Peer {Signer} goes away and comes back: payments to it wait for {Patience}")]
     public static partial void PeerGoesAway(this ILogger log, Address signer, TimeSpan patience);
 

@@ -25,7 +25,8 @@ export const sentence = (comment) => comment.trim().replace(/\s*\n\s*/g, " ");
 
 export const httpRule = (method) => {
   const rule = method.options?.["[google.api.http]"];
-  return rule && { verb: rule.get ? "get" : "post", path: rule.get ?? rule.post, body: rule.body ?? "" };
+  const verb = ["get", "post", "patch"].find((it) => rule?.[it]);
+  return rule && { verb, path: rule[verb], body: rule.body ?? "" };
 };
 
 export const isRepeated = (field) => field.label === "LABEL_REPEATED";

@@ -69,7 +69,15 @@ internal sealed partial class ExampleRig : IAsyncDisposable
         await File.WriteAllTextAsync(PathOf("sanctioned.txt"), "# from the office\n0x70997970C51812dc3A010C7d01b50e0d17dc79C8 ticket 1\n");
         await WriteAttestationAsync();
         for (int token = 1; token <= 3; token++)
-            await _alice.Api.CreateAccessTokenAsync(new Wire.CreateAccessTokenRequest { Name = $"{token}", Scopes = { Wire.Scope.Read } });
+        {
+            await _alice.Api.CreateAccessTokenAsync(new Wire.CreateAccessTokenRequest
+            {
+                Name = $"{token}",
+                Scopes = { Wire.Scope.Read, Wire.Scope.Pay },
+                Caps = { new Wire.SpendingCap { PerDay = ether } },
+            });
+        }
+
         await RunAsync("alice backup create --to kept.backup --recipient age1...");
         File.Copy(Path.Combine(_distant.DataDirectory, "admin.token"), PathOf("admin.token"));
     }

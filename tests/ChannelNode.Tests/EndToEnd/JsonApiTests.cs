@@ -177,9 +177,9 @@ public sealed class JsonApiTests(AnvilFixture anvil) : IAsyncLifetime
         MethodDescriptor[] unary = [.. Wire.NodeService.Descriptor.Methods.Where(method => !method.IsClientStreaming)];
         IEnumerable<HttpRule?> rules = unary.Select(method => method.GetOptions()?.GetExtension(AnnotationsExtensions.Http));
         Assert.Empty(unary.Zip(rules).Where(it => it.Second is null).Select(it => it.First.Name));
-        string[] paths = [.. rules.Select(rule => rule!.Get.Length > 0 ? "GET " + rule.Get : "POST " + rule.Post)];
+        string[] paths = [.. rules.Select(rule => rule!.PatternCase.ToString().ToUpperInvariant() + " " + (rule.Get + rule.Post + rule.Patch))];
         Assert.Equal(paths.Length, paths.Distinct().Count());
-        Assert.All(paths, path => Assert.Matches("^(GET|POST) /v1/[a-z{]", path));
+        Assert.All(paths, path => Assert.Matches("^(GET|POST|PATCH) /v1/[a-z{]", path));
     }
 
     private static void AssertReason(JsonNode error, string reason, string? field = null)

@@ -5,13 +5,14 @@ using ChannelNode.Proto.V1;
 
 namespace ChannelNode.Cli;
 
-/// <summary>token create, token show, token list, token revoke</summary>
+/// <summary>token create, token show, token list, token update, token revoke</summary>
 internal static class AccessTokenCommand
 {
-    private const uint RateMax = 1_000_000;
+    public const uint RateMax = 1_000_000;
+    public const uint HoursMax = 500_000;
 
     /// <summary>The largest that any node takes; the node that is asked has its own.</summary>
-    private const uint MessageBytesMax = 64 << 20;
+    public const uint MessageBytesMax = 64 << 20;
 
     private static readonly Dictionary<string, Scope> ScopeWords = new()
     {
@@ -24,7 +25,7 @@ internal static class AccessTokenCommand
     public static CliCommand Create(CommandShell shell) =>
         new("token", "Access tokens: they say who may use a node's API, and for what.", "channelnode token create --name shop --scope pay --cap 'ether:per-day=1 ETH'")
         {
-            Make(shell), Show(shell), List(shell), Revoke(shell),
+            Make(shell), Show(shell), List(shell), AccessTokenUpdateCommand.Create(shell), Revoke(shell),
         };
 
     private static CliCommand Make(CommandShell shell)
@@ -40,7 +41,7 @@ internal static class AccessTokenCommand
             + "into channels: deposit-per-day and deposit-total; without a unit in smallest units; once for each currency",
             "cap");
         Option<bool> uncapped = new("--uncapped") { Description = "It may pay without any cap" };
-        Option<ulong> hours = Fields.Number("--valid-hours", "Hours for which it is good; 0 for ever", 0UL, 500_000UL, 0UL);
+        Option<ulong> hours = Fields.Number("--valid-hours", "Hours for which it is good; 0 for ever", 0UL, HoursMax, 0UL);
         Option<uint> rate = Fields.Number("--requests-per-second-max", "Its calls in a second; 0 for the node's own limit", 0u, RateMax, 0u);
         Option<uint> streams = Fields.Number("--streams-max", "Its calls open at a time; 0 for the node's own limit", 0u, RateMax, 0u);
         Option<uint> bytes = Fields.Bytes(
@@ -141,7 +142,7 @@ internal static class AccessTokenCommand
         });
     }
 
-    private static async Task ShowAsync(
+    public static async Task ShowAsync(
         IReadOnlyList<AccessToken> tokens, TokenUnits units, Terminal terminal, CancellationToken cancel)
     {
         List<string[]> rows = [];
@@ -190,7 +191,7 @@ internal static class AccessTokenCommand
         ];
     }
 
-    private static Option<string[]> Many(string name, string description, string helpName) => new(name)
+    public static Option<string[]> Many(string name, string description, string helpName) => new(name)
     {
         Description = description,
         HelpName = helpName,

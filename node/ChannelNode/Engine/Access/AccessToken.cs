@@ -32,6 +32,13 @@ internal sealed record SpendingCap(Address Currency, UInt128 PerPayment, UInt128
     /// <summary>The same in the token's whole life.</summary>
     public UInt128 DepositTotal { get; init; }
 
+    /// <summary>Every limit by its name, as callers give it and are told it.</summary>
+    public static IReadOnlyList<(string Name, Func<SpendingCap, UInt128> Of)> Limits { get; } =
+    [
+        ("per_payment", cap => cap.PerPayment), ("per_day", cap => cap.PerDay), ("per_peer_per_day", cap => cap.PerPeerPerDay),
+        ("total", cap => cap.Total), ("deposit_per_day", cap => cap.DepositPerDay), ("deposit_total", cap => cap.DepositTotal),
+    ];
+
     public bool LimitsPayments => (PerPayment | PerDay | PerPeerPerDay | Total) != UInt128.Zero;
 
     public bool LimitsDeposits => (DepositPerDay | DepositTotal) != UInt128.Zero;
@@ -80,6 +87,9 @@ internal sealed record AccessToken
             return false;
         }
     }
+
+    /// <summary>Null where it has none in a currency.</summary>
+    public SpendingCap? CapOf(Address currency) => Caps.FirstOrDefault(cap => cap.Currency == currency);
 
     /// <summary>Calls in a second; 0 for the node's own limit.</summary>
     public uint RequestsPerSecondMax { get; init; }

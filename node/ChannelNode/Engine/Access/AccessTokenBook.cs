@@ -12,22 +12,55 @@ namespace ChannelNode.Engine;
 internal sealed class AccessTokenEntry(AccessToken token, PaymentBudget budget) : IDisposable
 {
     private readonly CancellationTokenSource _ended = new();
+    private readonly Lock _changing = new();
     private volatile AccessToken _token = token;
+    private bool _isOver;
 
-    public AccessToken Token
-    {
-        get => _token;
-        set => _token = Budget.Token = value;
-    }
+    public AccessToken Token => _token;
 
     public PaymentBudget Budget { get; } = budget;
 
     /// <summary>Cancelled when the token is revoked or its time is over: calls that are open end with it.</summary>
     public CancellationToken Ended => _ended.Token;
 
-    public void End()
+    /// <summary>Whether the token is another one now; not where calls were told, or are being told, that it has ended: then it is to be entered anew.</summary>
+    public bool TryChange(AccessToken next)
     {
-        if (!_ended.IsCancellationRequested) _ended.Cancel();
+        lock (_changing)
+        {
+            if (_isOver) return false;
+            _token = Budget.Token = next;
+            return true;
+        }
+    }
+
+    /// <summary>For good, and whatever it was.</summary>
+    public void Revoke(AccessToken revoked)
+    {
+        lock (_changing) _token = Budget.Token = revoked;
+        End();
+    }
+
+    /// <summary>The same token again, where calls were told that it has ended; with what it has spent.</summary>
+    public AccessTokenEntry Renew(AccessToken next)
+    {
+        Budget.Token = next;
+        return new AccessTokenEntry(next, Budget);
+    }
+
+    public void End() => EndIf(_ => true);
+
+    public void EndIfOver(long nowMs) => EndIf(token => token.EndedAt(nowMs) != Refusal.None);
+
+    private void EndIf(Predicate<AccessToken> isOver)
+    {
+        lock (_changing)
+        {
+            if (_isOver || !isOver(_token)) return;
+            _isOver = true;
+        }
+
+        _ended.Cancel(); // Outside: whoever waits for it goes on here.
     }
 
     public void Dispose() => _ended.Dispose();
@@ -172,13 +205,11 @@ internal sealed class AccessTokenBook : IDisposable
         await _changing.WaitAsync(cancel);
         try
         {
-            if (!_tokens.TryGetValue(number, out AccessTokenEntry? entry))
-                throw new RefusalException(Refusal.UnknownAccessToken, $"number is {number}, expected that of an access token") { Field = "number" };
+            AccessTokenEntry entry = Get(number);
             if (entry.Token.RevokedAtMs != 0) return entry.Token;
             AccessToken revoked = entry.Token with { RevokedAtMs = _clock.NowMs };
             await WriteAsync(batch => batch.PutAccessToken(revoked));
-            entry.Token = revoked;
-            entry.End();
+            entry.Revoke(revoked);
             _log.TokenRevoked(number, revoked.Name);
             return revoked;
         }
@@ -187,6 +218,49 @@ internal sealed class AccessTokenBook : IDisposable
             _changing.Release();
         }
     }
+
+    /// <summary>On disk, and in the audit log, when this returns. What it has spent stays.</summary>
+    /// <param name="change">Of what the token is by now; may refuse.</param>
+    /// <param name="actor">Who asks for it, as the audit log names callers.</param>
+    public async Task<AccessTokenEntry> UpdateAsync(
+        ulong number, Func<AccessToken, AccessToken> change, string actor, CancellationToken cancel)
+    {
+        await _changing.WaitAsync(cancel);
+        try
+        {
+            AccessTokenEntry entry = Get(number);
+            AccessToken before = entry.Token;
+            if (before.RevokedAtMs != 0) throw Unchangeable("number", $"number is {number}, expected that of an access token that was not revoked");
+            AccessToken after = change(before);
+            if (after.EndedAt(_clock.NowMs) != Refusal.None)
+                throw Unchangeable("valid_seconds", $"valid_seconds is not given, expected a time from now on, or 0: token {number} has expired");
+            string words = AccessTokenChange.Words(before, after);
+            if (words.Length == 0) return entry;
+            AccessTokenEntry changed = await _ledger.RunAsync(
+                turn =>
+                {
+                    turn.Batch.PutAccessToken(after);
+                    turn.Audit(new PolicyAuditEntry(PolicyAuditKind.AccessTokenChanged, words), actor);
+                    turn.RequireDurable();
+
+                    // Here, where payments are decided: each is asked about and charged by the same caps, in one write with them.
+                    return entry.TryChange(after) ? entry : _tokens[number] = entry.Renew(after);
+                },
+                CancellationToken.None);
+            _log.TokenChanged(words);
+            return changed;
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    private static RefusalException Unchangeable(string field, string message) => new(Refusal.InvalidArgument, message) { Field = field };
+
+    private AccessTokenEntry Get(ulong number) => _tokens.TryGetValue(number, out AccessTokenEntry? entry)
+        ? entry
+        : throw new RefusalException(Refusal.UnknownAccessToken, $"number is {number}, expected that of an access token") { Field = "number" };
 
     /// <summary>All, in the order of their numbers, with what each has spent so far.</summary>
     public Task<IReadOnlyList<(AccessToken Token, IReadOnlyList<Spending> Spent)>> ListAsync(CancellationToken cancel) =>
@@ -232,8 +306,7 @@ internal sealed class AccessTokenBook : IDisposable
     private void EndExpired()
     {
         long now = _clock.NowMs;
-        foreach (AccessTokenEntry entry in _tokens.Values)
-            if (entry.Token.EndedAt(now) != Refusal.None) entry.End();
+        foreach (AccessTokenEntry entry in _tokens.Values) entry.EndIfOver(now);
     }
 
     private static string NewSecret(ulong number) =>

@@ -60,6 +60,9 @@ internal enum PolicyAuditKind : byte
 
     /// <summary>Refusals that were too many to be named one by one, in a minute.</summary>
     RefusalsUnnamed = 14,
+
+    /// <summary>What an access token may do; the detail has what it was and what it is.</summary>
+    AccessTokenChanged = 15,
 }
 
 /// <summary>A decision, for whoever has to account for it. Cursors start at 1 and rise by one.</summary>

@@ -149,15 +149,18 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
         }
     }
 
-    private CallAllowance AllowanceOf(AccessTokenEntry token) => _byToken.GetOrAdd(token, static (entry, access) =>
+    private CallAllowance AllowanceOf(AccessTokenEntry token)
     {
-        entry.Ended.UnsafeRegister(_ => access._byToken.TryRemove(entry, out CallAllowance? _), null);
-        AccessToken given = entry.Token;
-        return new CallAllowance(
-            access.Time,
-            given.RequestsPerSecondMax == 0 ? access._perSecondMax : given.RequestsPerSecondMax,
-            given.StreamsMax == 0 ? access._streamsMax : given.StreamsMax);
-    }, this);
+        CallAllowance allowance = _byToken.GetOrAdd(token, static (entry, access) =>
+        {
+            entry.Ended.UnsafeRegister(_ => access._byToken.TryRemove(entry, out CallAllowance? _), null);
+            return new CallAllowance(access.Time, access._perSecondMax, access._streamsMax);
+        }, this);
+        AccessToken now = token.Token; // Its limits may have been changed since its last call.
+        allowance.Limit(
+            now.RequestsPerSecondMax == 0 ? _perSecondMax : now.RequestsPerSecondMax, now.StreamsMax == 0 ? _streamsMax : now.StreamsMax);
+        return allowance;
+    }
 
     private TimeProvider Time { get; } = time;
 

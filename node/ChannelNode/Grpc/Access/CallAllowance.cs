@@ -13,7 +13,7 @@ namespace ChannelNode.Grpc;
 internal sealed class CallAllowance(TimeProvider time, uint perSecondMax, uint openMax)
 {
     private readonly Lock _lock = new();
-    private readonly long _interval = Math.Max(1, time.TimestampFrequency / Math.Max(1, perSecondMax));
+    private (uint PerSecond, uint Open) _max = (perSecondMax, openMax);
     private long _due = time.GetTimestamp(); // When all that was asked for so far would have been spread evenly.
     private uint _open;
 
@@ -25,13 +25,21 @@ internal sealed class CallAllowance(TimeProvider time, uint perSecondMax, uint o
         }
     }
 
+    private long Interval => Math.Max(1, time.TimestampFrequency / Math.Max(1, _max.PerSecond));
+
+    /// <summary>Holds from now on; what was asked for and is open counts as before.</summary>
+    public void Limit(uint perSecond, uint open)
+    {
+        lock (_lock) _max = (perSecond, open);
+    }
+
     /// <summary>Throws by name what speaks against one more; else it is open until <see cref="Leave"/>.</summary>
     public void Enter(string who)
     {
         lock (_lock)
         {
             Take(who);
-            if (_open >= openMax) throw TooMany(Refusal.TooManyStreams, "streams", who, _open + 1, openMax);
+            if (_open >= _max.Open) throw TooMany(Refusal.TooManyStreams, "streams", who, _open + 1, _max.Open);
             _open++;
         }
     }
@@ -50,21 +58,21 @@ internal sealed class CallAllowance(TimeProvider time, uint perSecondMax, uint o
     private void Take(string who)
     {
         long now = time.GetTimestamp();
-        long due = Math.Max(_due, now);
-        if (due - now > time.TimestampFrequency - _interval)
+        long due = Math.Max(_due, now), interval = Interval;
+        if (due - now > time.TimestampFrequency - interval)
         {
-            TimeSpan wait = time.GetElapsedTime(now + time.TimestampFrequency - _interval, due);
+            TimeSpan wait = time.GetElapsedTime(now + time.TimestampFrequency - interval, due);
             throw new RefusalException(
-                Refusal.RateLimited, $"{who} asks more often than {perSecondMax} times a second; again in {wait.TotalMilliseconds:0} ms")
+                Refusal.RateLimited, $"{who} asks more often than {_max.PerSecond} times a second; again in {wait.TotalMilliseconds:0} ms")
             {
                 Field = "requests_per_second",
-                Value = $"more than {perSecondMax}",
-                Limit = Text(perSecondMax),
+                Value = $"more than {_max.PerSecond}",
+                Limit = Text(_max.PerSecond),
                 RetryAfter = wait,
             };
         }
 
-        _due = due + _interval;
+        _due = due + interval;
     }
 
     public static RefusalException TooMany(Refusal refusal, string field, string who, uint value, uint limit) =>

@@ -53,6 +53,7 @@ internal static class MethodScopes
         ["ImportPeerList"] = Scopes.Admin,
         ["CreateAccessToken"] = Scopes.Admin,
         ["ListAccessTokens"] = Scopes.Admin,
+        ["UpdateAccessToken"] = Scopes.Admin,
         ["RevokeAccessToken"] = Scopes.Admin,
     }.ToFrozenDictionary();
 

@@ -13,6 +13,14 @@ internal static class AccessTokenWire
 {
     private const ulong SecondsPerDay = 86_400;
 
+    /// <summary>When it is over, where it is good for so long from now on; 0 for never.</summary>
+    public static ulong ReadExpiry(ulong validSeconds, long nowMs) => validSeconds switch
+    {
+        0 => 0,
+        > int.MaxValue => throw Fields.Invalid("valid_seconds", Text(validSeconds), $"at most {int.MaxValue}"),
+        _ => (ulong)nowMs / 1_000 + validSeconds,
+    };
+
     /// <param name="messageBytesMax">Of the node's own largest message.</param>
     public static AccessTokenOrder Read(Wire.CreateAccessTokenRequest request, long nowMs, int messageBytesMax)
     {
@@ -22,15 +30,12 @@ internal static class AccessTokenWire
         List<string> methods = ReadMethods(request.Methods);
         Scopes scopes = ReadScopes(request.Scopes, methods);
         List<SpendingCap> caps = ReadCaps(request.Caps, scopes, request.Uncapped);
-        ulong now = (ulong)nowMs / 1_000;
-        if (request.ValidSeconds > int.MaxValue)
-            throw Fields.Invalid("valid_seconds", Text(request.ValidSeconds), $"at most {int.MaxValue}");
         return new AccessTokenOrder(request.Name, scopes)
         {
             Methods = methods,
             Networks = ReadNetworks(request.FromIps),
             Caps = caps,
-            ExpiresAtSeconds = request.ValidSeconds == 0 ? 0 : now + request.ValidSeconds,
+            ExpiresAtSeconds = ReadExpiry(request.ValidSeconds, nowMs),
             RequestsPerSecondMax = request.RequestsPerSecondMax,
             StreamsMax = request.StreamsMax,
             MessageBytesMax = ReadMessageBytes(request.MessageBytesMax, messageBytesMax),
@@ -38,11 +43,11 @@ internal static class AccessTokenWire
         };
     }
 
-    private static uint ReadMessageBytes(uint asked, int max) => asked == 0 || (asked >= AccessToken.MessageBytesMin && asked <= max)
+    public static uint ReadMessageBytes(uint asked, int max) => asked == 0 || (asked >= AccessToken.MessageBytesMin && asked <= max)
         ? asked
         : throw Fields.Invalid("message_bytes_max", Text(asked), $"0, or {AccessToken.MessageBytesMin} to {max}, the node's own largest (--message-bytes-max)");
 
-    private static uint ReadChannelsPerDay(uint asked, Scopes scopes) =>
+    public static uint ReadChannelsPerDay(uint asked, Scopes scopes) =>
         asked == 0 || (scopes & (Scopes.Channels | Scopes.Admin)) == Scopes.Channels
             ? asked
             : throw Fields.Invalid("channels_per_day_max", Text(asked), "0 without the scope channels, and with admin, whose bearer could make a token without limits");
@@ -98,8 +103,6 @@ internal static class AccessTokenWire
     private static List<SpendingCap> ReadCaps(RepeatedField<Wire.SpendingCap> asked, Scopes scopes, bool uncapped)
     {
         if (asked.Count > AccessToken.CapsMax) throw Fields.Invalid("caps", $"{asked.Count} caps", $"at most {AccessToken.CapsMax}");
-        if (asked.Count > 0 && (scopes & Scopes.Admin) != 0)
-            throw Fields.Invalid("caps", scopes.ToString(), "the scopes pay or channels, and not admin, whose bearer could make a token without caps");
         List<SpendingCap> caps = [];
         foreach (Wire.SpendingCap cap in asked)
         {
@@ -111,8 +114,7 @@ internal static class AccessTokenWire
                 DepositTotal = Amount(cap.DepositTotal, "caps.deposit_total"),
             };
             if (!read.LimitsPayments && !read.LimitsDeposits) throw Fields.Invalid("caps", read.Currency.ToString(), "one limit at least");
-            if (read.LimitsPayments && (scopes & Scopes.Pay) == 0) throw Fields.Invalid("caps", scopes.ToString(), "the scope pay, whose payments they limit");
-            if (read.LimitsDeposits && (scopes & Scopes.Channels) == 0) throw Fields.Invalid("caps", scopes.ToString(), "the scope channels, whose deposits they limit");
+            Require(scopes, read);
             if (caps.Any(known => known.Currency == read.Currency))
                 throw Fields.Invalid("caps", read.Currency.ToString(), "one of each currency");
             caps.Add(read);
@@ -126,6 +128,15 @@ internal static class AccessTokenWire
         return caps;
 
         static UInt128 Amount(string text, string field) => text.Length == 0 ? UInt128.Zero : Fields.ReadAmount(text, field);
+    }
+
+    /// <summary>A cap is of something that the token may do.</summary>
+    public static void Require(Scopes scopes, SpendingCap cap)
+    {
+        if ((scopes & Scopes.Admin) != 0)
+            throw Fields.Invalid("caps", scopes.ToString(), "the scopes pay or channels, and not admin, whose bearer could make a token without caps");
+        if (cap.LimitsPayments && (scopes & Scopes.Pay) == 0) throw Fields.Invalid("caps", scopes.ToString(), "the scope pay, whose payments they limit");
+        if (cap.LimitsDeposits && (scopes & Scopes.Channels) == 0) throw Fields.Invalid("caps", scopes.ToString(), "the scope channels, whose deposits they limit");
     }
 
     public static Wire.AccessToken Write(AccessToken token, IReadOnlyList<Spending> spent)

@@ -315,38 +315,6 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
             await responseStream.WriteAsync(response, context.CancellationToken);
     }
 
-    public override async Task<Wire.CreateAccessTokenResponse> CreateAccessToken(Wire.CreateAccessTokenRequest request, ServerCallContext context)
-    {
-        AccessTokenOrder order = AccessTokenWire.Read(request, node.Clock.NowMs, node.Options.MessageBytesMax);
-        (AccessToken token, string secret) = await tokens.CreateAsync(order, context.CancellationToken);
-        return new Wire.CreateAccessTokenResponse { AccessToken = AccessTokenWire.Write(token, []), Secret = secret };
-    }
-
-    public override async Task<Wire.GetAccessTokenResponse> GetAccessToken(Wire.GetAccessTokenRequest request, ServerCallContext context)
-    {
-        AccessTokenEntry shown = Caller.TokenOf(context)
-            ?? throw new RefusalException(Refusal.AccessTokenMissing, "no access token is shown, expected metadata \"authorization: Bearer cn_...\"")
-            { Field = "authorization" };
-        return new Wire.GetAccessTokenResponse
-        {
-            AccessToken = AccessTokenWire.Write(shown.Token, await tokens.SpentAsync(shown, context.CancellationToken)),
-        };
-    }
-
-    public override async Task<Wire.ListAccessTokensResponse> ListAccessTokens(Wire.ListAccessTokensRequest request, ServerCallContext context)
-    {
-        Wire.ListAccessTokensResponse response = new();
-        foreach ((AccessToken token, IReadOnlyList<Spending> spent) in await tokens.ListAsync(context.CancellationToken))
-        {
-            if (request.All || token.EndedAt(node.Clock.NowMs) == Refusal.None) response.AccessTokens.Add(AccessTokenWire.Write(token, spent));
-        }
-
-        return response;
-    }
-
-    public override async Task<Wire.RevokeAccessTokenResponse> RevokeAccessToken(Wire.RevokeAccessTokenRequest request, ServerCallContext context) =>
-        new() { AccessToken = AccessTokenWire.Write(await tokens.RevokeAsync(request.Number, context.CancellationToken), []) };
-
     public override Task CreateBackup(
         Wire.CreateBackupRequest request, IServerStreamWriter<Wire.CreateBackupResponse> responseStream, ServerCallContext context) =>
         node.Drain.RunAsync(cancel => BackupStream.RunAsync(node, request, responseStream, cancel), context.CancellationToken);

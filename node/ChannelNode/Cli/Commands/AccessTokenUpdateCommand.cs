@@ -1,0 +1,63 @@
+using System.CommandLine;
+using System.Globalization;
+using ChannelNode.Proto.V1;
+
+namespace ChannelNode.Cli;
+
+/// <summary>token update: a living token's limits, under the same secret</summary>
+internal static class AccessTokenUpdateCommand
+{
+    private const string None = "none";
+
+    public static CliCommand Create(CommandShell shell)
+    {
+        Argument<ulong> number = new("number") { Description = "The token's number, as 'token list' shows it" };
+        Option<string[]> caps = AccessTokenCommand.Many(
+            "--cap",
+            "What it may spend and deposit, as with 'token create'; of each currency limits that are not named stay, and none takes one away: "
+            + "'ether:per-day=2 ETH,total=none'; once for each currency",
+            "cap");
+        Option<bool> uncapped = new("--uncapped") { Description = "It may pay without any cap: needed where the last one is taken away" };
+        Option<string> hours = Fields.CountOrNone("--valid-hours", "Hours from now for which it is good; none for ever", AccessTokenCommand.HoursMax);
+        Option<string> rate = Fields.CountOrNone(
+            "--requests-per-second-max", "Its calls in a second; none for the node's own limit", AccessTokenCommand.RateMax);
+        Option<string> streams = Fields.CountOrNone("--streams-max", "Its calls open at a time; none for the node's own limit", AccessTokenCommand.RateMax);
+        Option<string> bytes = Fields.BytesOrNone(
+            "--message-bytes-max", "The largest message that it may send; none for the node's own limit", Engine.AccessToken.MessageBytesMin,
+            AccessTokenCommand.MessageBytesMax);
+        Option<string> channels = Fields.CountOrNone(
+            "--channels-per-day-max", "Channels that it may open in one day; none for any number", AccessTokenCommand.RateMax);
+        var command = new CliCommand(
+            "update", "Changes the limits of an access token, under the same secret; what is not named stays, and 'none' takes a limit away. What it "
+            + "has spent stays counted. It holds from the next payment and call on.",
+            "channelnode token update 3 --cap 'ether:per-day=2 ETH,total=none' --valid-hours 720\n"
+            + "channelnode token update 3 --valid-hours none --message-bytes-max 64KiB")
+        {
+            number, caps, uncapped, hours, rate, streams, bytes, channels,
+        };
+        command.Validators.Add(result =>
+        {
+            Option[] changes = [caps, hours, rate, streams, bytes, channels];
+            if (changes.All(change => result.GetResult(change) is null))
+                result.AddError("number: say what changes of it; for example --cap 'ether:per-day=2 ETH'");
+        });
+        return shell.Asks(command, async (parsed, node, terminal, cancel) =>
+        {
+            UpdateAccessTokenRequest request = new() { Number = parsed.GetValue(number), Uncapped = parsed.GetValue(uncapped) };
+            if (parsed.GetValue(hours) is { } valid) request.ValidSeconds = Count(valid) * 3_600UL;
+            if (parsed.GetValue(rate) is { } calls) request.RequestsPerSecondMax = Count(calls);
+            if (parsed.GetValue(streams) is { } open) request.StreamsMax = Count(open);
+            if (parsed.GetValue(bytes) is { } size) request.MessageBytesMax = ByteSize.TryParse(size, out uint largest) ? largest : 0;
+            if (parsed.GetValue(channels) is { } opened) request.ChannelsPerDayMax = Count(opened);
+            TokenUnits units = shell.UnitsOf(parsed, node);
+            request.Caps.AddRange(await SpendingCaps.ReadChangesAsync(parsed.GetValue(caps) ?? [], units, cancel));
+            UpdateAccessTokenResponse answer = await node.Client.UpdateAccessTokenAsync(request, cancellationToken: cancel);
+            if (terminal.Json) terminal.Document(answer);
+            else await AccessTokenCommand.ShowAsync([answer.AccessToken], units, terminal, cancel);
+            return ExitCode.Done;
+        });
+    }
+
+    /// <summary>The option has looked at its form.</summary>
+    private static uint Count(string text) => text == None ? 0 : uint.Parse(text, CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,66 @@
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Grpc.Core;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Grpc;
+
+/// <summary>Who may use this API, and for what.</summary>
+internal sealed partial class NodeGrpcService
+{
+    public override async Task<Wire.CreateAccessTokenResponse> CreateAccessToken(Wire.CreateAccessTokenRequest request, ServerCallContext context)
+    {
+        AccessTokenOrder order = AccessTokenWire.Read(request, node.Clock.NowMs, node.Options.MessageBytesMax);
+        (AccessToken token, string secret) = await tokens.CreateAsync(order, context.CancellationToken);
+        return new Wire.CreateAccessTokenResponse { AccessToken = AccessTokenWire.Write(token, []), Secret = secret };
+    }
+
+    public override async Task<Wire.GetAccessTokenResponse> GetAccessToken(Wire.GetAccessTokenRequest request, ServerCallContext context)
+    {
+        AccessTokenEntry shown = Caller.TokenOf(context)
+            ?? throw new RefusalException(Refusal.AccessTokenMissing, "no access token is shown, expected metadata \"authorization: Bearer cn_...\"")
+            { Field = "authorization" };
+        return new Wire.GetAccessTokenResponse
+        {
+            AccessToken = AccessTokenWire.Write(shown.Token, await tokens.SpentAsync(shown, context.CancellationToken)),
+        };
+    }
+
+    public override async Task<Wire.ListAccessTokensResponse> ListAccessTokens(Wire.ListAccessTokensRequest request, ServerCallContext context)
+    {
+        Wire.ListAccessTokensResponse response = new();
+        foreach ((AccessToken token, IReadOnlyList<Spending> spent) in await tokens.ListAsync(context.CancellationToken))
+        {
+            if (request.All || token.EndedAt(node.Clock.NowMs) == Refusal.None) response.AccessTokens.Add(AccessTokenWire.Write(token, spent));
+        }
+
+        return response;
+    }
+
+    public override async Task<Wire.UpdateAccessTokenResponse> UpdateAccessToken(Wire.UpdateAccessTokenRequest request, ServerCallContext context)
+    {
+        RequireMayChange(request.Number, Caller.TokenOf(context)?.Token);
+        AccessTokenEntry changed = await tokens.UpdateAsync(
+            request.Number, AccessTokenUpdate.Read(request, node.Clock.NowMs, node.Options.MessageBytesMax), Caller.NameOf(context),
+            context.CancellationToken);
+        return new Wire.UpdateAccessTokenResponse
+        {
+            AccessToken = AccessTokenWire.Write(changed.Token, await tokens.SpentAsync(changed, context.CancellationToken)),
+        };
+    }
+
+    /// <summary>Who can make another token gains nothing by changing his own; who is for some methods only would outlive his limits.</summary>
+    private static void RequireMayChange(ulong number, AccessToken? shown)
+    {
+        if (shown?.Number != number || shown.Allows(Scopes.Admin, nameof(CreateAccessToken))) return;
+        throw new RefusalException(
+            Refusal.ScopeMissing, $"token {number} is only for {string.Join(", ", shown.Methods)}, and cannot change itself, expected {nameof(CreateAccessToken)}")
+        {
+            Field = "methods",
+            Value = nameof(CreateAccessToken),
+        };
+    }
+
+    public override async Task<Wire.RevokeAccessTokenResponse> RevokeAccessToken(Wire.RevokeAccessTokenRequest request, ServerCallContext context) =>
+        new() { AccessToken = AccessTokenWire.Write(await tokens.RevokeAsync(request.Number, context.CancellationToken), []) };
+}
