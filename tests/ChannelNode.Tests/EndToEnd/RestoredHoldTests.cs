@@ -1,8 +1,11 @@
+using System.Buffers.Binary;
 using ChannelNode.Backups;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Settlement;
 using ChannelNode.Signing;
+using Google.Protobuf;
+using Grpc.Core;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
 
@@ -40,7 +43,7 @@ public sealed class RestoredHoldTests : IAsyncLifetime
 
         await RestoreAsync(async () =>
         {
-            (_close, _nodesSignature) = await AskToCloseAsync(101, 1);
+            (_close, _nodesSignature) = await AskToCloseAsync(_id, 101, 1);
         });
         await ConnectAsync();
         await ReestablishAsync(_id, sent: 100);
@@ -127,6 +130,76 @@ public sealed class RestoredHoldTests : IAsyncLifetime
         Assert.Equal(Wire.Refusal.RestoredHeld, (await RefusedAsync(fresh, 70, 10)).Reason); // The newer backup holds it.
     }
 
+    /// <summary>
+    /// Closed at the totals that the restored node knows, the channel would give the peer back what the lost one had accepted, and had
+    /// signed to have accepted. So not even where the peer agrees.
+    /// </summary>
+    [Fact]
+    public async Task CloseWhileTheNodeMissesWhatItHadAccepted_IsRefusedByName_AndPaysAllOfItAfterwards()
+    {
+        (ChannelId id, Channel channel) = await OpenAsync(4);
+        await PayAsync(id, 100, 100);
+        Wire.Update signed = new();
+        await RestoreAsync(async () =>
+        {
+            await PayAsync(id, 300, 200);
+            await ReestablishAsync(id, sent: 300);
+            signed = await BePaidAsync(id, 10);
+        });
+        Assert.Equal((RawPeer.Bytes(10), RawPeer.Bytes(300)), (signed.Sent, signed.Received));
+        await ConnectAsync();
+        await ReestablishAsync(id, sent: 300, signed);
+        await _node.Api.ResumeChannelAsync(new Wire.ResumeChannelRequest { ChannelId = id.ToString(), SentUnrecorded = "10" });
+
+        (_, Wire.CloseProposalReply no) = await ProposeCloseAsync(id, 101, 11);
+        Assert.Equal((Wire.Refusal.RestoredHeld, 0), (no.Refusal, no.Signature.Length));
+        RpcException refused = await Assert.ThrowsAsync<RpcException>(() => BeAskedToCloseAsync(id));
+        Refusals.AssertIs(refused, StatusCode.FailedPrecondition, "RESTORED_HELD");
+        Assert.Contains("does not have all again yet that this node has signed to have accepted", refused.Status.Detail);
+
+        ulong until = (await _node.ChannelAsync(id.ToString())).RestoredHeldUntilSeconds;
+        await _anvil.RpcAsync<object?>("evm_setNextBlockTimestamp", until + 1);
+        await _anvil.MineAsync(6);
+        await FollowedAsync();
+        await PayAsync(id, 300, 200);
+        (CooperativeClose close, Signature signature) = await AskToCloseAsync(id, 301, 11, until + 600);
+        await MineAsync(channel, close, signature);
+        await _node.UntilAsync(id.ToString(), it => it.Status == Wire.ChannelStatus.Closed);
+        Assert.Equal((UInt128)(300 - 10), await _chain.EtherOfAsync(_owner));
+    }
+
+    /// <summary>The node pays, and its payment is acknowledged; answers what it has signed.</summary>
+    private async Task<Wire.Update> BePaidAsync(ChannelId id, UInt128 amount)
+    {
+        Task<Wire.PayResponse> paying = _node.PayAsync(id.ToString(), amount.ToString());
+        Wire.Update? update = null;
+        while (update is null) update = (await _peer.HearAsync()).Frame?.Updates.SingleOrDefault();
+        Wire.Acknowledgement taken = new() { ChannelId = update.ChannelId, Received = update.Sent };
+        await _peer.SayAsync(new Wire.PeerMessage { Frame = new Wire.Frame { Acknowledgements = { taken } } });
+        await paying;
+        return update;
+    }
+
+    /// <summary>The node's operator closes, and the peer signs what it is asked to.</summary>
+    private async Task BeAskedToCloseAsync(ChannelId id)
+    {
+        using var call = _node.Api.CloseChannel(new Wire.CloseChannelRequest { ChannelId = id.ToString() });
+        Wire.CloseProposal? asked = null;
+        while (asked is null) asked = (await _peer.HearAsync()).CloseProposal;
+        CooperativeClose close = new(
+            id, BinaryPrimitives.ReadUInt128BigEndian(asked.SentA.Span), BinaryPrimitives.ReadUInt128BigEndian(asked.SentB.Span), asked.DeadlineSeconds);
+        await _peer.SayAsync(new Wire.PeerMessage
+        {
+            CloseProposalReply = new Wire.CloseProposalReply
+            {
+                ChannelId = asked.ChannelId,
+                DeadlineSeconds = asked.DeadlineSeconds,
+                Signature = ByteString.CopyFrom(_peer.Scheme.Sign(close).ToArray()),
+            },
+        });
+        while (await call.ResponseStream.MoveNext(TestChain.Limit)) { }
+    }
+
     /// <summary>The node asks where the channels of its backup stand meanwhile.</summary>
     private async Task<Channel> ProposeAsync(ulong salt)
     {
@@ -165,7 +238,8 @@ public sealed class RestoredHoldTests : IAsyncLifetime
         await _node.StartAsync();
     }
 
-    private async Task ReestablishAsync(ChannelId id, UInt128 sent)
+    /// <param name="held">The node's own newest update, where the peer shows that.</param>
+    private async Task ReestablishAsync(ChannelId id, UInt128 sent, Wire.Update? held = null)
     {
         await _peer.SayAsync(new Wire.PeerMessage
         {
@@ -173,7 +247,8 @@ public sealed class RestoredHoldTests : IAsyncLifetime
             {
                 ChannelId = PeerFixture.Bytes(id),
                 Sent = RawPeer.Bytes(sent),
-                Received = RawPeer.Bytes(0),
+                Received = held?.Sent ?? RawPeer.Bytes(0),
+                Held = held is null ? null : new Wire.HeldUpdate { Sent = held.Sent, Received = held.Received, Signature = held.Signature },
             },
         });
         await _node.UntilAsync(id.ToString(), channel => !channel.RestoredUnconfirmed);
@@ -204,31 +279,41 @@ public sealed class RestoredHoldTests : IAsyncLifetime
         }
     }
 
-    /// <summary>As far ahead as any node agrees to.</summary>
-    private async Task<(CooperativeClose, Signature)> AskToCloseAsync(UInt128 sentA, UInt128 sentB)
+    private async Task<(CooperativeClose, Signature)> AskToCloseAsync(ChannelId id, UInt128 sentA, UInt128 sentB, ulong? deadline = null)
+    {
+        (CooperativeClose close, Wire.CloseProposalReply reply) = await ProposeCloseAsync(id, sentA, sentB, deadline);
+        Assert.Equal(Wire.Refusal.Unspecified, reply.Refusal);
+        return (close, Signature.Read(reply.Signature.Span));
+    }
+
+    /// <param name="deadline">Unix time in seconds; as far ahead as any node agrees to where there is none.</param>
+    private async Task<(CooperativeClose, Wire.CloseProposalReply)> ProposeCloseAsync(
+        ChannelId id, UInt128 sentA, UInt128 sentB, ulong? deadline = null)
     {
         CooperativeClose close = new(
-            _id, sentA, sentB, Math.Min(await _anvil.NowSecondsAsync(), (ulong)DateTimeOffset.UtcNow.ToUnixTimeSeconds()) + 3_600);
+            id, sentA, sentB, deadline ?? Math.Min(await _anvil.NowSecondsAsync(), (ulong)DateTimeOffset.UtcNow.ToUnixTimeSeconds()) + 3_600);
         await _peer.SayAsync(new Wire.PeerMessage
         {
             CloseProposal = new Wire.CloseProposal
             {
-                ChannelId = PeerFixture.Bytes(_id),
+                ChannelId = PeerFixture.Bytes(id),
                 SentA = RawPeer.Bytes(sentA),
                 SentB = RawPeer.Bytes(sentB),
                 DeadlineSeconds = close.DeadlineSeconds,
             },
         });
-        Wire.CloseProposalReply reply = (await _peer.HearAsync()).CloseProposalReply;
-        Assert.Equal(Wire.Refusal.Unspecified, reply.Refusal);
-        return (close, Signature.Read(reply.Signature.Span));
+        Wire.CloseProposalReply? reply = null;
+        while (reply is null) reply = (await _peer.HearAsync()).CloseProposalReply;
+        return (close, reply);
     }
 
-    private async Task MineTheCloseAsync()
+    private Task MineTheCloseAsync() => MineAsync(_channel, _close, _nodesSignature);
+
+    private Task MineAsync(Channel channel, CooperativeClose close, Signature nodes)
     {
         SignatureScheme scheme = _peer.Scheme;
-        await _cheat.CloseAsync(
-            _channel, _close, scheme.Sign(_close), scheme.Presentable(_close, _nodesSignature, _channel.Theirs.Signer), null, TestChain.Limit);
+        return _cheat.CloseAsync(
+            channel, close, scheme.Sign(close), scheme.Presentable(close, nodes, channel.Theirs.Signer), null, TestChain.Limit);
     }
 
     private async Task FollowedAsync() =>
