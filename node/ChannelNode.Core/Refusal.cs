@@ -158,4 +158,7 @@ public enum Refusal : byte
     JobCancelled = 101,
     UnknownJob = 102,
     JobNotCancellable = 103,
+
+    // The caller's token is for some channels only, and this is not one of them, or not about channels.
+    ChannelNotAllowed = 104,
 }

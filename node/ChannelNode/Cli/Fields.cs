@@ -128,6 +128,15 @@ internal static class Fields
         CustomParser = result => [.. result.Tokens.Select(token => Read<string>(result, token, TryChannel, ChannelLimit) ?? "")],
     };
 
+    /// <summary>Several of them.</summary>
+    public static Option<string[]> ChannelOptions(string name, string description) => new Setting<string[]>(name, ChannelLimit, null)
+    {
+        Description = description,
+        HelpName = "channel",
+        Arity = ArgumentArity.ZeroOrMore,
+        CustomParser = result => [.. result.Tokens.Select(token => Read<string>(result, token, TryChannel, ChannelLimit) ?? "")],
+    };
+
     public static Option<string> ChannelOption(string name, string description) =>
         Option<string>(name, description, TryChannel, ChannelLimit, "channel");
 

@@ -157,7 +157,7 @@ internal sealed class Operations(
 
     /// <summary>The channels that owe this node something: of a page of all channels at a time.</summary>
     public IEnumerable<List<StoredChannel>> LookThrough() => book.Pages(ChannelsPerLook)
-        .Select(page => page.Where(stored => CheckClaim(stored) == Refusal.None).ToList());
+        .Select(page => page.Where(IsClaimable).ToList());
 
     private async Task ClaimAsync(List<StoredChannel> channels, OperationWatcher watch, CancellationToken cancel)
     {
@@ -188,6 +188,8 @@ internal sealed class Operations(
             }
         }
     }
+
+    public static bool IsClaimable(StoredChannel stored) => CheckClaim(stored) == Refusal.None;
 
     private static StoredChannel Claimable(ChannelSlot slot)
     {

@@ -22,8 +22,9 @@ namespace ChannelNode.Storage;
 ///    4 channels a day, 0: any number           1 - 17   total
 ///    4 bytes of a message, 0: the node's own   1 - 17   deposited per day
 ///                                              1 - 17   deposited in total
+///                                              1 + 32c  number of channels, and these; nothing where it is for all
 /// </code>
-/// Version 1 has no channels a day, and nothing of deposits; neither it nor version 2 has bytes of a message.
+/// Version 1 has no channels a day, and nothing of deposits; neither it nor version 2 has bytes of a message, or channels.
 /// </summary>
 internal static class AccessTokenRow
 {
@@ -35,7 +36,8 @@ internal static class AccessTokenRow
     private const int CapSizeMax = Address.Size + 6 * RowWriter.AmountSizeMax;
 
     public static int SizeMax(AccessToken token) =>
-        FixedSizeMax + byte.MaxValue * (1 + token.Methods.Count + token.Networks.Count) + CapSizeMax * token.Caps.Count;
+        FixedSizeMax + byte.MaxValue * (1 + token.Methods.Count + token.Networks.Count) + CapSizeMax * token.Caps.Count
+        + 1 + Bytes32.Size * token.Channels.Count;
 
     public static void WriteKey(Span<byte> key, ulong number)
     {
@@ -71,6 +73,10 @@ internal static class AccessTokenRow
             row.Amount(cap.DepositPerDay);
             row.Amount(cap.DepositTotal);
         }
+
+        if (!token.IsConfined) return;
+        row.Byte(checked((byte)token.Channels.Count));
+        foreach (ChannelId channel in token.Channels) row.Bytes32(channel.Value);
     }
 
     public static AccessToken Read(ulong number, ReadOnlySpan<byte> source)
@@ -85,7 +91,7 @@ internal static class AccessTokenRow
         long createdAt = row.Int64();
         ulong expiresAt = row.UInt64();
         long revokedAt = row.Int64();
-        uint requests = row.UInt32(), streams = row.UInt32(), channels = version == 1 ? 0 : row.UInt32();
+        uint requests = row.UInt32(), streams = row.UInt32(), channelsPerDay = version == 1 ? 0 : row.UInt32();
         uint messageBytes = version <= 2 ? 0 : row.UInt32();
         string name = Encoding.UTF8.GetString(row.ShortBytes());
         List<string> methods = [];
@@ -97,6 +103,13 @@ internal static class AccessTokenRow
         {
             SpendingCap cap = new(row.Address(), row.Amount(), row.Amount(), row.Amount(), row.Amount());
             caps.Add(version == 1 ? cap : cap with { DepositPerDay = row.Amount(), DepositTotal = row.Amount() });
+        }
+
+        List<ChannelId> channels = [];
+        if (version > 2 && !row.IsAtEnd)
+        {
+            for (int left = row.Byte(); left > 0; left--) channels.Add(new ChannelId(row.Bytes32()));
+            if (channels.Count == 0) throw new StoreException("A token row is corrupt: it is for no channel."); // Never for all of them by it.
         }
 
         row.End();
@@ -112,7 +125,8 @@ internal static class AccessTokenRow
             RequestsPerSecondMax = requests,
             StreamsMax = streams,
             MessageBytesMax = messageBytes,
-            ChannelsPerDayMax = channels,
+            ChannelsPerDayMax = channelsPerDay,
+            Channels = channels,
             CreatedAtMs = createdAt,
             ExpiresAtSeconds = expiresAt,
             RevokedAtMs = revokedAt,

@@ -84,6 +84,8 @@ internal ref struct RowReader
         return Take(size <= _rest.Length ? (int)size : int.MaxValue);
     }
 
+    public readonly bool IsAtEnd => _rest.IsEmpty;
+
     /// <summary>All that is left.</summary>
     public ReadOnlySpan<byte> Rest() => Take(_rest.Length);
 

@@ -24,7 +24,7 @@ internal static class StoreMigrations
         // 9 knows what a lost database had signed after the backup, in rows that a program of 8 cannot read.
         [8] = _ => { },
 
-        // 10 knows how large an access token's messages may be, in rows that a program of 9 cannot read.
+        // 10 knows how large an access token's messages may be, and for which channels it is, in rows that a program of 9 cannot read.
         [9] = _ => { },
     };
 

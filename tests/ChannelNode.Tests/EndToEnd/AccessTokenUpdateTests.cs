@@ -126,8 +126,19 @@ public sealed class AccessTokenUpdateTests(AnvilFixture anvil) : IAsyncLifetime
         { "caps", request => Change(request, new Wire.SpendingCapChange { Token = "0x00000000000000000000000000000000000000aa", Total = "none" }) },
         { "caps.total", request => Change(request, new Wire.SpendingCapChange { Total = "0" }) },
         { "caps.total", request => Change(request, new Wire.SpendingCapChange { Total = "None" }) },
+        { "any_channel", request => AnyAnd(request, OneId) },
+        { "channel_ids", request => request.ChannelIds.Add("0x12") },
+        { "channel_ids", request => request.ChannelIds.AddRange(Enumerable.Repeat(OneId, 65)) },
         { "caps.token", request => Change(request, new Wire.SpendingCapChange { Token = "ether", Total = "1" }) },
     };
+
+    private static string OneId => "0x" + new string('1', 64);
+
+    private static void AnyAnd(Wire.UpdateAccessTokenRequest request, string channel)
+    {
+        request.AnyChannel = true;
+        request.ChannelIds.Add(channel);
+    }
 
     private static Wire.UpdateAccessTokenRequest Change(Wire.UpdateAccessTokenRequest request, params Wire.SpendingCapChange[] caps)
     {

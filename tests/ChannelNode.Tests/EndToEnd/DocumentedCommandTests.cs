@@ -19,7 +19,7 @@ public sealed partial class DocumentedCommandTests(AnvilFixture anvil) : IAsyncL
     [
         "scripts/publish.sh --precompiled", // scripts/test.sh
         "openssl rand -hex 32 > hook.secret && chmod 600 hook.secret",
-        "curl http://127.0.0.1:9806/v1/info", // ExamplesTests
+        "curl --header \"authorization: Bearer $(cat shop.token)\" http://127.0.0.1:9806/v1/info", // ExamplesTests
     ];
 
     private ExampleRig _rig = null!;

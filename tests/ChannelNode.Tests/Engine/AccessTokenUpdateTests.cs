@@ -155,18 +155,20 @@ public sealed class AccessTokenUpdateTests : IAsyncLifetime
             StreamsMax = 6,
             MessageBytesMax = 2_048,
             ChannelsPerDayMax = 7,
+            Channels = [StoreFolder.IdOf(0xC1)],
         });
         await UpdateAsync(token => token with { StreamsMax = 6 });
-        await UpdateAsync(token => token with { Caps = [PerDay(8)], ExpiresAtSeconds = 0 });
+        await UpdateAsync(token => token with { Caps = [PerDay(8)], Channels = [], ExpiresAtSeconds = 0 });
 
         IReadOnlyList<PolicyAuditEntry> log = _rig.Store.ReadAudit(0, 10);
         Assert.All(log, entry => Assert.Equal((PolicyAuditKind.AccessTokenChanged, "access token 9 (desk)"), (entry.Kind, entry.Actor)));
         Assert.Equal(
             [
                 "token 1 (shop): expires_at none -> 2027-01-15 08:00:00Z; requests_per_second_max none -> 5; streams_max none -> 6; "
-                + "message_bytes_max none -> 2048; channels_per_day_max none -> 7; per_day of ether 10 wei -> 8 wei; total of ether none -> 3 wei; "
+                + "message_bytes_max none -> 2048; channels_per_day_max none -> 7; "
+                + $"channel_ids all -> {StoreFolder.IdOf(0xC1)}; per_day of ether 10 wei -> 8 wei; total of ether none -> 3 wei; "
                 + $"deposit_total of {dollar} none -> 4 units of {dollar}",
-                "token 1 (shop): expires_at 2027-01-15 08:00:00Z -> none; total of ether 3 wei -> none; "
+                $"token 1 (shop): expires_at 2027-01-15 08:00:00Z -> none; channel_ids {StoreFolder.IdOf(0xC1)} -> all; total of ether 3 wei -> none; "
                 + $"deposit_total of {dollar} 4 units of {dollar} -> none",
             ],
             log.Select(entry => entry.Detail));

@@ -301,6 +301,29 @@ public sealed class PaymentBudgetTests
     }
 
     [Fact]
+    public async Task PaymentThatWaitedWhenItsTokenWasLimitedToOtherChannels_IsRefused()
+    {
+        await using LedgerRig rig = new(options => options with { UpdatesInFlightPerChannelMax = 1 }, _time);
+        PaymentBudget budget = new(Token() with { Channels = [rig.Slot.Channel.Id] }, []);
+        List<PaymentOutcome> answers = [];
+        foreach (int amount in (int[])[1, 2])
+        {
+            await rig.Ledger.EnqueueAsync(
+                new NotedPayment(rig.Slot, (UInt128)amount, "", answers.Add) { Budget = budget }, CancellationToken.None);
+            await rig.SaidAsync();
+        }
+
+        budget.Token = budget.Token with { Channels = [StoreFolder.IdOf(0xC1)] };
+        await rig.AnswerAsync(Frames.Acknowledged(1));
+        await rig.SaidAsync();
+
+        Assert.Equal([Refusal.None, Refusal.ChannelNotAllowed], answers.Select(answer => answer.Refusal).Order());
+        RefusalException told = answers.Single(answer => answer.Breach is not null).Breach!.ToException();
+        Assert.Equal((Refusal.ChannelNotAllowed, "channel_id"), (told.Refusal, told.Field));
+        Assert.Equal((UInt128)1, rig.Slot.State.Sent);
+    }
+
+    [Fact]
     public async Task TokenWhoseTimeIsOver_PaysNothing()
     {
         await using LedgerRig rig = new(time: _time);

@@ -39,7 +39,7 @@ public sealed class ApiAdmissionTests : IAsyncLifetime
         http.Request.Headers.Authorization = shown;
         try
         {
-            _access.Admit(http, Scopes.Read, "GetInfo").Dispose();
+            _access.Admit(http, Scopes.Read, "GetInfo", Reach.ShownChannels).Dispose();
             return Refusal.None;
         }
         catch (RefusalException refusal)

@@ -53,7 +53,7 @@ public sealed class AccessTokenRowTests
         Assert.Equal(Full.Methods, read.Methods);
         Assert.Equal(Full.Networks, read.Networks);
         Assert.Equal(Full.Caps, read.Caps);
-        Assert.Equal(Full, read with { Methods = Full.Methods, Networks = Full.Networks, Caps = Full.Caps });
+        Assert.Equal(Full, read with { Methods = Full.Methods, Networks = Full.Networks, Caps = Full.Caps, Channels = Full.Channels });
     }
 
     [Fact]
@@ -64,6 +64,22 @@ public sealed class AccessTokenRowTests
         Assert.Equal(new SpendingCap(StoreFolder.AddressOf(0x55), 1, 0x0102, 0, 0), Assert.Single(read.Caps));
         Assert.Equal((0u, "shop"), (read.ChannelsPerDayMax, read.Name));
         Assert.Throws<StoreException>(() => AccessTokenRow.Read(1, Convert.FromHexString("04" + OlderHex[2..])));
+    }
+
+    [Fact]
+    public void TokenForSomeChannels_HasThemAtItsEnd_AndOneForNoneIsNoTokenForAll()
+    {
+        AccessToken confined = Full with { Channels = [StoreFolder.IdOf(0xC1), StoreFolder.IdOf(0xC2)] };
+        string hex = FullHex + "02" + string.Concat(Enumerable.Repeat("c1", 32)) + string.Concat(Enumerable.Repeat("c2", 32));
+        var row = new RowWriter(new byte[AccessTokenRow.SizeMax(confined)]);
+        AccessTokenRow.Write(ref row, confined);
+
+        Assert.Equal(hex, Convert.ToHexStringLower(row.Row));
+        Assert.Equal(confined.Channels, AccessTokenRow.Read(Full.Number, Convert.FromHexString(hex)).Channels);
+        Assert.Empty(AccessTokenRow.Read(Full.Number, Convert.FromHexString(FullHex)).Channels);
+        Assert.Throws<StoreException>(() => AccessTokenRow.Read(Full.Number, Convert.FromHexString(FullHex + "00")));
+        Assert.Throws<StoreException>(() => AccessTokenRow.Read(Full.Number, Convert.FromHexString(hex[..^2])));
+        Assert.Throws<StoreException>(() => AccessTokenRow.Read(Full.Number, Convert.FromHexString(hex + "00")));
     }
 
     [Fact]

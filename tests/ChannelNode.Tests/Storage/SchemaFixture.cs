@@ -127,7 +127,14 @@ internal static class SchemaFixture
         Assert.Equal(Token.Methods, token.Methods);
         Assert.Equal(Token.Networks, token.Networks);
         Assert.Equal(Token.Caps, token.Caps);
-        Assert.Equal(Token, token with { Methods = Token.Methods, Networks = Token.Networks, Caps = Token.Caps });
+        Assert.Equal(Token, token with
+        {
+            Methods = Token.Methods,
+            Networks = Token.Networks,
+            Caps = Token.Caps,
+            Channels = Token.Channels,
+        });
+        Assert.Empty(token.Channels);
         Assert.Equal([Spent], store.ReadSpending());
     }
 }

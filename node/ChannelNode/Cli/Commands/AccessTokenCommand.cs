@@ -35,6 +35,8 @@ internal static class AccessTokenCommand
         Option<Scope[]> scopes = Fields.Words("--scope", "What it may do; may be given several times", ScopeWords);
         Option<string[]> methods = Many("--method", "Only this method, such as GetInfo; may be given several times", "name");
         Option<string[]> from = Many("--from-ip", "Only from this address or network, such as 10.0.0.0/8; may be given several times", "ip");
+        Option<string[]> only = Fields.ChannelOptions(
+            "--channel", "Only this channel, and nothing of others or of the whole node; its id, or the first 6 or more hex digits of it; may be given several times");
         Option<string[]> caps = Many(
             "--cap",
             "What it may spend: 'ether:per-day=1 ETH', or '0xTOKEN:per-payment=1 USDC,per-day=9.5 USDC,per-peer-per-day=5 USDC,total=100 USDC'; "
@@ -57,7 +59,7 @@ internal static class AccessTokenCommand
             "channelnode token create --name shop --scope read --scope pay \\\n"
             + "  --cap 'ether:per-payment=0.001 ETH,per-day=1 ETH' --valid-hours 720 --to shop.token")
         {
-            name, scopes, methods, from, caps, uncapped, hours, rate, streams, bytes, channels, to,
+            name, scopes, methods, from, only, caps, uncapped, hours, rate, streams, bytes, channels, to,
         };
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
@@ -76,6 +78,7 @@ internal static class AccessTokenCommand
             request.FromIps.AddRange(parsed.GetValue(from) ?? []);
             request.Caps.AddRange(await SpendingCaps.ReadAsync(parsed.GetValue(caps) ?? [], shell.UnitsOf(parsed, node), cancel));
             RequireCaps(request);
+            foreach (string channel in parsed.GetValue(only) ?? []) request.ChannelIds.Add(await node.ResolveAsync(channel, cancel));
             string? path = parsed.GetValue(to);
             using SecretTarget? file = path is null ? null : SecretTarget.Open(path);
             CreateAccessTokenResponse answer = await node.Client.CreateAccessTokenAsync(request, cancellationToken: cancel);
@@ -179,6 +182,7 @@ internal static class AccessTokenCommand
         if (token.RequestsPerSecondMax > 0) caps.Add($"{token.RequestsPerSecondMax} calls a second");
         if (token.StreamsMax > 0) caps.Add($"{token.StreamsMax} calls at a time");
         if (token.MessageBytesMax > 0) caps.Add($"messages of {ByteSize.Show(token.MessageBytesMax)}");
+        if (token.ChannelIds.Count > 0) caps.Add($"only {string.Join(" ", token.ChannelIds.Select(Views.Short))}");
         IEnumerable<string> may = token.Methods.Count > 0 ? token.Methods : token.Scopes.Select(scope => scope.ToString().ToLowerInvariant());
         string until = token.RevokedAtMs != 0 ? "revoked"
             : token.ExpiresAtSeconds == 0 ? "for ever"

@@ -17,6 +17,9 @@ internal static class AccessTokenUpdateCommand
             "What it may spend and deposit, as with 'token create'; of each currency limits that are not named stay, and none takes one away: "
             + "'ether:per-day=2 ETH,total=none'; once for each currency",
             "cap");
+        Option<string[]> only = Fields.ChannelOptions(
+            "--channel", "Only this channel from now on, in place of those that it had; may be given several times, all of them");
+        Option<bool> any = new("--any-channel") { Description = "All channels, and the whole node, from now on" };
         Option<bool> uncapped = new("--uncapped") { Description = "It may pay without any cap: needed where the last one is taken away" };
         Option<string> hours = Fields.CountOrNone("--valid-hours", "Hours from now for which it is good; none for ever", AccessTokenCommand.HoursMax);
         Option<string> rate = Fields.CountOrNone(
@@ -33,11 +36,11 @@ internal static class AccessTokenUpdateCommand
             "channelnode token update 3 --cap 'ether:per-day=2 ETH,total=none' --valid-hours 720\n"
             + "channelnode token update 3 --valid-hours none --message-bytes-max 64KiB")
         {
-            number, caps, uncapped, hours, rate, streams, bytes, channels,
+            number, caps, only, any, uncapped, hours, rate, streams, bytes, channels,
         };
         command.Validators.Add(result =>
         {
-            Option[] changes = [caps, hours, rate, streams, bytes, channels];
+            Option[] changes = [caps, only, any, hours, rate, streams, bytes, channels];
             if (changes.All(change => result.GetResult(change) is null))
                 result.AddError("number: say what changes of it; for example --cap 'ether:per-day=2 ETH'");
         });
@@ -49,6 +52,8 @@ internal static class AccessTokenUpdateCommand
             if (parsed.GetValue(streams) is { } open) request.StreamsMax = Count(open);
             if (parsed.GetValue(bytes) is { } size) request.MessageBytesMax = ByteSize.TryParse(size, out uint largest) ? largest : 0;
             if (parsed.GetValue(channels) is { } opened) request.ChannelsPerDayMax = Count(opened);
+            request.AnyChannel = parsed.GetValue(any);
+            foreach (string channel in parsed.GetValue(only) ?? []) request.ChannelIds.Add(await node.ResolveAsync(channel, cancel));
             TokenUnits units = shell.UnitsOf(parsed, node);
             request.Caps.AddRange(await SpendingCaps.ReadChangesAsync(parsed.GetValue(caps) ?? [], units, cancel));
             UpdateAccessTokenResponse answer = await node.Client.UpdateAccessTokenAsync(request, cancellationToken: cancel);

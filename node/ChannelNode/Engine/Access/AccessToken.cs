@@ -54,6 +54,7 @@ internal sealed record AccessToken
     public const int MethodsMax = 64;
     public const int NetworksMax = 32;
     public const int CapsMax = 32;
+    public const int ChannelsMax = 64;
 
     /// <summary>The smallest that its messages may be limited to, in bytes: payments, and tokens to be made, fit.</summary>
     public const int MessageBytesMin = 1_024;
@@ -73,6 +74,12 @@ internal sealed record AccessToken
 
     /// <summary>Where it may be used from; none for anywhere.</summary>
     public IReadOnlyList<IPNetwork> Networks { get; init; } = [];
+
+    /// <summary>What it is for; none for all channels and the whole node.</summary>
+    public IReadOnlyList<ChannelId> Channels { get; init; } = [];
+
+    /// <summary>Whether it is for some channels only.</summary>
+    public bool IsConfined => Channels.Count > 0;
 
     /// <summary>One of each currency at most.</summary>
     public IReadOnlyList<SpendingCap> Caps { get; init; } = [];
@@ -122,6 +129,22 @@ internal sealed record AccessToken
     /// <param name="method">Its name.</param>
     public bool Allows(Scopes scope, string method) =>
         (Scopes & (scope | Scopes.Admin)) != 0 && (scope == Scopes.All || Methods.Count == 0 || Methods.Contains(method));
+
+    public bool AllowsChannel(ChannelId channel)
+    {
+        if (!IsConfined) return true;
+        for (int index = 0; index < Channels.Count; index++)
+            if (Channels[index] == channel) return true;
+        return false;
+    }
+
+    /// <summary>What is said of a channel that is not one of its own, whether there is one or not.</summary>
+    public RefusalException RefuseChannel(ChannelId channel, string field = "channel_id") => new(
+        Refusal.ChannelNotAllowed, $"{field} is {channel}, expected one that token {Number} is for")
+    {
+        Field = field,
+        Value = channel.ToString(),
+    };
 
     /// <summary>An IPv4 address that came by an IPv6 socket counts as itself.</summary>
     public bool AllowsFrom(IPAddress address)

@@ -75,6 +75,8 @@ internal sealed record AccessTokenOrder(string Name, Scopes Scopes)
 
     public IReadOnlyList<SpendingCap> Caps { get; init; } = [];
 
+    public IReadOnlyList<ChannelId> Channels { get; init; } = [];
+
     public uint RequestsPerSecondMax { get; init; }
 
     public uint StreamsMax { get; init; }
@@ -169,6 +171,7 @@ internal sealed class AccessTokenBook : IDisposable
                 Methods = order.Methods,
                 Networks = order.Networks,
                 Caps = order.Caps,
+                Channels = order.Channels,
                 RequestsPerSecondMax = order.RequestsPerSecondMax,
                 StreamsMax = order.StreamsMax,
                 MessageBytesMax = order.MessageBytesMax,

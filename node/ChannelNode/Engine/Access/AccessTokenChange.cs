@@ -17,6 +17,7 @@ internal static class AccessTokenChange
         Add("streams_max", Count(before.StreamsMax), Count(after.StreamsMax));
         Add("message_bytes_max", Count(before.MessageBytesMax), Count(after.MessageBytesMax));
         Add("channels_per_day_max", Count(before.ChannelsPerDayMax), Count(after.ChannelsPerDayMax));
+        Add("channel_ids", Channels(before), Channels(after));
         foreach (Address currency in before.Caps.Concat(after.Caps).Select(cap => cap.Currency).Distinct())
         {
             SpendingCap? old = before.CapOf(currency), next = after.CapOf(currency);
@@ -31,6 +32,8 @@ internal static class AccessTokenChange
             if (was != isNow) changes.Add($"{field} {was} -> {isNow}");
         }
     }
+
+    private static string Channels(AccessToken token) => token.IsConfined ? string.Join(", ", token.Channels) : "all";
 
     private static string Count(uint count) => count == 0 ? None : count.ToString(CultureInfo.InvariantCulture);
 

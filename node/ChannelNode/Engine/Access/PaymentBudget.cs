@@ -33,7 +33,8 @@ internal sealed record BudgetBreach(Refusal Refusal, string Field, string Value,
     public RefusalException ToException()
     {
         string sentence = $"{Field} of the token would be {In(Value)}, expected at most {In(Limit)}";
-        if (Refusal != Refusal.AccessTokenCapExceeded) sentence = "the token is not good any more";
+        if (Refusal == Refusal.ChannelNotAllowed) sentence = $"{Field} is {Value}, expected one that the token is for";
+        else if (Refusal != Refusal.AccessTokenCapExceeded) sentence = "the token is not good any more";
         else if (Field == "currency") sentence = $"the token may not spend {Value}, expected one of {Limit}";
         else if (Field == "channels_per_day") sentence = $"{Field} of the token would be {Value}, expected at most {Limit}";
         if (ResetsAtSeconds != 0) sentence += $"; it begins anew at {DateTimeOffset.FromUnixTimeSeconds((long)ResetsAtSeconds):u}";
@@ -104,6 +105,7 @@ internal sealed class PaymentBudget
     {
         AccessToken token = _token;
         if (token.EndedAt(turn.NowMs) is not Refusal.None and var ended) return new BudgetBreach(ended, "token", token.Name, "");
+        if (!token.AllowsChannel(channel.Id)) return new BudgetBreach(Refusal.ChannelNotAllowed, "channel_id", channel.Id.ToString(), "");
         if (!token.LimitsPayments) return null;
         Address currency = channel.Terms.Token;
         return CapOf(token, currency) is { } cap

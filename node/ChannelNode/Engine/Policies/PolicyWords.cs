@@ -34,6 +34,14 @@ internal static class PolicyWords
         };
     }
 
+    /// <summary>For who must not hear what was paid in other channels of the same peer: which rule, and not how much it has counted.</summary>
+    public static RefusalException RefuseBriefly(PolicyNo no, string field) => new(
+        Refusal.PolicyRefused, $"{field}: {(no.Tier.Length == 0 ? "the peer" : "this node's policy")} refuses by rule {NameOf(no.Decision.Rule)}")
+    {
+        Field = field,
+        Details = new Dictionary<string, string> { ["rule"] = NameOf(no.Decision.Rule) },
+    };
+
     private static string Sentence(PolicyDecision decision, Address token)
     {
         PolicyRule rule = decision.Rule;

@@ -44,7 +44,7 @@ internal sealed class AccessInterceptor(ApiAccess access) : Interceptor
     private Caller Admit(ServerCallContext context)
     {
         (Scopes scope, string method) = MethodScopes.Of(context.Method);
-        Caller caller = access.Admit(context.GetHttpContext(), scope, method);
+        Caller caller = access.Admit(context.GetHttpContext(), scope, method, MethodReach.Of(context.Method));
         caller.Attach(context);
         // A stranger may ask for the node's health, and is in nobody's way for it.
         if (caller.Token is not null || !access.TokensRequired) ConnectionRoom.Use(context.GetHttpContext());

@@ -28,6 +28,9 @@ internal sealed class Caller(AccessTokenEntry? token, CallAllowance allowance) :
     public static AccessTokenEntry? TokenOf(ServerCallContext context) =>
         context.UserState.TryGetValue(Key, out object? token) ? (AccessTokenEntry)token : null;
 
+    /// <summary>Which channels the call may see and use.</summary>
+    public static CallerChannels ChannelsOf(ServerCallContext context) => new(TokenOf(context));
+
     /// <summary>As the audit log names who called.</summary>
     public static string NameOf(ServerCallContext context) => context.UserState.TryGetValue(Key, out object? shown)
         && shown is AccessTokenEntry { Token: { } token }
@@ -54,7 +57,7 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
     public bool TokensRequired => tokensRequired;
 
     /// <summary>Throws by name why the caller is not let in.</summary>
-    public Caller Admit(HttpContext http, Scopes scope, string method)
+    public Caller Admit(HttpContext http, Scopes scope, string method, Reach reach)
     {
         IPAddress address = http.Connection.RemoteIpAddress ?? IPAddress.Loopback; // A unix socket is this machine's.
         AccessTokenEntry? token = Identify(http, address);
@@ -72,6 +75,7 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
             }
 
             if (scope != Scopes.None && !token.Token.Allows(scope, method)) throw Missing(token.Token, scope, method);
+            if (reach == Reach.WholeNode && token.Token.IsConfined) throw TooWide(token.Token, method);
         }
         else if (tokensRequired && scope != Scopes.None)
         {
@@ -163,6 +167,13 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
     }
 
     private TimeProvider Time { get; } = time;
+
+    private static RefusalException TooWide(AccessToken token, string method) => new(
+        Refusal.ChannelNotAllowed, $"token {token.Number} is only for {token.Channels.Count} of the node's channels, and {method} is about the whole node")
+    {
+        Field = "channel_ids",
+        Value = method,
+    };
 
     private static RefusalException Missing(AccessToken token, Scopes scope, string method)
     {

@@ -9,22 +9,26 @@ internal static class AccessTokenUpdate
 {
     private const string None = "none";
 
-    /// <param name="messageBytesMax">Of the node's own largest message.</param>
-    public static Func<AccessToken, AccessToken> Read(Wire.UpdateAccessTokenRequest request, long nowMs, int messageBytesMax)
+    public static Func<AccessToken, AccessToken> Read(Wire.UpdateAccessTokenRequest request, Node node)
     {
         bool changes = request.HasValidSeconds || request.HasRequestsPerSecondMax || request.HasStreamsMax || request.HasMessageBytesMax
-            || request.HasChannelsPerDayMax || request.Caps.Count > 0;
+            || request.HasChannelsPerDayMax || request.Caps.Count > 0 || request.ChannelIds.Count > 0 || request.AnyChannel;
         if (!changes) throw Fields.Invalid("number", $"{request.Number}", "something to change beside it, such as caps or valid_seconds");
+        if (request.AnyChannel && request.ChannelIds.Count > 0)
+            throw Fields.Invalid("any_channel", "true", "false, or no channel_ids beside it");
         return token =>
         {
             AccessToken next = token with { Caps = ReadCaps(request, token) };
-            if (request.HasValidSeconds) next = next with { ExpiresAtSeconds = AccessTokenWire.ReadExpiry(request.ValidSeconds, nowMs) };
+            if (request.HasValidSeconds) next = next with { ExpiresAtSeconds = AccessTokenWire.ReadExpiry(request.ValidSeconds, node.Clock.NowMs) };
             if (request.HasRequestsPerSecondMax) next = next with { RequestsPerSecondMax = request.RequestsPerSecondMax };
             if (request.HasStreamsMax) next = next with { StreamsMax = request.StreamsMax };
             if (request.HasMessageBytesMax)
-                next = next with { MessageBytesMax = AccessTokenWire.ReadMessageBytes(request.MessageBytesMax, messageBytesMax) };
+                next = next with { MessageBytesMax = AccessTokenWire.ReadMessageBytes(request.MessageBytesMax, node.Options.MessageBytesMax) };
             if (request.HasChannelsPerDayMax)
                 next = next with { ChannelsPerDayMax = AccessTokenWire.ReadChannelsPerDay(request.ChannelsPerDayMax, token.Scopes) };
+            if (request.AnyChannel) next = next with { Channels = [] };
+            if (request.ChannelIds.Count > 0) next = next with { Channels = AccessTokenWire.ReadChannels(request.ChannelIds, node.Book) };
+            AccessTokenWire.RequireReach(next.Channels, next.Scopes, next.Methods, next.ChannelsPerDayMax);
             return next;
         };
     }

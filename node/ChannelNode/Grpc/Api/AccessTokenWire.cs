@@ -21,8 +21,7 @@ internal static class AccessTokenWire
         _ => (ulong)nowMs / 1_000 + validSeconds,
     };
 
-    /// <param name="messageBytesMax">Of the node's own largest message.</param>
-    public static AccessTokenOrder Read(Wire.CreateAccessTokenRequest request, long nowMs, int messageBytesMax)
+    public static AccessTokenOrder Read(Wire.CreateAccessTokenRequest request, Node node)
     {
         int nameBytes = Encoding.UTF8.GetByteCount(request.Name);
         if (nameBytes is 0 or > AccessToken.NameBytesMax || request.Name.Any(char.IsControl))
@@ -30,15 +29,18 @@ internal static class AccessTokenWire
         List<string> methods = ReadMethods(request.Methods);
         Scopes scopes = ReadScopes(request.Scopes, methods);
         List<SpendingCap> caps = ReadCaps(request.Caps, scopes, request.Uncapped);
+        List<ChannelId> channels = ReadChannels(request.ChannelIds, node.Book);
+        RequireReach(channels, scopes, methods, request.ChannelsPerDayMax);
         return new AccessTokenOrder(request.Name, scopes)
         {
             Methods = methods,
             Networks = ReadNetworks(request.FromIps),
             Caps = caps,
-            ExpiresAtSeconds = ReadExpiry(request.ValidSeconds, nowMs),
+            Channels = channels,
+            ExpiresAtSeconds = ReadExpiry(request.ValidSeconds, node.Clock.NowMs),
             RequestsPerSecondMax = request.RequestsPerSecondMax,
             StreamsMax = request.StreamsMax,
-            MessageBytesMax = ReadMessageBytes(request.MessageBytesMax, messageBytesMax),
+            MessageBytesMax = ReadMessageBytes(request.MessageBytesMax, node.Options.MessageBytesMax),
             ChannelsPerDayMax = ReadChannelsPerDay(request.ChannelsPerDayMax, scopes),
         };
     }
@@ -51,6 +53,35 @@ internal static class AccessTokenWire
         asked == 0 || (scopes & (Scopes.Channels | Scopes.Admin)) == Scopes.Channels
             ? asked
             : throw Fields.Invalid("channels_per_day_max", Text(asked), "0 without the scope channels, and with admin, whose bearer could make a token without limits");
+
+    /// <summary>Known ones: a mistyped id would make a token that is good for nothing, and nobody would know why.</summary>
+    public static List<ChannelId> ReadChannels(RepeatedField<string> asked, ChannelBook book)
+    {
+        if (asked.Count > AccessToken.ChannelsMax)
+            throw Fields.Invalid("channel_ids", $"{asked.Count} channels", $"at most {AccessToken.ChannelsMax}");
+        List<ChannelId> channels = [];
+        foreach (string text in asked)
+        {
+            ChannelId channel = Fields.ReadChannelId(text, "channel_ids");
+            if (book.Find(channel) is null)
+                throw new RefusalException(Refusal.UnknownChannel, $"channel_ids has {channel}, which is not known to this node") { Field = "channel_ids" };
+            if (!channels.Contains(channel)) channels.Add(channel);
+        }
+
+        return channels;
+    }
+
+    /// <summary>What a token that is for some channels only may be allowed beside them.</summary>
+    public static void RequireReach(IReadOnlyList<ChannelId> channels, Scopes scopes, IReadOnlyList<string> methods, uint channelsPerDayMax)
+    {
+        if (channels.Count == 0) return;
+        if ((scopes & Scopes.Admin) != 0)
+            throw Fields.Invalid("channel_ids", $"{channels.Count} channels", "none with the scope admin, whose bearer could make a token for all");
+        if (channelsPerDayMax != 0)
+            throw Fields.Invalid("channels_per_day_max", Text(channelsPerDayMax), "0 with channel_ids: it may open none");
+        foreach (string method in methods)
+            if (MethodReach.Node[method] == Reach.WholeNode) throw Fields.Invalid("methods", method, "methods about channels, together with channel_ids");
+    }
 
     private static List<string> ReadMethods(RepeatedField<string> methods)
     {
@@ -160,6 +191,7 @@ internal static class AccessTokenWire
         wire.Methods.AddRange(token.Methods);
         wire.FromIps.AddRange(token.Networks.Select(network => network.ToString()));
         wire.Caps.AddRange(token.Caps.Select(Write));
+        wire.ChannelIds.AddRange(token.Channels.Select(channel => channel.ToString()));
         wire.Spent.AddRange(spent.Where(some => some.Kind == SpendingKind.Payment).Select(Write));
         wire.Deposited.AddRange(spent.Where(some => some.Kind == SpendingKind.Deposit).Select(Write));
         wire.ChannelsOpened = (uint)spent.FirstOrDefault(some => some.Kind == SpendingKind.Opening).Today;

@@ -18,7 +18,7 @@ internal static class ChannelPages
     /// <summary>Channels looked at for one page, however few have the wanted status.</summary>
     private const int LooksMax = 20_000;
 
-    public static Wire.ListChannelsResponse Read(Node node, Wire.ListChannelsRequest request)
+    public static Wire.ListChannelsResponse Read(Node node, CallerChannels seen, Wire.ListChannelsRequest request)
     {
         if (!Enum.IsDefined(request.Status))
             throw Fields.Invalid("status", ((int)request.Status).ToString(), "0 to 5");
@@ -33,7 +33,9 @@ internal static class ChannelPages
         int looksAtOnce = request.Status == Wire.ChannelStatus.Unspecified ? pageSize : PageSizeMax;
         for (int looks = 0; looks < LooksMax; looks += looksAtOnce)
         {
-            IReadOnlyList<StoredChannel> stored = node.Book.Read(after, looksAtOnce);
+            IReadOnlyList<StoredChannel> stored = seen.IsConfined
+                ? [.. seen.Known(node.Store).Where(it => after is not { } last || it.Channel.Id.CompareTo(last) > 0).Take(looksAtOnce)]
+                : node.Book.Read(after, looksAtOnce);
             foreach (StoredChannel channel in stored)
             {
                 after = channel.Channel.Id;

@@ -10,7 +10,8 @@ namespace ChannelNode.Grpc;
 /// subscriber sees the same whether it was there or came later, and one that reads slowly only lags.
 /// </summary>
 internal sealed class EventSubscription(
-    Node node, ChannelId? only, IEnumerable<Wire.EventKind> kinds, IServerStreamWriter<Wire.SubscribeEventsResponse> responses)
+    Node node, CallerChannels seen, ChannelId? only, IEnumerable<Wire.EventKind> kinds,
+    IServerStreamWriter<Wire.SubscribeEventsResponse> responses)
 {
     private const int EventsPerRead = 128;
 
@@ -34,6 +35,7 @@ internal sealed class EventSubscription(
         while (!keptOnly || afterCursor < newest)
         {
             cancel.ThrowIfCancellationRequested();
+            if (only is { } named) seen.Require(named); // Its token may have been changed.
             IReadOnlyList<OperatorEvent> events = node.Store.ReadEvents(afterCursor, EventsPerRead);
             Wire.SubscribeEventsResponse response = new();
             foreach (OperatorEvent what in events)
@@ -61,7 +63,7 @@ internal sealed class EventSubscription(
     }
 
     private bool IsWanted(OperatorEvent what) =>
-        (_kinds.Count == 0 || _kinds.Contains(what.Kind)) && (only is not { } channel || what.Channels.Contains(channel));
+        seen.ContainsAll(what.Channels) && (_kinds.Count == 0 || _kinds.Contains(what.Kind)) && (only is not { } channel || what.Channels.Contains(channel));
 
     /// <summary>What was let go of must not be passed over in silence.</summary>
     private static RefusalException Expired(ulong afterCursor, ulong oldestCursor) => new(

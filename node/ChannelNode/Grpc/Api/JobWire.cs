@@ -8,13 +8,13 @@ internal static class JobWire
 {
     private const int JobsMax = 1_000;
 
-    public static Wire.ListJobsResponse Read(JobBook jobs, Wire.ListJobsRequest request)
+    public static Wire.ListJobsResponse Read(JobBook jobs, CallerChannels seen, Wire.ListJobsRequest request)
     {
         Wire.ListJobsResponse response = new();
         foreach (JobEntry entry in jobs.All)
         {
             if (response.Jobs.Count == JobsMax) break;
-            if (request.All || entry.Job.IsActive) response.Jobs.Add(Write(entry));
+            if ((request.All || entry.Job.IsActive) && seen.ContainsAll(entry.Job.Channels)) response.Jobs.Add(Write(entry));
         }
 
         return response;

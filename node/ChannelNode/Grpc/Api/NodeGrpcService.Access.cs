@@ -10,7 +10,7 @@ internal sealed partial class NodeGrpcService
 {
     public override async Task<Wire.CreateAccessTokenResponse> CreateAccessToken(Wire.CreateAccessTokenRequest request, ServerCallContext context)
     {
-        AccessTokenOrder order = AccessTokenWire.Read(request, node.Clock.NowMs, node.Options.MessageBytesMax);
+        AccessTokenOrder order = AccessTokenWire.Read(request, node);
         (AccessToken token, string secret) = await tokens.CreateAsync(order, context.CancellationToken);
         return new Wire.CreateAccessTokenResponse { AccessToken = AccessTokenWire.Write(token, []), Secret = secret };
     }
@@ -41,7 +41,7 @@ internal sealed partial class NodeGrpcService
     {
         RequireMayChange(request.Number, Caller.TokenOf(context)?.Token);
         AccessTokenEntry changed = await tokens.UpdateAsync(
-            request.Number, AccessTokenUpdate.Read(request, node.Clock.NowMs, node.Options.MessageBytesMax), Caller.NameOf(context),
+            request.Number, AccessTokenUpdate.Read(request, node), Caller.NameOf(context),
             context.CancellationToken);
         return new Wire.UpdateAccessTokenResponse
         {

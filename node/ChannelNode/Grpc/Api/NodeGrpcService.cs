@@ -15,6 +15,8 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
 
     public override Task<Wire.GetInfoResponse> GetInfo(Wire.GetInfoRequest request, ServerCallContext context)
     {
+        CallerChannels seen = Caller.ChannelsOf(context);
+        StoredChannel[] known = [.. seen.IsConfined ? seen.Known(node.Store) : []];
         Wire.GetInfoResponse info = new()
         {
             Version = Assembly.GetExecutingAssembly().GetName().Version?.ToString(3) ?? "0",
@@ -24,7 +26,7 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
             Contract = identity.Contract.ToString(),
             BlockNumber = node.View.Cursor?.Number ?? 0,
             BlockTimeSeconds = node.Clock.ChainSeconds,
-            Channels = (uint)node.Book.Count,
+            Channels = seen.IsConfined ? (uint)known.Length : (uint)node.Book.Count,
             ReceivedCursor = node.Ledger.ReceivedCursor,
             DroppedCursor = node.Store.ReadDroppedCursor(),
             PeerListen = node.PeerListen,
@@ -35,6 +37,7 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         };
         foreach (PeerStatus peer in node.Peers.List())
         {
+            if (seen.IsConfined && !known.Any(channel => channel.Channel.Theirs.Signer == peer.Signer)) continue;
             info.Peers.Add(new Wire.PeerInfo
             {
                 Signer = peer.Signer.ToString(),
@@ -43,7 +46,9 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
             });
         }
 
-        info.Watchtowers.AddRange(node.Watchtowers.List().Select(NodeWire.Write));
+        if (!seen.IsConfined) info.Watchtowers.AddRange(node.Watchtowers.List().Select(NodeWire.Write));
+        else if (info.Restoration is { } restored)
+            restored.UnconfirmedChannels = (ulong)known.Count(it => node.Store.IsUnconfirmed(it.Channel.Theirs.Signer, it.Channel.Id));
         return Task.FromResult(info);
     }
 
@@ -52,11 +57,11 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
 
     public override Task<Wire.ListChannelsResponse> ListChannels(
         Wire.ListChannelsRequest request, ServerCallContext context) =>
-        Task.FromResult(ChannelPages.Read(node, request));
+        Task.FromResult(ChannelPages.Read(node, Caller.ChannelsOf(context), request));
 
     public override Task<Wire.GetChannelResponse> GetChannel(
         Wire.GetChannelRequest request, ServerCallContext context) =>
-        Task.FromResult(new Wire.GetChannelResponse { Channel = ChannelPages.Write(node, Find(request.ChannelId)) });
+        Task.FromResult(new Wire.GetChannelResponse { Channel = ChannelPages.Write(node, Find(request.ChannelId, context)) });
 
     public override Task OpenChannel(
         Wire.OpenChannelRequest request,
@@ -97,7 +102,7 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         IServerStreamWriter<Wire.DepositChannelResponse> responseStream,
         ServerCallContext context)
     {
-        ChannelSlot slot = Find(request.ChannelId);
+        ChannelSlot slot = Find(request.ChannelId, context);
         UInt128 amount = Fields.ReadAmount(request.Amount);
         string key = request.IdempotencyKey;
         Refusal form = PaymentRequest.CheckForm(0, key);
@@ -118,7 +123,7 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         if (request.Deposits.Count == 0) throw Fields.Invalid("deposits", string.Empty, "at least one deposit");
         List<(ChannelSlot, UInt128)> deposits = [];
         foreach (Wire.ChannelDeposit deposit in request.Deposits)
-            deposits.Add((Find(deposit.ChannelId), Fields.ReadAmount(deposit.Amount)));
+            deposits.Add((Find(deposit.ChannelId, context), Fields.ReadAmount(deposit.Amount)));
         return _progress.RunAsync(
             (watch, cancel) => node.Funding.DepositManyAsync(deposits, Caller.BudgetOf(context), watch, cancel),
             progress => new Wire.DepositChannelsResponse { Progress = progress },
@@ -170,7 +175,8 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         Refusal form = PaymentRequest.CheckForm(payment.ItemId.Length, payment.IdempotencyKey);
         if (form != Refusal.None) throw PaymentStream.Explain(form, payment);
 
-        ChannelSlot slot = node.Book.Get(id);
+        CallerChannels seen = Caller.ChannelsOf(context);
+        ChannelSlot slot = node.Book.Get(seen.Require(id));
         PaymentTrace? trace = PaymentTrace.Begin(
             payment.ChannelId, context.RequestHeaders.GetValue(ProgressStream.TraceHeader), node.Clock.Time);
         AwaitedPayment paying = new(
@@ -179,7 +185,7 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
             Budget = Caller.BudgetOf(context),
         };
         PaymentOutcome outcome = await PayAsync(paying, trace, context.CancellationToken);
-        if (outcome.Refusal != Refusal.None) throw PaymentStream.Explain(outcome, payment, slot);
+        if (outcome.Refusal != Refusal.None) throw PaymentStream.Explain(outcome, payment, slot, seen.IsConfined);
         return new Wire.PayResponse
         {
             TotalSent = outcome.Total.ToString(),
@@ -206,17 +212,17 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         IAsyncStreamReader<Wire.StreamPaymentsRequest> requestStream,
         IServerStreamWriter<Wire.StreamPaymentsResponse> responseStream,
         ServerCallContext context) =>
-        new PaymentStream(node, requestStream, responseStream, Caller.BudgetOf(context)).RunAsync(context.CancellationToken);
+        new PaymentStream(node, requestStream, responseStream, Caller.TokenOf(context)).RunAsync(context.CancellationToken);
 
     public override async Task SubscribePayments(
         Wire.SubscribePaymentsRequest request,
         IServerStreamWriter<Wire.SubscribePaymentsResponse> responseStream,
         ServerCallContext context)
     {
-        ChannelId? only = request.ChannelId.Length == 0 ? null : Find(request.ChannelId).Channel.Id;
+        ChannelId? only = request.ChannelId.Length == 0 ? null : Find(request.ChannelId, context).Channel.Id;
         using Pulse pulse = new(
             () => BeginAsync(context), cursor => responseStream.WriteAsync(new Wire.SubscribePaymentsResponse { Cursor = cursor }));
-        PaymentSubscription subscription = new(node, only, request.Runs, responseStream) { Pulse = pulse };
+        PaymentSubscription subscription = new(node, Caller.ChannelsOf(context), only, request.Runs, responseStream) { Pulse = pulse };
         await node.Drain.RunAsync(
             cancel => subscription.RunAsync(request.AfterCursor, request.KeptOnly, cancel), context.CancellationToken);
     }
@@ -229,10 +235,10 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         IServerStreamWriter<Wire.SubscribeEventsResponse> responseStream,
         ServerCallContext context)
     {
-        ChannelId? only = request.ChannelId.Length == 0 ? null : Find(request.ChannelId).Channel.Id;
+        ChannelId? only = request.ChannelId.Length == 0 ? null : Find(request.ChannelId, context).Channel.Id;
         using Pulse pulse = new(
             () => BeginAsync(context), cursor => responseStream.WriteAsync(new Wire.SubscribeEventsResponse { Cursor = cursor }));
-        EventSubscription subscription = new(node, only, request.Kinds, responseStream) { Pulse = pulse };
+        EventSubscription subscription = new(node, Caller.ChannelsOf(context), only, request.Kinds, responseStream) { Pulse = pulse };
         await node.Drain.RunAsync(
             cancel => subscription.RunAsync(request.AfterCursor, request.KeptOnly, cancel), context.CancellationToken);
     }
@@ -242,7 +248,7 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         IServerStreamWriter<Wire.CloseChannelResponse> responseStream,
         ServerCallContext context)
     {
-        ChannelSlot slot = Find(request.ChannelId);
+        ChannelSlot slot = Find(request.ChannelId, context);
         return _progress.RunAsync(
             (watch, cancel) => node.Operations.CloseAsync(slot, watch, cancel),
             progress => new Wire.CloseChannelResponse { Progress = progress },
@@ -255,7 +261,7 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         IServerStreamWriter<Wire.StartCloseResponse> responseStream,
         ServerCallContext context)
     {
-        ChannelSlot slot = Find(request.ChannelId);
+        ChannelSlot slot = Find(request.ChannelId, context);
         return _progress.RunAsync(
             (watch, cancel) => node.Operations.StartCloseAsync(slot, watch, cancel),
             progress => new Wire.StartCloseResponse { Progress = progress },
@@ -268,7 +274,7 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         IServerStreamWriter<Wire.SettleChannelResponse> responseStream,
         ServerCallContext context)
     {
-        ChannelSlot slot = Find(request.ChannelId);
+        ChannelSlot slot = Find(request.ChannelId, context);
         return _progress.RunAsync(
             (watch, cancel) => node.Operations.SettleAsync(slot, watch, cancel),
             progress => new Wire.SettleChannelResponse { Progress = progress },
@@ -278,7 +284,7 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
 
     public override async Task<Wire.ResumeChannelResponse> ResumeChannel(Wire.ResumeChannelRequest request, ServerCallContext context)
     {
-        ChannelSlot slot = Find(request.ChannelId);
+        ChannelSlot slot = Find(request.ChannelId, context);
         if (!UInt128.TryParse(request.SentUnrecorded, NumberStyles.None, CultureInfo.InvariantCulture, out UInt128 unrecorded))
             throw Fields.Invalid("sent_unrecorded", request.SentUnrecorded, "the channel's sent_unrecorded, a whole number");
         await LostPayments.ResumeAsync(node.Ledger, slot, unrecorded, Caller.NameOf(context), context.CancellationToken);
@@ -291,7 +297,9 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         ServerCallContext context)
     {
         List<ChannelId> channels = [];
-        foreach (string id in request.ChannelIds) channels.Add(Fields.ReadChannelId(id, "channel_ids"));
+        CallerChannels seen = Caller.ChannelsOf(context);
+        foreach (string id in request.ChannelIds) channels.Add(seen.Require(Fields.ReadChannelId(id, "channel_ids"), "channel_ids"));
+        if (seen.IsConfined && channels.Count == 0) channels = OwingIn(seen);
         return _progress.RunAsync(
             (watch, cancel) => node.Operations.ClaimAsync(channels, watch, cancel),
             progress => new Wire.ClaimChannelsResponse { Progress = progress },
@@ -299,11 +307,28 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
             context);
     }
 
-    public override Task<Wire.ListJobsResponse> ListJobs(Wire.ListJobsRequest request, ServerCallContext context) =>
-        Task.FromResult(JobWire.Read(node.Jobs, request));
+    /// <summary>All of them: none would stand for every channel of the node.</summary>
+    private List<ChannelId> OwingIn(CallerChannels seen)
+    {
+        List<ChannelId> owing = [.. seen.Known(node.Store).Where(Operations.IsClaimable).Select(stored => stored.Channel.Id)];
+        return owing.Count > 0 ? owing : throw new RefusalException(Refusal.NothingNew, "no one-way channel of the token's owes this node anything");
+    }
 
-    public override async Task<Wire.CancelJobResponse> CancelJob(Wire.CancelJobRequest request, ServerCallContext context) =>
-        new() { Job = JobWire.Write(await node.Jobs.TakeBackAsync(request.Number, Caller.NameOf(context), context.CancellationToken)) };
+    public override Task<Wire.ListJobsResponse> ListJobs(Wire.ListJobsRequest request, ServerCallContext context) =>
+        Task.FromResult(JobWire.Read(node.Jobs, Caller.ChannelsOf(context), request));
+
+    public override async Task<Wire.CancelJobResponse> CancelJob(Wire.CancelJobRequest request, ServerCallContext context)
+    {
+        RequireJob(request.Number, Caller.ChannelsOf(context));
+        return new() { Job = JobWire.Write(await node.Jobs.TakeBackAsync(request.Number, Caller.NameOf(context), context.CancellationToken)) };
+    }
+
+    /// <summary>A job that there is not, and one of other channels, are refused alike.</summary>
+    private void RequireJob(ulong number, CallerChannels seen)
+    {
+        if (!seen.IsConfined || node.Jobs.All.Any(entry => entry.Job.Number == number && seen.ContainsAll(entry.Job.Channels))) return;
+        throw new RefusalException(Refusal.ChannelNotAllowed, $"number is {number}, expected that of a job about the token's channels only") { Field = "number" };
+    }
 
     public override async Task VerifyChain(
         Wire.VerifyChainRequest request,
@@ -323,7 +348,9 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         Wire.ListSentPaymentsRequest request,
         IServerStreamWriter<Wire.ListSentPaymentsResponse> responseStream,
         ServerCallContext context) =>
-        SentPaymentList.WriteAsync(node, Find(request.ChannelId), request.AfterTotal, responseStream, context.CancellationToken);
+        SentPaymentList.WriteAsync(node, Find(request.ChannelId, context), request.AfterTotal, responseStream, context.CancellationToken);
 
-    private ChannelSlot Find(string channelId) => node.Book.Get(Fields.ReadChannelId(channelId));
+    /// <summary>A channel that a call names.</summary>
+    private ChannelSlot Find(string channelId, ServerCallContext context) =>
+        node.Book.Get(Caller.ChannelsOf(context).Require(Fields.ReadChannelId(channelId)));
 }

@@ -28,7 +28,7 @@ internal sealed class PaymentStream
     private readonly Node _node;
     private readonly IAsyncStreamReader<Wire.StreamPaymentsRequest> _requests;
     private readonly IServerStreamWriter<Wire.StreamPaymentsResponse> _responses;
-    private readonly PaymentBudget? _budget;
+    private readonly AccessTokenEntry? _token;
     private readonly PaymentQueue _queue;
     private readonly int _underWayMax;
     private readonly Signal _answersLeft = new();
@@ -44,9 +44,9 @@ internal sealed class PaymentStream
         Node node,
         IAsyncStreamReader<Wire.StreamPaymentsRequest> requests,
         IServerStreamWriter<Wire.StreamPaymentsResponse> responses,
-        PaymentBudget? budget)
+        AccessTokenEntry? token)
     {
-        _budget = budget;
+        _token = token;
         _node = node;
         _requests = requests;
         _responses = responses;
@@ -109,10 +109,14 @@ internal sealed class PaymentStream
         Refusal refusal = Fields.TryReadAmount(payment.Amount, out UInt128 amount);
         if (!Fields.TryReadChannelId(payment.ChannelId, out ChannelId id)) refusal = Refusal.InvalidArgument;
         if (refusal == Refusal.None) refusal = PaymentRequest.CheckForm(payment.ItemId.Length, payment.IdempotencyKey);
+        if (refusal == Refusal.None && !Seen.Contains(id)) refusal = Refusal.ChannelNotAllowed;
         if (refusal == Refusal.None && (slot = _node.Book.Find(id)) is null) refusal = Refusal.UnknownChannel;
         if (refusal != Refusal.None) Report(new Result(index, PaymentOutcome.Refused(refusal), null, Cut(Explain(refusal, payment).Message)));
-        else asked.Add(new StreamedPayment(this, index, slot!, amount, payment, cancel) { Budget = _budget });
+        else asked.Add(new StreamedPayment(this, index, slot!, amount, payment, cancel) { Budget = _token?.Budget });
     }
+
+    /// <summary>As the token has them now.</summary>
+    private CallerChannels Seen => new(_token);
 
     private void Report(in Result result)
     {
@@ -165,16 +169,19 @@ internal sealed class PaymentStream
     };
 
     private static string Message(in Result result) => result.Decided is { } decided
-        ? Cut(Explain(result.Outcome, decided.Written(), decided.Slot, decided.Balance).Message)
+        ? Cut(Explain(result.Outcome, decided.Written(), decided.Slot, decided.IsConfined, decided.Balance).Message)
         : result.Words;
 
     private static string Cut(string message) =>
         message.Length <= MessageCharsMax ? message : string.Concat(message.AsSpan(0, MessageCharsMax - 4), " ...");
 
     /// <summary>A refused payment as an error for people.</summary>
+    /// <param name="isConfined">Whether the caller must not hear of other channels.</param>
     /// <param name="balance">The channel's when it was decided; null where that is what is committed.</param>
-    public static RefusalException Explain(in PaymentOutcome outcome, Wire.Payment payment, ChannelSlot? slot, UInt128? balance = null) =>
-        outcome.Breach?.ToException() ?? Explain(outcome.Refusal, payment, slot, outcome.No, balance);
+    public static RefusalException Explain(
+        in PaymentOutcome outcome, Wire.Payment payment, ChannelSlot? slot, bool isConfined, UInt128? balance = null) =>
+        outcome.Breach?.ToException()
+            ?? (outcome.No is { } no && isConfined ? PolicyWords.RefuseBriefly(no, "amount") : Explain(outcome.Refusal, payment, slot, outcome.No, balance));
 
     public static RefusalException Explain(
         Refusal refusal, Wire.Payment payment, ChannelSlot? slot = null, PolicyNo? no = null, UInt128? balance = null) =>
@@ -184,6 +191,10 @@ internal sealed class PaymentStream
             Refusal.InvalidArgument or Refusal.ZeroAmount or Refusal.AmountTooLarge
                 when Fields.TryReadAmount(payment.Amount, out _) == refusal => Fields.NoAmount(refusal, payment.Amount),
             Refusal.UnknownChannel => new RefusalException(refusal, $"channel_id {payment.ChannelId} is not known to this node")
+            {
+                Field = "channel_id",
+            },
+            Refusal.ChannelNotAllowed => new RefusalException(refusal, $"channel_id is {payment.ChannelId}, expected one that the token is for")
             {
                 Field = "channel_id",
             },
@@ -290,6 +301,8 @@ internal sealed class PaymentStream
         : PaymentRequest(slot, amount, payment.ItemId.Memory, payment.IdempotencyKey, payment.Receipt)
     {
         public override bool IsAbandoned => cancel.IsCancellationRequested;
+
+        public bool IsConfined => stream.Seen.IsConfined;
 
         /// <summary>When it was refused for it: others of the same turn, that nobody sees yet, have used it up. The ledger's until then.</summary>
         public UInt128? Balance { get; private set; }

@@ -11,7 +11,7 @@ namespace ChannelNode.Grpc;
 /// the same whether it was there or came later.
 /// </summary>
 internal sealed class PaymentSubscription(
-    Node node, ChannelId? only, bool asRuns, IServerStreamWriter<Wire.SubscribePaymentsResponse> responses)
+    Node node, CallerChannels seen, ChannelId? only, bool asRuns, IServerStreamWriter<Wire.SubscribePaymentsResponse> responses)
 {
     private const int PaymentsPerRead = 16_384;
     private const int PaymentsPerResponse = 1_024;
@@ -47,13 +47,14 @@ internal sealed class PaymentSubscription(
         while (!keptOnly || afterCursor < newest)
         {
             cancel.ThrowIfCancellationRequested();
+            if (only is { } named) seen.Require(named); // Its token may have been changed.
             IReadOnlyList<JournalledRun> runs = node.Store.ReadReceived(afterCursor, PaymentsPerRead);
             foreach (JournalledRun run in runs)
             {
                 if (keptOnly && run.Run.FirstCursor > newest) break;
                 if (run.Run.FirstCursor > afterCursor + 1 && !RestoredCursors.Bridge(gaps, afterCursor, run.Run.FirstCursor))
                     throw Expired(afterCursor, run.Run.FirstCursor);
-                if (only is null || run.Run.Channel == only) await AddAsync(run, afterCursor, cancel);
+                if (only is null ? seen.Contains(run.Run.Channel) : run.Run.Channel == only) await AddAsync(run, afterCursor, cancel);
                 afterCursor = run.Run.LastCursor;
             }
 

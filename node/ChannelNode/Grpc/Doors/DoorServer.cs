@@ -57,7 +57,7 @@ internal sealed class DoorServer : IAsyncDisposable
         app.Use(ConnectionRoom.CountAsync);
         Meter(app, plan, access);
         app.Use((http, next) => RefuseToBeWatchedAsync(http, next, access));
-        if (access is not null && !plan.IsWeb) GuardTheRest(app, access);
+        if (access is not null && !plan.IsWeb) GuardTheRest(app, access, Reach.NoChannel);
         map(app);
         app.MapGrpcHealthChecksService();
         DoorServer server = new(app, plan);
@@ -112,8 +112,9 @@ internal sealed class DoorServer : IAsyncDisposable
     }
 
     /// <summary>Whatever else is asked of the API's door, known or not, has the same guard: it needs the scope to read.</summary>
+    /// <param name="reach">What it is about: what the door has beside gRPC.</param>
     /// <param name="asJson">Whether callers are told in the form of the API's JSON; else in a line of text.</param>
-    public static void GuardTheRest(WebApplication app, ApiAccess access, bool asJson = false) => app.Use(async (http, next) =>
+    public static void GuardTheRest(WebApplication app, ApiAccess access, Reach reach, bool asJson = false) => app.Use(async (http, next) =>
     {
         if (http.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>() is not null)
         {
@@ -123,7 +124,7 @@ internal sealed class DoorServer : IAsyncDisposable
 
         try
         {
-            using Caller caller = access.Admit(http, Scopes.Read, http.Request.Path);
+            using Caller caller = access.Admit(http, Scopes.Read, http.Request.Path, reach);
             ConnectionRoom.Use(http);
             await next(http);
         }

@@ -42,7 +42,7 @@ internal static class JsonDoor
         app.UseMiddleware<BrowserGuard>(options.Applications, options.MessageBytesMax);
         app.UseRouting();
         app.UseCors();
-        DoorServer.GuardTheRest(app, access, asJson: true); // After CORS: a browser asks whether it may without a token.
+        DoorServer.GuardTheRest(app, access, Reach.NoChannel, asJson: true); // After CORS: a browser asks whether it may without a token.
         app.UseMiddleware<QueryGuard>();
         app.UseMiddleware<BodyGuard>();
         app.UseGrpcWeb(new GrpcWebOptions { DefaultEnabled = true });

@@ -35,7 +35,7 @@ internal sealed class MetricsDoor(NodeOptions options, TlsCertificate? tls, Acce
     public void Guard(WebApplication app)
     {
         app.Use(ConnectionRoom.CountAsync);
-        if (_access is not null && (!_isLocal || options.AccessTokenRequired == true)) DoorServer.GuardTheRest(app, _access);
+        if (_access is not null && (!_isLocal || options.AccessTokenRequired == true)) DoorServer.GuardTheRest(app, _access, Reach.WholeNode);
         else app.Use(RefuseOtherHostsAsync);
     }
 

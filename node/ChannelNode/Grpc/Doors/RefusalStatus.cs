@@ -78,7 +78,7 @@ internal static class RefusalStatus
             or Refusal.TooManySessions or Refusal.TooManyBytes or Refusal.AccessTokenCapExceeded or Refusal.TooManyAccessTokens => Code.ResourceExhausted,
         Refusal.WrongIdentity or Refusal.AccessTokenMissing or Refusal.AccessTokenInvalid or Refusal.AccessTokenExpired
             or Refusal.AccessTokenRevoked => Code.Unauthenticated,
-        Refusal.WrongSigner or Refusal.NotParty or Refusal.ScopeMissing or Refusal.AddressNotAllowed
+        Refusal.WrongSigner or Refusal.NotParty or Refusal.ScopeMissing or Refusal.AddressNotAllowed or Refusal.ChannelNotAllowed
             or Refusal.HostNotAllowed or Refusal.OriginNotAllowed or Refusal.PolicyRefused => Code.PermissionDenied,
         Refusal.PeerOffline or Refusal.ChainUnavailable or Refusal.SignerUnavailable or Refusal.NotReady
             or Refusal.Draining or Refusal.DiskLow => Code.Unavailable,

@@ -60,9 +60,9 @@ internal sealed class WebhookStream(
     }
 
     private Task FollowAsync(CancellationToken stopping) => topic == WebhookTopic.Payments
-        ? new PaymentSubscription(node, null, asRuns: false, new Responses<Wire.SubscribePaymentsResponse>(DeliverAsync))
+        ? new PaymentSubscription(node, default, null, asRuns: false, new Responses<Wire.SubscribePaymentsResponse>(DeliverAsync))
             .RunAsync(_cursor, keptOnly: false, stopping)
-        : new EventSubscription(node, null, [], new Responses<Wire.SubscribeEventsResponse>(DeliverAsync))
+        : new EventSubscription(node, default, null, [], new Responses<Wire.SubscribeEventsResponse>(DeliverAsync))
             .RunAsync(_cursor, keptOnly: false, stopping);
 
     private Task DeliverAsync(Wire.SubscribePaymentsResponse response, CancellationToken stopping) =>
