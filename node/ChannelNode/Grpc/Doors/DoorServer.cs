@@ -83,8 +83,8 @@ internal sealed class DoorServer : IAsyncDisposable
     }
 
     /// <summary>
-    /// Unpacked, a message is as large as its sender likes, a thousand times what has come: gRPC unpacks it into memory without a limit, and all
-    /// of this node's limits are of what comes.
+    /// All limits of what a caller may say are of what comes: of who is not known, of an access token, of what waits in memory. Unpacked it could be
+    /// a thousand times as much, up to the node's largest message.
     /// </summary>
     private static void RefuseCompressed(IServiceCollection services) =>
         services.PostConfigure<GrpcServiceOptions>(grpc => grpc.CompressionProviders.Clear());
