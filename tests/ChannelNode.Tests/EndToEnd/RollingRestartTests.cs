@@ -1,8 +1,7 @@
-using System.Buffers.Binary;
-using ChannelNode.Storage;
+using ChannelNode.Engine;
+using ChannelNode.Tests.Storage;
 using Google.Protobuf;
 using Grpc.Core;
-using RocksDbSharp;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
 
@@ -21,48 +20,109 @@ public sealed class RollingRestartTests(AnvilFixture anvil)
     [Fact]
     public Task PeerRestartedUnderLoad_CostsNoPayment_AndTellsEachOnce() => PayWhileRestartedAsync(Kills.Share(3), _ => { });
 
-    /// <summary>Its program is a newer one each time, and has to bring its database up before it serves.</summary>
+    /// <summary>Each time its database is what the last program of an older schema would have left, and has to be brought up before it serves.</summary>
     [Fact]
     public async Task PeerUpgradedUnderLoad_CostsNoPayment_AndTellsEachOnce()
     {
-        uint[] schemas = [IdentityRow.Schema - 1, StoreMigrations.Oldest];
         int upgrades = 0;
         IReadOnlyList<string> log = await PayWhileRestartedAsync(
-            schemas.Length, folder => MarkOlder(folder, schemas[upgrades++]));
+            OlderSchemas.Length,
+            folder => Assert.InRange(OlderRows.TakeDown(folder, OlderSchemas[upgrades++]), 1, int.MaxValue),
+            PutRowsOfEveryKindAsync,
+            payee => CheckRowsAsync(payee, OlderSchemas[upgrades - 1]));
 
-        foreach (uint schema in schemas) Assert.Single(log, line => line.Contains($"was brought up from schema {schema}"));
+        foreach (uint schema in OlderSchemas) Assert.Single(log, line => line.Contains($"was brought up from schema {schema}"));
     }
 
-    /// <summary>By its number only: the rows are of today, and a program that brings them up reads these as it reads older ones.</summary>
-    private static void MarkOlder(string folder, uint schema)
+    /// <summary>Killed in the middle of what its application pays, upgraded, and asked again for whatever is not known to be paid.</summary>
+    [Fact]
+    public async Task PayerUpgradedUnderLoad_PaysEachKeyOnce()
     {
-        using RocksDb database = StoreOpening.Open(folder, StoreSchema.DatabaseOptions()).Database;
-        ColumnFamilyHandle meta = database.GetColumnFamily(StoreSchema.Meta);
-        byte[] row = database.Get(IdentityRow.Key, meta)!;
-        BinaryPrimitives.WriteUInt32BigEndian(row, schema);
-        database.Put(IdentityRow.Key, row, meta);
+        const int perUpgrade = 3_000;
+        await using TestChain chain = await TestChain.OpenAsync(anvil);
+        await using NodeProcess payer = await NodeProcess.StartAsync(chain);
+        await using NodeProcess payee = await NodeProcess.StartAsync(chain);
+        string channel = await payer.OpenAsync(payee, "1000000");
+        await PutRowsOfEveryKindAsync(payer, channel);
+        ResumedPayments payments = new(channel, (OlderSchemas.Length + 1) * perUpgrade);
+
+        foreach (uint schema in OlderSchemas)
+        {
+            int before = payments.Totals.Count(total => total != 0);
+            Task streaming = payments.StreamAsync(payer, pauseMs: 5, most: perUpgrade);
+            CancellationToken limit = TestChain.Limit;
+            while (payments.Totals.Count(total => total != 0) < before + (perUpgrade / 3) && !streaming.IsCompleted) await Task.Delay(5, limit);
+            await payer.KillAsync();
+            await streaming;
+            Assert.InRange(OlderRows.TakeDown(payer.DataDirectory, schema), 1, int.MaxValue);
+            await payer.StartAsync();
+            Assert.Contains(payer.Log, line => line.Contains($"was brought up from schema {schema}"));
+            await CheckRowsAsync(payer, schema);
+            await payer.UntilAsync(channel, state => state.PeerConnected);
+        }
+
+        for (int stream = 0; stream < 3 && !payments.AllPaid; stream++) await payments.StreamAsync(payer, pauseMs: 0);
+        Assert.True(payments.AllPaid, $"{payments.EndedBy}\n{payer.LogTail}");
+        int[] items = [.. Enumerable.Range(0, payments.Totals.Length)];
+        string all = items.Aggregate(0ul, (sum, number) => sum + ResumedPayments.AmountOf(number)).ToString();
+        Assert.Equal(all, (await payee.UntilAsync(channel, state => state.Received == all)).Received);
+        Assert.Equal(items.Select(ResumedPayments.ItemOf).Order(), (await ItemsAsync(payee)).Order());
     }
 
-    private async Task<IReadOnlyList<string>> PayWhileRestartedAsync(int restarts, Action<string> whileAway)
+    /// <summary>Newest first: what is brought up from one is what the next one is made of.</summary>
+    private static readonly uint[] OlderSchemas = [.. SchemaFixture.Versions.Select(SchemaFixture.SchemaOf).OrderDescending()];
+
+    /// <summary>Beside channels, payments, blocks and events: an access token, a decision in the audit log, a job with its receipt.</summary>
+    private static async Task PutRowsOfEveryKindAsync(NodeProcess node, string channel)
+    {
+        await node.Api.CreateAccessTokenAsync(new Wire.CreateAccessTokenRequest
+        {
+            Name = "shop",
+            Scopes = { Wire.Scope.Pay, Wire.Scope.Channels },
+            Caps = { new Wire.SpendingCap { PerDay = "100", DepositPerDay = "50" } },
+        });
+        Wire.Channel shown = (await node.Api.GetChannelAsync(new Wire.GetChannelRequest { ChannelId = channel })).Channel;
+        await node.Api.SetPeerTierAsync(new Wire.SetPeerTierRequest { Peer = shown.Peer, Tier = PolicyBook.DefaultTier, Comment = "met" });
+        using var call = node.Api.DepositChannel(new Wire.DepositChannelRequest { ChannelId = channel, Amount = "7", IdempotencyKey = "seven" });
+        while (await call.ResponseStream.MoveNext(TestChain.Limit)) { }
+    }
+
+    /// <summary>They are there, but for those of which the schema knew nothing.</summary>
+    private static async Task CheckRowsAsync(NodeProcess node, uint schema)
+    {
+        Wire.ListJobsResponse jobs = await node.Api.ListJobsAsync(new Wire.ListJobsRequest { All = true });
+        Assert.Equal(Wire.JobStatus.Done, Assert.Single(jobs.Jobs, job => job.Purpose.EndsWith("/seven", StringComparison.Ordinal)).Status);
+        Wire.ListAccessTokensResponse tokens = await node.Api.ListAccessTokensAsync(new Wire.ListAccessTokensRequest());
+        using var call = node.Api.ReadPolicyAudit(new Wire.ReadPolicyAuditRequest());
+        List<string> audit = [];
+        while (await call.ResponseStream.MoveNext(TestChain.Limit)) audit.AddRange(call.ResponseStream.Current.Entries.Select(entry => entry.Detail));
+        Assert.Equal(schema == 5 ? [] : [("shop", "100")], tokens.AccessTokens.Select(token => (token.Name, token.Caps.Single().PerDay)));
+        Assert.Equal(schema == 5 ? 0 : 1, audit.Count(detail => detail.Contains("met", StringComparison.Ordinal)));
+    }
+
+    private async Task<IReadOnlyList<string>> PayWhileRestartedAsync(
+        int restarts, Action<string> whileAway, Func<NodeProcess, string, Task>? before = null, Func<NodeProcess, Task>? after = null)
     {
         await using TestChain chain = await TestChain.OpenAsync(anvil);
         await using NodeProcess payer = await NodeProcess.StartAsync(chain);
         await using NodeProcess payee = await NodeProcess.StartAsync(chain);
         string channel = await payer.OpenAsync(payee, "1000000");
+        if (before is not null) await before(payee, channel);
         using var call = payer.Api.StreamPayments();
         Task asking = AskAsync(call.RequestStream, channel);
         Task<List<Wire.Refusal>> answers = ReadAsync(call.ResponseStream);
 
         for (int restart = 0; restart < restarts; restart++)
         {
-            int before = Volatile.Read(ref _answered);
+            int answered = Volatile.Read(ref _answered);
             CancellationToken limit = TestChain.Limit;
-            while (Volatile.Read(ref _answered) < before + 500 && !answers.IsCompleted) await Task.Delay(5, limit);
+            while (Volatile.Read(ref _answered) < answered + 500 && !answers.IsCompleted) await Task.Delay(5, limit);
             Assert.Equal(0, await payee.TerminateAsync());
             int away = Volatile.Read(ref _asked);
             while (Volatile.Read(ref _asked) < away + (5 * PerRequest) && !asking.IsCompleted) await Task.Delay(5, limit); // Asked while it is away.
             whileAway(payee.DataDirectory);
             await payee.StartAsync();
+            if (after is not null) await after(payee);
         }
 
         _enough = true;

@@ -10,7 +10,7 @@ namespace ChannelNode.Tests.Storage;
 
 /// <summary>
 /// Databases as programs of older schemas left them, one zip file for each in Fixtures: with a row of every kind, closed.
-/// Before a schema is changed, one is written by <see cref="WriteAsync"/>; it is never written again.
+/// Before a schema is changed, one is written by <see cref="Write"/>, and <see cref="OlderRows"/> is told its rows; neither is changed again.
 /// </summary>
 internal static class SchemaFixture
 {
@@ -72,7 +72,7 @@ internal static class SchemaFixture
         ZipFile.CreateFromDirectory(folder.Database, zip, CompressionLevel.SmallestSize, includeBaseDirectory: false);
     }
 
-    private static void Fill(IStoreBatch batch)
+    public static void Fill(IStoreBatch batch)
     {
         batch.PutChannel(ChannelOf(1));
         batch.PutState(IdOf(1), State);
