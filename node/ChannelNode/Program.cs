@@ -4,18 +4,14 @@ using ChannelNode.Cli;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Grpc;
-using ChannelNode.Grpc.Webhooks;
 using ChannelNode.Settlement;
 using ChannelNode.Signing;
 using ChannelNode.Storage;
-using ChannelNode.Telemetry;
-using Grpc.AspNetCore.Server;
-using Grpc.AspNetCore.Server.Model;
 using Microsoft.Extensions.Logging.Console;
 
 namespace ChannelNode;
 
-/// <summary>Wires the parts; the only file that knows every one of them.</summary>
+/// <summary>What the program does for each command; hosts wire the parts.</summary>
 internal static class Program
 {
     public static Task<int> Main(string[] args) =>
@@ -258,138 +254,5 @@ internal abstract class Host : IAsyncDisposable
             part.Dispose();
             return ValueTask.CompletedTask;
         }
-    }
-}
-
-/// <summary>A running node: the engine and its two doors, one for peers and one for applications and operators.</summary>
-internal sealed class NodeHost : Host
-{
-    private NodeHost() { }
-
-    public Node Node { get; private set; } = null!;
-
-    public string ApiUrl { get; private set; } = string.Empty;
-
-    public string PeerUrl { get; private set; } = string.Empty;
-
-    public Exports Exports { get; private set; } = null!;
-
-    /// <summary>SHA-256 of the key of its certificate; null where nothing is encrypted.</summary>
-    public string? TlsFingerprint { get; private set; }
-
-    /// <summary>Empty where JSON is not served.</summary>
-    public string JsonUrl { get; private set; } = string.Empty;
-
-    public static Task<NodeHost> StartAsync(NodeOptions options, ILoggerFactory logs, CancellationToken cancel) =>
-        StartAsync(new NodeHost(), host => host.StartPartsAsync(options, logs, cancel));
-
-    private async Task StartPartsAsync(NodeOptions options, ILoggerFactory logs, CancellationToken cancel)
-    {
-        SettingFaults.Refuse(SettingFaults.Of(options));
-        DoorPlaces.RequireFree(options);
-        (ISigner key, EthereumChain chain, SignatureScheme scheme) = await ConnectAsync(options, logs, cancel);
-        Party us = new(options.Owner.IsZero ? key.Address : options.Owner, key.Address);
-        RocksChannelStore store = Own(RocksChannelStore.Open(
-            options.DataDirectory, new StoreIdentity(chain.ChainId, options.Contract, key.Address)));
-        if (StoreOpening.IsOpenToOthers(options.DataDirectory)) logs.CreateLogger("ChannelNode").FolderOpenToOthers(options.DataDirectory);
-        NodeIdentity identity = new(chain.ChainId, options.Contract, us, scheme.SignHelloAsync, scheme.VerifyHello);
-        PeerDialling dialling = new(identity);
-        WatchtowerDialling watchtowers = new(identity, options.MessageBytesMax);
-
-        Node = Own(new Node(
-            options, us, store, chain, scheme, dialling.DialAsync, watchtowers.RunAsync, TimeProvider.System, logs));
-        dialling.Node = Node;
-        Node.Overview.Signer = key.Health;
-        Node.Backups = new BackupDesk(
-            new NodeBackup(options.DataDirectory, store.Checkpoint, StoreInspection.Read, TimeProvider.System).WriteAsync);
-        foreach (string recipient in options.BackupRecipients) AgeRecipient.Parse(recipient); // Refused now, not at night.
-        if (store.MigratedFrom > 0) logs.CreateLogger("ChannelNode").SchemaMigrated(options.DataDirectory, store.MigratedFrom);
-        AccessTokenBook tokens = Own(new AccessTokenBook(store, Node.Ledger, Node.Clock, logs.CreateLogger<AccessTokenBook>()));
-        TlsCertificate? tls = options.ApiTls || options.PeerTls
-            ? TlsCertificate.Open(options, DoorAddress.OfNode(options), TimeProvider.System, logs.CreateLogger<TlsCertificate>())
-            : null;
-        TlsFingerprint = tls?.Fingerprint;
-        MetricsDoor metrics = new(options, tls, tokens, Node.Overview.Doors, logs);
-        Exports = Own(await Exports.StartAsync(Node, logs, metrics.Configure, metrics.Guard));
-        Own(dialling);
-
-        Webhooks webhooks = Own(new Webhooks(
-            Node, new WebhookCursors(store.ReadWebhookCursor, store.PutWebhookCursor, store.ReadWebhookUrls, store.MoveWebhook),
-            TimeProvider.System, logs));
-        Node.Webhooks = webhooks.Health;
-
-        await CatchingUp.WatchAsync(
-            Node.CatchUpAsync(cancel), Node.View, TimeProvider.System, logs.CreateLogger("ChannelNode"), ServiceManager.Status);
-        await OpenDoorsAsync(options, tls, tokens, identity, logs, cancel);
-        Node.PeerListen = PeerUrl;
-        Node.Start();
-        webhooks.Start();
-    }
-
-    private async Task OpenDoorsAsync(
-        NodeOptions options, TlsCertificate? tls, AccessTokenBook tokens, NodeIdentity identity, ILoggerFactory logs,
-        CancellationToken cancel)
-    {
-        DoorAddress api = DoorAddress.Parse(options.ApiListen), peers = DoorAddress.Parse(options.PeerListen);
-        DoorAddress? json = options.Applications.JsonListen.Length > 0 ? DoorAddress.Parse(options.Applications.JsonListen) : null;
-        bool tokensRequired = DoorAddress.AsksForTokens(options);
-        bool metricsAsk = options.MetricsListen.Length > 0 && !DoorAddress.Parse(options.MetricsListen).IsLocal;
-        if (tokensRequired || metricsAsk) await AdminToken.WriteAsync(tokens, options.DataDirectory, logs.CreateLogger<AccessTokenBook>(), cancel);
-        if (!tokensRequired && !options.IsTrial && (json is not null || api.SocketPath is null)) logs.CreateLogger("ChannelNode").ApiOpenToThisMachine();
-        ApiAccess access = new(tokens, options, TimeProvider.System, tokensRequired);
-        DoorServer peerDoor = Own(await DoorServer.OpenAsync(
-            Plan("peers", new DoorPlan("--peer-listen", peers, options.PeerTls ? tls : null, options.PeerConnectionsMax)
-            {
-                StreamsPerConnectionMax = DoorPlan.StreamsOfPeersMax,
-                UnreadBytesMax = DoorPlan.UnreadBytesOfPeersMax,
-                Room = Node.Peers.Messages,
-            }),
-            options, Node.View, Node.Drain, logs, access: null, AddParts, app => app.MapGrpcService<PeerGrpcService>()));
-        DoorServer apiDoor = await OpenApiAsync("api", "--api-listen", api, options.ApiTls ? tls : null, access);
-        (PeerUrl, ApiUrl) = (peerDoor.Url, apiDoor.Url);
-        DoorAddress? folder = DoorAddress.InFolder(options.DataDirectory);
-        if (folder is null) logs.CreateLogger("ChannelNode").NoSocketInFolder(options.DataDirectory, DoorAddress.SocketFile);
-        else if (folder.SocketPath != api.SocketPath)
-            await OpenApiAsync("operator", "--data-dir", folder, null, new ApiAccess(tokens, options, TimeProvider.System, tokensRequired: false));
-        if (json is null) return;
-        DoorServer jsonDoor = Own(await DoorServer.OpenAsync(
-            Plan("json", JsonDoor.Plan(json, options.ApiTls ? tls : null, NewRoom(), options)), options, Node.View, Node.Drain, logs, access,
-            services =>
-            {
-                AddApi(services);
-                JsonDoor.Add(services, options.Applications);
-            },
-            app => JsonDoor.Map(app, options, access)));
-        JsonUrl = jsonDoor.Url;
-
-        async Task<DoorServer> OpenApiAsync(string door, string flag, DoorAddress address, TlsCertificate? certificate, ApiAccess asks) =>
-            Own(await DoorServer.OpenAsync(
-                Plan(door, new DoorPlan(flag, address, certificate, options.ApiConnectionsMax) { Room = NewRoom() }),
-                options, Node.View, Node.Drain, logs, asks, AddApi, app =>
-                {
-                    app.MapGrpcService<NodeGrpcService>();
-                    app.MapGrpcReflectionService();
-                }));
-
-        MessageRoom NewRoom() => new(options.MessageRoomBytes, funded: null);
-
-        DoorPlan Plan(string door, DoorPlan plan) => plan with
-        {
-            ConnectionsPerAddressMax = options.ConnectionsPerAddressMax,
-            Counts = Node.Overview.Doors.Add(door),
-        };
-
-        void AddApi(IServiceCollection services)
-        {
-            AddParts(services);
-            services.AddSingleton(Node.Drain).Configure<GrpcServiceOptions>(grpc => grpc.Interceptors.Add<DrainInterceptor>());
-        }
-
-        void AddParts(IServiceCollection services) => services
-            .AddSingleton(Node)
-            .AddSingleton(identity)
-            .AddSingleton(tokens)
-            .AddSingleton(PeerAdmission.ToNode(options, Node.Book.Funded, TimeProvider.System))
-            .AddSingleton<IServiceMethodProvider<PeerGrpcService>, PeerMethods>();
     }
 }

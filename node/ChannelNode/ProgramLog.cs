@@ -25,6 +25,6 @@ internal static partial class ProgramLog
     public static partial void ApiOpenToThisMachine(this ILogger log);
 
     [LoggerMessage(107, LogLevel.Warning,
-        "{Directory} is too long a name to hold a socket ({Socket}): commands on this machine need an access token, as all others do")]
-    public static partial void NoSocketInFolder(this ILogger log, string directory, string socket);
+        "There is no socket for the operator in {Directory}, so commands on this machine need an access token as all others do: {Why}")]
+    public static partial void NoSocketInFolder(this ILogger log, string directory, string why);
 }

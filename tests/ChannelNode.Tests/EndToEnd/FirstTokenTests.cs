@@ -60,6 +60,24 @@ public sealed class FirstTokenTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.False(Path.Exists(socket));
     }
 
+    /// <summary>Some file systems hold no sockets, and something else may stand there: no reason to stay away from the chain.</summary>
+    [Fact]
+    public async Task NodeThatCannotHaveItsSocket_StartsWithoutIt_AndSaysWhy()
+    {
+        LoggedLines lines = new();
+        await using TestNode node = await TestNode.StartAsync(_chain, AsItComes, funded: false, lines);
+        await node.StopAsync();
+        string place = Path.Combine(node.DataDirectory, DoorAddress.SocketFile);
+        await File.WriteAllTextAsync(place, "somebody's work");
+
+        await node.StartAsync();
+
+        using ApiCaller caller = new(node.Host.ApiUrl);
+        Assert.Equal("ACCESS_TOKEN_MISSING", await caller.InfoAsync([]));
+        Assert.Single(lines.Troubles, line => line.Contains("no socket for the operator") && line.Contains("is a file, and no socket"));
+        Assert.Equal("somebody's work", await File.ReadAllTextAsync(place));
+    }
+
     [Fact]
     public void FolderWithTooLongAName_HasNoSocket()
     {

@@ -31,7 +31,7 @@ public sealed class ArrowTests
             .Select(folder => Path.GetFileName(folder)!)
             .Except([.. Uses.Keys, "bin", "obj"]));
         Assert.Equal(
-            ["Preflight.cs", "Program.cs", "ProgramLog.cs", "Trial.cs", "WatchtowerHost.cs"],
+            ["NodeHost.cs", "Preflight.cs", "Program.cs", "ProgramLog.cs", "Trial.cs", "WatchtowerHost.cs"],
             Directory.EnumerateFiles(Repository.PathOf("node/ChannelNode"), "*.cs").Select(Path.GetFileName).Order());
     }
 

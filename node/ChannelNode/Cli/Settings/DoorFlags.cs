@@ -56,7 +56,7 @@ internal sealed class DoorFlags
     private readonly Option<bool> _peerTls = Fields.Switch("--peer-tls", "Serve peers over TLS 1.3: they dial https://");
     private readonly Option<bool?> _tokenRequired = Fields.Choice(
         "--access-token-required", "Let nobody call the API, or read metrics, without a token; false: whoever is on this machine may do "
-        + "everything. Unless given the API asks, but at a unix socket, and metrics on this machine do not; beyond it all do");
+        + "everything. Unless given the API asks, but at a unix socket, and metrics on this machine do not; beyond it all do. The data folder's api.sock never asks");
     private readonly Option<int> _requestsMax = Fields.Number(
         "--api-requests-per-second-max", "Calls of the API in a second by one token, or by one address without", 1, 1_000_000,
         CommonFlags.Defaults.ApiRequestsPerSecondMax, "per second");

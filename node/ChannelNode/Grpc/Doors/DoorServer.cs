@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Sockets;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using Grpc.AspNetCore.Server;
@@ -66,11 +67,11 @@ internal sealed class DoorServer : IAsyncDisposable
             await app.StartAsync();
             return server;
         }
-        catch (IOException inUse)
+        catch (Exception error) when (error is IOException or SocketException)
         {
             await app.DisposeAsync();
             throw new RefusalException(
-                Refusal.InvalidArgument, $"{plan.Flag} {plan.Address.Text} cannot be listened on: {inUse.Message}", inUse)
+                Refusal.InvalidArgument, $"{plan.Flag} {plan.Address.Text} cannot be listened on: {error.Message}", error)
             {
                 Field = plan.Flag,
             };
