@@ -34,7 +34,8 @@ internal sealed partial class RocksChannelStore
     public void ShortenLog()
     {
         using StoreGate.Pass pass = _gate.Enter();
-        if (DiskSpace.UsedBy(_database.Path, "*.log") < LogBytesKept) return;
+        ulong log = DiskSpace.UsedBy(_database.Path, "*.log");
+        if (log < LogBytesKept || ReadFreeBytes() < log) return; // What it is written to takes as much, before it goes.
         FlushOptions options = new FlushOptions().SetWaitForFlush(true);
         nint[] families = [.. _families.Data.Select(family => family.Handle)];
         try
