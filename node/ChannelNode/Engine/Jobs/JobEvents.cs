@@ -66,7 +66,7 @@ internal static class JobEvents
     /// <summary>What is about more is to be mined before it.</summary>
     public static OperatorEvent GivesWay(Job small, Job greater) => Of(
         small, EventKind.TransactionStuck, EventSeverity.Info,
-        $"gives its nonce to job {greater.Number} ({greater.Purpose}), which is about more, and gets a new one");
+        $"gives its nonce to job {greater.Number}, which is about more, and gets a new one");
 
     /// <summary>Its own transaction may be mined, and no machine says so; or somebody else's is.</summary>
     public static OperatorEvent NonceUsed(Job job, ulong nonce, string why) => Of(

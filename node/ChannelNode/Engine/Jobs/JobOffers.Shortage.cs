@@ -134,7 +134,7 @@ internal sealed partial class JobOffers
         Job job = deposit.Job with
         {
             Refusal = Refusal.InsufficientFunds,
-            Message = $"its {In(deposit.Job.Call.Value)} are taken back for {dispute?.Purpose ?? "what"}, which protects money: the account's "
+            Message = $"its {In(deposit.Job.Call.Value)} are taken back for {(dispute is null ? "what" : $"job {dispute.Number}")}, which protects money: the account's "
                 + $"{In(_look.Balance)} do not reach for both",
         };
         return CancelAsync(deposit, job, market, urgency, cancel);
