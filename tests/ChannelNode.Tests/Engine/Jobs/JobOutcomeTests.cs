@@ -1,3 +1,4 @@
+using System.Text.Json;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Settlement;
@@ -158,9 +159,17 @@ public sealed class JobOutcomeTests : IAsyncLifetime
         Assert.Equal(done.Receipt!.GasUsed * await GasPriceAsync(done.Receipt.Hash), done.SpentWei);
     }
 
-    private async Task<UInt128> GasPriceAsync(Bytes32 hash) => Quantity.ToUInt128(
-        (await _anvil.RpcAsync<System.Text.Json.JsonElement>("eth_getTransactionReceipt", hash.ToString()))
-            .GetProperty("effectiveGasPrice").GetString(), "price");
+    /// <summary>Anvil may have a block before it has the receipts of what is in it.</summary>
+    private async Task<UInt128> GasPriceAsync(Bytes32 hash)
+    {
+        CancellationToken limit = TestChain.Limit;
+        while (true)
+        {
+            JsonElement receipt = await _anvil.RpcAsync<JsonElement>("eth_getTransactionReceipt", hash.ToString());
+            if (receipt.ValueKind == JsonValueKind.Object) return Quantity.ToUInt128(receipt.GetProperty("effectiveGasPrice").GetString(), "price");
+            await Task.Delay(50, limit);
+        }
+    }
 
     [Fact]
     public async Task RevertedTransaction_FailsWithItsReason_AndIsNotSentAgain()
