@@ -1,4 +1,5 @@
 using ChannelNode.Tests.EndToEnd;
+using ChannelNode.Tests.Simulation;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -6,11 +7,16 @@ using Xunit.Abstractions;
 
 namespace ChannelNode.Tests;
 
-/// <summary>Tests that share a chain run one by one, for minutes: begun last they would have the machine wait for them.</summary>
+/// <summary>
+/// The simulation takes minutes, and so do tests that share a chain and run one by one: begun last they would have the machine wait for them.
+/// </summary>
 public sealed class LongestFirst : ITestCollectionOrderer
 {
-    private static readonly string[] Long = [KillsCollection.Name, DoorsCollection.Name, AnvilCollection.Name, ChainCollection.Name];
+    /// <summary>What the names of their collections have in them.</summary>
+    private static readonly string[] Long =
+        [KillsCollection.Name, nameof(ChannelSimulationTests), DoorsCollection.Name, AnvilCollection.Name];
 
     public IEnumerable<ITestCollection> OrderTestCollections(IEnumerable<ITestCollection> testCollections) =>
-        testCollections.OrderBy(collection => Array.IndexOf(Long, collection.DisplayName) is >= 0 and var place ? place : Long.Length);
+        testCollections.OrderBy(collection =>
+            Array.FindIndex(Long, name => collection.DisplayName.Contains(name, StringComparison.Ordinal)) is >= 0 and var place ? place : Long.Length);
 }
