@@ -21,10 +21,11 @@ namespace ChannelNode.Storage;
 ///    4 calls open, 0: the node's own           1 - 17   per peer and day
 ///    4 channels a day, 0: any number           1 - 17   total
 ///    4 bytes of a message, 0: the node's own   1 - 17   deposited per day
-///                                              1 - 17   deposited in total
+///    8 narrowed from, its number, 0 for none   1 - 17   deposited in total
 ///                                              1 + 32c  number of channels, and these; nothing where it is for all
 /// </code>
-/// Version 1 has no channels a day, and nothing of deposits; neither it nor version 2 has bytes of a message, or channels.
+/// Version 1 has no channels a day, and nothing of deposits; neither it nor version 2 has bytes of a message, what it was
+/// narrowed from, or channels.
 /// </summary>
 internal static class AccessTokenRow
 {
@@ -57,6 +58,7 @@ internal static class AccessTokenRow
         row.UInt32(token.StreamsMax);
         row.UInt32(token.ChannelsPerDayMax);
         row.UInt32(token.MessageBytesMax);
+        row.UInt64(token.Parent);
         row.ShortBytes(Encoding.UTF8.GetBytes(token.Name));
         row.Byte(checked((byte)token.Methods.Count));
         foreach (string method in token.Methods) row.ShortBytes(Encoding.UTF8.GetBytes(method));
@@ -93,6 +95,8 @@ internal static class AccessTokenRow
         long revokedAt = row.Int64();
         uint requests = row.UInt32(), streams = row.UInt32(), channelsPerDay = version == 1 ? 0 : row.UInt32();
         uint messageBytes = version <= 2 ? 0 : row.UInt32();
+        ulong parent = version <= 2 ? 0 : row.UInt64();
+        if (parent >= number) throw new StoreException($"A token row is corrupt: {number} was narrowed from {parent}.");
         string name = Encoding.UTF8.GetString(row.ShortBytes());
         List<string> methods = [];
         for (int left = row.Byte(); left > 0; left--) methods.Add(Encoding.UTF8.GetString(row.ShortBytes()));
@@ -116,6 +120,7 @@ internal static class AccessTokenRow
         return new AccessToken
         {
             Number = number,
+            Parent = parent,
             Name = name,
             Hash = hash,
             Scopes = scopes,
@@ -136,9 +141,17 @@ internal static class AccessTokenRow
     public static IReadOnlyList<AccessToken> ReadAll(RocksDb database, ColumnFamilyHandle family)
     {
         List<AccessToken> tokens = [];
+        HashSet<ulong> known = [0];
         using Iterator rows = database.NewIterator(family);
         for (rows.Seek([KeyMark]); rows.HasRow() && rows.GetKeySpan()[0] == KeyMark; rows.Next())
-            tokens.Add(Read(BinaryPrimitives.ReadUInt64BigEndian(rows.GetKeySpan()[1..]), rows.GetValueSpan()));
+        {
+            AccessToken token = Read(BinaryPrimitives.ReadUInt64BigEndian(rows.GetKeySpan()[1..]), rows.GetValueSpan());
+            if (!known.Contains(token.Parent))
+                throw new StoreException($"A token row is missing: {token.Number} was narrowed from {token.Parent}."); // Never without its limits.
+            known.Add(token.Number);
+            tokens.Add(token);
+        }
+
         return tokens;
     }
 }

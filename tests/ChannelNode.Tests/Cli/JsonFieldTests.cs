@@ -18,7 +18,7 @@ public sealed class JsonFieldTests
         GetPolicyResponse.Descriptor, ExplainPolicyResponse.Descriptor, PolicyAuditEntry.Descriptor, PeerListEntry.Descriptor,
         AttestPeerResponse.Descriptor, ImportPeerListResponse.Descriptor, GetStatusResponse.Descriptor, ListAccessTokensResponse.Descriptor,
         CancelJobResponse.Descriptor, ResumeChannelResponse.Descriptor, GetAccessTokenResponse.Descriptor,
-        UpdateAccessTokenResponse.Descriptor,
+        UpdateAccessTokenResponse.Descriptor, NarrowAccessTokenResponse.Descriptor, RevokeNarrowedAccessTokenResponse.Descriptor,
     ];
 
     /// <summary>A new field is added to the file; one that is gone, or is called something else, breaks somebody's script.</summary>

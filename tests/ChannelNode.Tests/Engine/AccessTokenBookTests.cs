@@ -30,7 +30,7 @@ public sealed class AccessTokenBookTests : IAsyncLifetime
     private AccessTokenBook Open() => new(_rig.Store, _rig.Ledger, new NodeClock(_time), NullLogger<AccessTokenBook>.Instance);
 
     private Task<(AccessToken Token, string Secret)> CreateAsync(AccessTokenOrder? order = null) =>
-        _book.CreateAsync(order ?? new AccessTokenOrder("shop", Scopes.Read), CancellationToken.None);
+        _book.CreateAsync(order ?? new AccessTokenOrder("shop", Scopes.Read), "desk", CancellationToken.None);
 
     private Refusal RefusalOf(string secret) => Assert.Throws<RefusalException>(() => _book.Require(secret)).Refusal;
 
@@ -70,7 +70,7 @@ public sealed class AccessTokenBookTests : IAsyncLifetime
         (AccessToken token, string secret) = await CreateAsync();
         AccessTokenEntry entry = _book.Require(secret);
 
-        await _book.RevokeAsync(token.Number, CancellationToken.None);
+        await _book.RevokeAsync(token.Number, "desk", CancellationToken.None);
 
         Assert.True(entry.Ended.IsCancellationRequested);
         Assert.Equal(Refusal.AccessTokenRevoked, RefusalOf(secret));
@@ -83,7 +83,7 @@ public sealed class AccessTokenBookTests : IAsyncLifetime
     [Fact]
     public async Task UnknownNumber_CannotBeRevoked() => Assert.Equal(
         Refusal.UnknownAccessToken,
-        (await Assert.ThrowsAsync<RefusalException>(() => _book.RevokeAsync(9, CancellationToken.None))).Refusal);
+        (await Assert.ThrowsAsync<RefusalException>(() => _book.RevokeAsync(9, "desk", CancellationToken.None))).Refusal);
 
     [Fact]
     public async Task TokensTime_EndsToTheSecond_AndEndsWhatIsOpen()
@@ -109,7 +109,7 @@ public sealed class AccessTokenBookTests : IAsyncLifetime
         Assert.False(_book.HasAdmin);
         (AccessToken token, _) = await CreateAsync(new AccessTokenOrder("wide", Scopes.Admin));
         Assert.True(_book.HasAdmin);
-        await _book.RevokeAsync(token.Number, CancellationToken.None);
+        await _book.RevokeAsync(token.Number, "desk", CancellationToken.None);
         Assert.False(_book.HasAdmin);
     }
 }

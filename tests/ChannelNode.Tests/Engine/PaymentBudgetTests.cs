@@ -27,7 +27,7 @@ public sealed class PaymentBudgetTests
     private static SpendingCap Ether(int perPayment = 0, int perDay = 0, int perPeer = 0, int total = 0) =>
         new(Address.Zero, (UInt128)perPayment, (UInt128)perDay, (UInt128)perPeer, (UInt128)total);
 
-    private static PaymentBudget Fresh(params SpendingCap[] caps) => new(Token(caps), []);
+    private static PaymentBudget Fresh(params SpendingCap[] caps) => new(new TokenLine(Token(caps)), []);
 
     private static async Task<PaymentOutcome> PayAsync(LedgerRig rig, PaymentBudget budget, int amount, string key = "")
     {
@@ -88,11 +88,11 @@ public sealed class PaymentBudgetTests
     {
         await using LedgerRig rig = new(time: _time);
         AccessToken token = Token() with { Scopes = Scopes.Channels, ChannelsPerDayMax = 2 };
-        PaymentBudget budget = new(token, []);
+        PaymentBudget budget = new(new TokenLine(token), []);
 
         Assert.Null(await FundAsync(rig, budget, opens: true, (Address.Zero, 20)));
         Assert.Null(await FundAsync(rig, budget, opens: false, (Address.Zero, 20)));
-        budget = new PaymentBudget(token, rig.Store.ReadSpending());
+        budget = new PaymentBudget(new TokenLine(token), rig.Store.ReadSpending());
         Assert.Null(await FundAsync(rig, budget, opens: true, (Address.Zero, 20)));
         BudgetBreach? breach = await FundAsync(rig, budget, opens: true, (Address.Zero, 20));
 
@@ -160,7 +160,7 @@ public sealed class PaymentBudgetTests
     {
         await using LedgerRig rig = new(time: _time);
         uint today = (uint)(_time.NowMs / DayMs);
-        PaymentBudget budget = new(Token(Ether(perDay: 30)), [new Spending(7, default, default, today + 1, 30, 90)]);
+        PaymentBudget budget = new(new TokenLine(Token(Ether(perDay: 30))), [new Spending(7, default, default, today + 1, 30, 90)]);
 
         BudgetBreach breach = await BreachAsync(rig, budget, 1);
 
@@ -187,7 +187,7 @@ public sealed class PaymentBudgetTests
         await using LedgerRig rig = new(time: _time);
         uint today = (uint)(_time.NowMs / DayMs);
         Spending other = new(7, default, new Address(0, 0, 9), today, 20, 20);
-        PaymentBudget budget = new(Token(Ether(perPeer: 20)), [other, new Spending(7, default, default, today, 20, 20)]);
+        PaymentBudget budget = new(new TokenLine(Token(Ether(perPeer: 20))), [other, new Spending(7, default, default, today, 20, 20)]);
 
         await PaysAsync(rig, budget, 20);
 
@@ -222,7 +222,7 @@ public sealed class PaymentBudgetTests
             new(7, default, default, today, 25, 25), new(7, default, Sample.PartyB.Signer, today, 25, 25),
         ];
         Assert.Equal(expected, rig.Store.ReadSpending());
-        BudgetBreach breach = await BreachAsync(rig, new PaymentBudget(Token(Ether(perDay: 30)), rig.Store.ReadSpending()), 6);
+        BudgetBreach breach = await BreachAsync(rig, new PaymentBudget(new TokenLine(Token(Ether(perDay: 30))), rig.Store.ReadSpending()), 6);
         Assert.Equal("31", breach.Value);
     }
 
@@ -282,7 +282,8 @@ public sealed class PaymentBudgetTests
     public async Task PaymentThatWaitedWhenItsTokenWasRevoked_IsRefused()
     {
         await using LedgerRig rig = new(options => options with { UpdatesInFlightPerChannelMax = 1 }, _time);
-        PaymentBudget budget = Fresh();
+        TokenLine line = new(Token());
+        PaymentBudget budget = new(line, []);
         List<Refusal> answers = [];
         foreach (int amount in (int[])[1, 2])
         {
@@ -292,7 +293,7 @@ public sealed class PaymentBudgetTests
             await rig.SaidAsync();
         }
 
-        budget.Token = budget.Token with { RevokedAtMs = 5 };
+        line.Token = line.Token with { RevokedAtMs = 5 };
         await rig.AnswerAsync(Frames.Acknowledged(1));
         await rig.SaidAsync();
 
@@ -304,7 +305,8 @@ public sealed class PaymentBudgetTests
     public async Task PaymentThatWaitedWhenItsTokenWasLimitedToOtherChannels_IsRefused()
     {
         await using LedgerRig rig = new(options => options with { UpdatesInFlightPerChannelMax = 1 }, _time);
-        PaymentBudget budget = new(Token() with { Channels = [rig.Slot.Channel.Id] }, []);
+        TokenLine line = new(Token() with { Channels = [rig.Slot.Channel.Id] });
+        PaymentBudget budget = new(line, []);
         List<PaymentOutcome> answers = [];
         foreach (int amount in (int[])[1, 2])
         {
@@ -313,7 +315,7 @@ public sealed class PaymentBudgetTests
             await rig.SaidAsync();
         }
 
-        budget.Token = budget.Token with { Channels = [StoreFolder.IdOf(0xC1)] };
+        line.Token = line.Token with { Channels = [StoreFolder.IdOf(0xC1)] };
         await rig.AnswerAsync(Frames.Acknowledged(1));
         await rig.SaidAsync();
 
@@ -327,7 +329,7 @@ public sealed class PaymentBudgetTests
     public async Task TokenWhoseTimeIsOver_PaysNothing()
     {
         await using LedgerRig rig = new(time: _time);
-        PaymentBudget budget = new(Token() with { ExpiresAtSeconds = _time.NowSeconds + 60 }, []);
+        PaymentBudget budget = new(new TokenLine(Token() with { ExpiresAtSeconds = _time.NowSeconds + 60 }), []);
 
         await PaysAsync(rig, budget, 1);
         _time.Advance(60_000);

@@ -49,7 +49,7 @@ public sealed class ApiAdmissionTests : IAsyncLifetime
     }
 
     private async Task<string> SecretAsync(params string[] networks) => (await _book.CreateAsync(
-        new AccessTokenOrder("test", Scopes.Read) { Networks = [.. networks.Select(text => IPNetwork.Parse(text))] }, CancellationToken.None)).Secret;
+        new AccessTokenOrder("test", Scopes.Read) { Networks = [.. networks.Select(text => IPNetwork.Parse(text))] }, "", CancellationToken.None)).Secret;
 
     [Fact]
     public async Task WhatCallsSend_CountsWithTheirToken_OrWithTheirAddressWithoutOne()

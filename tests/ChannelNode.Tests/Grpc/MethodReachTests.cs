@@ -13,7 +13,8 @@ public sealed class MethodReachTests
     private static AccessTokenEntry Entry(params ChannelId[] channels)
     {
         AccessToken token = new() { Number = 1, Name = "site", Hash = default, Scopes = Scopes.Read, CreatedAtMs = 1, Channels = channels };
-        return new AccessTokenEntry(token, new PaymentBudget(token, []));
+        TokenLine line = new(token);
+        return new AccessTokenEntry(line, new PaymentBudget(line, []));
     }
 
     [Fact]

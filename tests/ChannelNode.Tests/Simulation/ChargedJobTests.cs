@@ -53,7 +53,7 @@ public sealed class ChargedJobTests
     public void DepositThatIsNotBegun_IsNotCharged()
     {
         SimulatedLife life = Start();
-        PaymentBudget budget = new(Token, []);
+        PaymentBudget budget = new(new TokenLine(Token), []);
         Deposit(life, budget, "one");
         Pass(life, blocks: 8);
         Deposit(life, budget, "one");
@@ -73,7 +73,7 @@ public sealed class ChargedJobTests
         (life.Store.CommitsBeforeCut, life.Store.CutAtNextCommit) = (commits, cut);
         try
         {
-            Deposit(life, new PaymentBudget(Token, life.Store.ReadSpending()), "one");
+            Deposit(life, new PaymentBudget(new TokenLine(Token), life.Store.ReadSpending()), "one");
             Pass(life, blocks: 8);
             return false;
         }
@@ -88,7 +88,7 @@ public sealed class ChargedJobTests
         begun.Add(left.ReadJobs().Count);
 
         life = Begin();
-        Deposit(life, new PaymentBudget(Token, left.ReadSpending()), "one");
+        Deposit(life, new PaymentBudget(new TokenLine(Token), left.ReadSpending()), "one");
         Pass(life, blocks: 8);
         Assert.Equal(JobStatus.Done, Assert.Single(life.Store.ReadJobs()).Status);
         Assert.Equal((UInt128)Amount, Assert.Single(life.Store.ReadSpending()).Total);

@@ -22,6 +22,7 @@ public sealed class AccessTokenRowTests
         StreamsMax = 6,
         ChannelsPerDayMax = 7,
         MessageBytesMax = 0x0800,
+        Parent = 0x0101,
         CreatedAtMs = 0x0123,
         ExpiresAtSeconds = 0x0456,
         RevokedAtMs = 0x0789,
@@ -29,7 +30,7 @@ public sealed class AccessTokenRowTests
 
     private static readonly string FullHex =
         "03" + string.Concat(Enumerable.Repeat("ab", 32)) + "03" + "0000000000000123" + "0000000000000456" + "0000000000000789"
-        + "00000005" + "00000006" + "00000007" + "00000800" + "0473686f70" + "02" + "03506179" + "07476574496e666f"
+        + "00000005" + "00000006" + "00000007" + "00000800" + "0000000000000101" + "0473686f70" + "02" + "03506179" + "07476574496e666f"
         + "02" + "0a31302e302e302e302f38" + "073a3a312f313238"
         + "01" + string.Concat(Enumerable.Repeat("55", 20)) + "0101" + "020102" + "00" + "0e" + new string('f', 28) + "0103" + "020405";
 
@@ -85,12 +86,30 @@ public sealed class AccessTokenRowTests
     [Fact]
     public void TokenOfTheSecondVersion_LimitsNoMessages()
     {
-        string hex = "02" + FullHex[2..].Replace("00000800", "", StringComparison.Ordinal);
+        string hex = "02" + FullHex[2..].Replace("000008000000000000000101", "", StringComparison.Ordinal);
 
         AccessToken read = AccessTokenRow.Read(Full.Number, Convert.FromHexString(hex));
 
-        Assert.Equal((0u, 7u, "shop"), (read.MessageBytesMax, read.ChannelsPerDayMax, read.Name));
+        Assert.Equal((0u, 0UL, 7u, "shop"), (read.MessageBytesMax, read.Parent, read.ChannelsPerDayMax, read.Name));
         Assert.Equal(Full.Caps, read.Caps);
+    }
+
+    /// <summary>Else it would be worth more than it was meant to be.</summary>
+    [Fact]
+    public void TokenWithoutTheOneThatItWasNarrowedFrom_IsNotRead()
+    {
+        using StoreFolder folder = new();
+        using RocksChannelStore store = folder.Open();
+        IStoreBatch batch = store.NewBatch();
+        batch.PutAccessToken(Full with { Number = 3, Parent = 2 });
+        store.Commit(batch, durable: true);
+        Assert.Contains("3 was narrowed from 2", Assert.Throws<StoreException>(store.ReadAccessTokens).Message, StringComparison.Ordinal);
+
+        batch = store.NewBatch();
+        batch.PutAccessToken(Full with { Number = 2, Parent = 0 });
+        store.Commit(batch, durable: true);
+        Assert.Equal([0UL, 2UL], store.ReadAccessTokens().Select(token => token.Parent));
+        Assert.Throws<StoreException>(() => AccessTokenRow.Read(0x0101, Convert.FromHexString(FullHex)));
     }
 
     [Theory]
@@ -123,7 +142,7 @@ public sealed class AccessTokenRowTests
         IStoreBatch batch = store.NewBatch();
         foreach (ulong number in (ulong[])[1, 2, 3])
         {
-            batch.PutAccessToken(Full with { Number = number });
+            batch.PutAccessToken(Full with { Number = number, Parent = 0 });
             batch.PutSpending(Spent with { Token = number });
             batch.PutSpending(Spent with { Token = number, Kind = SpendingKind.Deposit });
         }

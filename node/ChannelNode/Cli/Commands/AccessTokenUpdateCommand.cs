@@ -21,15 +21,15 @@ internal static class AccessTokenUpdateCommand
             "--channel", "Only this channel from now on, in place of those that it had; may be given several times, all of them");
         Option<bool> any = new("--any-channel") { Description = "All channels, and the whole node, from now on" };
         Option<bool> uncapped = new("--uncapped") { Description = "It may pay without any cap: needed where the last one is taken away" };
-        Option<string> hours = Fields.CountOrNone("--valid-hours", "Hours from now for which it is good; none for ever", AccessTokenCommand.HoursMax);
+        Option<string> hours = Fields.CountOrNone("--valid-hours", "Hours from now for which it is good; none for ever", AccessTokenMakeCommand.HoursMax);
         Option<string> rate = Fields.CountOrNone(
-            "--requests-per-second-max", "Its calls in a second; none for the node's own limit", AccessTokenCommand.RateMax);
-        Option<string> streams = Fields.CountOrNone("--streams-max", "Its calls open at a time; none for the node's own limit", AccessTokenCommand.RateMax);
+            "--requests-per-second-max", "Its calls in a second; none for the node's own limit", AccessTokenMakeCommand.RateMax);
+        Option<string> streams = Fields.CountOrNone("--streams-max", "Its calls open at a time; none for the node's own limit", AccessTokenMakeCommand.RateMax);
         Option<string> bytes = Fields.BytesOrNone(
             "--message-bytes-max", "The largest message that it may send; none for the node's own limit", Engine.AccessToken.MessageBytesMin,
-            AccessTokenCommand.MessageBytesMax);
+            AccessTokenMakeCommand.MessageBytesMax);
         Option<string> channels = Fields.CountOrNone(
-            "--channels-per-day-max", "Channels that it may open in one day; none for any number", AccessTokenCommand.RateMax);
+            "--channels-per-day-max", "Channels that it may open in one day; none for any number", AccessTokenMakeCommand.RateMax);
         var command = new CliCommand(
             "update", "Changes the limits of an access token, under the same secret; what is not named stays, and 'none' takes a limit away. What it "
             + "has spent stays counted. It holds from the next payment and call on.",

@@ -56,10 +56,19 @@ internal sealed record AccessToken
     public const int CapsMax = 32;
     public const int ChannelsMax = 64;
 
+    /// <summary>Of one line: how often what was narrowed can be narrowed again.</summary>
+    public const int DepthMax = 8;
+
+    /// <summary>Remembered of those that come of one token by narrowing, over or not.</summary>
+    public const int NarrowedMax = 100;
+
     /// <summary>The smallest that its messages may be limited to, in bytes: payments, and tokens to be made, fit.</summary>
     public const int MessageBytesMin = 1_024;
 
     public required ulong Number { get; init; }
+
+    /// <summary>The number of the one that it was narrowed from; 0 for none.</summary>
+    public ulong Parent { get; init; }
 
     /// <summary>1 to 64 bytes of UTF-8, for people.</summary>
     public required string Name { get; init; }
@@ -118,7 +127,7 @@ internal sealed record AccessToken
     /// <summary>0 while it is not.</summary>
     public long RevokedAtMs { get; init; }
 
-    /// <summary>None while it is good.</summary>
+    /// <summary>None while it is good by itself.</summary>
     public Refusal EndedAt(long nowMs)
     {
         if (RevokedAtMs != 0) return Refusal.AccessTokenRevoked;

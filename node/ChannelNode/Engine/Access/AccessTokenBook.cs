@@ -8,64 +8,6 @@ using Microsoft.Extensions.Logging;
 
 namespace ChannelNode.Engine;
 
-/// <summary>A token in memory, with what hangs on it.</summary>
-internal sealed class AccessTokenEntry(AccessToken token, PaymentBudget budget) : IDisposable
-{
-    private readonly CancellationTokenSource _ended = new();
-    private readonly Lock _changing = new();
-    private volatile AccessToken _token = token;
-    private bool _isOver;
-
-    public AccessToken Token => _token;
-
-    public PaymentBudget Budget { get; } = budget;
-
-    /// <summary>Cancelled when the token is revoked or its time is over: calls that are open end with it.</summary>
-    public CancellationToken Ended => _ended.Token;
-
-    /// <summary>Whether the token is another one now; not where calls were told, or are being told, that it has ended: then it is to be entered anew.</summary>
-    public bool TryChange(AccessToken next)
-    {
-        lock (_changing)
-        {
-            if (_isOver) return false;
-            _token = Budget.Token = next;
-            return true;
-        }
-    }
-
-    /// <summary>For good, and whatever it was.</summary>
-    public void Revoke(AccessToken revoked)
-    {
-        lock (_changing) _token = Budget.Token = revoked;
-        End();
-    }
-
-    /// <summary>The same token again, where calls were told that it has ended; with what it has spent.</summary>
-    public AccessTokenEntry Renew(AccessToken next)
-    {
-        Budget.Token = next;
-        return new AccessTokenEntry(next, Budget);
-    }
-
-    public void End() => EndIf(_ => true);
-
-    public void EndIfOver(long nowMs) => EndIf(token => token.EndedAt(nowMs) != Refusal.None);
-
-    private void EndIf(Predicate<AccessToken> isOver)
-    {
-        lock (_changing)
-        {
-            if (_isOver || !isOver(_token)) return;
-            _isOver = true;
-        }
-
-        _ended.Cancel(); // Outside: whoever waits for it goes on here.
-    }
-
-    public void Dispose() => _ended.Dispose();
-}
-
 /// <summary>A token that is asked for; its number and secret are the book's to give.</summary>
 internal sealed record AccessTokenOrder(string Name, Scopes Scopes)
 {
@@ -90,7 +32,7 @@ internal sealed record AccessTokenOrder(string Name, Scopes Scopes)
 
 /// <summary>
 /// All tokens of the API. A secret is "cn_", the token's number, "_" and 32 random bytes in base64url; only its SHA-256 is
-/// kept. Made and revoked on disk before anybody is told.
+/// kept. Made and revoked on disk before anybody is told. What was narrowed from a token is known for as long as that one is.
 /// </summary>
 internal sealed class AccessTokenBook : IDisposable
 {
@@ -101,6 +43,9 @@ internal sealed class AccessTokenBook : IDisposable
     private const int SecretCharsMax = 128;
 
     private static readonly TimeSpan ExpiryLook = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a narrowed token is remembered at least: else its bearer could write, and have others forgotten, without end.</summary>
+    private const long NarrowedKeptMs = 3_600_000;
 
     private readonly ConcurrentDictionary<ulong, AccessTokenEntry> _tokens = [];
     private readonly SemaphoreSlim _changing = new(1);
@@ -120,7 +65,7 @@ internal sealed class AccessTokenBook : IDisposable
     /// <summary>Whether somebody could make further tokens.</summary>
     public bool HasAdmin => _tokens.Values.Any(
         entry => (entry.Token.Scopes & Scopes.Admin) != 0 && entry.Token.Methods.Count == 0
-            && entry.Token.EndedAt(_clock.NowMs) == Refusal.None);
+            && entry.Line.EndedAt(_clock.NowMs) == Refusal.None);
 
     /// <summary>The token of a secret that is good now; throws what speaks against it.</summary>
     public AccessTokenEntry Require(string secret)
@@ -131,40 +76,27 @@ internal sealed class AccessTokenBook : IDisposable
         entry?.Token.Hash.Write(known);
         if (!CryptographicOperations.FixedTimeEquals(hash, known) || entry is null)
             throw new RefusalException(Refusal.AccessTokenInvalid, "the access token is none of this node's") { Field = "authorization" };
-        if (entry.Token.EndedAt(_clock.NowMs) is not Refusal.None and var ended) throw Over(entry, ended);
-        return entry;
+        return entry.Line.EndedAt(_clock.NowMs) == Refusal.None ? entry : throw entry.Over(_clock.NowMs);
     }
 
-    /// <summary>What a call is told whose token ended while it went on.</summary>
-    public RefusalException Over(AccessTokenEntry entry)
-    {
-        Refusal ended = entry.Token.EndedAt(_clock.NowMs);
-        return Over(entry, ended == Refusal.None ? Refusal.AccessTokenRevoked : ended);
-    }
-
-    private static RefusalException Over(AccessTokenEntry entry, Refusal ended) => new(
-        ended,
-        ended == Refusal.AccessTokenExpired
-            ? $"access token {entry.Token.Number} expired at {DateTimeOffset.FromUnixTimeSeconds((long)entry.Token.ExpiresAtSeconds):u}"
-            : $"access token {entry.Token.Number} was revoked")
-    {
-        Field = "authorization",
-    };
-
-    /// <summary>On disk when this returns. The secret is told here and never again.</summary>
+    /// <summary>On disk, and in the audit log, when this returns. The secret is told here and never again.</summary>
+    /// <param name="actor">Who asks for it, as the audit log names callers; empty for the node itself.</param>
     /// <param name="keep">Told the secret before its token is on disk; there is no token where it throws.</param>
+    /// <param name="parent">What it is narrowed from; null for nothing.</param>
     public async Task<(AccessToken Token, string Secret)> CreateAsync(
-        AccessTokenOrder order, CancellationToken cancel, Action<string>? keep = null)
+        AccessTokenOrder order, string actor, CancellationToken cancel, Action<string>? keep = null, AccessTokenEntry? parent = null)
     {
         await _changing.WaitAsync(cancel);
         try
         {
-            ulong? dropped = RoomForAnother();
+            if (parent is not null) RequireNarrowable(parent);
+            AccessTokenEntry? dropped = (parent is null ? null : RoomAmongNarrowed(parent.Line.Root)) ?? RoomForAnother();
             ulong number = _tokens.IsEmpty ? 1 : _tokens.Keys.Max() + 1;
             string secret = NewSecret(number);
             AccessToken token = new()
             {
                 Number = number,
+                Parent = parent?.Token.Number ?? 0,
                 Name = order.Name,
                 Hash = Bytes32.Read(SHA256.HashData(Encoding.UTF8.GetBytes(secret))),
                 Scopes = order.Scopes,
@@ -180,16 +112,16 @@ internal sealed class AccessTokenBook : IDisposable
                 ExpiresAtSeconds = order.ExpiresAtSeconds,
             };
             keep?.Invoke(secret);
-            await WriteAsync(
-                batch =>
-                {
-                    if (dropped is { } old) batch.DropAccessToken(old);
-                    batch.PutAccessToken(token);
-                });
-            if (dropped is { } gone && _tokens.TryRemove(gone, out AccessTokenEntry? entry))
+            await WriteAsync(turn =>
             {
-                entry.End(); // It may have expired just now.
-                entry.Dispose();
+                if (dropped is not null) turn.Batch.DropAccessToken(dropped.Token.Number);
+                turn.Batch.PutAccessToken(token);
+                turn.Audit(new PolicyAuditEntry(PolicyAuditKind.AccessTokenCreated, AccessTokenChange.Made(token)), actor);
+            });
+            if (dropped is not null && _tokens.TryRemove(dropped.Token.Number, out _))
+            {
+                dropped.EndIfOver(_clock.NowMs); // It may have expired just now.
+                dropped.Dispose();
             }
 
             Add(token, []);
@@ -202,17 +134,31 @@ internal sealed class AccessTokenBook : IDisposable
         }
     }
 
-    /// <summary>On disk when this returns; calls that are open with it end. Again: the same, and nothing changes.</summary>
-    public async Task<AccessToken> RevokeAsync(ulong number, CancellationToken cancel)
+    /// <summary>
+    /// On disk, and in the audit log, when this returns; calls that are open with it, or with one that was narrowed from it, end. Again: the
+    /// same, and nothing changes.
+    /// </summary>
+    /// <param name="actor">Who asks for it, as the audit log names callers.</param>
+    /// <param name="from">Only what was narrowed from it; null for any.</param>
+    public async Task<AccessToken> RevokeAsync(ulong number, string actor, CancellationToken cancel, AccessTokenEntry? from = null)
     {
         await _changing.WaitAsync(cancel);
         try
         {
+            if (from is not null && !(_tokens.TryGetValue(number, out AccessTokenEntry? known) && known.Line.DescendsFrom(from.Token.Number)))
+                throw Unknown(number, $"one that was narrowed from token {from.Token.Number}");
             AccessTokenEntry entry = Get(number);
             if (entry.Token.RevokedAtMs != 0) return entry.Token;
             AccessToken revoked = entry.Token with { RevokedAtMs = _clock.NowMs };
-            await WriteAsync(batch => batch.PutAccessToken(revoked));
-            entry.Revoke(revoked);
+            await WriteAsync(turn =>
+            {
+                turn.Batch.PutAccessToken(revoked);
+                turn.Audit(new PolicyAuditEntry(PolicyAuditKind.AccessTokenRevoked, $"token {number} ({revoked.Name})"), actor);
+                entry.Line.Token = revoked;
+            });
+            entry.EndIfOver(_clock.NowMs);
+            foreach (AccessTokenEntry narrowed in _tokens.Values)
+                if (narrowed.Line.DescendsFrom(number)) narrowed.EndIfOver(_clock.NowMs);
             _log.TokenRevoked(number, revoked.Name);
             return revoked;
         }
@@ -247,7 +193,7 @@ internal sealed class AccessTokenBook : IDisposable
                     turn.RequireDurable();
 
                     // Here, where payments are decided: each is asked about and charged by the same caps, in one write with them.
-                    return entry.TryChange(after) ? entry : _tokens[number] = entry.Renew(after);
+                    return Change(entry, after);
                 },
                 CancellationToken.None);
             _log.TokenChanged(words);
@@ -259,16 +205,39 @@ internal sealed class AccessTokenBook : IDisposable
         }
     }
 
+    /// <summary>What had ended with it, and by itself has not, is good again with it.</summary>
+    private AccessTokenEntry Change(AccessTokenEntry entry, AccessToken after)
+    {
+        AccessTokenEntry changed = entry.TryChange(after) ? entry : _tokens[after.Number] = entry.Renew(after);
+        foreach (AccessTokenEntry narrowed in _tokens.Values)
+        {
+            if (!narrowed.Line.DescendsFrom(after.Number) || narrowed.Line.EndedAt(_clock.NowMs) != Refusal.None) continue;
+            if (!narrowed.TryChange(narrowed.Token)) _tokens[narrowed.Token.Number] = narrowed.Renew(narrowed.Token);
+        }
+
+        return changed;
+    }
+
     private static RefusalException Unchangeable(string field, string message) => new(Refusal.InvalidArgument, message) { Field = field };
 
     private AccessTokenEntry Get(ulong number) => _tokens.TryGetValue(number, out AccessTokenEntry? entry)
         ? entry
-        : throw new RefusalException(Refusal.UnknownAccessToken, $"number is {number}, expected that of an access token") { Field = "number" };
+        : throw Unknown(number, "that of an access token");
 
-    /// <summary>All, in the order of their numbers, with what each has spent so far.</summary>
-    public Task<IReadOnlyList<(AccessToken Token, IReadOnlyList<Spending> Spent)>> ListAsync(CancellationToken cancel) =>
-        _ledger.RunAsync<IReadOnlyList<(AccessToken Token, IReadOnlyList<Spending> Spent)>>(
-            _ => [.. _tokens.Values.OrderBy(entry => entry.Token.Number).Select(entry => (entry.Token, entry.Budget.Spent))],
+    private static RefusalException Unknown(ulong number, string expected) =>
+        new(Refusal.UnknownAccessToken, $"number is {number}, expected {expected}") { Field = "number" };
+
+    /// <summary>All, or all that were narrowed from <paramref name="from"/>, in the order of their numbers, with what each has spent so far.</summary>
+    public Task<IReadOnlyList<(AccessTokenEntry Entry, IReadOnlyList<Spending> Spent)>> ListAsync(
+        CancellationToken cancel, AccessTokenEntry? from = null) =>
+        _ledger.RunAsync<IReadOnlyList<(AccessTokenEntry Entry, IReadOnlyList<Spending> Spent)>>(
+            _ =>
+            [
+                .. _tokens.Values
+                    .Where(entry => from is null || entry.Line.DescendsFrom(from.Token.Number))
+                    .OrderBy(entry => entry.Token.Number)
+                    .Select(entry => (entry, entry.Budget.Spent)),
+            ],
             cancel);
 
     /// <summary>What one of them has spent so far.</summary>
@@ -277,30 +246,62 @@ internal sealed class AccessTokenBook : IDisposable
 
     public void Dispose() => _timer.Dispose();
 
-    private void Add(AccessToken token, IEnumerable<Spending> spent) =>
-        _tokens[token.Number] = new AccessTokenEntry(token, new PaymentBudget(token, spent));
-
-    /// <summary>The oldest token that is over makes room. Never the newest: its number must not be given again.</summary>
-    private ulong? RoomForAnother()
+    private void Add(AccessToken token, IEnumerable<Spending> spent)
     {
-        if (_tokens.Count < TokensMax) return null;
-        ulong newest = _tokens.Keys.Max();
-        AccessTokenEntry? over = _tokens.Values
-            .Where(entry => entry.Token.Number != newest && entry.Token.EndedAt(_clock.NowMs) != Refusal.None)
-            .MinBy(entry => entry.Token.Number);
-        return over?.Token.Number ?? throw new RefusalException(
-            Refusal.TooManyAccessTokens, $"there are {_tokens.Count} tokens, expected at most {TokensMax}")
-        {
-            Field = "tokens",
-            Value = _tokens.Count.ToString(CultureInfo.InvariantCulture),
-            Limit = TokensMax.ToString(CultureInfo.InvariantCulture),
-        };
+        AccessTokenEntry? parent = token.Parent == 0 ? null : _tokens[token.Parent]; // Its number is smaller, and it is dropped after it.
+        TokenLine line = new(token, parent?.Line);
+        _tokens[token.Number] = new AccessTokenEntry(line, new PaymentBudget(line, spent, parent?.Budget));
     }
 
-    private Task WriteAsync(Action<IStoreBatch> write) => _ledger.RunAsync(
+    private void RequireNarrowable(AccessTokenEntry parent)
+    {
+        if (parent.Line.EndedAt(_clock.NowMs) != Refusal.None) throw parent.Over(_clock.NowMs);
+        if (parent.Line.Depth >= AccessToken.DepthMax)
+            throw TooMany($"token {parent.Token.Number} is narrowed {parent.Line.Depth} times over, expected less than", parent.Line.Depth, AccessToken.DepthMax);
+    }
+
+    /// <summary>The oldest token that is over makes room, and none does while there is some.</summary>
+    private AccessTokenEntry? RoomForAnother() => _tokens.Count < TokensMax
+        ? null
+        : OldestOver(_tokens.Values)
+            ?? throw TooMany($"there are {_tokens.Count} tokens, expected at most", _tokens.Count, TokensMax);
+
+    private AccessTokenEntry? RoomAmongNarrowed(TokenLine root)
+    {
+        List<AccessTokenEntry> narrowed = [.. _tokens.Values.Where(entry => entry.Line.Root == root && entry.Line != root)];
+        if (narrowed.Count < AccessToken.NarrowedMax) return null;
+        long longAgo = _clock.NowMs - NarrowedKeptMs;
+        return OldestOver(narrowed.Where(entry => entry.Token.CreatedAtMs <= longAgo)) ?? throw TooMany(
+            $"{narrowed.Count} tokens come of token {root.Token.Number} by narrowing, those that ended and are not an hour old included, expected at most",
+            narrowed.Count,
+            AccessToken.NarrowedMax);
+    }
+
+    /// <summary>
+    /// Never one that others were narrowed from: these, which have ended with it, go before it. Nor the newest: its number must not be
+    /// given again.
+    /// </summary>
+    private AccessTokenEntry? OldestOver(IEnumerable<AccessTokenEntry> among)
+    {
+        ulong newest = _tokens.Keys.Max();
+        HashSet<ulong> parents = [.. _tokens.Values.Select(entry => entry.Token.Parent)];
+        return among
+            .Where(entry => entry.Token.Number != newest && !parents.Contains(entry.Token.Number)
+                && entry.Line.EndedAt(_clock.NowMs) != Refusal.None)
+            .MinBy(entry => entry.Token.Number);
+    }
+
+    private static RefusalException TooMany(string what, int value, int limit) => new(Refusal.TooManyAccessTokens, $"{what} {limit}")
+    {
+        Field = "tokens",
+        Value = value.ToString(CultureInfo.InvariantCulture),
+        Limit = limit.ToString(CultureInfo.InvariantCulture),
+    };
+
+    private Task WriteAsync(Action<LedgerTurn> write) => _ledger.RunAsync(
         turn =>
         {
-            write(turn.Batch);
+            write(turn);
             turn.RequireDurable();
             return true;
         },

@@ -3,15 +3,34 @@ using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
 
-/// <summary>What changed of an access token, in words for the audit log.</summary>
+/// <summary>What an access token is, and what changed of it, in words for the audit log.</summary>
 internal static class AccessTokenChange
 {
     private const string None = "none";
 
+    /// <summary>Each field that a new one has.</summary>
+    public static string Made(AccessToken token)
+    {
+        List<string> has = [$"scopes {token.Scopes.ToString().ToLowerInvariant()}"];
+        if (token.Parent != 0) has.Insert(0, $"narrowed from token {token.Parent}");
+        if (token.Methods.Count > 0) has.Add($"methods {string.Join(", ", token.Methods)}");
+        if (token.Networks.Count > 0) has.Add($"from_ips {string.Join(", ", token.Networks)}");
+        AccessToken blank = new() { Number = token.Number, Name = token.Name, Hash = default, Scopes = token.Scopes, CreatedAtMs = token.CreatedAtMs };
+        has.AddRange(Changes(blank, token).Select(change => $"{change.Field} {change.IsNow}"));
+        return $"token {token.Number} ({token.Name}): {string.Join("; ", has)}";
+    }
+
     /// <summary>Each field with what it was and what it is; empty where nothing changed.</summary>
     public static string Words(AccessToken before, AccessToken after)
     {
-        List<string> changes = [];
+        List<(string Field, string Was, string IsNow)> changes = Changes(before, after);
+        if (changes.Count == 0) return string.Empty;
+        return $"token {after.Number} ({after.Name}): {string.Join("; ", changes.Select(change => $"{change.Field} {change.Was} -> {change.IsNow}"))}";
+    }
+
+    private static List<(string Field, string Was, string IsNow)> Changes(AccessToken before, AccessToken after)
+    {
+        List<(string Field, string Was, string IsNow)> changes = [];
         Add("expires_at", Time(before.ExpiresAtSeconds), Time(after.ExpiresAtSeconds));
         Add("requests_per_second_max", Count(before.RequestsPerSecondMax), Count(after.RequestsPerSecondMax));
         Add("streams_max", Count(before.StreamsMax), Count(after.StreamsMax));
@@ -25,11 +44,11 @@ internal static class AccessTokenChange
                 Add($"{name} of {(currency.IsZero ? "ether" : currency)}", Amount(old, of, currency), Amount(next, of, currency));
         }
 
-        return changes.Count == 0 ? string.Empty : $"token {after.Number} ({after.Name}): {string.Join("; ", changes)}";
+        return changes;
 
         void Add(string field, string was, string isNow)
         {
-            if (was != isNow) changes.Add($"{field} {was} -> {isNow}");
+            if (was != isNow) changes.Add((field, was, isNow));
         }
     }
 

@@ -30,13 +30,16 @@ internal sealed record BudgetBreach(Refusal Refusal, string Field, string Value,
     /// <summary>What a cap and what exceeds it are counted in; zero for ether.</summary>
     public Address Currency { get; init; }
 
+    /// <summary>Whose cap it is, as the bearer is told of it.</summary>
+    public string Whose { get; init; } = "the token";
+
     public RefusalException ToException()
     {
-        string sentence = $"{Field} of the token would be {In(Value)}, expected at most {In(Limit)}";
+        string sentence = $"{Field} of {Whose} would be {In(Value)}, expected at most {In(Limit)}";
         if (Refusal == Refusal.ChannelNotAllowed) sentence = $"{Field} is {Value}, expected one that the token is for";
         else if (Refusal != Refusal.AccessTokenCapExceeded) sentence = "the token is not good any more";
-        else if (Field == "currency") sentence = $"the token may not spend {Value}, expected one of {Limit}";
-        else if (Field == "channels_per_day") sentence = $"{Field} of the token would be {Value}, expected at most {Limit}";
+        else if (Field == "currency") sentence = $"{Whose} may not spend {Value}, expected one of {Limit}";
+        else if (Field == "channels_per_day") sentence = $"{Field} of {Whose} would be {Value}, expected at most {Limit}";
         if (ResetsAtSeconds != 0) sentence += $"; it begins anew at {DateTimeOffset.FromUnixTimeSeconds((long)ResetsAtSeconds):u}";
         return new RefusalException(Refusal, sentence)
         {
@@ -75,27 +78,27 @@ internal sealed class SpendingCounter(Spending spending)
 /// <summary>
 /// What a token may still spend. A payment is charged by the ledger's writer at the moment that it is decided, and what is
 /// spent is in one write with it: so no crash and no concurrency can exceed a cap, nothing is charged that is not signed,
-/// and what is signed stays charged. A turn writes one row for each counter, however many payments it holds.
+/// and what is signed stays charged. A turn writes one row for each counter, however many payments it holds. What a narrowed
+/// token spends, each that it was narrowed from spends with it.
 /// </summary>
 internal sealed class PaymentBudget
 {
     private const uint MsPerDay = 86_400_000;
 
     private readonly Dictionary<(SpendingKind Kind, Address Currency, Address Peer), SpendingCounter> _counters = [];
-    private volatile AccessToken _token;
+    private readonly TokenLine _line;
+    private readonly PaymentBudget? _parent;
 
-    public PaymentBudget(AccessToken token, IEnumerable<Spending> spent)
+    /// <param name="line">The token as it is at any time; its end is seen by the next payment.</param>
+    /// <param name="parent">That of the token that it was narrowed from.</param>
+    public PaymentBudget(TokenLine line, IEnumerable<Spending> spent, PaymentBudget? parent = null)
     {
-        _token = token;
+        (_line, _parent) = (line, parent);
         foreach (Spending some in spent) _counters.Add((some.Kind, some.Currency, some.Peer), new SpendingCounter(some));
     }
 
-    /// <summary>As it is now; its end is seen by the next payment.</summary>
-    public AccessToken Token
-    {
-        get => _token;
-        set => _token = value;
-    }
+    /// <summary>Whether it is spent in some channels only.</summary>
+    public bool IsConfined => _line.IsConfined;
 
     /// <summary>For the ledger's writer: what was spent so far.</summary>
     public IReadOnlyList<Spending> Spent => [.. _counters.Values.Select(counter => counter.Spending)];
@@ -103,9 +106,24 @@ internal sealed class PaymentBudget
     /// <summary>Null when the payment is covered. Nothing is charged.</summary>
     public BudgetBreach? Check(LedgerTurn turn, Channel channel, UInt128 amount)
     {
-        AccessToken token = _token;
-        if (token.EndedAt(turn.NowMs) is not Refusal.None and var ended) return new BudgetBreach(ended, "token", token.Name, "");
-        if (!token.AllowsChannel(channel.Id)) return new BudgetBreach(Refusal.ChannelNotAllowed, "channel_id", channel.Id.ToString(), "");
+        if (Ended(turn) is { } ended) return ended;
+        if (!_line.AllowsChannel(channel.Id)) return new BudgetBreach(Refusal.ChannelNotAllowed, "channel_id", channel.Id.ToString(), "");
+        for (PaymentBudget? budget = this; budget is not null; budget = budget._parent)
+            if (budget.BreachOf(turn, channel, amount) is { } breach) return Told(breach, budget);
+        return null;
+    }
+
+    private BudgetBreach? Ended(LedgerTurn turn) => _line.EndedAt(turn.NowMs) is not Refusal.None and var ended
+        ? new BudgetBreach(ended, "token", _line.Token.Name, "")
+        : null;
+
+    private BudgetBreach Told(BudgetBreach breach, PaymentBudget of) =>
+        of == this ? breach : breach with { Whose = _line.NameOf(of._line.Token) };
+
+    /// <summary>By the token's own caps.</summary>
+    private BudgetBreach? BreachOf(LedgerTurn turn, Channel channel, UInt128 amount)
+    {
+        AccessToken token = _line.Token;
         if (!token.LimitsPayments) return null;
         Address currency = channel.Terms.Token;
         return CapOf(token, currency) is { } cap
@@ -122,10 +140,23 @@ internal sealed class PaymentBudget
     /// <param name="deposits">One of each currency.</param>
     public BudgetBreach? Fund(LedgerTurn turn, IReadOnlyList<(Address Currency, UInt128 Amount)> deposits, bool opens)
     {
-        AccessToken token = _token;
-        if (token.EndedAt(turn.NowMs) is not Refusal.None and var ended) return new BudgetBreach(ended, "token", token.Name, "");
+        if (Ended(turn) is { } ended) return ended;
         uint day = DayOf(turn);
         List<(SpendingCounter Counter, UInt128 Amount)> charges = [];
+        for (PaymentBudget? budget = this; budget is not null; budget = budget._parent)
+            if (budget.Cover(day, deposits, opens, charges) is { } breach) return Told(breach, budget);
+
+        foreach ((SpendingCounter counter, UInt128 amount) in charges) Add(turn, counter, day, amount);
+        if (charges.Count > 0) turn.RequireDurable();
+        return null;
+    }
+
+    /// <summary>By the token's own caps.</summary>
+    /// <param name="charges">Gets what is to be charged where they cover it.</param>
+    private BudgetBreach? Cover(
+        uint day, IReadOnlyList<(Address Currency, UInt128 Amount)> deposits, bool opens, List<(SpendingCounter Counter, UInt128 Amount)> charges)
+    {
+        AccessToken token = _line.Token;
         if (opens && token.ChannelsPerDayMax != 0)
         {
             SpendingCounter counter = Counter(SpendingKind.Opening, Address.Zero, Address.Zero);
@@ -146,8 +177,6 @@ internal sealed class PaymentBudget
             charges.Add((counter, amount));
         }
 
-        foreach ((SpendingCounter counter, UInt128 amount) in charges) Add(turn, counter, day, amount);
-        if (charges.Count > 0) turn.RequireDurable();
         return null;
     }
 
@@ -158,10 +187,15 @@ internal sealed class PaymentBudget
     public BudgetBreach? Charge(LedgerTurn turn, Channel channel, UInt128 amount)
     {
         if (Check(turn, channel, amount) is { } breach) return breach;
-        if (CapOf(_token, channel.Terms.Token) is not { } cap) return null;
+        for (PaymentBudget? budget = this; budget is not null; budget = budget._parent) budget.Spend(turn, channel, amount);
+        return null;
+    }
+
+    private void Spend(LedgerTurn turn, Channel channel, UInt128 amount)
+    {
+        if (CapOf(_line.Token, channel.Terms.Token) is not { } cap) return;
         Add(turn, Counter(channel.Terms.Token, Address.Zero), DayOf(turn), amount);
         if (PeerCounter(cap, channel) is { } peer) Add(turn, peer, DayOf(turn), amount);
-        return null;
     }
 
     private static uint DayOf(LedgerTurn turn) => (uint)(turn.NowMs / MsPerDay);
@@ -203,7 +237,7 @@ internal sealed class PaymentBudget
     private SpendingCounter Counter(SpendingKind kind, Address currency, Address peer)
     {
         if (_counters.TryGetValue((kind, currency, peer), out SpendingCounter? counter)) return counter;
-        counter = new SpendingCounter(new Spending(_token.Number, currency, peer, 0, UInt128.Zero, UInt128.Zero) { Kind = kind });
+        counter = new SpendingCounter(new Spending(_line.Token.Number, currency, peer, 0, UInt128.Zero, UInt128.Zero) { Kind = kind });
         _counters.Add((kind, currency, peer), counter);
         return counter;
     }

@@ -63,6 +63,8 @@ internal enum PolicyAuditKind : byte
 
     /// <summary>What an access token may do; the detail has what it was and what it is.</summary>
     AccessTokenChanged = 15,
+    AccessTokenCreated = 16,
+    AccessTokenRevoked = 17,
 }
 
 /// <summary>A decision, for whoever has to account for it. Cursors start at 1 and rise by one.</summary>

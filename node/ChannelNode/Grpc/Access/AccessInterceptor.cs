@@ -71,7 +71,7 @@ internal sealed class AccessInterceptor(ApiAccess access) : Interceptor
             // The reason is the one below, whatever came of it.
         }
 
-        if (token.Ended.IsCancellationRequested) throw access.Over(token);
+        if (token.Ended.IsCancellationRequested) throw token.Why!;
     }
 }
 

@@ -11,7 +11,7 @@ internal static class AdminToken
         string path = Path.Combine(dataDirectory, NodeOptions.AdminTokenFile);
 
         // The file first: a token whose secret nobody has would be the one that there is, for ever.
-        await tokens.CreateAsync(new AccessTokenOrder("admin", Scopes.Admin), cancel, secret => SecretFile.Write(path, secret + "\n"));
+        await tokens.CreateAsync(new AccessTokenOrder("admin", Scopes.Admin), string.Empty, cancel, secret => SecretFile.Write(path, secret + "\n"));
         log.AdminTokenWritten(path);
     }
 }

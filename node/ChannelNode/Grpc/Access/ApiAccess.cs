@@ -1,5 +1,5 @@
-using System.Collections.Concurrent;
 using System.Net;
+using System.Runtime.CompilerServices;
 using ChannelNode.Core;
 using ChannelNode.Engine;
 using Grpc.Core;
@@ -8,7 +8,7 @@ using Microsoft.Extensions.Primitives;
 namespace ChannelNode.Grpc;
 
 /// <summary>A caller that was let in; left when the call ends.</summary>
-internal sealed class Caller(AccessTokenEntry? token, CallAllowance allowance) : IDisposable
+internal sealed class Caller(AccessTokenEntry? token, IReadOnlyList<CallAllowance> allowances) : IDisposable
 {
     private static readonly object Key = new();
 
@@ -37,7 +37,10 @@ internal sealed class Caller(AccessTokenEntry? token, CallAllowance allowance) :
         ? $"access token {token.Number} ({token.Name})"
         : "no access token";
 
-    public void Dispose() => allowance.Leave();
+    public void Dispose()
+    {
+        foreach (CallAllowance allowance in allowances) allowance.Leave();
+    }
 }
 
 /// <summary>
@@ -50,7 +53,9 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
 
     private readonly uint _perSecondMax = (uint)options.ApiRequestsPerSecondMax;
     private readonly uint _streamsMax = (uint)options.ApiStreamsMax;
-    private readonly ConcurrentDictionary<AccessTokenEntry, CallAllowance> _byToken = [];
+    private readonly ConditionalWeakTable<TokenLine, CallAllowance> _byToken = [];
+    private readonly ConditionalWeakTable<TokenLine, CallAllowance>.CreateValueCallback _allow =
+        _ => new CallAllowance(time, (uint)options.ApiRequestsPerSecondMax, (uint)options.ApiStreamsMax);
     private readonly AddressAllowances _byAddress = new(time, (uint)options.ApiRequestsPerSecondMax, (uint)options.ApiStreamsMax);
 
     /// <summary>Whether nobody is let in without one.</summary>
@@ -75,7 +80,7 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
             }
 
             if (scope != Scopes.None && !token.Token.Allows(scope, method)) throw Missing(token.Token, scope, method);
-            if (reach == Reach.WholeNode && token.Token.IsConfined) throw TooWide(token.Token, method);
+            if (reach == Reach.WholeNode && token.Line.IsConfined) throw TooWide(token, method);
         }
         else if (tokensRequired && scope != Scopes.None)
         {
@@ -85,9 +90,32 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
             { Field = "authorization" };
         }
 
-        CallAllowance allowance = token is null ? _byAddress.Of(address) : AllowanceOf(token);
-        allowance.Enter(token is null ? $"{address}" : $"token {token.Token.Number}");
-        return new Caller(token, allowance);
+        if (token is not null) return new Caller(token, Enter(token.Line));
+        CallAllowance allowance = _byAddress.Of(address);
+        allowance.Enter($"{address}");
+        return new Caller(null, [allowance]);
+    }
+
+    /// <summary>A call of a narrowed token is one of each that it was narrowed from.</summary>
+    private List<CallAllowance> Enter(TokenLine caller)
+    {
+        List<CallAllowance> entered = new(1 + caller.Depth);
+        try
+        {
+            for (TokenLine? line = caller; line is not null; line = line.Parent)
+            {
+                CallAllowance allowance = AllowanceOf(line);
+                allowance.Enter(caller.NameOf(line.Token));
+                entered.Add(allowance);
+            }
+
+            return entered;
+        }
+        catch (RefusalException)
+        {
+            foreach (CallAllowance allowance in entered) allowance.Leave();
+            throw;
+        }
     }
 
     /// <summary>Whose call it is, asked before all that it says is read; null where it shows no good token.</summary>
@@ -122,11 +150,8 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
     /// <summary>What the call has sent counts with all other calls of its token, or else of its address.</summary>
     private static void Count(HttpContext http, AccessTokenEntry? token, IPAddress address)
     {
-        if (http.Features.Get<MessageRoom.Part>() is { } part) part.Holder = token is null ? address : token;
+        if (http.Features.Get<MessageRoom.Part>() is { } part) part.Holder = token is null ? address : token.Line.Root;
     }
-
-    /// <summary>What a call is told whose token has ended.</summary>
-    public RefusalException Over(AccessTokenEntry token) => tokens.Over(token);
 
     private AccessTokenEntry? Identify(HttpContext http, IPAddress address)
     {
@@ -153,23 +178,18 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
         }
     }
 
-    private CallAllowance AllowanceOf(AccessTokenEntry token)
+    private CallAllowance AllowanceOf(TokenLine token)
     {
-        CallAllowance allowance = _byToken.GetOrAdd(token, static (entry, access) =>
-        {
-            entry.Ended.UnsafeRegister(_ => access._byToken.TryRemove(entry, out CallAllowance? _), null);
-            return new CallAllowance(access.Time, access._perSecondMax, access._streamsMax);
-        }, this);
+        CallAllowance allowance = _byToken.GetValue(token, _allow);
         AccessToken now = token.Token; // Its limits may have been changed since its last call.
         allowance.Limit(
             now.RequestsPerSecondMax == 0 ? _perSecondMax : now.RequestsPerSecondMax, now.StreamsMax == 0 ? _streamsMax : now.StreamsMax);
         return allowance;
     }
 
-    private TimeProvider Time { get; } = time;
-
-    private static RefusalException TooWide(AccessToken token, string method) => new(
-        Refusal.ChannelNotAllowed, $"token {token.Number} is only for {token.Channels.Count} of the node's channels, and {method} is about the whole node")
+    private static RefusalException TooWide(AccessTokenEntry token, string method) => new(
+        Refusal.ChannelNotAllowed,
+        $"token {token.Token.Number} is only for {token.Line.Channels().Count()} of the node's channels, and {method} is about the whole node")
     {
         Field = "channel_ids",
         Value = method,

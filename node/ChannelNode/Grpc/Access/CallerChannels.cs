@@ -10,9 +10,9 @@ namespace ChannelNode.Grpc;
 internal readonly record struct CallerChannels(AccessTokenEntry? Token)
 {
     /// <summary>Whether it is for some only.</summary>
-    public bool IsConfined => Token?.Token.IsConfined == true;
+    public bool IsConfined => Token?.Line.IsConfined == true;
 
-    public bool Contains(ChannelId channel) => Token is null || Token.Token.AllowsChannel(channel);
+    public bool Contains(ChannelId channel) => Token is null || Token.Line.AllowsChannel(channel);
 
     /// <summary>Whether something is about channels that the call may see and about nothing else; what is about none is the whole node's.</summary>
     public bool ContainsAll(IReadOnlyList<ChannelId> channels)
@@ -24,14 +24,14 @@ internal readonly record struct CallerChannels(AccessTokenEntry? Token)
     }
 
     /// <summary>Throws by name where it may not, and does not say whether there is such a channel.</summary>
-    public ChannelId Require(ChannelId channel, string field = "channel_id") => Token?.Token is { } token && !token.AllowsChannel(channel)
+    public ChannelId Require(ChannelId channel, string field = "channel_id") => Token?.Line.WhichRefuses(channel) is { } token
         ? throw token.RefuseChannel(channel, field)
         : channel;
 
     /// <summary>Those of a token that is for some only, as they are stored, in the order of their ids.</summary>
     public IEnumerable<StoredChannel> Known(IChannelStore store)
     {
-        foreach (ChannelId channel in Token?.Token.Channels.Order() ?? Enumerable.Empty<ChannelId>())
+        foreach (ChannelId channel in Token?.Line.Channels().Order() ?? Enumerable.Empty<ChannelId>())
             if (store.FindChannel(channel) is { } stored) yield return stored;
     }
 }

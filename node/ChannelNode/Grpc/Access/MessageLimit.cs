@@ -17,13 +17,16 @@ internal sealed class MessageLimit(ApiAccess access, HttpContext http)
     {
         if (bytes <= AccessToken.MessageBytesMin) return null;
         if (!_isLookedUp) (_token, _isLookedUp) = (access.TokenOf(http), true);
-        if (_token?.Token is not { MessageBytesMax: > 0 and var max } token || bytes <= max) return null;
-        return new RefusalException(
-            Refusal.TooManyBytes, $"a message has {bytes} bytes{(isAll ? "" : " and more")}, expected at most {max}, the limit of token {token.Number}")
+        for (TokenLine? line = _token?.Line; line is not null; line = line.Parent)
+            if (line.Token is { MessageBytesMax: > 0 and var max } token && bytes > max) return TooLarge(bytes, isAll, max, _token!.Line.NameOf(token));
+        return null;
+    }
+
+    private static RefusalException TooLarge(long bytes, bool isAll, uint max, string token) =>
+        new(Refusal.TooManyBytes, $"a message has {bytes} bytes{(isAll ? "" : " and more")}, expected at most {max}, the limit of {token}")
         {
             Field = "message",
             Value = $"{bytes}",
             Limit = $"{max}",
         };
-    }
 }

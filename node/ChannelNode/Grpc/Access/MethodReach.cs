@@ -26,6 +26,8 @@ internal static class MethodReach
     public static readonly FrozenDictionary<string, Reach> Node = new Dictionary<string, Reach>
     {
         ["GetAccessToken"] = Reach.NoChannel, // The token's own spending: in its channels, or from before it was for these only.
+        ["NarrowAccessToken"] = Reach.NamedChannels,
+        ["RevokeNarrowedAccessToken"] = Reach.NoChannel,
         ["GetToken"] = Reach.NoChannel,
         ["GetInfo"] = Reach.ShownChannels,
         ["ListChannels"] = Reach.ShownChannels,

@@ -16,6 +16,8 @@ internal static class MethodScopes
     public static readonly FrozenDictionary<string, Scopes> Node = new Dictionary<string, Scopes>
     {
         ["GetAccessToken"] = Any,
+        ["NarrowAccessToken"] = Any,
+        ["RevokeNarrowedAccessToken"] = Any,
         ["GetInfo"] = Scopes.Read,
         ["GetStatus"] = Scopes.Read,
         ["ListChannels"] = Scopes.Read,

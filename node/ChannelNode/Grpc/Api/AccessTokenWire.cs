@@ -23,15 +23,14 @@ internal static class AccessTokenWire
 
     public static AccessTokenOrder Read(Wire.CreateAccessTokenRequest request, Node node)
     {
-        int nameBytes = Encoding.UTF8.GetByteCount(request.Name);
-        if (nameBytes is 0 or > AccessToken.NameBytesMax || request.Name.Any(char.IsControl))
-            throw Fields.Invalid("name", request.Name, $"1 to {AccessToken.NameBytesMax} bytes of text");
+        string name = ReadName(request.Name);
         List<string> methods = ReadMethods(request.Methods);
         Scopes scopes = ReadScopes(request.Scopes, methods);
-        List<SpendingCap> caps = ReadCaps(request.Caps, scopes, request.Uncapped);
+        List<SpendingCap> caps = ReadCaps(request.Caps, scopes);
+        RequireCaps(request.Uncapped, scopes, caps);
         List<ChannelId> channels = ReadChannels(request.ChannelIds, node.Book);
         RequireReach(channels, scopes, methods, request.ChannelsPerDayMax);
-        return new AccessTokenOrder(request.Name, scopes)
+        return new AccessTokenOrder(name, scopes)
         {
             Methods = methods,
             Networks = ReadNetworks(request.FromIps),
@@ -44,6 +43,11 @@ internal static class AccessTokenWire
             ChannelsPerDayMax = ReadChannelsPerDay(request.ChannelsPerDayMax, scopes),
         };
     }
+
+    public static string ReadName(string name) =>
+        Encoding.UTF8.GetByteCount(name) is > 0 and <= AccessToken.NameBytesMax && !name.Any(char.IsControl)
+            ? name
+            : throw Fields.Invalid("name", name, $"1 to {AccessToken.NameBytesMax} bytes of text");
 
     public static uint ReadMessageBytes(uint asked, int max) => asked == 0 || (asked >= AccessToken.MessageBytesMin && asked <= max)
         ? asked
@@ -83,7 +87,7 @@ internal static class AccessTokenWire
             if (MethodReach.Node[method] == Reach.WholeNode) throw Fields.Invalid("methods", method, "methods about channels, together with channel_ids");
     }
 
-    private static List<string> ReadMethods(RepeatedField<string> methods)
+    public static List<string> ReadMethods(RepeatedField<string> methods)
     {
         if (methods.Count > AccessToken.MethodsMax)
             throw Fields.Invalid("methods", $"{methods.Count} names", $"at most {AccessToken.MethodsMax}");
@@ -92,7 +96,7 @@ internal static class AccessTokenWire
         return [.. methods.Distinct()];
     }
 
-    private static Scopes ReadScopes(RepeatedField<Wire.Scope> asked, List<string> methods)
+    public static Scopes ReadScopes(RepeatedField<Wire.Scope> asked, List<string> methods)
     {
         Scopes scopes = Scopes.None, needed = Scopes.None;
         foreach (string method in methods)
@@ -116,7 +120,7 @@ internal static class AccessTokenWire
         return scopes;
     }
 
-    private static List<IPNetwork> ReadNetworks(RepeatedField<string> asked)
+    public static List<IPNetwork> ReadNetworks(RepeatedField<string> asked)
     {
         if (asked.Count > AccessToken.NetworksMax)
             throw Fields.Invalid("from_ips", $"{asked.Count} networks", $"at most {AccessToken.NetworksMax}");
@@ -131,7 +135,7 @@ internal static class AccessTokenWire
         return networks;
     }
 
-    private static List<SpendingCap> ReadCaps(RepeatedField<Wire.SpendingCap> asked, Scopes scopes, bool uncapped)
+    public static List<SpendingCap> ReadCaps(RepeatedField<Wire.SpendingCap> asked, Scopes scopes)
     {
         if (asked.Count > AccessToken.CapsMax) throw Fields.Invalid("caps", $"{asked.Count} caps", $"at most {AccessToken.CapsMax}");
         List<SpendingCap> caps = [];
@@ -151,14 +155,18 @@ internal static class AccessTokenWire
             caps.Add(read);
         }
 
-        bool pays = (scopes & (Scopes.Pay | Scopes.Admin)) == Scopes.Pay;
-        if (pays && caps.Any(cap => cap.LimitsPayments) == uncapped)
-            throw Fields.Invalid(
-                "uncapped", uncapped ? "true" : "false",
-                uncapped ? "false, for caps were given" : "caps, or true: it may pay, so it says how much, or that nothing limits it");
         return caps;
 
         static UInt128 Amount(string text, string field) => text.Length == 0 ? UInt128.Zero : Fields.ReadAmount(text, field);
+    }
+
+    private static void RequireCaps(bool uncapped, Scopes scopes, List<SpendingCap> caps)
+    {
+        bool pays = (scopes & (Scopes.Pay | Scopes.Admin)) == Scopes.Pay;
+        if (!pays || caps.Any(cap => cap.LimitsPayments) != uncapped) return;
+        throw Fields.Invalid(
+            "uncapped", uncapped ? "true" : "false",
+            uncapped ? "false, for caps were given" : "caps, or true: it may pay, so it says how much, or that nothing limits it");
     }
 
     /// <summary>A cap is of something that the token may do.</summary>
@@ -175,6 +183,7 @@ internal static class AccessTokenWire
         Wire.AccessToken wire = new()
         {
             Number = token.Number,
+            Parent = token.Parent,
             Name = token.Name,
             CreatedAtMs = token.CreatedAtMs,
             ExpiresAtSeconds = token.ExpiresAtSeconds,

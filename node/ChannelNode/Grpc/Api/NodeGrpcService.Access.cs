@@ -11,27 +11,49 @@ internal sealed partial class NodeGrpcService
     public override async Task<Wire.CreateAccessTokenResponse> CreateAccessToken(Wire.CreateAccessTokenRequest request, ServerCallContext context)
     {
         AccessTokenOrder order = AccessTokenWire.Read(request, node);
-        (AccessToken token, string secret) = await tokens.CreateAsync(order, context.CancellationToken);
+        (AccessToken token, string secret) = await tokens.CreateAsync(order, Caller.NameOf(context), context.CancellationToken);
         return new Wire.CreateAccessTokenResponse { AccessToken = AccessTokenWire.Write(token, []), Secret = secret };
+    }
+
+    public override async Task<Wire.NarrowAccessTokenResponse> NarrowAccessToken(Wire.NarrowAccessTokenRequest request, ServerCallContext context)
+    {
+        AccessTokenEntry shown = Shown(context);
+        AccessTokenOrder order = NarrowedToken.Read(request.Narrowed ?? new Wire.CreateAccessTokenRequest(), node, shown.Line);
+        (AccessToken token, string secret) = await tokens.CreateAsync(
+            order, Caller.NameOf(context), context.CancellationToken, parent: shown);
+        return new Wire.NarrowAccessTokenResponse { AccessToken = AccessTokenWire.Write(token, []), Secret = secret };
+    }
+
+    private static AccessTokenEntry Shown(ServerCallContext context) => Caller.TokenOf(context)
+        ?? throw new RefusalException(Refusal.AccessTokenMissing, "no access token is shown, expected metadata \"authorization: Bearer cn_...\"")
+        { Field = "authorization" };
+
+    public override async Task<Wire.RevokeNarrowedAccessTokenResponse> RevokeNarrowedAccessToken(
+        Wire.RevokeNarrowedAccessTokenRequest request, ServerCallContext context)
+    {
+        AccessToken revoked = await tokens.RevokeAsync(request.Number, Caller.NameOf(context), context.CancellationToken, from: Shown(context));
+        return new Wire.RevokeNarrowedAccessTokenResponse { AccessToken = AccessTokenWire.Write(revoked, []) };
     }
 
     public override async Task<Wire.GetAccessTokenResponse> GetAccessToken(Wire.GetAccessTokenRequest request, ServerCallContext context)
     {
-        AccessTokenEntry shown = Caller.TokenOf(context)
-            ?? throw new RefusalException(Refusal.AccessTokenMissing, "no access token is shown, expected metadata \"authorization: Bearer cn_...\"")
-            { Field = "authorization" };
-        return new Wire.GetAccessTokenResponse
+        AccessTokenEntry shown = Shown(context);
+        Wire.GetAccessTokenResponse response = new()
         {
             AccessToken = AccessTokenWire.Write(shown.Token, await tokens.SpentAsync(shown, context.CancellationToken)),
         };
+        foreach ((AccessTokenEntry narrowed, IReadOnlyList<Spending> spent) in await tokens.ListAsync(context.CancellationToken, from: shown))
+            if (narrowed.Line.EndedAt(node.Clock.NowMs) == Refusal.None) response.Narrowed.Add(AccessTokenWire.Write(narrowed.Token, spent));
+        return response;
     }
 
     public override async Task<Wire.ListAccessTokensResponse> ListAccessTokens(Wire.ListAccessTokensRequest request, ServerCallContext context)
     {
         Wire.ListAccessTokensResponse response = new();
-        foreach ((AccessToken token, IReadOnlyList<Spending> spent) in await tokens.ListAsync(context.CancellationToken))
+        foreach ((AccessTokenEntry token, IReadOnlyList<Spending> spent) in await tokens.ListAsync(context.CancellationToken))
         {
-            if (request.All || token.EndedAt(node.Clock.NowMs) == Refusal.None) response.AccessTokens.Add(AccessTokenWire.Write(token, spent));
+            if (request.All || token.Line.EndedAt(node.Clock.NowMs) == Refusal.None)
+                response.AccessTokens.Add(AccessTokenWire.Write(token.Token, spent));
         }
 
         return response;
@@ -62,5 +84,5 @@ internal sealed partial class NodeGrpcService
     }
 
     public override async Task<Wire.RevokeAccessTokenResponse> RevokeAccessToken(Wire.RevokeAccessTokenRequest request, ServerCallContext context) =>
-        new() { AccessToken = AccessTokenWire.Write(await tokens.RevokeAsync(request.Number, context.CancellationToken), []) };
+        new() { AccessToken = AccessTokenWire.Write(await tokens.RevokeAsync(request.Number, Caller.NameOf(context), context.CancellationToken), []) };
 }

@@ -1,0 +1,79 @@
+using System.Net;
+using ChannelNode.Core;
+using ChannelNode.Engine;
+using Wire = ChannelNode.Proto.V1;
+
+namespace ChannelNode.Grpc;
+
+/// <summary>
+/// What the bearer of a token asks of a narrower one. It may name nothing that his own may not do; what it does not name is as in
+/// his own. Limits that change while tokens live (caps, channels, rates, time) need no comparison here: those of both hold at any time.
+/// </summary>
+internal static class NarrowedToken
+{
+    public static AccessTokenOrder Read(Wire.CreateAccessTokenRequest request, Node node, TokenLine from)
+    {
+        AccessToken own = from.Token;
+        string name = AccessTokenWire.ReadName(request.Name);
+        List<string> methods = AccessTokenWire.ReadMethods(request.Methods);
+        Scopes scopes = ReadScopes(request, methods, own);
+        List<SpendingCap> caps = AccessTokenWire.ReadCaps(request.Caps, scopes);
+        if (request.Uncapped && caps.Exists(cap => cap.LimitsPayments)) throw Fields.Invalid("uncapped", "true", "false, for caps were given");
+        foreach (string asked in request.ChannelIds)
+            if (Fields.ReadChannelId(asked, "channel_ids") is var id && from.WhichRefuses(id) is { } refusing) throw refusing.RefuseChannel(id, "channel_ids");
+        List<ChannelId> channels = AccessTokenWire.ReadChannels(request.ChannelIds, node.Book);
+        IReadOnlyList<string> kept = methods.Count > 0 ? methods : MethodsWithin(own, scopes);
+        AccessTokenWire.RequireReach(channels, scopes, kept, request.ChannelsPerDayMax);
+        return new AccessTokenOrder(name, scopes)
+        {
+            Methods = kept,
+            Networks = ReadNetworks(request, own),
+            Caps = caps,
+            Channels = channels,
+            ExpiresAtSeconds = AccessTokenWire.ReadExpiry(request.ValidSeconds, node.Clock.NowMs),
+            RequestsPerSecondMax = request.RequestsPerSecondMax,
+            StreamsMax = request.StreamsMax,
+            MessageBytesMax = AccessTokenWire.ReadMessageBytes(request.MessageBytesMax, node.Options.MessageBytesMax),
+            ChannelsPerDayMax = AccessTokenWire.ReadChannelsPerDay(request.ChannelsPerDayMax, scopes),
+        };
+    }
+
+    private static Scopes ReadScopes(Wire.CreateAccessTokenRequest request, List<string> methods, AccessToken own)
+    {
+        foreach (string method in methods)
+            if (!own.Allows(MethodScopes.Node[method], method)) throw Fields.Invalid("methods", method, $"methods that token {own.Number} may call");
+        bool isAdmin = (own.Scopes & Scopes.Admin) != 0;
+        Scopes most = isAdmin ? Scopes.Read | Scopes.Pay | Scopes.Channels : own.Scopes;
+        Scopes asked = request.Scopes.Count == 0 && methods.Count == 0 && !isAdmin ? own.Scopes : AccessTokenWire.ReadScopes(request.Scopes, methods);
+        if ((asked & ~most) == 0) return asked;
+        throw Fields.Invalid(
+            "scopes", Words(asked),
+            $"some of {Words(most)}, of token {own.Number}{(isAdmin ? "; a narrowed one is never for admin, whose bearer could make one that is not narrowed" : "")}");
+    }
+
+    private static string Words(Scopes scopes) => scopes.ToString().ToLowerInvariant();
+
+    private static IReadOnlyList<string> MethodsWithin(AccessToken own, Scopes scopes)
+    {
+        if (own.Methods.Count == 0) return [];
+        string[] kept = [.. own.Methods.Where(method => MethodScopes.Node.GetValueOrDefault(method, Scopes.Admin) is var of && (of == MethodScopes.Any || (of & scopes) != 0))];
+        return kept.Length > 0
+            ? kept
+            : throw Fields.Invalid("scopes", Words(scopes), $"such as the methods ask for that token {own.Number} is for: {string.Join(", ", own.Methods)}");
+    }
+
+    /// <summary>Where a narrowed one may be used from does not change any more, so it is within what its bearer has.</summary>
+    private static IReadOnlyList<IPNetwork> ReadNetworks(Wire.CreateAccessTokenRequest request, AccessToken own)
+    {
+        List<IPNetwork> asked = AccessTokenWire.ReadNetworks(request.FromIps);
+        if (asked.Count == 0) return own.Networks;
+        foreach (IPNetwork network in asked)
+        {
+            bool isWithin = own.Networks.Count == 0
+                || own.Networks.Any(wide => wide.PrefixLength <= network.PrefixLength && wide.Contains(network.BaseAddress));
+            if (!isWithin) throw Fields.Invalid("from_ips", network.ToString(), $"some within {string.Join(", ", own.Networks)}, of token {own.Number}");
+        }
+
+        return asked;
+    }
+}
