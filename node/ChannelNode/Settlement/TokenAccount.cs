@@ -85,15 +85,18 @@ internal sealed class TokenAccount(
     {
         Bytes32 nonce = PaymentChannelsCalls.AuthorizationNonce(channel.Id, side, authorization.Salt);
         byte[] question = TokenCalls.AuthorizationState(authorization.From, nonce);
+        bool isUsed = false;
         while (true)
         {
             try
             {
+                // One wait after it was seen: the answer may have come of a block that others, or the same node, tell of later.
+                if (isUsed) return await rpc.BlockNumberAsync(cancel);
+
                 // The time first: what is unused in a later block stays so.
                 BlockHeader block = await rpc.LatestBlockAsync(cancel);
-                if (await TryAskAsync(channel.Terms.Token, question, cancel) is { } used && used != default)
-                    return await rpc.BlockNumberAsync(cancel);
-                if (block.TimestampSeconds >= authorization.ValidBeforeSeconds) throw NotRelayed(authorization);
+                isUsed = await TryAskAsync(channel.Terms.Token, question, cancel) is { } used && used != default;
+                if (!isUsed && block.TimestampSeconds >= authorization.ValidBeforeSeconds) throw NotRelayed(authorization);
             }
             catch (RefusalException passing) when (passing.Refusal == Refusal.ChainUnavailable)
             {
