@@ -2,6 +2,7 @@ using ChannelNode.Core;
 using ChannelNode.Engine;
 using ChannelNode.Signing;
 using ChannelNode.Storage;
+using ChannelNode.Tests.Storage;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
 
@@ -180,6 +181,28 @@ public sealed class WatchtowerTests(AnvilFixture anvil) : IAsyncLifetime
 
         Assert.Equal(Wire.Refusal.DiskLow, refused.Reason);
         Assert.Equal(1, _tower.Tower.Guards.GuardedCount);
+    }
+
+    [Fact]
+    public async Task OldEvents_AreLetGoOf_ByAgeAtTheStart_AndByNumberWhileItRuns()
+    {
+        static OperatorEvent What(string sentence) => new(EventKind.ChainBack, EventSeverity.Info, sentence);
+        string[] Kept() => [.. _tower.Tower.Store.ReadEvents(0, 100).Select(what => what.Sentence)];
+        StoreIdentity identity = new(_chain.ChainId, _chain.Contract, _tower.Host.Signer, GuardsOthers: true);
+        await _tower.StopAsync();
+        using (RocksChannelStore store = RocksChannelStore.Open(_tower.DataDirectory, identity))
+        {
+            ulong last = store.ReadEventCursor();
+            store.Write(batch => batch.PutEvent(What("of 1970") with { Cursor = last + 1, TimeMs = 1 }));
+            store.Write(batch => batch.PutEvent(What("new") with { Cursor = last + 2, TimeMs = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() }));
+        }
+
+        await _tower.StartAsync(options => options with { Node = options.Node with { EventsMax = 3 } });
+        Assert.Equal(["new"], Kept());
+        for (int number = 1; number <= 5; number++) await _tower.Tower.Ledger.TellAsync(What($"{number}"), TestChain.Limit);
+
+        for (int look = 0; look < 600 && Kept().Length > 3; look++) await Task.Delay(50);
+        Assert.Equal(["3", "4", "5"], Kept());
     }
 
     [Fact]

@@ -27,7 +27,7 @@ internal sealed class Watchtower : IAsyncDisposable
         TimeProvider time, ILoggerFactory logs)
     {
         NodeOptions node = options.Node;
-        _options = options;
+        (_options, Store) = (options, store);
         _clock = new NodeClock(time);
         ChannelBook book = Book = new ChannelBook(store, new PeerLinks(), node.ChannelsInMemoryMax, logs.CreateLogger<ChannelBook>());
         View = new ChainView(store.ReadBlocks().LastOrDefault(), time, TimeSpan.FromSeconds(node.ChainSilenceSecondsMax));
@@ -60,6 +60,8 @@ internal sealed class Watchtower : IAsyncDisposable
     }
 
     public Overview Overview { get; }
+
+    public IChannelStore Store { get; }
 
     public GuardBook Guards { get; }
 
