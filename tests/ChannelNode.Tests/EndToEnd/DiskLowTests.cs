@@ -1,4 +1,5 @@
 using ChannelNode.Engine;
+using ChannelNode.Tests.Signing;
 using Grpc.Core;
 using Xunit;
 using Wire = ChannelNode.Proto.V1;
@@ -59,5 +60,28 @@ public sealed class DiskLowTests(AnvilFixture anvil)
         await bob.StartAsync(Roomy);
         Assert.Equal("110", (await waits).TotalSent);
         Assert.Equal("110", (await bob.ChannelAsync(kept)).Received);
+    }
+
+    /// <summary>A consent that is signed could be used once there is room again, by a peer that was told no.</summary>
+    [Fact]
+    public async Task TermsProposedToAFullDisk_AreRefusedBeforeAnythingIsSigned_AndAFullNodeProposesNone()
+    {
+        await using TestChain chain = await TestChain.OpenAsync(anvil);
+        await using TestSigner signer = await TestSigner.StartAsync();
+        await chain.FundAsync(signer.Address);
+        await using TestNode alice = await TestNode.StartAsync(chain);
+        await using TestNode bob = await TestNode.StartAsync(
+            chain, options => Full(options) with { KeyFile = "none", SignerUrl = signer.Url, SignerTimeoutMs = 20_000 });
+        async Task RefuseAsync(TestNode from, TestNode to) =>
+            Refusals.AssertIs(await Assert.ThrowsAsync<RpcException>(() => from.OpenAsync(to.PeerUrl, "1000")), StatusCode.Unavailable, "DISK_LOW");
+        await RefuseAsync(alice, bob); // The session is signed with the first.
+        int signed = signer.Asked.Count;
+
+        await RefuseAsync(alice, bob);
+
+        Assert.Equal(signed, signer.Asked.Count);
+        await RefuseAsync(bob, alice);
+        foreach (TestNode node in (TestNode[])[alice, bob])
+            Assert.Empty((await node.Api.ListChannelsAsync(new Wire.ListChannelsRequest())).Channels);
     }
 }
