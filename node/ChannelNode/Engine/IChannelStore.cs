@@ -24,7 +24,8 @@ internal interface IChannelStore : IDisposable
     ulong ReadFreeBytes();
 
     /// <summary>Where the disk is low: what is written over takes no more of it than a little.</summary>
-    void ShortenLog();
+    /// <param name="freeBytes">What is left there. Nothing is done with less than the log takes.</param>
+    void ShortenLog(ulong freeBytes);
 
     /// <summary>Channels stored.</summary>
     ulong ChannelCount { get; }

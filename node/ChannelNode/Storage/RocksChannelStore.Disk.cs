@@ -31,11 +31,11 @@ internal sealed partial class RocksChannelStore
     /// What the log holds is written where it belongs, and the log goes. Else one row that nobody writes again keeps all of it, up to its limit:
     /// so what is written over and over would take disk after all.
     /// </summary>
-    public void ShortenLog()
+    public void ShortenLog(ulong freeBytes)
     {
         using StoreGate.Pass pass = _gate.Enter();
         ulong log = DiskSpace.UsedBy(_database.Path, "*.log");
-        if (log < LogBytesKept || ReadFreeBytes() < log) return; // What it is written to takes as much, before it goes.
+        if (log < LogBytesKept || freeBytes < log) return; // What it is written to takes as much, before it goes.
         FlushOptions options = new FlushOptions().SetWaitForFlush(true);
         nint[] families = [.. _families.Data.Select(family => family.Handle)];
         try

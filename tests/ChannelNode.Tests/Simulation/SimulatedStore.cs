@@ -21,7 +21,7 @@ internal sealed class SimulatedStore(SimulatedDisk disk) : IChannelStore
 
     public ulong ReadFreeBytes() => ulong.MaxValue;
 
-    public void ShortenLog() { }
+    public void ShortenLog(ulong freeBytes) { }
 
     public ulong ChannelCount => (ulong)_rows.Channels.Count;
 

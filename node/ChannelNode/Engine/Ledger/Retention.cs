@@ -42,7 +42,7 @@ internal sealed class Retention(
         store.TrimAudit(_auditKeptFor, options.AuditMax, clock.NowMs);
         ulong free = store.ReadFreeBytes();
         await ledger.RunAsync(turn => Look(turn, free), cancel);
-        if (ledger.Disk.IsLow) store.ShortenLog();
+        if (ledger.Disk.IsLow) store.ShortenLog(free);
         while (store.TrimSent(_sentKeptFor, clock.NowMs))
         {
             // On disk in the next part before the oldest goes. What is signed later is in a newer one anyway.
