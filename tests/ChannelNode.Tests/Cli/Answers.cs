@@ -25,6 +25,12 @@ internal sealed class Answers
 
     public List<SetPolicyRequest> PolicyChanges { get; } = [];
 
+    /// <summary>The whole audit log.</summary>
+    public List<PolicyAuditEntry> Audit { get; } = [];
+
+    /// <summary>Null for a node of an older version, which is not asked for such.</summary>
+    public Func<string, GetTokenResponse>? Token { get; set; }
+
     public Func<ListJobsRequest, ListJobsResponse> Jobs { get; set; } = _ => new ListJobsResponse();
 
     public Func<ulong, Job> Cancel { get; set; } = number => new Job { Number = number };

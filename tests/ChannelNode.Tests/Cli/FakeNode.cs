@@ -127,6 +127,13 @@ internal sealed class FakeNode : IAsyncDisposable
             return Task.FromResult(new SetPolicyResponse());
         }
 
+        public override async Task ReadPolicyAudit(
+            ReadPolicyAuditRequest request, IServerStreamWriter<ReadPolicyAuditResponse> responses, ServerCallContext context) =>
+            await responses.WriteAsync(new ReadPolicyAuditResponse { Entries = { answers.Audit } });
+
+        public override Task<GetTokenResponse> GetToken(GetTokenRequest request, ServerCallContext context) =>
+            answers.Token is { } token ? Task.FromResult(token(request.Token)) : base.GetToken(request, context);
+
         public override Task<ListJobsResponse> ListJobs(ListJobsRequest request, ServerCallContext context) =>
             Task.FromResult(answers.Jobs(request));
 

@@ -1,5 +1,8 @@
 using ChannelNode.Cli;
+using ChannelNode.Proto.V1;
+using Grpc.Core;
 using Xunit;
+using AmountWords = ChannelNode.Engine.AmountWords;
 
 namespace ChannelNode.Tests.Cli;
 
@@ -38,6 +41,41 @@ public sealed class PolicyCommandTests
         Assert.Equal(ExitCode.WrongUsage, run.ExitCode);
         Assert.StartsWith("error: INVALID_ARGUMENT: --tier, --peer: name whose rules change, and nothing is given that changes", run.Error);
         Assert.Empty(node.Answers.PolicyChanges);
+    }
+
+    /// <summary>An export is for keeping: it does not end in the middle for want of a name.</summary>
+    [Theory]
+    [InlineData(StatusCode.PermissionDenied, "SCOPE_MISSING")]
+    [InlineData(StatusCode.ResourceExhausted, "TOO_MANY_REQUESTS")]
+    [InlineData(StatusCode.Unavailable, "CHAIN_UNAVAILABLE")]
+    public async Task AuditLog_OfTokensThatTheNodeDoesNotTellOf_IsInSmallestUnits(StatusCode code, string reason)
+    {
+        const string token = "0x00000000000000000000000000000000000000d6";
+        await using FakeNode node = await FakeNode.StartAsync(answers =>
+        {
+            answers.Token = _ => throw FakeNode.Refuse(code, reason, "not you");
+            answers.Audit.Add(new PolicyAuditEntry
+            {
+                Cursor = 7,
+                Kind = PolicyAuditKind.DepositRefused,
+                Token = token,
+                Rule = "deposit",
+                Value = "2500000",
+                Limit = "2000000",
+                Count = 1,
+                Detail = $"would be {AmountWords.Of(2_500_000, ChannelNode.Core.Address.Read(Convert.FromHexString(token[2..])))}",
+            });
+            answers.Audit.Add(new PolicyAuditEntry { Cursor = 8, Kind = PolicyAuditKind.RulesChanged, Count = 1, Detail = "the last" });
+        });
+
+        CliRun run = await CliRun.AskAsync(node, "policy", "audit", "export");
+        CliRun named = await CliRun.AskAsync(node, "policy", "audit", "export", "--token-info", token + "=DUSD:6");
+
+        Assert.Equal((ExitCode.Done, ""), (run.ExitCode, run.Error));
+        Assert.Contains("by deposit, value 2500000 units, limit 2000000 units", run.OutputLines[0]);
+        Assert.Matches("would be 2500000 units of 0x0+[dD]6", run.OutputLines[0]);
+        Assert.EndsWith("the last", run.OutputLines[1]);
+        Assert.Contains("by deposit, value 2.5 DUSD, limit 2 DUSD", named.OutputLines[0]);
     }
 
     /// <summary>As a download that failed leaves one: it would let in everybody who was denied.</summary>

@@ -58,7 +58,7 @@ internal static class PolicyAuditCommand
 
     private static async Task<string> TextAsync(PolicyAuditEntry entry, TokenUnits units, CancellationToken cancel)
     {
-        TokenUnit unit = await units.OfAsync(entry.Token, cancel);
+        TokenUnit unit = await units.TryOfAsync(entry.Token, cancel);
         string[] parts =
         [
             $"{entry.Cursor}", $"{At(entry):yyyy-MM-dd HH:mm:ss}", Kind(entry), entry.Peer, entry.Tier,

@@ -70,6 +70,19 @@ internal sealed class TokenUnits(NodeConnection node, IEnumerable<TokenUnit> giv
         return _known[token] = unit;
     }
 
+    /// <summary>For what is shown in any case: in smallest units, where the node does not tell of the token now.</summary>
+    public async Task<TokenUnit> TryOfAsync(string token, CancellationToken cancel)
+    {
+        try
+        {
+            return await OfAsync(token, cancel);
+        }
+        catch (RpcException)
+        {
+            return new TokenUnit(Address.Zero, "", 0);
+        }
+    }
+
     public async Task<TokenUnit> OfChannelAsync(string channelId, CancellationToken cancel)
     {
         if (_channels.TryGetValue(channelId, out TokenUnit? known)) return known;
