@@ -15,7 +15,7 @@ namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>A token for one channel of a node that has another one, with another peer: what it does there and sees of it, by every call.</summary>
 [Collection(DoorsCollection.Name)]
-public sealed class ConfinedTokenTests(AnvilFixture anvil) : IAsyncLifetime
+public sealed partial class ConfinedTokenTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private const string NotAllowed = "CHANNEL_NOT_ALLOWED";
     private const string OtherDeposit = "777777777", OtherPayment = "666666", OtherKey = "other-key", OtherItem = "other-item";
@@ -223,36 +223,6 @@ public sealed class ConfinedTokenTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.Equal(Wire.Refusal.IdempotencyKeyReused, result.Refusal);
         foreach (string told in (string[])[reused.Status.Detail + string.Join(" ", Refusals.MetadataOf(reused)), result.ToString()])
             Assert.False(TellsOfOthers(told.Replace(OtherKey, "")), told);
-    }
-
-    /// <summary>A rule counts what is paid to a peer in all channels with it: of those of others nobody hears.</summary>
-    [Fact]
-    public async Task RuleThatCountsOtherChannelsToo_IsNamedWithoutWhatItCounted()
-    {
-        string second = await _node.OpenAsync(_bob, "5000");
-        await _node.Api.SetPolicyAsync(new Wire.SetPolicyRequest { Tier = "unverified", Amounts = new Wire.AmountRules { SumPerDayMax = "1000" } });
-        await _node.PayAsync(second, "900");
-        using ApiCaller site = new(_node.Host.ApiUrl, await CreateAsync(_own)), wide = new(_node.Host.ApiUrl, await CreateAsync());
-        async Task<(RpcException Unary, Wire.PaymentResult Streamed)> PayAsync(ApiCaller caller)
-        {
-            Wire.Payment asked = new() { ChannelId = _own, Amount = "111" };
-            RpcException unary = await Assert.ThrowsAsync<RpcException>(async () => await caller.Api.PayAsync(new Wire.PayRequest { Payment = asked }));
-            using var stream = caller.Api.StreamPayments(cancellationToken: TestChain.Limit);
-            await stream.RequestStream.WriteAsync(new Wire.StreamPaymentsRequest { Payments = { asked } });
-            Assert.True(await stream.ResponseStream.MoveNext(TestChain.Limit));
-            return (unary, stream.ResponseStream.Current.Results.Single());
-        }
-
-        var told = await PayAsync(wide);
-        var confined = await PayAsync(site);
-
-        Assert.Equal("1011", Refusals.MetadataOf(told.Unary)["value"]);
-        Assert.Contains("1011", told.Streamed.Message);
-        Refusals.AssertIs(confined.Unary, StatusCode.PermissionDenied, "POLICY_REFUSED", "amount");
-        Assert.Equal("sum-per-day", Refusals.MetadataOf(confined.Unary)["rule"]);
-        Assert.False(Refusals.MetadataOf(confined.Unary).ContainsKey("value"));
-        Assert.Equal("amount: this node's policy refuses by rule sum-per-day", confined.Unary.Status.Detail);
-        Assert.Equal((Wire.Refusal.PolicyRefused, confined.Unary.Status.Detail), (confined.Streamed.Refusal, confined.Streamed.Message));
     }
 
     [Fact]

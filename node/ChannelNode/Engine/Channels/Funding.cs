@@ -30,7 +30,7 @@ internal sealed class Funding(
         bool isNew = order.Gasless || !jobs.IsKnown($"open/{agreements.IdOf(terms)}");
         if (isNew)
         {
-            await policies.RequireDepositAsync(link.Signer, order.Token, default, order.Amount, cancel);
+            await policies.RequireDepositAsync(link.Signer, order.Token, default, order.Amount, IsConfined(budget), cancel);
             await ChargeAsync(budget, [(order.Token, order.Amount)], opens: true, cancel);
         }
 
@@ -88,15 +88,18 @@ internal sealed class Funding(
     private async Task DepositGaslessAsync(
         ChannelSlot slot, UInt128 amount, PaymentBudget? budget, OperationWatcher watch, CancellationToken cancel)
     {
-        await RequirePolicyAsync(slot, amount, cancel);
+        await RequirePolicyAsync(slot, amount, budget, cancel);
         await ChargeAsync(budget, [(slot.Channel.Terms.Token, amount)], opens: false, cancel);
         await DepositByPeerAsync(slot, amount, watch, cancel);
     }
 
     /// <summary>What this node's side would hold with the deposit, and with those that are on their way.</summary>
-    private Task RequirePolicyAsync(ChannelSlot slot, UInt128 amount, CancellationToken cancel) => policies.RequireDepositAsync(
+    private Task RequirePolicyAsync(ChannelSlot slot, UInt128 amount, PaymentBudget? budget, CancellationToken cancel) => policies.RequireDepositAsync(
         slot.Channel.Theirs.Signer, slot.Channel.Terms.Token, slot.Channel.Id,
-        slot.State.OnChain.PotOf(slot.Channel.OurSide) + OnTheWayInto(slot.Channel.Id) + amount, cancel);
+        slot.State.OnChain.PotOf(slot.Channel.OurSide) + OnTheWayInto(slot.Channel.Id) + amount, IsConfined(budget), cancel);
+
+    /// <summary>Who may not hear of other channels is not told of the operator's rules for their peer either.</summary>
+    private static bool IsConfined(PaymentBudget? budget) => budget?.IsConfined == true;
 
     private UInt128 OnTheWayInto(ChannelId channel)
     {
@@ -118,7 +121,7 @@ internal sealed class Funding(
         if (!jobs.IsKnown(purpose))
         {
             RequireOpen(slot, amount, "amount");
-            await RequirePolicyAsync(slot, amount, cancel);
+            await RequirePolicyAsync(slot, amount, budget, cancel);
         }
 
         JobOrder order = new(
@@ -142,7 +145,7 @@ internal sealed class Funding(
             }
 
             RequireOpen(slot, amount, "deposits");
-            await RequirePolicyAsync(slot, amount, cancel);
+            await RequirePolicyAsync(slot, amount, budget, cancel);
         }
 
         IGrouping<Address, (ChannelSlot Slot, UInt128 Amount)>[] groups = [.. deposits.GroupBy(deposit => deposit.Slot.Channel.Terms.Token)];

@@ -189,7 +189,8 @@ internal sealed partial class JobOffers
         else if ((isSmall ? cost * SmallLeaves : needed) + promised > _look.Balance)
         {
             refusal = Refusal.InsufficientFunds;
-            string others = promised == UInt128.Zero ? "" : $", of which {In(promised)} are promised to other transactions";
+            // Not how much: a job's words are told to tokens that may not hear of other channels.
+            string others = promised == UInt128.Zero ? "" : ", a part of which is promised to other transactions";
             message = $"{job.Call.Operation} needs {In(needed)} with its gas"
                 + (isSmall ? $", is about less than that, and has to leave {SmallLeaves} times as much for others" : "")
                 + $", and the node's account has {In(_look.Balance)}{others}";

@@ -250,7 +250,9 @@ internal sealed class Policies(
     /// Before this node puts money into a channel: throws when its own rules say no, or when the peer has told in this session
     /// that it would take no payments from a side that holds so much.
     /// </summary>
-    public async Task RequireDepositAsync(Address peer, Address token, ChannelId channel, UInt128 pot, CancellationToken cancel)
+    /// <param name="briefly">Whether who asks is told the rule alone.</param>
+    public async Task RequireDepositAsync(
+        Address peer, Address token, ChannelId channel, UInt128 pot, bool briefly, CancellationToken cancel)
     {
         PolicyNo? no = await DepositAsync(peer, token, channel, pot, cancel);
         if (no is null && links.Find(peer)?.Told?.RefuseDeposit(peer, token, pot) is { } theirs)
@@ -259,7 +261,7 @@ internal sealed class Policies(
             no = theirs;
         }
 
-        if (no is not null) throw PolicyWords.Refuse(no, "amount");
+        if (no is not null) throw briefly ? PolicyWords.RefuseBriefly(no, "amount") : PolicyWords.Refuse(no, "amount");
     }
 
     public Task<PolicyNo?> DepositAsync(Address peer, Address token, ChannelId channel, UInt128 pot, CancellationToken cancel) =>

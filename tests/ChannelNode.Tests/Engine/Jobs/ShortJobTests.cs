@@ -197,6 +197,23 @@ public sealed class ShortJobTests : IAsyncLifetime
         Assert.Single(bench.Events, told => told.Job == deposit.Job.Number);
     }
 
+    /// <summary>What others are promised may be about channels that whoever reads of this one may not see.</summary>
+    [Fact]
+    public async Task DepositForWhichTheEtherIsPromisedToOthers_IsNotToldHowMuch()
+    {
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        Channel first = bench.NewChannel();
+        await bench.SetBalanceAsync(3 * Ether);
+        await JobBench.UntilAsync(await bench.DepositAsync(first, 2 * Ether + 777_777), JobStatus.Sent);
+
+        JobEntry second = await bench.DepositAsync(bench.NewChannel(), 2 * Ether);
+        Job failed = await JobBench.UntilAsync(second, JobStatus.Failed);
+
+        Assert.Equal(Refusal.InsufficientFunds, failed.Refusal);
+        Assert.EndsWith("and the node's account has 3 ETH, a part of which is promised to other transactions", failed.Message);
+        foreach (OperatorEvent told in bench.Events.Where(told => told.Job == failed.Number)) Assert.DoesNotContain($"{first.Id}", told.Sentence);
+    }
+
     /// <summary>What comes after it is promised all that the account has, and can be made for less.</summary>
     [Fact]
     public async Task EmptyNonce_IsFilled_ThoughTheDisputeBehindItIsPromisedEverything()

@@ -203,6 +203,9 @@ public sealed class SmallDisputeTests : IAsyncLifetime
         await JobBench.UntilAsync(large, job => job.Nonce == 0);
         foreach (JobEntry entry in (JobEntry[])[large, dust]) await bench.MineUntilAsync(entry, JobStatus.Done);
         Assert.Equal(2UL, await bench.NonceAsync());
+        OperatorEvent given = Assert.Single(bench.Events, told => told.Sentence.Contains("gives its nonce", StringComparison.Ordinal));
+        Assert.Equal(dust.Job.Channels, given.Channels);
+        Assert.DoesNotContain($"{large.Job.Channels[0]}", given.Sentence); // An access token may see the one channel and not the other.
     }
 
     /// <summary>Else every one of them would be asked for with every look, as long as the window is open.</summary>

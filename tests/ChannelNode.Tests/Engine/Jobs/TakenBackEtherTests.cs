@@ -41,6 +41,9 @@ public sealed class TakenBackEtherTests : IAsyncLifetime
         Assert.Equal((JobStatus.Done, 1_000UL), (dispute.Job.Status, (ulong)await bench.PotAsync(urgent)));
         Assert.Equal((JobStatus.Failed, Refusal.InsufficientFunds), (cancelled.Status, cancelled.Refusal));
         Assert.Equal((UInt128.Zero, 2UL), (await bench.PotAsync(rich), await bench.NonceAsync()));
+        // An access token may see the deposit's channel, and no other.
+        Assert.StartsWith($"its 1 ETH are taken back for job {dispute.Job.Number}, which protects money", cancelled.Message);
+        foreach (OperatorEvent told in bench.Events.Where(told => told.Channels.Contains(rich.Id))) Assert.DoesNotContain($"{urgent.Id}", told.Sentence);
     }
 
     /// <summary>Both are sent when fees rise: the dispute cannot be mined before a deposit that can offer nothing more.</summary>
