@@ -8,7 +8,7 @@ using Refusal = ChannelNode.Proto.V1.Refusal;
 
 namespace ChannelNode.Tests.Cli;
 
-public sealed class PayManyTests
+public sealed partial class PayManyTests
 {
     /// <summary>Every payment as it was asked for, in order: a key may come several times.</summary>
     private readonly ConcurrentQueue<Payment> _asked = new();
@@ -123,32 +123,6 @@ public sealed class PayManyTests
         Assert.Equal(203, SummaryOf(run).GetProperty("retries").GetInt32());
         Assert.Equal(200, _asked.Select(payment => payment.IdempotencyKey).Distinct().Count());
         Assert.Equal(200, run.OutputLines.Count(line => line.Contains("\"refusal\":\"REFUSAL_UNSPECIFIED\"")));
-    }
-
-    [Fact]
-    public async Task RefusalForGood_IsNotTriedAgain()
-    {
-        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = Answering(_ => Refusal.ChannelClosing));
-
-        CliRun run = await PayAsync(node, "3");
-
-        Assert.Equal(ExitCode.Refused, run.ExitCode);
-        Assert.Equal(3, _asked.Count);
-        Assert.Equal("error: CHANNEL_CLOSING: 3 of 3 payments were refused: words for k-2\n", run.Error);
-        Assert.Contains("refused 3: CHANNEL_CLOSING: words for k-2\n", run.Output);
-    }
-
-    /// <summary>A node of an older version gives no words.</summary>
-    [Fact]
-    public async Task RefusalWithoutWords_IsGivenByItsName()
-    {
-        _words = _ => "";
-        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = Answering(_ => Refusal.ChannelClosing));
-
-        CliRun run = await PayAsync(node, "3");
-
-        Assert.Equal("error: CHANNEL_CLOSING: 3 of 3 payments were refused\n", run.Error);
-        Assert.Contains("refused 3: CHANNEL_CLOSING\n", run.Output);
     }
 
     [Theory]

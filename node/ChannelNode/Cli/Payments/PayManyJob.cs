@@ -130,9 +130,11 @@ internal sealed class PayManyJob(
     private static Failure? WhyNotAll(PaymentSummary summary)
     {
         if (summary.Refused.Count == 0) return null;
-        (Refusal refusal, int times) = summary.Refused.MaxBy(entry => entry.Value);
+        Refusal refusal = summary.StoppedBy != Refusal.Unspecified ? summary.StoppedBy : summary.Refused.MaxBy(entry => entry.Value).Key;
+        int times = summary.Refused[refusal];
         string many = $"{times:N0} of {summary.Asked:N0} {(summary.Asked == 1 ? "payment" : "payments")} {(times == 1 ? "was" : "were")} refused";
         string reason = Failure.ReasonOf(refusal);
-        return new(Failure.CodeOf(reason), reason, many + summary.Why(refusal));
+        string rest = summary.StoppedBy == Refusal.Unspecified || summary.NotSent == 0 ? "" : "; the rest would be too, and was not sent";
+        return new(Failure.CodeOf(reason), reason, many + summary.Why(refusal) + rest);
     }
 }

@@ -31,12 +31,14 @@ internal sealed class PaymentBook(int count, TimeProvider time)
     private UInt128 _totalSent;
     private long _lastPaidAt = time.GetTimestamp();
     private Refusal _waitsFor;
+    private Refusal _stoppedBy;
 
+    /// <summary>All are settled, or none of the rest can be paid and nothing is in flight.</summary>
     public bool Done
     {
         get
         {
-            lock (_gate) return _settled == count;
+            lock (_gate) return _settled == count || (_stoppedBy != Refusal.Unspecified && _inFlight == 0);
         }
     }
 
@@ -75,12 +77,21 @@ internal sealed class PaymentBook(int count, TimeProvider time)
         or Refusal.ChainUnavailable or Refusal.SignerUnavailable or Refusal.NotReady or Refusal.Draining or Refusal.RestoredUnconfirmed
         or Refusal.DiskLow;
 
-    /// <summary>Payments to send next: those that wait again first; at most so many that no more fly than allowed.</summary>
+    /// <summary>
+    /// Refusals that any other payment of the same amount through the same channel would meet too, however often it is asked for: something
+    /// else must happen first, a deposit mostly.
+    /// </summary>
+    public static bool StopsAll(Refusal refusal) => refusal
+        is Refusal.ChannelClosed or Refusal.ChannelClosing or Refusal.CloseAgreed or Refusal.InsufficientBalance or Refusal.StateLost
+        or Refusal.OneWayChannel or Refusal.UnknownChannel or Refusal.ChannelNotAllowed or Refusal.AccessTokenCapExceeded
+        or Refusal.AccessTokenExpired or Refusal.AccessTokenRevoked or Refusal.ZeroAmount or Refusal.AmountTooLarge or Refusal.InvalidArgument;
+
+    /// <summary>Payments to send next: those that wait again first; at most so many that no more fly than allowed, and none once the rest cannot be paid.</summary>
     public List<int> Take(int batchMax, int inFlightMax)
     {
         lock (_gate)
         {
-            int room = Math.Min(batchMax, inFlightMax - _inFlight);
+            int room = _stoppedBy != Refusal.Unspecified ? 0 : Math.Min(batchMax, inFlightMax - _inFlight);
             var batch = new List<int>();
             while (batch.Count < room && TryTakeOne(out int index)) batch.Add(index);
             return batch;
@@ -102,6 +113,7 @@ internal sealed class PaymentBook(int count, TimeProvider time)
             }
             _states[index] = Settled;
             _settled++;
+            if (_stoppedBy == Refusal.Unspecified && StopsAll(result.Refusal)) _stoppedBy = result.Refusal;
             if (result.Refusal == Refusal.Unspecified) Count(index, result);
             else _refusedForGood[result.Refusal] = _refusedForGood.GetValueOrDefault(result.Refusal) + 1;
             return true;
@@ -135,7 +147,10 @@ internal sealed class PaymentBook(int count, TimeProvider time)
             double[] latencies = [.. _latenciesMs.Order()];
             return new PaymentSummary(
                 count, _paid, _repeated, refused, new Dictionary<Refusal, string>(_messages), count - _next, _retries, _totalSent,
-                time.GetElapsedTime(_startedAt, _lastPaidAt).TotalSeconds, latencies);
+                time.GetElapsedTime(_startedAt, _lastPaidAt).TotalSeconds, latencies)
+            {
+                StoppedBy = _stoppedBy,
+            };
         }
     }
 

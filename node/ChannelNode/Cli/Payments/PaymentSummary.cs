@@ -20,6 +20,9 @@ internal sealed record PaymentSummary(
     double Seconds,
     IReadOnlyList<double> LatenciesMs)
 {
+    /// <summary>For which nothing more was sent: the rest would have been refused by it too. Unspecified where nothing was left out.</summary>
+    public Refusal StoppedBy { get; init; }
+
     /// <summary>Sent and neither paid nor refused: asking again with the same key finds out.</summary>
     public int Unknown => Asked - Paid - Refused.Values.Sum() - NotSent;
 
