@@ -4,7 +4,7 @@ using Wire = ChannelNode.Proto.V1;
 
 namespace ChannelNode.Tests.EndToEnd;
 
-/// <summary>What refusals tell.</summary>
+/// <summary>What refusals tell, and a list in whose middle the token is limited.</summary>
 public sealed partial class ConfinedTokenTests
 {
     /// <summary>A rule counts what is paid to a peer in all channels with it: of those of others nobody hears.</summary>
@@ -61,5 +61,37 @@ public sealed partial class ConfinedTokenTests
             Assert.Equal("amount: this node's policy refuses by rule deposit", told.Status.Detail);
             Assert.Equal(("deposit", false), (Refusals.MetadataOf(told)["rule"], Refusals.MetadataOf(told).ContainsKey("value")));
         }
+    }
+
+    [Fact]
+    public async Task TokenThatIsLimitedInTheMiddleOfAList_SeesNoMoreOfIt()
+    {
+        const int pages = 12, perPage = 1_024;
+        using ApiCaller site = new(_node.Host.ApiUrl, await CreateAsync());
+        using (var pays = _node.Api.StreamPayments(cancellationToken: TestChain.Limit))
+        {
+            for (int page = 0, left = pages * perPage; page < pages; page++)
+            {
+                Wire.StreamPaymentsRequest request = new();
+                for (int place = 0; place < perPage; place++)
+                    request.Payments.Add(new Wire.Payment { ChannelId = _other, Amount = "1", IdempotencyKey = $"{left--:d64}" }); // As long as may be.
+                await pays.RequestStream.WriteAsync(request);
+            }
+
+            await pays.RequestStream.CompleteAsync();
+            while (await pays.ResponseStream.MoveNext(TestChain.Limit)) { }
+        }
+
+        using var lists = site.Api.ListSentPayments(new Wire.ListSentPaymentsRequest { ChannelId = _other }, cancellationToken: TestChain.Limit);
+        Assert.True(await lists.ResponseStream.MoveNext(TestChain.Limit));
+        await _node.Api.UpdateAccessTokenAsync(new Wire.UpdateAccessTokenRequest { Number = 2, ChannelIds = { _own } });
+        int told = 1;
+        RpcException ended = await Assert.ThrowsAsync<RpcException>(async () =>
+        {
+            while (await lists.ResponseStream.MoveNext(TestChain.Limit)) told++;
+        });
+
+        Refusals.AssertIs(ended, StatusCode.PermissionDenied, NotAllowed, "channel_id");
+        Assert.InRange(told, 1, pages - 2); // What was under way by then.
     }
 }

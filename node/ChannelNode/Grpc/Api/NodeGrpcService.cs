@@ -348,7 +348,8 @@ internal sealed partial class NodeGrpcService(Node node, NodeIdentity identity, 
         Wire.ListSentPaymentsRequest request,
         IServerStreamWriter<Wire.ListSentPaymentsResponse> responseStream,
         ServerCallContext context) =>
-        SentPaymentList.WriteAsync(node, Find(request.ChannelId, context), request.AfterTotal, responseStream, context.CancellationToken);
+        SentPaymentList.WriteAsync(
+            node, Find(request.ChannelId, context), Caller.ChannelsOf(context), request.AfterTotal, responseStream, context.CancellationToken);
 
     /// <summary>A channel that a call names.</summary>
     private ChannelSlot Find(string channelId, ServerCallContext context) =>

@@ -12,7 +12,7 @@ internal static class SentPaymentList
     private const int PaymentsPerResponse = 1_024;
 
     public static async Task WriteAsync(
-        Node node, ChannelSlot slot, string afterTotal, IServerStreamWriter<Wire.ListSentPaymentsResponse> responses,
+        Node node, ChannelSlot slot, CallerChannels seen, string afterTotal, IServerStreamWriter<Wire.ListSentPaymentsResponse> responses,
         CancellationToken cancel)
     {
         UInt128 after = ReadTotal(afterTotal);
@@ -33,11 +33,17 @@ internal static class SentPaymentList
                 IdempotencyKey = payment.IdempotencyKey,
             });
             if (response.Payments.Count < PaymentsPerResponse) continue;
-            await responses.WriteAsync(response, cancel);
+            await TellAsync();
             response = new Wire.ListSentPaymentsResponse();
         }
 
-        if (response.Payments.Count > 0) await responses.WriteAsync(response, cancel);
+        if (response.Payments.Count > 0) await TellAsync();
+
+        Task TellAsync()
+        {
+            seen.Require(slot.Channel.Id); // It is long: the token may have been limited meanwhile.
+            return responses.WriteAsync(response, cancel);
+        }
     }
 
     private static UInt128 ReadTotal(string text)
