@@ -139,6 +139,14 @@ internal sealed record Job
     /// <summary>Somebody else was quicker with a settle, which pays both sides alike whoever sends it: nothing failed.</summary>
     public bool IsDoneByAnother => Kind == JobKind.Settle && Refusal == Refusal.NotClosing;
 
+    /// <summary>
+    /// Nothing of it is left to be done, and nothing was lost: another has done it, or what came since does as much or more; or an operator
+    /// wanted it no more. A deposit that its channel's end has overtaken is none such: who asked for it wanted it.
+    /// </summary>
+    public bool IsNeedless => IsDoneByAnother || Refusal == Refusal.JobCancelled
+        || (Kind is JobKind.Dispute or JobKind.Claim && Refusal == Refusal.NothingNew)
+        || (Kind == JobKind.Claim && Refusal == Refusal.CloseAgreed);
+
     /// <summary>A settle that came before a block's time had ended the window. The guardian tries again by itself.</summary>
     public bool IsTooEarly => Kind == JobKind.Settle && Refusal == Refusal.WindowOpen;
 

@@ -36,6 +36,7 @@ internal static class JobEvents
         {
             { IsDoneByAnother: true } => (EventSeverity.Info, "somebody else was quicker, the peer maybe"),
             { IsTooEarly: true } => (EventSeverity.Info, "too early, and tried again by itself"),
+            { IsNeedless: true } => (EventSeverity.Info, "not done, and need not be"),
             _ => (EventSeverity.Warning, "failed"),
         };
         yield return Of(after, EventKind.TransactionFailed, severity, $"{what}, {after.Refusal.Name()}: {after.Message}", after.Receipt);
@@ -49,7 +50,7 @@ internal static class JobEvents
         string why = after.Refusal == before.Refusal ? "" : $"has become pointless and is cancelled, {after.Refusal.Name()}: {after.Message}; ";
         OperatorEvent told = before.Offer is { } stuck && stuck.Nonce == attempt.Nonce
             ? Of(
-                after, EventKind.TransactionStuck, after.IsDoneByAnother ? EventSeverity.Info : EventSeverity.Warning,
+                after, EventKind.TransactionStuck, after.IsNeedless ? EventSeverity.Info : EventSeverity.Warning,
                 $"{why}{(IsTakingBack(before, attempt) ? "offered" : "was stuck at")} {AmountWords.PerGas(stuck.Fees.MaxFee)} and is replaced: {offer}")
             : Of(after, EventKind.TransactionSent, EventSeverity.Info, offer);
         return told with { Transaction = attempt.Hash, Nonce = attempt.Nonce, MaxFee = attempt.Fees.MaxFee };

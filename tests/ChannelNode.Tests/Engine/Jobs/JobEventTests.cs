@@ -54,6 +54,27 @@ public sealed class JobEventTests : IAsyncLifetime
         Assert.All(bench.Events, what => Assert.Equal(Refusal.BudgetReached, what.Refusal));
     }
 
+    /// <summary>Who is warned of what need not be looked at looks no more.</summary>
+    [Theory]
+    [InlineData(nameof(JobKind.Dispute), Refusal.NothingNew, false)]
+    [InlineData(nameof(JobKind.Dispute), Refusal.WindowClosed, true)]
+    [InlineData(nameof(JobKind.Dispute), Refusal.NotClosing, true)]
+    [InlineData(nameof(JobKind.Claim), Refusal.NothingNew, false)]
+    [InlineData(nameof(JobKind.Claim), Refusal.CloseAgreed, false)]
+    [InlineData(nameof(JobKind.Settle), Refusal.NotClosing, false)]
+    [InlineData(nameof(JobKind.Settle), Refusal.TransactionReverted, true)]
+    [InlineData(nameof(JobKind.Deposit), Refusal.JobCancelled, false)]
+    [InlineData(nameof(JobKind.Deposit), Refusal.CloseAgreed, true)]
+    [InlineData(nameof(JobKind.Deposit), Refusal.InsufficientFunds, true)]
+    public void JobThatIsNotDone_IsAWarning_UnlessItNeedNotBe(string kind, Refusal refusal, bool isWarning)
+    {
+        Job waiting = new() { Number = 1, Kind = Enum.Parse<JobKind>(kind), Purpose = "p", Channels = [], Call = new ChainCall("", Address.Zero, 0, default), CreatedAtSeconds = 1 };
+
+        OperatorEvent told = Assert.Single(JobEvents.Between(waiting, waiting with { Status = JobStatus.Failed, Refusal = refusal }));
+
+        Assert.Equal((EventKind.TransactionFailed, isWarning ? EventSeverity.Warning : EventSeverity.Info), (told.Kind, told.Severity));
+    }
+
     [Fact]
     public async Task SettleBeforeTheWindowIsOver_IsNoWarning()
     {

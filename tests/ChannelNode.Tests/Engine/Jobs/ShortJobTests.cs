@@ -54,6 +54,7 @@ public sealed class ShortJobTests : IAsyncLifetime
         await JobBench.UntilAsync(claim, job => !job.IsActive);
 
         Assert.Equal((JobStatus.Failed, Refusal.NothingNew), (claim.Job.Status, claim.Job.Refusal));
+        Assert.Equal((EventKind.TransactionFailed, EventSeverity.Info), (bench.Events[^1].Kind, bench.Events[^1].Severity));
     }
 
     [Fact]
