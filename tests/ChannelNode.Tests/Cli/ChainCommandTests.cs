@@ -1,5 +1,6 @@
 using ChannelNode.Cli;
 using ChannelNode.Proto.V1;
+using Grpc.Core;
 using Xunit;
 
 namespace ChannelNode.Tests.Cli;
@@ -96,10 +97,99 @@ public sealed class ChainCommandTests
             Message = $"taken back by carol {how}",
         });
 
-        Assert.Equal(said, (await CliRun.AskAsync(node, "chain", "cancel", "7", "--yes")).Output);
+        Assert.Equal(said, (await CliRun.AskAsync(node, "chain", "cancel", "7", "--yes", "--wait", "false")).Output);
         CliRun unsure = await CliRun.AskAsync(node, "chain", "cancel", "7");
         Assert.Equal(ExitCode.WrongUsage, unsure.ExitCode);
         Assert.Contains("NOT_CONFIRMED", unsure.Error);
+    }
+
+    private static Job TakenBack(JobStatus status, string hash) => new()
+    {
+        Number = 7,
+        Status = status,
+        Purpose = "deposit/x",
+        Reason = Refusal.JobCancelled,
+        TransactionHash = hash,
+        Message = "taken back by carol",
+    };
+
+    private static RpcException Kept(string why, string status) =>
+        FakeNode.Refuse(StatusCode.FailedPrecondition, "JOB_NOT_CANCELLABLE", $"number 7 (deposit/x) {why}", ("status", status));
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Cancel_WaitsUntilNothingOfItCanBeDone_AndShowsItsSteps(bool json)
+    {
+        Queue<Job> answers = new([
+            TakenBack(JobStatus.Sent, "0x01"), TakenBack(JobStatus.Sent, "0x01"), TakenBack(JobStatus.Sent, "0x02"), TakenBack(JobStatus.Mined, "0x02"),
+            TakenBack(JobStatus.Failed, "0x02"),
+        ]);
+        await using FakeNode node = await FakeNode.StartAsync(it => it.Cancel = _ => answers.Dequeue());
+
+        CliRun run = await CliRun.AskAsync(node, json ? ["chain", "cancel", "7", "--yes", "--json"] : ["chain", "cancel", "7", "--yes"]);
+
+        Assert.Equal((ExitCode.Done, ""), (run.ExitCode, run.Error));
+        string[] said =
+        [
+            "job 7 (deposit/x) is taken back by carol", "transaction sent: 0x02", "mined: 0x02", "confirmed: nothing of it is done",
+        ];
+        if (json) Assert.Equal(said.Length, run.OutputLines.Count(line => line.Contains("\"job\"", StringComparison.Ordinal)));
+        else Assert.Equal(said, run.OutputLines);
+    }
+
+    /// <summary>A reorganisation may take its block away: then it is taken back after all.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Cancel_OfAJobThatIsMinedFirst_FailsWhenThatIsConfirmed(bool isReorganized)
+    {
+        Queue<Func<Job>> answers = new([
+            () => TakenBack(JobStatus.Sent, "0x01"), () => throw Kept("is mined, in block 5", "mined"), () => throw Kept("is mined, in block 5", "mined"),
+            () => isReorganized ? TakenBack(JobStatus.Failed, "0x02") : throw Kept("has ended: done", "done"),
+        ]);
+        await using FakeNode node = await FakeNode.StartAsync(it => it.Cancel = _ => answers.Dequeue()());
+
+        CliRun run = await CliRun.AskAsync(node, "chain", "cancel", "7", "--yes");
+
+        Assert.Equal(isReorganized ? ExitCode.Done : ExitCode.Refused, run.ExitCode);
+        Assert.Equal(isReorganized ? "" : "error: JOB_NOT_CANCELLABLE: number 7 (deposit/x) has ended: done\n", run.Error);
+        Assert.Equal("number 7 (deposit/x) is mined, in block 5: it was quicker; waiting for confirmations", run.OutputLines[1]);
+        Assert.Equal(isReorganized ? 3 : 2, run.OutputLines.Length);
+    }
+
+    /// <summary>What can be refused at once is refused with nothing said before.</summary>
+    [Fact]
+    public async Task Cancel_OfAJobThatIsMined_IsRefusedAtOnce()
+    {
+        int asked = 0;
+        await using FakeNode node = await FakeNode.StartAsync(it => it.Cancel = _ =>
+        {
+            asked++;
+            throw Kept("is mined, in block 5", "mined");
+        });
+
+        CliRun run = await CliRun.AskAsync(node, "chain", "cancel", "7", "--yes");
+
+        Assert.Equal((ExitCode.Refused, "", 1), (run.ExitCode, run.Output, asked));
+        Assert.Equal("error: JOB_NOT_CANCELLABLE: number 7 (deposit/x) is mined, in block 5\n", run.Error);
+    }
+
+    [Fact]
+    public async Task Cancel_ThatIsNotWaitedFor_SaysWhatTheNodeGoesOnWith()
+    {
+        using var stop = new CancellationTokenSource();
+        await using FakeNode node = await FakeNode.StartAsync(it => it.Cancel = _ =>
+        {
+            stop.CancelAfter(200);
+            return TakenBack(JobStatus.Sent, "0x01");
+        });
+
+        CliRun run = await CliRun.WithActionsAsync(CliRun.NoActions, ["chain", "cancel", "7", "--yes", "--node", node.Url], stop.Token);
+
+        Assert.Equal(ExitCode.Interrupted, run.ExitCode);
+        Assert.Equal(
+            "error: INTERRUPTED: stopped waiting; job 7 is taken back, and 'channelnode chain jobs --all' shows what becomes of it\n", run.Error);
     }
 
     [Theory]

@@ -5,7 +5,7 @@ using Plural = ChannelNode.Engine.Plural;
 
 namespace ChannelNode.Cli;
 
-/// <summary>chain jobs and cancel, and what <see cref="ChainAuditCommands"/> adds.</summary>
+/// <summary>chain jobs, and what <see cref="ChainCancelCommand"/> and <see cref="ChainAuditCommands"/> add.</summary>
 internal static class ChainCommand
 {
     private static readonly string[] Columns =
@@ -15,7 +15,7 @@ internal static class ChainCommand
         new("chain", "What the node does on chain, and what it knows of it.", "channelnode chain jobs")
         {
             Jobs(shell),
-            Cancel(shell),
+            ChainCancelCommand.Create(shell),
             ChainAuditCommands.Verify(shell),
             ChainAuditCommands.Rescan(shell),
         };
@@ -35,30 +35,6 @@ internal static class ChainCommand
             return ExitCode.Done;
         });
     }
-
-    private static CliCommand Cancel(CommandShell shell)
-    {
-        Argument<ulong> number = new("number") { Description = "The job's number, as 'chain jobs' shows it" };
-        var command = new CliCommand(
-            "cancel",
-            "Takes back a deposit, a start of a close or a withdrawal of credit that is not mined. Of one that is sent a transaction that does "
-            + "nothing takes the place, which costs gas; should the first one be mined before, it is done all the same.",
-            "channelnode chain cancel 1200 --yes") { number };
-        Confirmation confirmation = Confirmation.On(command);
-        return shell.Asks(command, async (parsed, node, terminal, cancel) =>
-        {
-            confirmation.Require(parsed, terminal, $"Take back job {parsed.GetValue(number)}, and replace its transaction where it has one");
-            CancelJobResponse answer = await node.Client.CancelJobAsync(
-                new CancelJobRequest { Number = parsed.GetValue(number) }, cancellationToken: cancel);
-            if (terminal.Json) terminal.Document(answer);
-            else terminal.Line($"job {answer.Job.Number} ({answer.Job.Purpose}) is {Fate(answer.Job)}");
-            return ExitCode.Done;
-        });
-    }
-
-    private static string Fate(Job job) => job.Status == JobStatus.Failed
-        ? job.Message
-        : $"{job.Message}; should the first one be mined before, it is done all the same: 'channelnode chain jobs --all' shows which";
 
     private static async Task<string> NoneAsync(NodeConnection node, bool all, CancellationToken cancel)
     {

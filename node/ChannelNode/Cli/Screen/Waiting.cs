@@ -8,15 +8,16 @@ namespace ChannelNode.Cli;
 /// </summary>
 internal sealed class Waiting
 {
-    private readonly Option<bool> _wait = new("--wait")
-    {
-        Description = "Wait until the transaction is mined and confirmed; with 'false' only until it is sent ('channelnode chain jobs' shows it)",
-        DefaultValueFactory = _ => true,
-    };
+    private const string Usually =
+        "Wait until the transaction is mined and confirmed; with 'false' only until it is sent ('channelnode chain jobs' shows it)";
 
-    public static Waiting On(CliCommand command)
+    private readonly Option<bool> _wait = new("--wait") { DefaultValueFactory = _ => true };
+
+    /// <param name="description">Where it waits for something else.</param>
+    public static Waiting On(CliCommand command, string description = Usually)
     {
         Waiting waiting = new();
+        waiting._wait.Description = description;
         command.Options.Add(waiting._wait);
         return waiting;
     }

@@ -250,18 +250,27 @@ internal sealed class JobBook
         Job job = entry.Job;
         if (job.Refusal == Refusal.JobCancelled) return entry;
         if (WhyKept(job) is { } why)
-            throw new RefusalException(Refusal.JobNotCancellable, $"number {number} ({job.Purpose}) {why}") { Field = "number", Value = $"{number}" };
+            throw Kept(job, why);
         entry.TakenBackBy = by;
         Wake();
         await entry.Changed.WhenAsync(() => entry.Job.Refusal != Refusal.None || entry.Job.Status > JobStatus.Sent, cancel);
         job = entry.Job;
         if (job.Refusal != Refusal.None) return entry;
-        throw new RefusalException(Refusal.JobNotCancellable, $"number {number} ({job.Purpose}) {WhyKept(job)}") { Field = "number", Value = $"{number}" };
+        throw Kept(job, WhyKept(job));
     }
+
+    private static RefusalException Kept(Job job, string? why) => new(Refusal.JobNotCancellable, $"number {job.Number} ({job.Purpose}) {why}")
+    {
+        Field = "number",
+        Value = $"{job.Number}",
+        Details = job.Status >= JobStatus.Mined ? new Dictionary<string, string> { ["status"] = Named(job.Status) } : null,
+    };
+
+    private static string Named(JobStatus status) => status.ToString().ToLowerInvariant();
 
     private static string? WhyKept(Job job) => job switch
     {
-        { IsActive: false } => $"has ended: {job.Status}",
+        { IsActive: false } => $"has ended: {Named(job.Status)}",
         { Status: JobStatus.Mined, Receipt: var receipt } => $"is mined, in block {receipt?.BlockNumber}",
         { Kind: JobKind.Close } => "is a close that both sides have signed: the other can have it mined too, until its deadline",
         { MayBeTakenBack: false } => "is what this node does by itself, and would begin again",
