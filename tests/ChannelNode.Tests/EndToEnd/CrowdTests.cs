@@ -32,7 +32,7 @@ public sealed class CrowdTests(AnvilFixture anvil) : IAsyncLifetime
     public async Task InitializeAsync()
     {
         _chain = await TestChain.OpenAsync(anvil);
-        _node = await NodeProcess.StartAsync(_chain);
+        _node = await NodeProcess.StartAsync(_chain, ProgramProcess.AsShipped);
         _honest = await TestNode.StartAsync(_chain);
     }
 

@@ -175,7 +175,6 @@ internal sealed partial class ExampleRig : IAsyncDisposable
         if (words.Contains("--network")) variables["CHANNELNODE_RPC_URL"] = _anvil.WebSocketUrl;
         ProcessStartInfo start = new("dotnet", [Path.Combine(AppContext.BaseDirectory, "channelnode.dll"), .. words])
         { WorkingDirectory = folder, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
-        start.Environment["DOTNET_TC_QuickJit"] = "1"; // They live for a moment: compiling less is quicker then.
         foreach ((string name, string value) in variables) start.Environment[name] = value;
         using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync();

@@ -54,8 +54,8 @@ public sealed class FuzzTests(AnvilFixture anvil, ITestOutputHelper output) : IA
         output.WriteLine($"CHANNELNODE_FUZZ_SEED={Seed}");
         _chain = await TestChain.OpenAsync(anvil);
         _peer = await TestNode.StartAsync(_chain);
-        _tower = await TowerProcess.StartAsync(_chain);
-        _node = await NodeProcess.StartAsync(_chain, "--json-listen", $"127.0.0.1:{_jsonPort}");
+        _tower = await TowerProcess.StartAsync(_chain, ProgramProcess.AsShipped);
+        _node = await NodeProcess.StartAsync(_chain, ProgramProcess.AsShipped, "--json-listen", $"127.0.0.1:{_jsonPort}");
         _victim = await _node.OpenAsync(_peer.PeerUrl, "1000", oneWay: false);
     }
 

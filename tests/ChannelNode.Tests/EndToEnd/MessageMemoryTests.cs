@@ -34,7 +34,7 @@ public sealed class MessageMemoryTests(AnvilFixture anvil, ITestOutputHelper out
     public async Task StrangersThatEndNoMessage_GiveWayToEachOther_ByName_WhileAnHonestPeerPays_InBoundedMemory()
     {
         await using NodeProcess node = await NodeProcess.StartAsync(
-            _chain, "--message-memory-max", MemoryMax.ToString(CultureInfo.InvariantCulture));
+            _chain, ProgramProcess.AsShipped, "--message-memory-max", MemoryMax.ToString(CultureInfo.InvariantCulture));
         await using TestNode honest = await TestNode.StartAsync(_chain);
         string id = await honest.OpenAsync(node.PeerUrl, "1000");
         await node.UntilAsync(id, channel => channel.Status == Wire.ChannelStatus.Open);

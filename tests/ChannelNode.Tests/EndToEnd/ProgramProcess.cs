@@ -11,6 +11,17 @@ internal sealed class ProgramProcess
 
     private ProgramProcess(Process process, Task ready) => (_process, _ready) = (process, ready);
 
+    /// <summary>
+    /// Variables that take back what the tests' run settings change of .NET: for tests that look at how much memory or time the program takes.
+    /// </summary>
+    public static IReadOnlyDictionary<string, string> AsShipped { get; } = new Dictionary<string, string>
+    {
+        ["DOTNET_TC_QuickJit"] = "0",
+        ["DOTNET_EnableWriteXorExecute"] = "1",
+        ["DOTNET_gcServer"] = "1",
+        ["DOTNET_GCgen0size"] = "0",
+    };
+
     /// <summary><paramref name="logged"/> is told every line of its log.</summary>
     public static ProgramProcess Start(
         Action<Process, string> logged, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string>? environment = null)

@@ -11,9 +11,11 @@ internal sealed class TowerProcess : IAsyncDisposable
     private readonly int _port = Ports.Free();
     private ProgramProcess? _process;
 
+    private readonly IReadOnlyDictionary<string, string> _environment;
     private readonly string[] _more;
 
-    private TowerProcess(TestChain chain, string[] more) => (_chain, _more) = (chain, more);
+    private TowerProcess(TestChain chain, IReadOnlyDictionary<string, string> environment, string[] more) =>
+        (_chain, _environment, _more) = (chain, environment, more);
 
     public string Url => $"http://127.0.0.1:{_port}";
 
@@ -22,9 +24,13 @@ internal sealed class TowerProcess : IAsyncDisposable
     public ProgramProcess Process => _process!;
 
     /// <param name="more">Options beside the usual ones.</param>
-    public static async Task<TowerProcess> StartAsync(TestChain chain, params string[] more)
+    public static Task<TowerProcess> StartAsync(TestChain chain, params string[] more) =>
+        StartAsync(chain, new Dictionary<string, string>(), more);
+
+    public static async Task<TowerProcess> StartAsync(
+        TestChain chain, IReadOnlyDictionary<string, string> environment, params string[] more)
     {
-        TowerProcess tower = new(chain, more);
+        TowerProcess tower = new(chain, environment, more);
         using (PrivateKey key = KeyFile.Create(Path.Combine(tower._folder, "key")))
         {
             tower.Signer = key.Address;
@@ -43,7 +49,8 @@ internal sealed class TowerProcess : IAsyncDisposable
                 "watchtower", "--data-dir", Path.Combine(_folder, "data"), "--key-file", Path.Combine(_folder, "key"),
                 "--rpc-url", _chain.RpcUrl, "--contract", _chain.Contract.ToString(), "--listen", $"127.0.0.1:{_port}",
                 "--dispute-window-min", "10", "--replace-after", "1", "--poll-ms", "100", .. _more,
-            ]);
+            ],
+            _environment);
         return _process.WhenReadyAsync();
     }
 
