@@ -14,7 +14,10 @@ public sealed class LongestFirst : ITestCollectionOrderer
 {
     /// <summary>What the names of their collections have in them.</summary>
     private static readonly string[] Long =
-        [KillsCollection.Name, nameof(ChannelSimulationTests), DoorsCollection.Name, AnvilCollection.Name];
+    [
+        DoorsCollection.Name, KillsCollection.Name, KilledJobsCollection.Name, RestartsCollection.Name, nameof(ChannelSimulationTests),
+        AnvilCollection.Name, // Other chains' too.
+    ];
 
     public IEnumerable<ITestCollection> OrderTestCollections(IEnumerable<ITestCollection> testCollections) =>
         testCollections.OrderBy(collection =>

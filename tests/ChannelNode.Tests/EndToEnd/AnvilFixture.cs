@@ -25,6 +25,20 @@ public sealed class KillsCollection : ICollectionFixture<AnvilFixture>
     public const string Name = "Anvil, kills";
 }
 
+/// <summary>And more of them on one of their own: all of them one by one would take longest of all.</summary>
+[CollectionDefinition(Name)]
+public sealed class KilledJobsCollection : ICollectionFixture<AnvilFixture>
+{
+    public const string Name = "Anvil, killed jobs";
+}
+
+/// <summary>And those that restart nodes while they pay.</summary>
+[CollectionDefinition(Name)]
+public sealed class RestartsCollection : ICollectionFixture<AnvilFixture>
+{
+    public const string Name = "Anvil, restarts";
+}
+
 /// <summary>And on a third: what is done on the chain more than off it.</summary>
 [CollectionDefinition(Name)]
 public sealed class ChainCollection : ICollectionFixture<AnvilFixture>

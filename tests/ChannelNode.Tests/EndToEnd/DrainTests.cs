@@ -7,7 +7,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>Nodes that are stopped by SIGTERM while they are paid, and pay, as fast as they can.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(RestartsCollection.Name)]
 public sealed class DrainTests(AnvilFixture anvil)
 {
     private const int Count = 30_000;

@@ -7,7 +7,7 @@ namespace ChannelNode.Tests.EndToEnd;
 /// A node process killed with SIGKILL at each step of each job on chain, seen by what it logs, and started again: the job is
 /// done, and done once, though nobody asks for it again.
 /// </summary>
-[Collection(KillsCollection.Name)]
+[Collection(KilledJobsCollection.Name)]
 public sealed class KilledJobTests(AnvilFixture anvil) : IAsyncLifetime
 {
     private const string Asked = "asked for", Sent = "sent with nonce", Mined = "mined as", Done = "done, block";

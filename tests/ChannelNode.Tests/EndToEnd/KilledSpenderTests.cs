@@ -5,7 +5,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>A token's caps, with sixteen callers that spend at once and a node that is killed among them.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(RestartsCollection.Name)]
 public sealed class KilledSpenderTests(AnvilFixture anvil)
 {
     private const int Callers = 16;

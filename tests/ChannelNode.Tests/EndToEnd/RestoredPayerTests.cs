@@ -6,7 +6,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>A payer that is backed up while it pays as fast as it can, lost, and restored from what is then an older copy.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(RestartsCollection.Name)]
 public sealed class RestoredPayerTests(AnvilFixture anvil) : IDisposable
 {
     private const int Payments = 300_000;

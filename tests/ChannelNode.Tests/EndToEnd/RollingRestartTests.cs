@@ -8,7 +8,7 @@ using Wire = ChannelNode.Proto.V1;
 namespace ChannelNode.Tests.EndToEnd;
 
 /// <summary>A payee is restarted again and again while a peer's application pays through its own node.</summary>
-[Collection(AnvilCollection.Name)]
+[Collection(RestartsCollection.Name)]
 public sealed class RollingRestartTests(AnvilFixture anvil)
 {
     private const int PerRequest = 50;
