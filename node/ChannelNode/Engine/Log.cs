@@ -134,6 +134,9 @@ internal static partial class Log
     [LoggerMessage(203, LogLevel.Information, "Changed: {Changes}")]
     public static partial void TokenChanged(this ILogger log, string changes);
 
+    [LoggerMessage(204, LogLevel.Error, "Token {Number} was narrowed from {Parent}, which is not in this database: it is worth nothing")]
+    public static partial void TokenWithoutParent(this ILogger log, ulong number, ulong parent);
+
     [LoggerMessage(190, LogLevel.Information, "Peer {Signer} goes away and comes back: payments to it wait for {Patience}")]
     public static partial void PeerGoesAway(this ILogger log, Address signer, TimeSpan patience);
 

@@ -12,6 +12,8 @@ namespace ChannelNode.Tests.EndToEnd;
 [Collection(DoorsCollection.Name)]
 public sealed class NarrowedTokenTests(AnvilFixture anvil) : IAsyncLifetime
 {
+    private static readonly string Largest = ((UInt128.One << 112) - 1).ToString();
+
     private TestChain _chain = null!;
     private TestNode _node = null!;
     private ApiCaller _caller = null!;
@@ -54,6 +56,15 @@ public sealed class NarrowedTokenTests(AnvilFixture anvil) : IAsyncLifetime
 
     private Task<string> InfoAsync(string secret) => _caller.InfoAsync(ApiCaller.Showing(secret));
 
+    private static IEnumerable<Wire.SpendingCap> Caps(int count) => Enumerable.Range(1, count).Select(number => new Wire.SpendingCap
+    {
+        Token = "0x" + number.ToString("d40"),
+        PerPayment = Largest,
+        PerDay = Largest,
+        PerPeerPerDay = Largest,
+        Total = Largest,
+    });
+
     private static Wire.SpendingCap PerDay(string amount) => new() { PerDay = amount };
 
     [Fact]
@@ -90,7 +101,9 @@ public sealed class NarrowedTokenTests(AnvilFixture anvil) : IAsyncLifetime
             "from_ips is \"0.0.0.0/0\", expected some within 127.0.0.0/8, 10.0.0.0/8, of token 2", await RefusedAsync(shop, "from_ips", request => request.FromIps.Add("0.0.0.0/0")));
         await RefusedAsync(shop, "from_ips", request => request.FromIps.Add("10.0.0.0/7"));
         await RefusedAsync(shop, "from_ips", request => request.FromIps.Add("192.0.2.1"));
-        await RefusedAsync(shop, "name", request => request.Name = "");
+        foreach (string name in (string[])["", "a\nb", "kiosk\u202enimda", new string('x', 65)]) await RefusedAsync(shop, "name", request => request.Name = name);
+        await RefusedAsync(shop, "caps", request => request.Caps.Add(Caps(5)));
+        await RefusedAsync(shop, "channel_ids", request => request.ChannelIds.Add(Enumerable.Repeat("0x" + new string('7', 64), 65)));
         await RefusedAsync(shop, "caps", request => request.Caps.Add(new Wire.SpendingCap { DepositPerDay = "1" }));
         await RefusedAsync(shop, "uncapped", request =>
         {
@@ -147,7 +160,7 @@ public sealed class NarrowedTokenTests(AnvilFixture anvil) : IAsyncLifetime
         Assert.StartsWith("CHANNEL_NOT_ALLOWED", await PayAsync(kiosk, other, "1"), StringComparison.Ordinal);
         Assert.Equal("OK", await PayAsync(shop, other, "30"));
         Assert.Equal(
-            "ACCESS_TOKEN_CAP_EXCEEDED per_day of token 2 (which token 3 was narrowed from) would be 101 wei, expected at most 100 wei",
+            "ACCESS_TOKEN_CAP_EXCEEDED per_day of token 2 (which token 3 was narrowed from) would be exceeded",
             (await PayAsync(kiosk, own, "11")).Split(';')[0]);
         Assert.Equal("OK", await PayAsync(kiosk, own, "10"));
         Assert.Equal("channel_ids is " + other + ", expected one that token 3 is for", await RefusedAsync(
@@ -174,7 +187,7 @@ public sealed class NarrowedTokenTests(AnvilFixture anvil) : IAsyncLifetime
         string shop = await MakeAsync(request =>
         {
             request.Scopes.Add(Wire.Scope.Read);
-            request.StreamsMax = 2;
+            request.StreamsMax = 3;
             request.MessageBytesMax = 2_048;
         });
         string kiosk = (await NarrowAsync(shop, request => request.MessageBytesMax = 4_096)).Secret, desk = (await NarrowAsync(shop)).Secret;
@@ -184,7 +197,11 @@ public sealed class NarrowedTokenTests(AnvilFixture anvil) : IAsyncLifetime
         await second.ResponseHeadersAsync;
 
         Assert.Equal("TOO_MANY_STREAMS", await InfoAsync(kiosk));
+        Assert.Equal("OK", await InfoAsync(shop)); // One is left for who may take them back.
+        using var third = _caller.Api.SubscribeEvents(new Wire.SubscribeEventsRequest(), ApiCaller.Showing(shop));
+        await third.ResponseHeadersAsync;
         Assert.Equal("TOO_MANY_STREAMS", await InfoAsync(shop));
+        third.Dispose();
         first.Dispose();
         while (await InfoAsync(kiosk) != "OK") await Task.Delay(10, TestChain.Limit); // Its end is on its way.
 
@@ -192,6 +209,80 @@ public sealed class NarrowedTokenTests(AnvilFixture anvil) : IAsyncLifetime
             async () => await _caller.Api.GetChannelAsync(new Wire.GetChannelRequest { ChannelId = new string('x', 3_000) }, ApiCaller.Showing(kiosk)));
         Refusals.AssertIs(large, StatusCode.ResourceExhausted, "TOO_MANY_BYTES", "message");
         Assert.EndsWith("expected at most 2048, the limit of token 2 (which token 3 was narrowed from)", large.Status.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task CallsInASecond_LeaveOneToWhoMayTakeThemBack()
+    {
+        string shop = await MakeAsync(request =>
+        {
+            request.Scopes.Add(Wire.Scope.Read);
+            request.RequestsPerSecondMax = 20;
+        });
+        string kiosk = (await NarrowAsync(shop)).Secret;
+        string[] heard;
+        do heard = await Task.WhenAll(Enumerable.Range(0, 60).Select(_ => InfoAsync(kiosk)));
+        while (!heard.Contains("RATE_LIMITED"));
+
+        Assert.Equal("OK", await InfoAsync(shop));
+    }
+
+    /// <summary>Who only reads would else be told what others may.</summary>
+    [Fact]
+    public async Task AuditLog_TellsWhatTokensMayToWhoMayListThem()
+    {
+        string reader = await MakeAsync(request => request.Scopes.Add(Wire.Scope.Read));
+        await NarrowAsync(reader, request => request.FromIps.Add("127.0.0.1"));
+        async Task<string[]> ToldAsync(string secret)
+        {
+            List<string> told = [];
+            using var stream = _caller.Api.ReadPolicyAudit(new Wire.ReadPolicyAuditRequest(), ApiCaller.Showing(secret));
+            while (await stream.ResponseStream.MoveNext(TestChain.Limit)) told.AddRange(stream.ResponseStream.Current.Entries.Select(entry => entry.Detail));
+            return [.. told];
+        }
+
+        Assert.Equal(["token 1", "token 2", "token 3"], await ToldAsync(reader));
+        Assert.Equal(
+            ["token 1 (admin): scopes admin", "token 2 (test): scopes read", "token 3 (kiosk): narrowed from token 2; scopes read; from_ips 127.0.0.1/32"],
+            await ToldAsync(_admin));
+    }
+
+    /// <summary>However much each of them is for, none of these makes an answer too large.</summary>
+    [Fact]
+    public async Task ManyTokens_AreListedInParts()
+    {
+        for (int made = 0; made < 250; made++)
+        {
+            await MakeAsync(request =>
+            {
+                request.Scopes.Add(Wire.Scope.Pay);
+                request.Caps.Add(Caps(32));
+            });
+        }
+
+        Wire.ListAccessTokensRequest ask = new();
+        List<ulong> numbers = [];
+        int parts = 0;
+        do
+        {
+            Wire.ListAccessTokensResponse part = await _caller.Api.ListAccessTokensAsync(ask, ApiCaller.Showing(_admin));
+            numbers.AddRange(part.AccessTokens.Select(token => token.Number));
+            (ask.AfterNumber, parts) = (part.NextAfterNumber, parts + 1);
+            Assert.True(parts > 1 || ask.AfterNumber == numbers[^1]);
+            Assert.True(part.CalculateSize() < (1 << 20) + 16);
+        }
+        while (ask.AfterNumber != 0);
+
+        Assert.Equal(Enumerable.Range(1, 251).Select(number => (ulong)number), numbers);
+        List<Wire.PolicyAuditEntry> log = [];
+        using var stream = _caller.Api.ReadPolicyAudit(new Wire.ReadPolicyAuditRequest(), ApiCaller.Showing(_admin));
+        while (await stream.ResponseStream.MoveNext(TestChain.Limit))
+        {
+            log.AddRange(stream.ResponseStream.Current.Entries);
+            Assert.True(stream.ResponseStream.Current.CalculateSize() < (1 << 20) + 1_000);
+        }
+
+        Assert.Equal(Enumerable.Range(1, 251).Select(number => (ulong)number), log.Select(entry => entry.Cursor));
     }
 
     [Fact]

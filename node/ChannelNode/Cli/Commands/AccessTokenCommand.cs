@@ -45,12 +45,27 @@ internal static class AccessTokenCommand
             if (parsed.GetValue(all) && parsed.GetValue(narrowed)) throw NodeFlags.Wrong("--all", "--all: goes without --narrowed");
             ListAccessTokensResponse answer = parsed.GetValue(narrowed)
                 ? await NarrowedAsync(node, cancel)
-                : await node.Client.ListAccessTokensAsync(new ListAccessTokensRequest { All = parsed.GetValue(all) }, cancellationToken: cancel);
+                : await ListAsync(node, parsed.GetValue(all), cancel);
             if (terminal.Json) terminal.Document(answer);
             else if (answer.AccessTokens.Count == 0) terminal.Line("no access tokens");
             else await ShowAsync(answer.AccessTokens, shell.UnitsOf(parsed, node), terminal, cancel);
             return ExitCode.Done;
         });
+    }
+
+    private static async Task<ListAccessTokensResponse> ListAsync(NodeConnection node, bool all, CancellationToken cancel)
+    {
+        ListAccessTokensResponse listed = new();
+        ListAccessTokensRequest request = new() { All = all };
+        do
+        {
+            ListAccessTokensResponse part = await node.Client.ListAccessTokensAsync(request, cancellationToken: cancel);
+            listed.AccessTokens.Add(part.AccessTokens);
+            request.AfterNumber = part.NextAfterNumber;
+        }
+        while (request.AfterNumber != 0);
+
+        return listed;
     }
 
     private static async Task<ListAccessTokensResponse> NarrowedAsync(NodeConnection node, CancellationToken cancel)

@@ -62,6 +62,12 @@ internal sealed record AccessToken
     /// <summary>Remembered of those that come of one token by narrowing, over or not.</summary>
     public const int NarrowedMax = 100;
 
+    /// <summary>The same of one that is narrowed itself: else its bearer could take all that of the one that it comes of.</summary>
+    public const int NarrowedAgainMax = 10;
+
+    /// <summary>Of a narrowed one: each is asked about where tokens are listed.</summary>
+    public const int NarrowedCapsMax = 4;
+
     /// <summary>The smallest that its messages may be limited to, in bytes: payments, and tokens to be made, fit.</summary>
     public const int MessageBytesMin = 1_024;
 

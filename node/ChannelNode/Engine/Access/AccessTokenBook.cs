@@ -76,7 +76,7 @@ internal sealed class AccessTokenBook : IDisposable
         entry?.Token.Hash.Write(known);
         if (!CryptographicOperations.FixedTimeEquals(hash, known) || entry is null)
             throw new RefusalException(Refusal.AccessTokenInvalid, "the access token is none of this node's") { Field = "authorization" };
-        return entry.Line.EndedAt(_clock.NowMs) == Refusal.None ? entry : throw entry.Over(_clock.NowMs);
+        return entry.Refuse(_clock.NowMs) is { } over ? throw over : entry;
     }
 
     /// <summary>On disk, and in the audit log, when this returns. The secret is told here and never again.</summary>
@@ -89,8 +89,9 @@ internal sealed class AccessTokenBook : IDisposable
         await _changing.WaitAsync(cancel);
         try
         {
-            if (parent is not null) RequireNarrowable(parent);
-            AccessTokenEntry? dropped = (parent is null ? null : RoomAmongNarrowed(parent.Line.Root)) ?? RoomForAnother();
+            long now = _clock.NowMs; // One for all: what is good enough to be narrowed is not over when room is made.
+            if (parent is not null) RequireNarrowable(parent, now);
+            AccessTokenEntry? dropped = (parent is null ? null : RoomAmongNarrowed(parent.Line, now)) ?? RoomForAnother(now);
             ulong number = _tokens.IsEmpty ? 1 : _tokens.Keys.Max() + 1;
             string secret = NewSecret(number);
             AccessToken token = new()
@@ -108,7 +109,7 @@ internal sealed class AccessTokenBook : IDisposable
                 StreamsMax = order.StreamsMax,
                 MessageBytesMax = order.MessageBytesMax,
                 ChannelsPerDayMax = order.ChannelsPerDayMax,
-                CreatedAtMs = _clock.NowMs,
+                CreatedAtMs = now,
                 ExpiresAtSeconds = order.ExpiresAtSeconds,
             };
             keep?.Invoke(secret);
@@ -118,12 +119,7 @@ internal sealed class AccessTokenBook : IDisposable
                 turn.Batch.PutAccessToken(token);
                 turn.Audit(new PolicyAuditEntry(PolicyAuditKind.AccessTokenCreated, AccessTokenChange.Made(token)), actor);
             });
-            if (dropped is not null && _tokens.TryRemove(dropped.Token.Number, out _))
-            {
-                dropped.EndIfOver(_clock.NowMs); // It may have expired just now.
-                dropped.Dispose();
-            }
-
+            if (dropped is not null && _tokens.TryRemove(dropped.Token.Number, out _)) dropped.EndIfOver(_clock.NowMs); // It may have expired just now.
             Add(token, []);
             _log.TokenMade(number, token.Name, token.Scopes);
             return (token, secret);
@@ -229,16 +225,18 @@ internal sealed class AccessTokenBook : IDisposable
 
     /// <summary>All, or all that were narrowed from <paramref name="from"/>, in the order of their numbers, with what each has spent so far.</summary>
     public Task<IReadOnlyList<(AccessTokenEntry Entry, IReadOnlyList<Spending> Spent)>> ListAsync(
-        CancellationToken cancel, AccessTokenEntry? from = null) =>
-        _ledger.RunAsync<IReadOnlyList<(AccessTokenEntry Entry, IReadOnlyList<Spending> Spent)>>(
-            _ =>
-            [
-                .. _tokens.Values
-                    .Where(entry => from is null || entry.Line.DescendsFrom(from.Token.Number))
-                    .OrderBy(entry => entry.Token.Number)
-                    .Select(entry => (entry, entry.Budget.Spent)),
-            ],
-            cancel);
+        CancellationToken cancel, AccessTokenEntry? from = null)
+    {
+        // Chosen before the writer's turn, in which payments wait: there are many, and any bearer may ask.
+        AccessTokenEntry[] chosen =
+        [
+            .. _tokens.Values
+                .Where(entry => from is null || entry.Line.DescendsFrom(from.Token.Number))
+                .OrderBy(entry => entry.Token.Number),
+        ];
+        return _ledger.RunAsync<IReadOnlyList<(AccessTokenEntry Entry, IReadOnlyList<Spending> Spent)>>(
+            _ => [.. chosen.Select(entry => (entry, entry.Budget.Spent))], cancel);
+    }
 
     /// <summary>What one of them has spent so far.</summary>
     public Task<IReadOnlyList<Spending>> SpentAsync(AccessTokenEntry entry, CancellationToken cancel) =>
@@ -248,46 +246,65 @@ internal sealed class AccessTokenBook : IDisposable
 
     private void Add(AccessToken token, IEnumerable<Spending> spent)
     {
-        AccessTokenEntry? parent = token.Parent == 0 ? null : _tokens[token.Parent]; // Its number is smaller, and it is dropped after it.
+        AccessTokenEntry? parent = token.Parent == 0 ? null : _tokens.GetValueOrDefault(token.Parent);
+        if (parent is null && token.Parent != 0)
+        {
+            // Rows go with those that come of them, and never before: but what cannot be limited as it was is worth nothing.
+            _log.TokenWithoutParent(token.Number, token.Parent);
+            token = token with { RevokedAtMs = Math.Max(1, token.CreatedAtMs) };
+        }
+
         TokenLine line = new(token, parent?.Line);
         _tokens[token.Number] = new AccessTokenEntry(line, new PaymentBudget(line, spent, parent?.Budget));
     }
 
-    private void RequireNarrowable(AccessTokenEntry parent)
+    private void RequireNarrowable(AccessTokenEntry parent, long now)
     {
-        if (parent.Line.EndedAt(_clock.NowMs) != Refusal.None) throw parent.Over(_clock.NowMs);
+        if (parent.Refuse(now) is { } over) throw over;
+        if (_tokens.GetValueOrDefault(parent.Token.Number)?.Line != parent.Line) throw Unknown(parent.Token.Number, "one that is not forgotten");
+        if (_ledger.Disk.IsLow)
+        {
+            throw new RefusalException(
+                Refusal.DiskLow, "this node's disk has less room left than --disk-reserve: no token is narrowed until it has more");
+        }
+
         if (parent.Line.Depth >= AccessToken.DepthMax)
             throw TooMany($"token {parent.Token.Number} is narrowed {parent.Line.Depth} times over, expected less than", parent.Line.Depth, AccessToken.DepthMax);
     }
 
     /// <summary>The oldest token that is over makes room, and none does while there is some.</summary>
-    private AccessTokenEntry? RoomForAnother() => _tokens.Count < TokensMax
+    private AccessTokenEntry? RoomForAnother(long now) => _tokens.Count < TokensMax
         ? null
-        : OldestOver(_tokens.Values)
+        : OldestOver(_tokens.Values, now)
             ?? throw TooMany($"there are {_tokens.Count} tokens, expected at most", _tokens.Count, TokensMax);
 
-    private AccessTokenEntry? RoomAmongNarrowed(TokenLine root)
+    /// <summary>What makes room among those that come of one of the line makes it among those of all above it.</summary>
+    private AccessTokenEntry? RoomAmongNarrowed(TokenLine line, long now)
     {
-        List<AccessTokenEntry> narrowed = [.. _tokens.Values.Where(entry => entry.Line.Root == root && entry.Line != root)];
-        if (narrowed.Count < AccessToken.NarrowedMax) return null;
-        long longAgo = _clock.NowMs - NarrowedKeptMs;
-        return OldestOver(narrowed.Where(entry => entry.Token.CreatedAtMs <= longAgo)) ?? throw TooMany(
-            $"{narrowed.Count} tokens come of token {root.Token.Number} by narrowing, those that ended and are not an hour old included, expected at most",
-            narrowed.Count,
-            AccessToken.NarrowedMax);
+        for (TokenLine? of = line; of is not null; of = of.Parent)
+        {
+            List<AccessTokenEntry> narrowed = [.. _tokens.Values.Where(entry => entry.Line.DescendsFrom(of.Token.Number))];
+            int max = of.Parent is null ? AccessToken.NarrowedMax : AccessToken.NarrowedAgainMax;
+            if (narrowed.Count < max) continue;
+            return OldestOver(narrowed.Where(entry => entry.Token.CreatedAtMs <= now - NarrowedKeptMs), now) ?? throw TooMany(
+                $"{narrowed.Count} tokens come of token {of.Token.Number} by narrowing, those that ended and are not an hour old included, expected at most",
+                narrowed.Count,
+                max);
+        }
+
+        return null;
     }
 
     /// <summary>
     /// Never one that others were narrowed from: these, which have ended with it, go before it. Nor the newest: its number must not be
     /// given again.
     /// </summary>
-    private AccessTokenEntry? OldestOver(IEnumerable<AccessTokenEntry> among)
+    private AccessTokenEntry? OldestOver(IEnumerable<AccessTokenEntry> among, long now)
     {
         ulong newest = _tokens.Keys.Max();
         HashSet<ulong> parents = [.. _tokens.Values.Select(entry => entry.Token.Parent)];
         return among
-            .Where(entry => entry.Token.Number != newest && !parents.Contains(entry.Token.Number)
-                && entry.Line.EndedAt(_clock.NowMs) != Refusal.None)
+            .Where(entry => entry.Token.Number != newest && !parents.Contains(entry.Token.Number) && entry.Line.EndedAt(now) != Refusal.None)
             .MinBy(entry => entry.Token.Number);
     }
 

@@ -8,6 +8,9 @@ internal static class AccessTokenChange
 {
     private const string None = "none";
 
+    /// <summary>Any bearer can have them written.</summary>
+    private const int NarrowedWordsMax = 1_000;
+
     /// <summary>Each field that a new one has.</summary>
     public static string Made(AccessToken token)
     {
@@ -17,7 +20,8 @@ internal static class AccessTokenChange
         if (token.Networks.Count > 0) has.Add($"from_ips {string.Join(", ", token.Networks)}");
         AccessToken blank = new() { Number = token.Number, Name = token.Name, Hash = default, Scopes = token.Scopes, CreatedAtMs = token.CreatedAtMs };
         has.AddRange(Changes(blank, token).Select(change => $"{change.Field} {change.IsNow}"));
-        return $"token {token.Number} ({token.Name}): {string.Join("; ", has)}";
+        string words = $"token {token.Number} ({token.Name}): {string.Join("; ", has)}";
+        return token.Parent == 0 || words.Length <= NarrowedWordsMax ? words : $"{words[..NarrowedWordsMax]}...";
     }
 
     /// <summary>Each field with what it was and what it is; empty where nothing changed.</summary>

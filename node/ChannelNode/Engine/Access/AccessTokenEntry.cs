@@ -3,9 +3,9 @@ using ChannelNode.Core;
 namespace ChannelNode.Engine;
 
 /// <summary>A token in memory, with what hangs on it.</summary>
-internal sealed class AccessTokenEntry(TokenLine line, PaymentBudget budget) : IDisposable
+internal sealed class AccessTokenEntry(TokenLine line, PaymentBudget budget)
 {
-    private readonly CancellationTokenSource _ended = new();
+    private readonly CancellationTokenSource _ended = new(); // Never disposed of: a timer or a call may hold it still, and it has nothing to let go.
     private readonly Lock _changing = new();
     private RefusalException? _why;
 
@@ -49,24 +49,20 @@ internal sealed class AccessTokenEntry(TokenLine line, PaymentBudget budget) : I
     {
         lock (_changing)
         {
-            if (_why is not null || Line.EndedAt(nowMs) == Refusal.None) return;
-            _why = Over(nowMs);
+            if (_why is not null || Refuse(nowMs) is not { } over) return;
+            _why = over;
         }
 
         _ended.Cancel(); // Outside: whoever waits for it goes on here.
     }
 
-    /// <summary>What speaks against it.</summary>
-    public RefusalException Over(long nowMs)
+    /// <summary>What speaks against it; null while nothing does.</summary>
+    public RefusalException? Refuse(long nowMs)
     {
-        Refusal ended = Line.EndedAt(nowMs, out AccessToken which);
-        string until = $"{DateTimeOffset.FromUnixTimeSeconds((long)which.ExpiresAtSeconds):u}";
-        return new RefusalException(
-            ended, $"access {Line.NameOf(which)} {(ended == Refusal.AccessTokenExpired ? $"expired at {until}" : "was revoked")}")
-        {
-            Field = "authorization",
-        };
+        if (Line.EndedAt(nowMs, out AccessToken which) is not (not Refusal.None and var ended)) return null;
+        string how = ended == Refusal.AccessTokenExpired
+            ? $"expired at {DateTimeOffset.FromUnixTimeSeconds((long)which.ExpiresAtSeconds):u}"
+            : "was revoked";
+        return new RefusalException(ended, $"access {Line.NameOf(which)} {how}") { Field = "authorization" };
     }
-
-    public void Dispose() => _ended.Dispose();
 }

@@ -33,13 +33,20 @@ internal sealed record BudgetBreach(Refusal Refusal, string Field, string Value,
     /// <summary>Whose cap it is, as the bearer is told of it.</summary>
     public string Whose { get; init; } = "the token";
 
+    /// <summary>Whether it is that of a token that the bearer's was narrowed from: what others spent of it is not told.</summary>
+    public bool IsOfAnother { get; init; }
+
     public RefusalException ToException()
     {
-        string sentence = $"{Field} of {Whose} would be {In(Value)}, expected at most {In(Limit)}";
-        if (Refusal == Refusal.ChannelNotAllowed) sentence = $"{Field} is {Value}, expected one that the token is for";
-        else if (Refusal != Refusal.AccessTokenCapExceeded) sentence = "the token is not good any more";
-        else if (Field == "currency") sentence = $"{Whose} may not spend {Value}, expected one of {Limit}";
-        else if (Field == "channels_per_day") sentence = $"{Field} of {Whose} would be {Value}, expected at most {Limit}";
+        string sentence = Refusal switch
+        {
+            Refusal.ChannelNotAllowed => $"{Field} is {Value}, expected one that the token is for",
+            not Refusal.AccessTokenCapExceeded => "the token is not good any more",
+            _ when Field == "currency" => $"{Whose} may not spend {Value}{(IsOfAnother ? "" : $", expected one of {Limit}")}",
+            _ when IsOfAnother => $"{Field} of {Whose} would be exceeded",
+            _ when Field == "channels_per_day" => $"{Field} of {Whose} would be {Value}, expected at most {Limit}",
+            _ => $"{Field} of {Whose} would be {In(Value)}, expected at most {In(Limit)}",
+        };
         if (ResetsAtSeconds != 0) sentence += $"; it begins anew at {DateTimeOffset.FromUnixTimeSeconds((long)ResetsAtSeconds):u}";
         return new RefusalException(Refusal, sentence)
         {
@@ -117,8 +124,15 @@ internal sealed class PaymentBudget
         ? new BudgetBreach(ended, "token", _line.Token.Name, "")
         : null;
 
-    private BudgetBreach Told(BudgetBreach breach, PaymentBudget of) =>
-        of == this ? breach : breach with { Whose = _line.NameOf(of._line.Token) };
+    private BudgetBreach Told(BudgetBreach breach, PaymentBudget of) => of == this
+        ? breach
+        : breach with
+        {
+            Whose = _line.NameOf(of._line.Token),
+            IsOfAnother = true,
+            Value = breach.Field == "currency" ? breach.Value : string.Empty,
+            Limit = string.Empty,
+        };
 
     /// <summary>By the token's own caps.</summary>
     private BudgetBreach? BreachOf(LedgerTurn turn, Channel channel, UInt128 amount)

@@ -96,7 +96,7 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
         return new Caller(null, [allowance]);
     }
 
-    /// <summary>A call of a narrowed token is one of each that it was narrowed from.</summary>
+    /// <summary>A call of a narrowed token is one of each that it was narrowed from; whose bearer always has one left, to take it back.</summary>
     private List<CallAllowance> Enter(TokenLine caller)
     {
         List<CallAllowance> entered = new(1 + caller.Depth);
@@ -105,7 +105,7 @@ internal sealed class ApiAccess(AccessTokenBook tokens, NodeOptions options, Tim
             for (TokenLine? line = caller; line is not null; line = line.Parent)
             {
                 CallAllowance allowance = AllowanceOf(line);
-                allowance.Enter(caller.NameOf(line.Token));
+                allowance.Enter(caller.NameOf(line.Token), leavesOne: line != caller);
                 entered.Add(allowance);
             }
 

@@ -34,12 +34,14 @@ internal sealed class CallAllowance(TimeProvider time, uint perSecondMax, uint o
     }
 
     /// <summary>Throws by name what speaks against one more; else it is open until <see cref="Leave"/>.</summary>
-    public void Enter(string who)
+    /// <param name="leavesOne">Leaves the last call in a second, and the last that is open, to others, where there is more than one.</param>
+    public void Enter(string who, bool leavesOne = false)
     {
         lock (_lock)
         {
-            Take(who);
-            if (_open >= _max.Open) throw TooMany(Refusal.TooManyStreams, "streams", who, _open + 1, _max.Open);
+            Take(who, leavesOne && _max.PerSecond > 1 ? Interval : 0);
+            uint max = leavesOne && _max.Open > 1 ? _max.Open - 1 : _max.Open;
+            if (_open >= max) throw TooMany(Refusal.TooManyStreams, "streams", who, _open + 1, max);
             _open++;
         }
     }
@@ -55,13 +57,13 @@ internal sealed class CallAllowance(TimeProvider time, uint perSecondMax, uint o
         lock (_lock) Take(who);
     }
 
-    private void Take(string who)
+    private void Take(string who, long left = 0)
     {
         long now = time.GetTimestamp();
-        long due = Math.Max(_due, now), interval = Interval;
-        if (due - now > time.TimestampFrequency - interval)
+        long due = Math.Max(_due, now), interval = Interval, room = time.TimestampFrequency - interval - left;
+        if (due - now > room)
         {
-            TimeSpan wait = time.GetElapsedTime(now + time.TimestampFrequency - interval, due);
+            TimeSpan wait = time.GetElapsedTime(now + room, due);
             throw new RefusalException(
                 Refusal.RateLimited, $"{who} asks more often than {_max.PerSecond} times a second; again in {wait.TotalMilliseconds:0} ms")
             {

@@ -45,9 +45,11 @@ internal static class AccessTokenWire
     }
 
     public static string ReadName(string name) =>
-        Encoding.UTF8.GetByteCount(name) is > 0 and <= AccessToken.NameBytesMax && !name.Any(char.IsControl)
+        Encoding.UTF8.GetByteCount(name) is > 0 and <= AccessToken.NameBytesMax && !name.Any(IsUnseen)
             ? name
-            : throw Fields.Invalid("name", name, $"1 to {AccessToken.NameBytesMax} bytes of text");
+            : throw Fields.Invalid("name", name, $"1 to {AccessToken.NameBytesMax} bytes of text, without control and format characters");
+
+    private static bool IsUnseen(char letter) => char.GetUnicodeCategory(letter) is UnicodeCategory.Control or UnicodeCategory.Format;
 
     public static uint ReadMessageBytes(uint asked, int max) => asked == 0 || (asked >= AccessToken.MessageBytesMin && asked <= max)
         ? asked

@@ -19,7 +19,8 @@ internal static class NarrowedToken
         Scopes scopes = ReadScopes(request, methods, own);
         List<SpendingCap> caps = AccessTokenWire.ReadCaps(request.Caps, scopes);
         if (request.Uncapped && caps.Exists(cap => cap.LimitsPayments)) throw Fields.Invalid("uncapped", "true", "false, for caps were given");
-        foreach (string asked in request.ChannelIds)
+        if (caps.Count > AccessToken.NarrowedCapsMax) throw Fields.Invalid("caps", $"{caps.Count} caps", $"at most {AccessToken.NarrowedCapsMax} of a narrowed token");
+        foreach (string asked in request.ChannelIds.Take(AccessToken.ChannelsMax))
             if (Fields.ReadChannelId(asked, "channel_ids") is var id && from.WhichRefuses(id) is { } refusing) throw refusing.RefuseChannel(id, "channel_ids");
         List<ChannelId> channels = AccessTokenWire.ReadChannels(request.ChannelIds, node.Book);
         IReadOnlyList<string> kept = methods.Count > 0 ? methods : MethodsWithin(own, scopes);

@@ -8,6 +8,9 @@ namespace ChannelNode.Grpc;
 /// <summary>Who may use this API, and for what.</summary>
 internal sealed partial class NodeGrpcService
 {
+    /// <summary>Of one response; callers take 4 MiB unless they say otherwise.</summary>
+    private const int ListBytesMax = 1 << 20;
+
     public override async Task<Wire.CreateAccessTokenResponse> CreateAccessToken(Wire.CreateAccessTokenRequest request, ServerCallContext context)
     {
         AccessTokenOrder order = AccessTokenWire.Read(request, node);
@@ -43,17 +46,26 @@ internal sealed partial class NodeGrpcService
             AccessToken = AccessTokenWire.Write(shown.Token, await tokens.SpentAsync(shown, context.CancellationToken)),
         };
         foreach ((AccessTokenEntry narrowed, IReadOnlyList<Spending> spent) in await tokens.ListAsync(context.CancellationToken, from: shown))
-            if (narrowed.Line.EndedAt(node.Clock.NowMs) == Refusal.None) response.Narrowed.Add(AccessTokenWire.Write(narrowed.Token, spent));
+            if (narrowed.Line.EndedAt(node.Clock.NowMs) == Refusal.None) response.Narrowed.Add(AccessTokenWire.Write(narrowed.Token, [.. spent.Where(some => some.Peer.IsZero)]));
         return response;
     }
 
     public override async Task<Wire.ListAccessTokensResponse> ListAccessTokens(Wire.ListAccessTokensRequest request, ServerCallContext context)
     {
         Wire.ListAccessTokensResponse response = new();
+        int bytes = 0;
         foreach ((AccessTokenEntry token, IReadOnlyList<Spending> spent) in await tokens.ListAsync(context.CancellationToken))
         {
-            if (request.All || token.Line.EndedAt(node.Clock.NowMs) == Refusal.None)
-                response.AccessTokens.Add(AccessTokenWire.Write(token.Token, spent));
+            if (token.Token.Number <= request.AfterNumber || (!request.All && token.Line.EndedAt(node.Clock.NowMs) != Refusal.None)) continue;
+            Wire.AccessToken wire = AccessTokenWire.Write(token.Token, spent);
+            bytes += wire.CalculateSize();
+            if (bytes > ListBytesMax && response.AccessTokens.Count > 0)
+            {
+                response.NextAfterNumber = response.AccessTokens[^1].Number;
+                break;
+            }
+
+            response.AccessTokens.Add(wire);
         }
 
         return response;

@@ -9,6 +9,7 @@ namespace ChannelNode.Grpc;
 internal sealed partial class NodeGrpcService
 {
     private const int EntriesPerResponse = 1_000;
+    private const int AuditBytesPerResponse = 1 << 20;
 
     private Policies PoliciesBy(ServerCallContext context) => node.Policies.By(Caller.NameOf(context));
 
@@ -79,7 +80,7 @@ internal sealed partial class NodeGrpcService
             Exposure = answer.Received.Exposure.ToString(),
             Channels = answer.Channels,
         };
-        response.Refusals.AddRange(answer.Refusals.Select(PolicyWire.Write));
+        response.Refusals.AddRange(answer.Refusals.Select(refusal => PolicyWire.Write(refusal, ofTokens: false)));
         return response;
     }
 
@@ -163,6 +164,7 @@ internal sealed partial class NodeGrpcService
         Wire.ReadPolicyAuditRequest request, IServerStreamWriter<Wire.ReadPolicyAuditResponse> responseStream, ServerCallContext context)
     {
         ulong after = request.AfterCursor, newest = node.Ledger.AuditCursor;
+        bool ofTokens = MayListTokens(context);
         if (after > newest)
         {
             throw new RefusalException(
@@ -177,11 +179,28 @@ internal sealed partial class NodeGrpcService
             // 0 asks for all that are kept; whoever names a cursor must not be told less than all after it.
             if (page.Count == 0 || (after != 0 && page[0].Cursor > after + 1)) throw AuditExpired(after, page);
             Wire.ReadPolicyAuditResponse response = new();
-            response.Entries.AddRange(page.Where(it => it.Cursor <= newest).Select(PolicyWire.Write));
+            int bytes = 0;
+            foreach (PolicyAuditEntry entry in page.Where(it => it.Cursor <= newest))
+            {
+                Wire.PolicyAuditEntry wire = PolicyWire.Write(entry, ofTokens);
+                bytes += wire.CalculateSize();
+                if (bytes > AuditBytesPerResponse)
+                {
+                    await responseStream.WriteAsync(response, context.CancellationToken);
+                    (response, bytes) = (new Wire.ReadPolicyAuditResponse(), wire.CalculateSize());
+                }
+
+                response.Entries.Add(wire);
+            }
+
             await responseStream.WriteAsync(response, context.CancellationToken);
             after = page[^1].Cursor;
         }
     }
+
+    /// <summary>Who may list access tokens; who only reads is told which were made or changed, and no more of them.</summary>
+    private static bool MayListTokens(ServerCallContext context) =>
+        Caller.TokenOf(context)?.Token.Allows(Scopes.Admin, nameof(ListAccessTokens)) != false;
 
     private static RefusalException AuditExpired(ulong after, IReadOnlyList<PolicyAuditEntry> page) => new(
         Refusal.CursorExpired,

@@ -74,7 +74,8 @@ internal static class PolicyWire
         DayCount = use.DayCount,
     };
 
-    public static Wire.PolicyAuditEntry Write(PolicyAuditEntry entry)
+    /// <param name="ofTokens">Also what access tokens may do.</param>
+    public static Wire.PolicyAuditEntry Write(PolicyAuditEntry entry, bool ofTokens)
     {
         bool isAllowed = entry.Decision.IsAllowed;
         return new Wire.PolicyAuditEntry
@@ -90,10 +91,13 @@ internal static class PolicyWire
             Value = isAllowed ? string.Empty : entry.Decision.Value.ToString(),
             Limit = isAllowed ? string.Empty : entry.Decision.Limit.ToString(),
             Count = entry.Count,
-            Detail = entry.Detail,
+            Detail = ofTokens || !IsOfToken(entry.Kind) ? entry.Detail : entry.Detail.Split(" (")[0],
             Actor = entry.Actor,
         };
     }
+
+    private static bool IsOfToken(PolicyAuditKind kind) =>
+        kind is PolicyAuditKind.AccessTokenCreated or PolicyAuditKind.AccessTokenChanged or PolicyAuditKind.AccessTokenRevoked;
 
     public static IEnumerable<Wire.PolicyPeer> WritePeers(PolicyView view)
     {
