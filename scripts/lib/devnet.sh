@@ -73,7 +73,8 @@ build() {
   "$1" "restoring packages"
   quietly dotnet restore "$root/node/ChannelNode" -v quiet
   "$1" "compiling"
-  quietly dotnet build "$root/node/ChannelNode" --no-restore -c Release -v quiet --nologo -p:RunAnalyzers=false
+  quietly env DOTNET_TieredPGO=0 DOTNET_TC_CallCounting=0 DOTNET_gcServer=0 \
+    dotnet build "$root/node/ChannelNode" --no-restore -c Release -v quiet --nologo -p:RunAnalyzers=false
 }
 
 # Runs a command whose output matters only when it fails.
