@@ -85,6 +85,12 @@ internal sealed class NodeConnection : IDisposable
     public Failure? FailureOf(Exception exception, CancellationToken cancel)
     {
         Failure? failure = Failure.Of(exception, cancel);
+        if (failure is { Reason: "ACCESS_TOKEN_MISSING" } && _url.EndsWith(DoorAddress.SocketFile, StringComparison.Ordinal))
+        {
+            // The operator's own socket asks for none: only what is about the token that is shown does.
+            return failure with { Message = $"this command is about the access token that it shows: give --access-token-file, or set {NodeFlags.TokenVariable}" };
+        }
+
         if (failure is { Reason: "ACCESS_TOKEN_MISSING" })
         {
             return failure with
@@ -101,7 +107,8 @@ internal sealed class NodeConnection : IDisposable
         string hint = _url.StartsWith("https:", StringComparison.OrdinalIgnoreCase) ? "; does it run with --api-tls?"
             : rpc.Status.DebugException?.GetBaseException() is HttpProtocolException { ErrorCode: Http11Required }
                 ? "; it speaks HTTP/1.1: is that its port for JSON, --json-listen?"
-            : rpc.Status.DebugException?.GetBaseException() is HttpIOException or HttpRequestException ? "; does it run with --api-tls? Then its URL begins with https://"
+            : rpc.Status.DebugException?.GetBaseException() is HttpIOException or HttpRequestException
+                or SocketException { SocketErrorCode: SocketError.Shutdown or SocketError.ConnectionReset or SocketError.ConnectionAborted } ? "; does it run with --api-tls? Then its URL begins with https://"
             : "";
         return failure with { Message = $"no node answers at {_url}: {failure.Message.TrimEnd('.')}{hint}" };
     }

@@ -87,6 +87,10 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
         return new RefusalException(refusal, $"{what} at {url}: {ReasonOf(error, isEncrypted)}", error);
     }
 
+    /// <summary>As a server does that expects a TLS session: while it is read from, or while it is still written to.</summary>
+    private static bool IsHungUp(Exception error) => error is HttpIOException or HttpRequestException
+        or SocketException { SocketErrorCode: SocketError.Shutdown or SocketError.ConnectionReset or SocketError.ConnectionAborted };
+
     /// <summary>What the other side or the socket said, rather than what gRPC makes of it.</summary>
     private static string ReasonOf(Exception error, bool isEncrypted) => error switch
     {
@@ -95,7 +99,7 @@ internal sealed class PeerDialling(NodeIdentity identity) : IAsyncDisposable
             $"no TLS session: {tls.Message.TrimEnd('.')}; the URL of a node that speaks none begins with http://",
         RpcException { Status.DebugException: { } cause } when cause.GetBaseException() is HttpProtocolException { ErrorCode: Http11Required } =>
             "it speaks HTTP/1.1 there (its port for JSON?)",
-        RpcException { Status.DebugException: { } cause } when !isEncrypted && cause.GetBaseException() is HttpIOException or HttpRequestException =>
+        RpcException { Status.DebugException: { } cause } when !isEncrypted && IsHungUp(cause.GetBaseException()) =>
             $"{cause.GetBaseException().Message.TrimEnd('.')}; the URL of a node that speaks TLS begins with https://",
         RpcException { StatusCode: StatusCode.Unavailable, Status.DebugException: { } cause } => cause.GetBaseException().Message,
         RpcException rpc => rpc.Status.Detail,
