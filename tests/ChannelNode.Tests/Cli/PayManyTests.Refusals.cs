@@ -1,4 +1,6 @@
 using ChannelNode.Cli;
+using ChannelNode.Proto.V1;
+using Grpc.Core;
 using Xunit;
 using Refusal = ChannelNode.Proto.V1.Refusal;
 
@@ -74,5 +76,38 @@ public sealed partial class PayManyTests
 
         Assert.Equal("error: CHANNEL_CLOSING: 3 of 3 payments were refused\n", run.Error);
         Assert.Contains("refused 3: CHANNEL_CLOSING\n", run.Output);
+    }
+
+    /// <summary>The call as such was refused, so nothing of it may be paid; once something was answered, what else was sent may be.</summary>
+    [Theory]
+    [InlineData("ACCESS_TOKEN_MISSING", StatusCode.Unauthenticated, false)]
+    [InlineData("SCOPE_MISSING", StatusCode.PermissionDenied, false)]
+    [InlineData("SCOPE_MISSING", StatusCode.PermissionDenied, true)]
+    [InlineData("ACCESS_TOKEN_REVOKED", StatusCode.Unauthenticated, true)]
+    public async Task CallThatIsRefusedAtTheDoor_LeavesNothingUnknown(string reason, StatusCode code, bool answersOne)
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = async (requests, responses, _) =>
+        {
+            await requests.MoveNext(CancellationToken.None);
+            if (answersOne) await responses.WriteAsync(new StreamPaymentsResponse { Results = { new PaymentResult { TotalSent = "1" } } });
+            throw FakeNode.Refuse(code, reason, "no");
+        });
+
+        CliRun run = await PayAsync(node, "5");
+
+        Assert.StartsWith($"error: {reason}: ", run.Error, StringComparison.Ordinal);
+        Assert.Equal(answersOne, run.Output.Contains("unknown 4: they may be paid", StringComparison.Ordinal));
+        Assert.Equal(!answersOne, run.Output.Contains("not sent 5\n", StringComparison.Ordinal));
+        Assert.Equal(answersOne, run.Output.Contains("to go on", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task WhereNothingWasPaid_ThereIsNothingToGoOnWith()
+    {
+        await using FakeNode node = await FakeNode.StartAsync(answers => answers.Stream = Answering(_ => Refusal.UnknownChannel));
+
+        CliRun run = await PayAsync(node, "1000", "--window", "10");
+
+        Assert.DoesNotContain("to go on", run.Output, StringComparison.Ordinal);
     }
 }

@@ -21,7 +21,7 @@ internal static class PayCommand
         Option<string> key = Fields.Text(
             "--key", "Idempotency key: the same one never pays twice; a random one when not given", 1, PaymentPlan.NameBytesMax);
         Option<int> count = Fields.Number(
-            "--count", "Make so many payments, with -0, -1, ... behind item and key, try again what may pass by itself, and end at what would refuse all the rest",
+            "--count", "Make so many payments, with -0, -1, ... behind item and key, try again what may pass by itself, and end at what would refuse all the rest (of which as many as --window may be sent before that is known)",
             1, PaymentPlan.CountMax, (int?)null);
         Option<int> window = Fields.Number(
             "--window", "With --count: payments that may wait for their acknowledgement", 1, 16_384, (int?)InFlightDefault);

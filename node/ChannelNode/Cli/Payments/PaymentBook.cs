@@ -133,6 +133,17 @@ internal sealed class PaymentBook(int count, TimeProvider time)
         }
     }
 
+    /// <summary>After a call that was refused as such: nothing of what was sent with it was asked for.</summary>
+    public void NothingTaken()
+    {
+        lock (_gate)
+        {
+            (_next, _inFlight) = (0, 0);
+            Array.Clear(_states);
+            _again.Clear();
+        }
+    }
+
     public PaymentSummary Summarize()
     {
         lock (_gate)

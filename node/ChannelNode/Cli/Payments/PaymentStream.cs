@@ -18,6 +18,7 @@ internal sealed class PaymentStream(
 
     private readonly BackOff _backOff = new(time);
     private readonly SemaphoreSlim _room = new(0);
+    private bool _isHeard;
 
     /// <summary>Ends when all payments are settled; throws what ends it before.</summary>
     public async Task RunAsync(CancellationToken cancel)
@@ -33,12 +34,21 @@ internal sealed class PaymentStream(
             {
                 LastBreak = broken;
             }
+            catch (RpcException refused) when (!_isHeard && LastBreak is null && IsOfTheDoor(refused))
+            {
+                book.NothingTaken();
+                throw;
+            }
             if (book.Done) return;
             book.TakeBack();
             _backOff.Failed();
             await Task.Delay(_backOff.Left, time, cancel);
         }
     }
+
+    /// <summary>Of the call as such: nothing of it was looked at. A token may end later, too: what was sent with it then may be paid.</summary>
+    private static bool IsOfTheDoor(RpcException refused) =>
+        Failure.ErrorInfoOf(refused)?.Reason is "ACCESS_TOKEN_MISSING" or "ACCESS_TOKEN_INVALID" or "SCOPE_MISSING" or "ADDRESS_NOT_ALLOWED";
 
     /// <summary>Why the newest broken stream broke; null when none did, or since one works again.</summary>
     public RpcException? LastBreak { get; private set; }
@@ -99,6 +109,7 @@ internal sealed class PaymentStream(
         while (await call.ResponseStream.MoveNext(cancel))
         {
             LastBreak = null;
+            _isHeard = true;
             foreach (PaymentResult result in call.ResponseStream.Current.Results) Take(result, sent);
             if (_room.CurrentCount == 0) _room.Release();
         }

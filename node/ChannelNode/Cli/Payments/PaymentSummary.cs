@@ -26,6 +26,9 @@ internal sealed record PaymentSummary(
     /// <summary>Sent and neither paid nor refused: asking again with the same key finds out.</summary>
     public int Unknown => Asked - Paid - Refused.Values.Sum() - NotSent;
 
+    /// <summary>Whether the same call, later, would go on with something.</summary>
+    private bool IsBegun => Paid > 0 || Unknown > 0 || (StoppedBy == Refusal.Unspecified && NotSent < Asked);
+
     public double PaymentsPerSecond => Seconds > 0 ? Paid / Seconds : 0;
 
     public double Percentile(int percent) => LatenciesMs.Count == 0
@@ -70,7 +73,7 @@ internal sealed record PaymentSummary(
             terminal.Line($"refused {times:N0}: {Failure.ReasonOf(refusal)}{Why(refusal)}");
         if (NotSent > 0) terminal.Line($"not sent {NotSent:N0}");
         if (Unknown > 0) terminal.Line($"unknown {Unknown:N0}: they may be paid");
-        if (Paid < Asked && !Refused.ContainsKey(Refusal.IdempotencyKeyReused))
+        if (Paid < Asked && IsBegun && !Refused.ContainsKey(Refusal.IdempotencyKeyReused))
             terminal.Line($"to go on without paying anything twice: the same call with --key {key}");
     }
 }
