@@ -347,7 +347,7 @@ public sealed class NarrowedTokenTests : IAsyncLifetime
                 (PolicyAuditKind.AccessTokenCreated, "token 1 (shop): scopes pay, channels; methods Pay; expires_at 2027-01-15 08:00:00Z; "
                     + $"channel_ids {StoreFolder.IdOf(0xC1)}; per_day of ether 10 wei"),
                 (PolicyAuditKind.AccessTokenCreated, "token 2 (shop): narrowed from token 1; scopes pay, channels"),
-                (PolicyAuditKind.AccessTokenRevoked, "token 1 (shop)"),
+                (PolicyAuditKind.AccessTokenRevoked, "token 1 (shop), and 2 narrowed from it"),
             ],
             _rig.Store.ReadAudit(0, 10).Where(entry => entry.Cursor != 3).Select(entry => (entry.Kind, entry.Detail)));
         Assert.All(_rig.Store.ReadAudit(0, 10), entry => Assert.Equal("desk", entry.Actor));

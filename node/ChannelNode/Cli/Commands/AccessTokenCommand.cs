@@ -10,7 +10,7 @@ namespace ChannelNode.Cli;
 internal static class AccessTokenCommand
 {
     public static CliCommand Create(CommandShell shell) =>
-        new("token", "Access tokens: they say who may use a node's API, and for what.", "channelnode token create --name shop --scope pay --cap 'ether:per-day=1 ETH'")
+        new("token", "Access tokens: they say who may use a node's API, and for what. Who made, changed or took back which is in 'policy audit export'.", "channelnode token create --name shop --scope pay --cap 'ether:per-day=1 ETH'")
         {
             AccessTokenMakeCommand.Create(shell), AccessTokenMakeCommand.Narrow(shell), Show(shell), List(shell),
             AccessTokenUpdateCommand.Create(shell), Revoke(shell),
@@ -19,7 +19,7 @@ internal static class AccessTokenCommand
     private static CliCommand Show(CommandShell shell)
     {
         var command = new CliCommand(
-            "show", "Shows the access token that this command uses: what it may do, and what it has spent.",
+            "show", "Shows the access token that this command uses: what it may do, and what it has spent. What was narrowed from it is in 'token list --narrowed'.",
             "channelnode token show --access-token-file shop.token");
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
@@ -39,7 +39,8 @@ internal static class AccessTokenCommand
         {
             Description = "Those that are good and were narrowed from the token that this command uses, which need not be for admin",
         };
-        var command = new CliCommand("list", "Lists access tokens, and what they have spent.", "channelnode token list --all") { all, narrowed };
+        var command = new CliCommand("list", "Lists access tokens, and what they have spent.",
+            "channelnode token list --all\nchannelnode token list --narrowed --access-token-file shop.token") { all, narrowed };
         return shell.Asks(command, async (parsed, node, terminal, cancel) =>
         {
             if (parsed.GetValue(all) && parsed.GetValue(narrowed)) throw NodeFlags.Wrong("--all", "--all: goes without --narrowed");
@@ -131,7 +132,8 @@ internal static class AccessTokenCommand
         IEnumerable<string> may = token.Methods.Count > 0 ? token.Methods : token.Scopes.Select(scope => scope.ToString().ToLowerInvariant());
         string until = token.RevokedAtMs != 0 ? "revoked"
             : token.ExpiresAtSeconds == 0 ? token.Parent == 0 ? "for ever" : $"as token {token.Parent}"
-            : DateTimeOffset.FromUnixTimeSeconds((long)token.ExpiresAtSeconds).ToString("u", CultureInfo.InvariantCulture);
+            : DateTimeOffset.FromUnixTimeSeconds((long)token.ExpiresAtSeconds).ToString("u", CultureInfo.InvariantCulture)
+                + (token.Parent == 0 ? "" : $", or with token {token.Parent}");
         return
         [
             token.Number.ToString(CultureInfo.InvariantCulture), token.Name, string.Join(" ", may),

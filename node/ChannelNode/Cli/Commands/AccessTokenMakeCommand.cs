@@ -22,7 +22,6 @@ internal sealed class AccessTokenMakeCommand
     };
 
     private readonly Option<string> _name = Fields.Text("--name", "What the token is for", 1, 64);
-    private readonly Option<Scope[]> _scopes = Fields.Words("--scope", "What it may do; may be given several times", AnyScope);
     private readonly Option<string[]> _methods =
         AccessTokenCommand.Many("--method", "Only this method, such as GetInfo; may be given several times", "name");
 
@@ -39,16 +38,12 @@ internal sealed class AccessTokenMakeCommand
         "cap");
 
     private readonly Option<bool> _uncapped = new("--uncapped") { Description = "It may pay without any cap" };
-    private readonly Option<ulong> _hours = Fields.Number("--valid-hours", "Hours for which it is good; 0 for ever", 0UL, HoursMax, 0UL);
-    private readonly Option<uint> _rate =
-        Fields.Number("--requests-per-second-max", "Its calls in a second; 0 for the node's own limit", 0u, RateMax, 0u);
-
-    private readonly Option<uint> _streams = Fields.Number("--streams-max", "Its calls open at a time; 0 for the node's own limit", 0u, RateMax, 0u);
-    private readonly Option<uint> _bytes = Fields.Bytes(
-        "--message-bytes-max", "The largest message that it may send; 0 for the node's own limit", Engine.AccessToken.MessageBytesMin, MessageBytesMax, 0);
-
-    private readonly Option<uint> _channels =
-        Fields.Number("--channels-per-day-max", "Channels that it may open in one day; 0 for any number", 0u, RateMax, 0u);
+    private readonly Option<Scope[]> _scopes;
+    private readonly Option<ulong> _hours;
+    private readonly Option<uint> _rate;
+    private readonly Option<uint> _streams;
+    private readonly Option<uint> _bytes;
+    private readonly Option<uint> _channels;
 
     private readonly Option<string?> _to = new("--to")
     {
@@ -56,11 +51,25 @@ internal sealed class AccessTokenMakeCommand
         HelpName = "path",
     };
 
-    private AccessTokenMakeCommand() => _name.Required = true;
+    /// <param name="narrows">Of another one, whose limits hold where it has none of its own.</param>
+    private AccessTokenMakeCommand(bool narrows)
+    {
+        string limit = narrows ? "0 for none but that of the token that this command uses" : "0 for the node's own limit";
+        _name.Required = true;
+        _scopes = Fields.Words(
+            "--scope", "What it may do; may be given several times", narrows ? AnyScope.Where(word => word.Value != Scope.Admin).ToDictionary() : AnyScope);
+        _hours = Fields.Number("--valid-hours", narrows ? "Hours for which it is good; 0 for as long as the token that this command uses" : "Hours for which it is good; 0 for ever", 0UL, HoursMax, 0UL);
+        _rate = Fields.Number("--requests-per-second-max", $"Its calls in a second; {limit}", 0u, RateMax, 0u);
+        _streams = Fields.Number("--streams-max", $"Its calls open at a time; {limit}", 0u, RateMax, 0u);
+        _bytes = Fields.Bytes(
+            "--message-bytes-max", $"The largest message that it may send; {limit}", Engine.AccessToken.MessageBytesMin, MessageBytesMax, 0);
+        _channels = Fields.Number(
+            "--channels-per-day-max", $"Channels that it may open in one day; {(narrows ? limit : "0 for any number")}", 0u, RateMax, 0u);
+    }
 
     public static CliCommand Create(CommandShell shell)
     {
-        AccessTokenMakeCommand made = new();
+        AccessTokenMakeCommand made = new(narrows: false);
         var command = new CliCommand(
             "create", "Makes an access token and shows its secret, once.",
             "channelnode token create --name shop --scope read --scope pay \\\n"
@@ -84,11 +93,12 @@ internal sealed class AccessTokenMakeCommand
 
     public static CliCommand Narrow(CommandShell shell)
     {
-        AccessTokenMakeCommand made = new();
+        AccessTokenMakeCommand made = new(narrows: true);
         var command = new CliCommand(
             "narrow",
             "Makes a narrower access token out of the one that this command uses, which need not be for admin, and shows its secret, once. "
-            + "What is not given is as in that one, whose limits hold too.",
+            + "What is not given is as in that one (scopes are given where it is for admin), whose limits hold too. At most 4 caps; 100 tokens that come of one, "
+            + "10 of one that is narrowed itself, 8 deep; those that ended count for an hour.",
             "channelnode token narrow --name kiosk --scope pay --cap 'ether:total=0.01 ETH' --valid-hours 24 \\\n"
             + "  --access-token-file shop.token --to kiosk.token")
         {

@@ -10,7 +10,7 @@ internal static class PolicyAuditCommand
     private const string Columns = "cursor,time,kind,peer,channel,token,tier,rule,value,limit,count,detail,actor";
 
     public static CliCommand Create(CommandShell shell) =>
-        new("audit", "The log of every decision of the policies.", "channelnode policy audit export --format csv") { Export(shell) };
+        new("audit", "The log of every decision of the policies, and of access tokens made, changed and taken back.", "channelnode policy audit export --format csv") { Export(shell) };
 
     private static CliCommand Export(CommandShell shell)
     {

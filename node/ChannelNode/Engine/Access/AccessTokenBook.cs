@@ -149,7 +149,7 @@ internal sealed class AccessTokenBook : IDisposable
             await WriteAsync(turn =>
             {
                 turn.Batch.PutAccessToken(revoked);
-                turn.Audit(new PolicyAuditEntry(PolicyAuditKind.AccessTokenRevoked, $"token {number} ({revoked.Name})"), actor);
+                turn.Audit(new PolicyAuditEntry(PolicyAuditKind.AccessTokenRevoked, $"token {number} ({revoked.Name}){Along(number)}"), actor);
                 entry.Line.Token = revoked;
             });
             entry.EndIfOver(_clock.NowMs);
@@ -162,6 +162,13 @@ internal sealed class AccessTokenBook : IDisposable
         {
             _changing.Release();
         }
+    }
+
+    /// <summary>What ends with a token, in words.</summary>
+    private string Along(ulong number)
+    {
+        int narrowed = _tokens.Values.Count(entry => entry.Line.DescendsFrom(number) && entry.Line.EndedAt(_clock.NowMs) == Refusal.None);
+        return narrowed == 0 ? string.Empty : $", and {narrowed} narrowed from it";
     }
 
     /// <summary>On disk, and in the audit log, when this returns. What it has spent stays.</summary>
@@ -287,7 +294,7 @@ internal sealed class AccessTokenBook : IDisposable
             int max = of.Parent is null ? AccessToken.NarrowedMax : AccessToken.NarrowedAgainMax;
             if (narrowed.Count < max) continue;
             return OldestOver(narrowed.Where(entry => entry.Token.CreatedAtMs <= now - NarrowedKeptMs), now) ?? throw TooMany(
-                $"{narrowed.Count} tokens come of token {of.Token.Number} by narrowing, those that ended and are not an hour old included, expected at most",
+                $"{narrowed.Count} tokens come of token {of.Token.Number} by narrowing, those that ended and are not an hour old included, expected less than",
                 narrowed.Count,
                 max);
         }

@@ -16,6 +16,7 @@ internal static class AccessTokenChange
     {
         List<string> has = [$"scopes {token.Scopes.ToString().ToLowerInvariant()}"];
         if (token.Parent != 0) has.Insert(0, $"narrowed from token {token.Parent}");
+        if ((token.Scopes & (Scopes.Pay | Scopes.Admin)) == Scopes.Pay && !token.LimitsPayments && token.Parent == 0) has.Add("uncapped");
         if (token.Methods.Count > 0) has.Add($"methods {string.Join(", ", token.Methods)}");
         if (token.Networks.Count > 0) has.Add($"from_ips {string.Join(", ", token.Networks)}");
         AccessToken blank = new() { Number = token.Number, Name = token.Name, Hash = default, Scopes = token.Scopes, CreatedAtMs = token.CreatedAtMs };

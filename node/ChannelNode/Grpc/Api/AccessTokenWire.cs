@@ -116,9 +116,11 @@ internal static class AccessTokenWire
         }
 
         if (scopes == Scopes.None) scopes = needed;
+        if (scopes == Scopes.None && methods.Count > 0)
+            throw Fields.Invalid("methods", string.Join(", ", methods), "others too, or scopes: these are for every token");
         if (scopes == Scopes.None) throw Fields.Invalid("scopes", "", "one at least, or methods");
         if ((scopes & Scopes.Admin) == 0 && (needed & ~scopes) != 0)
-            throw Fields.Invalid("methods", string.Join(", ", methods), $"methods that ask for {scopes}");
+            throw Fields.Invalid("methods", string.Join(", ", methods), $"methods that ask for {Words(scopes)}");
         return scopes;
     }
 
@@ -162,6 +164,8 @@ internal static class AccessTokenWire
         static UInt128 Amount(string text, string field) => text.Length == 0 ? UInt128.Zero : Fields.ReadAmount(text, field);
     }
 
+    public static string Words(Scopes scopes) => scopes.ToString().ToLowerInvariant();
+
     private static void RequireCaps(bool uncapped, Scopes scopes, List<SpendingCap> caps)
     {
         bool pays = (scopes & (Scopes.Pay | Scopes.Admin)) == Scopes.Pay;
@@ -175,9 +179,9 @@ internal static class AccessTokenWire
     public static void Require(Scopes scopes, SpendingCap cap)
     {
         if ((scopes & Scopes.Admin) != 0)
-            throw Fields.Invalid("caps", scopes.ToString(), "the scopes pay or channels, and not admin, whose bearer could make a token without caps");
-        if (cap.LimitsPayments && (scopes & Scopes.Pay) == 0) throw Fields.Invalid("caps", scopes.ToString(), "the scope pay, whose payments they limit");
-        if (cap.LimitsDeposits && (scopes & Scopes.Channels) == 0) throw Fields.Invalid("caps", scopes.ToString(), "the scope channels, whose deposits they limit");
+            throw Fields.Invalid("caps", $"caps of a token for {Words(scopes)}", "the scopes pay or channels, and not admin, whose bearer could make a token without caps");
+        if (cap.LimitsPayments && (scopes & Scopes.Pay) == 0) throw Fields.Invalid("caps", $"caps of a token for {Words(scopes)}", "the scope pay, whose payments they limit");
+        if (cap.LimitsDeposits && (scopes & Scopes.Channels) == 0) throw Fields.Invalid("caps", $"caps of a token for {Words(scopes)}", "the scope channels, whose deposits they limit");
     }
 
     public static Wire.AccessToken Write(AccessToken token, IReadOnlyList<Spending> spent)

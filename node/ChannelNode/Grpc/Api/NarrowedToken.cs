@@ -18,6 +18,7 @@ internal static class NarrowedToken
         List<string> methods = AccessTokenWire.ReadMethods(request.Methods);
         Scopes scopes = ReadScopes(request, methods, own);
         List<SpendingCap> caps = AccessTokenWire.ReadCaps(request.Caps, scopes);
+        RequireUsable(caps, from);
         if (request.Uncapped && caps.Exists(cap => cap.LimitsPayments)) throw Fields.Invalid("uncapped", "true", "false, for caps were given");
         if (caps.Count > AccessToken.NarrowedCapsMax) throw Fields.Invalid("caps", $"{caps.Count} caps", $"at most {AccessToken.NarrowedCapsMax} of a narrowed token");
         foreach (string asked in request.ChannelIds.Take(AccessToken.ChannelsMax))
@@ -39,20 +40,39 @@ internal static class NarrowedToken
         };
     }
 
+    /// <summary>A cap in a currency that those above it may not spend now would be one of nothing.</summary>
+    private static void RequireUsable(List<SpendingCap> caps, TokenLine from)
+    {
+        for (TokenLine? line = from; line is not null; line = line.Parent)
+        {
+            AccessToken above = line.Token;
+            foreach (SpendingCap cap in caps)
+            {
+                Require(cap, cap.LimitsPayments, above.Caps.Where(has => has.LimitsPayments));
+                Require(cap, cap.LimitsDeposits, above.Caps.Where(has => has.LimitsDeposits));
+            }
+
+            void Require(SpendingCap cap, bool limits, IEnumerable<SpendingCap> caps)
+            {
+                Address[] currencies = [.. caps.Select(has => has.Currency)];
+                if (limits && currencies.Length > 0 && !currencies.Contains(cap.Currency))
+                    throw Fields.Invalid("caps.token", cap.Currency.ToString(), $"one of those that token {above.Number} is for: {string.Join(", ", currencies)}");
+            }
+        }
+    }
+
     private static Scopes ReadScopes(Wire.CreateAccessTokenRequest request, List<string> methods, AccessToken own)
     {
         foreach (string method in methods)
-            if (!own.Allows(MethodScopes.Node[method], method)) throw Fields.Invalid("methods", method, $"methods that token {own.Number} may call");
+            if (!own.Allows(MethodScopes.Node[method], method)) throw Fields.Invalid("methods", method, $"methods that token {own.Number} may call{(own.Methods.Count == 0 ? $": it has {AccessTokenWire.Words(own.Scopes)}" : $": {string.Join(", ", own.Methods)}")}");
         bool isAdmin = (own.Scopes & Scopes.Admin) != 0;
         Scopes most = isAdmin ? Scopes.Read | Scopes.Pay | Scopes.Channels : own.Scopes;
         Scopes asked = request.Scopes.Count == 0 && methods.Count == 0 && !isAdmin ? own.Scopes : AccessTokenWire.ReadScopes(request.Scopes, methods);
         if ((asked & ~most) == 0) return asked;
         throw Fields.Invalid(
-            "scopes", Words(asked),
-            $"some of {Words(most)}, of token {own.Number}{(isAdmin ? "; a narrowed one is never for admin, whose bearer could make one that is not narrowed" : "")}");
+            "scopes", AccessTokenWire.Words(asked),
+            $"some of {AccessTokenWire.Words(most)}, of token {own.Number}{(isAdmin ? "; a narrowed one is never for admin, whose bearer could make one that is not narrowed" : "")}");
     }
-
-    private static string Words(Scopes scopes) => scopes.ToString().ToLowerInvariant();
 
     private static IReadOnlyList<string> MethodsWithin(AccessToken own, Scopes scopes)
     {
@@ -60,7 +80,7 @@ internal static class NarrowedToken
         string[] kept = [.. own.Methods.Where(method => MethodScopes.Node.GetValueOrDefault(method, Scopes.Admin) is var of && (of == MethodScopes.Any || (of & scopes) != 0))];
         return kept.Length > 0
             ? kept
-            : throw Fields.Invalid("scopes", Words(scopes), $"such as the methods ask for that token {own.Number} is for: {string.Join(", ", own.Methods)}");
+            : throw Fields.Invalid("scopes", AccessTokenWire.Words(scopes), $"such as the methods ask for that token {own.Number} is for: {string.Join(", ", own.Methods)}");
     }
 
     /// <summary>Where a narrowed one may be used from does not change any more, so it is within what its bearer has.</summary>
