@@ -107,7 +107,7 @@ public sealed partial class ApiScopeTests(AnvilFixture anvil)
         await Refusals.AssertRefusedAsync(() => SeenAsync([]), StatusCode.Unauthenticated, "ACCESS_TOKEN_MISSING");
         RpcException useless = await Assert.ThrowsAsync<RpcException>(
             () => caller.CreateAccessTokenAsync(admin, request => request.Methods.Add("GetAccessToken")));
-        Refusals.AssertIs(useless, StatusCode.InvalidArgument, "INVALID_ARGUMENT", "scopes");
+        Refusals.AssertIs(useless, StatusCode.InvalidArgument, "INVALID_ARGUMENT", "methods");
 
         await using TestNode open = await TestNode.StartAsync(chain);
         await Refusals.AssertRefusedAsync(

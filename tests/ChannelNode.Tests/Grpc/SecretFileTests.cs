@@ -45,13 +45,13 @@ public sealed class SecretFileTests : IAsyncLifetime
     [InlineData("admin.token")]
     public async Task WhatADeadProcessLeftOfASecret_IsReplaced_AndNobodyElseReadsTheNewOne(string name)
     {
-        File.WriteAllText(PathOf(name + ".new"), new string('x', 10_000));
+        File.WriteAllText(PathOf(name + ".new"), new string('!', 10_000));
         File.SetUnixFileMode(PathOf(name + ".new"), OwnerOnly | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
 
         await MakeAsync();
 
         Assert.Equal(OwnerOnly, File.GetUnixFileMode(PathOf(name)));
-        Assert.DoesNotContain("xx", File.ReadAllText(PathOf(name)));
+        Assert.DoesNotContain("!", File.ReadAllText(PathOf(name)));
         Assert.EndsWith("\n", File.ReadAllText(PathOf(name)));
         Assert.Equal(["admin.token", "tls.cert", "tls.key"], Directory.GetFiles(_folder).Select(Path.GetFileName).Order());
     }
