@@ -11,7 +11,7 @@ namespace ChannelNode.Storage;
 /// Who may use the API, under 't' and its number (8 bytes, big-endian). Nothing of its secret but the hash.
 /// <code>
 /// size field                                size field
-///    1 version = 3                             1 + s  name, UTF-8
+///    1 version = 4                             1 + s  name, UTF-8
 ///   32 SHA-256 of the secret                   1      number of methods; of each 1 + s
 ///    1 scopes                                  1      number of networks; of each 1 + s, as 10.0.0.0/8
 ///    8 made at, Unix milliseconds              1      number of caps; of each
@@ -24,15 +24,15 @@ namespace ChannelNode.Storage;
 ///    8 narrowed from, its number, 0 for none   1 - 17   deposited in total
 ///                                              1 + 32c  number of channels, and these; nothing where it is for all
 /// </code>
-/// Version 1 has no channels a day, and nothing of deposits; neither it nor version 2 has bytes of a message, what it was
-/// narrowed from, or channels.
+/// Version 1 has no channels a day, and nothing of deposits; neither it nor version 2 has bytes of a message, or channels;
+/// no version before 4 has what it was narrowed from.
 /// </summary>
 internal static class AccessTokenRow
 {
     public const int KeySize = 1 + sizeof(ulong);
 
     private const byte KeyMark = (byte)'t';
-    private const byte Version = 3;
+    private const byte Version = 4;
     private const int FixedSizeMax = 128;
     private const int CapSizeMax = Address.Size + 6 * RowWriter.AmountSizeMax;
 
@@ -95,7 +95,7 @@ internal static class AccessTokenRow
         long revokedAt = row.Int64();
         uint requests = row.UInt32(), streams = row.UInt32(), channelsPerDay = version == 1 ? 0 : row.UInt32();
         uint messageBytes = version <= 2 ? 0 : row.UInt32();
-        ulong parent = version <= 2 ? 0 : row.UInt64();
+        ulong parent = version <= 3 ? 0 : row.UInt64();
         if (parent >= number) throw new StoreException($"A token row is corrupt: {number} was narrowed from {parent}.");
         string name = Encoding.UTF8.GetString(row.ShortBytes());
         List<string> methods = [];

@@ -29,7 +29,7 @@ public sealed class AccessTokenRowTests
     };
 
     private static readonly string FullHex =
-        "03" + string.Concat(Enumerable.Repeat("ab", 32)) + "03" + "0000000000000123" + "0000000000000456" + "0000000000000789"
+        "04" + string.Concat(Enumerable.Repeat("ab", 32)) + "03" + "0000000000000123" + "0000000000000456" + "0000000000000789"
         + "00000005" + "00000006" + "00000007" + "00000800" + "0000000000000101" + "0473686f70" + "02" + "03506179" + "07476574496e666f"
         + "02" + "0a31302e302e302e302f38" + "073a3a312f313238"
         + "01" + string.Concat(Enumerable.Repeat("55", 20)) + "0101" + "020102" + "00" + "0e" + new string('f', 28) + "0103" + "020405";
@@ -64,7 +64,7 @@ public sealed class AccessTokenRowTests
 
         Assert.Equal(new SpendingCap(StoreFolder.AddressOf(0x55), 1, 0x0102, 0, 0), Assert.Single(read.Caps));
         Assert.Equal((0u, "shop"), (read.ChannelsPerDayMax, read.Name));
-        Assert.Throws<StoreException>(() => AccessTokenRow.Read(1, Convert.FromHexString("04" + OlderHex[2..])));
+        Assert.Throws<StoreException>(() => AccessTokenRow.Read(1, Convert.FromHexString("05" + OlderHex[2..])));
     }
 
     [Fact]
@@ -81,6 +81,18 @@ public sealed class AccessTokenRowTests
         Assert.Throws<StoreException>(() => AccessTokenRow.Read(Full.Number, Convert.FromHexString(FullHex + "00")));
         Assert.Throws<StoreException>(() => AccessTokenRow.Read(Full.Number, Convert.FromHexString(hex[..^2])));
         Assert.Throws<StoreException>(() => AccessTokenRow.Read(Full.Number, Convert.FromHexString(hex + "00")));
+    }
+
+    [Fact]
+    public void TokenOfTheThirdVersion_WasNarrowedFromNone()
+    {
+        string hex = "03" + FullHex[2..].Replace("0000000000000101", "", StringComparison.Ordinal);
+
+        AccessToken read = AccessTokenRow.Read(Full.Number, Convert.FromHexString(hex + "01" + string.Concat(Enumerable.Repeat("c1", 32))));
+
+        Assert.Equal((0UL, 0x0800u, "shop"), (read.Parent, read.MessageBytesMax, read.Name));
+        Assert.Equal([StoreFolder.IdOf(0xC1)], read.Channels);
+        Assert.Equal(Full.Caps, read.Caps);
     }
 
     [Fact]
