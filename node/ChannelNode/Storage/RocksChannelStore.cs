@@ -19,6 +19,8 @@ internal sealed partial class RocksChannelStore : IChannelStore
 
     private readonly RocksDb _database;
 
+    private readonly LogAhead _log;
+
     private readonly StoreFamilies _families;
 
     private readonly ReceivedJournal _received;
@@ -36,6 +38,7 @@ internal sealed partial class RocksChannelStore : IChannelStore
     private RocksChannelStore(OpenedDatabase opened, Address ourSigner)
     {
         _database = opened.Database;
+        _log = new LogAhead(_database.Path);
         _families = StoreFamilies.Of(opened);
         _received = new ReceivedJournal(_database, _families.Received);
         _sent = new SentPayments(_database, _families.Sent);
@@ -341,6 +344,7 @@ internal sealed partial class RocksChannelStore : IChannelStore
         try
         {
             _database.Write(writes.Writes, durable ? _synced : _buffered);
+            lock (_log) _log.Wrote(writes.ByteCount);
             Interlocked.Add(ref _channelCount, (ulong)(long)writes.NewChannels);
             if (writes.Confirmed > 0) Interlocked.Add(ref _unconfirmedCount, -writes.Confirmed);
         }

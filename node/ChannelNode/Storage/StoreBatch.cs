@@ -29,6 +29,16 @@ internal sealed class StoreBatch(StoreFamilies families, Address ourSigner) : IS
     /// <summary>For the store that commits it.</summary>
     public WriteBatch Writes => _writes;
 
+    /// <summary>What it takes in the log.</summary>
+    public int ByteCount
+    {
+        get
+        {
+            Native.Instance.rocksdb_writebatch_data(_writes.Handle, out nuint bytes);
+            return (int)bytes;
+        }
+    }
+
     public void PutChannel(Channel channel)
     {
         Span<byte> key = stackalloc byte[Bytes32.Size];
