@@ -11,7 +11,7 @@ namespace ChannelNode.Benchmarks.Load.Classes;
 /// </summary>
 internal static class WireFloor
 {
-    /// <summary>One message, an answer, a pause.</summary>
+    /// <summary>One message, an answer, a pause if any.</summary>
     public static async Task<Latencies> IdleAsync(Bench bench, int pauseMs, long count)
     {
         await using EchoServer server = await EchoServer.StartAsync();
@@ -25,11 +25,11 @@ internal static class WireFloor
             for (long sent = 1; sent <= messages; sent++)
             {
                 await stream.SendDueAsync([Stopwatch.GetTimestamp()]);
-                do await Task.Delay(pauseMs);
-                while (stream.Latencies.Count < sent);
+                await stream.WhenAnsweredAsync();
+                if (pauseMs > 0) await Task.Delay(pauseMs);
             }
 
-            if (isMeasured) Report(bench, "6", "the wire alone, at idle", [stream], start, server, before, own);
+            if (isMeasured) Report(bench, "6", pauseMs > 0 ? "the wire alone, at idle" : "the wire alone, none between", [stream], start, server, before, own);
         }
 
         return stream.Latencies;

@@ -15,6 +15,7 @@ internal sealed class EchoStream : IPaced, IDisposable
     private readonly byte[] _updates = new byte[UpdateBytes * UpdatesMax];
     private readonly ConcurrentQueue<long> _dueAt = new();
     private readonly ConcurrentQueue<int> _counts = new();
+    private readonly SemaphoreSlim _answers = new(0);
     private TaskCompletionSource _done = new();
     private long _answered;
 
@@ -47,6 +48,9 @@ internal sealed class EchoStream : IPaced, IDisposable
 
     public Task WhenDoneAsync() => _done.Task;
 
+    /// <summary>Once for each message.</summary>
+    public Task WhenAnsweredAsync() => _answers.WaitAsync();
+
     private void Answered()
     {
         if (!_counts.TryDequeue(out int count)) throw new InvalidDataException("an answer to nothing");
@@ -56,6 +60,7 @@ internal sealed class EchoStream : IPaced, IDisposable
             _answered++;
         }
 
+        _answers.Release();
         if (_answered == Count) _done.TrySetResult();
     }
 
