@@ -10,7 +10,7 @@ namespace ChannelNode.Storage;
 /// elsewhere on the disk; one over zeros that an earlier sync took there has not, so it takes a third less. Who reads a log after a crash
 /// finds zeros where it ends, as file systems leave them there anyhow, and RocksDB takes them for its end. RocksDB writes from where
 /// it stands, not from the file's end; the zeros are appended by the system in one step, so nothing that any thread of RocksDB writes meanwhile
-/// lies under them. On Linux only. For one thread at a time.
+/// lies under them. On Linux, and file systems that are known for that, only. For one thread at a time.
 /// </summary>
 internal sealed partial class LogAhead(string directory)
 {
@@ -35,6 +35,10 @@ internal sealed partial class LogAhead(string directory)
 
     private static readonly byte[] Zeros = new byte[StepBytes];
 
+    /// <summary>Others, of networks above all, may ask for the end and write there in two steps.</summary>
+    private static readonly string[] AppendingInOneStep = ["ext", "xfs", "btrfs", "f2fs", "zfs", "overlay", "tmpfs"];
+
+    private readonly bool _isSafe = OperatingSystem.IsLinux() && AppendsInOneStep(directory);
     private string? _log;
     private DateTime _folderChanged;
 
@@ -48,15 +52,28 @@ internal sealed partial class LogAhead(string directory)
     {
         _left -= bytes + FrameBytes;
         _small = bytes > LargeBytes ? 0 : Math.Min(SmallWrites, _small + 1);
-        if (_small < SmallWrites || !OperatingSystem.IsLinux()) return;
+        if (_small < SmallWrites || !_isSafe) return;
         try
         {
             FindLog();
             if (_left < LeastBytes) Extend();
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or Win32Exception)
+        catch (Exception)
         {
             _left = StepBytes; // A disk that fails is found by the next write.
+        }
+    }
+
+    private static bool AppendsInOneStep(string directory)
+    {
+        try
+        {
+            string format = new DriveInfo(directory).DriveFormat;
+            return AppendingInOneStep.Any(known => format.StartsWith(known, StringComparison.Ordinal));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return false;
         }
     }
 
@@ -72,8 +89,8 @@ internal sealed partial class LogAhead(string directory)
     {
         DateTime changed = Directory.GetLastWriteTimeUtc(directory);
         if (changed == _folderChanged) return;
-        _folderChanged = (DateTime.UtcNow - changed).Duration() > Tick ? changed : default;
         string? newest = Directory.EnumerateFiles(directory, "*.log").MaxBy(NumberOf);
+        _folderChanged = (DateTime.UtcNow - changed).Duration() > Tick ? changed : default;
         if (newest == _log) return;
         (_log, _begin, _left) = (newest, 0, 0);
     }

@@ -344,9 +344,9 @@ internal sealed partial class RocksChannelStore : IChannelStore
         try
         {
             _database.Write(writes.Writes, durable ? _synced : _buffered);
-            lock (_log) _log.Wrote(writes.ByteCount);
             Interlocked.Add(ref _channelCount, (ulong)(long)writes.NewChannels);
             if (writes.Confirmed > 0) Interlocked.Add(ref _unconfirmedCount, -writes.Confirmed);
+            lock (_log) _log.Wrote(writes.ByteCount);
         }
         catch (RocksDbSharpException e)
         {

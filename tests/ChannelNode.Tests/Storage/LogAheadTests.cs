@@ -202,7 +202,11 @@ public sealed class LogAheadTests : IDisposable
     [Fact]
     public void ClosedLog_HasNoZeros()
     {
-        using (RocksChannelStore store = _folder.Open()) Put(store, 1);
+        using (RocksChannelStore store = _folder.Open())
+        {
+            for (int sent = 1; sent <= 20; sent++) Put(store, sent);
+            Assert.True(NewestLog(_folder.Database).Length > 100_000);
+        }
 
         FileInfo log = NewestLog(_folder.Database);
         Assert.InRange(log.Length - Written(log), 0, 16);
