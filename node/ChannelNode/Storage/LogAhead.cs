@@ -25,6 +25,9 @@ internal sealed partial class LogAhead(string directory)
     /// <summary>So many small writes in a row are worth zeros.</summary>
     private const int SmallWrites = 16;
 
+    /// <summary>A new log may have so many writes before it is looked for: each look would be a fiftieth of a sync.</summary>
+    private const int WritesPerLook = 16;
+
     /// <summary>What RocksDB puts around a write, and a little for the borders of blocks.</summary>
     private const int FrameBytes = 8;
 
@@ -46,6 +49,7 @@ internal sealed partial class LogAhead(string directory)
     private long _begin;
     private long _left;
     private int _small;
+    private int _sinceLook;
 
     /// <summary>To be called when so many bytes have been written to the log. What goes wrong here is of no consequence, and never thrown.</summary>
     public void Wrote(int bytes)
@@ -53,8 +57,10 @@ internal sealed partial class LogAhead(string directory)
         _left -= bytes + FrameBytes;
         _small = bytes > LargeBytes ? 0 : Math.Min(SmallWrites, _small + 1);
         if (_small < SmallWrites || !_isSafe) return;
+        if (++_sinceLook < WritesPerLook && _left >= LeastBytes) return;
         try
         {
+            _sinceLook = 0;
             FindLog();
             if (_left < LeastBytes) Extend();
         }
