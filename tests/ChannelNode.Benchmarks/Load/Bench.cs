@@ -40,12 +40,11 @@ internal sealed class Bench(LoadOptions options, RunReport report, Yardsticks ya
     /// <summary>
     /// A warm-up as long as it takes to know the rate, drained; then tapes of as many updates as the node should manage
     /// in the wanted time, and the clock from the first update to the last acknowledgement. Where that is more than
-    /// memory should hold, or in <paramref name="pieces"/> at least, it is several such runs, each drained, and the clock
-    /// stands in between.
+    /// memory should hold it is several such runs, each drained, and the clock stands in between.
     /// </summary>
     public async Task<Measurement> MeasureAsync(
         Site site, IReadOnlyList<TapePlan> plans, double expectedPerSecond, Func<IReadOnlyList<Lane>, Task> load,
-        double? runSeconds = null, Func<Measurement, Task>? afterEach = null, int pieces = 1)
+        double? runSeconds = null, Func<Measurement, Task>? afterEach = null)
     {
         double inAll = runSeconds ?? options.Seconds;
         Measurement warmUp = await RunAsync(site, plans, (long)(expectedPerSecond * options.WarmUpSeconds), load);
@@ -55,7 +54,7 @@ internal sealed class Bench(LoadOptions options, RunReport report, Yardsticks ya
         List<Measurement> runs = [];
         for (double seconds = 0; seconds < 0.9 * inAll; seconds = runs.Sum(run => run.Seconds))
         {
-            runs.Add(await RunAsync(site, plans, (long)Math.Min(most, Math.Min(wanted, warmUp.PerSecond * inAll / pieces)), load));
+            runs.Add(await RunAsync(site, plans, (long)Math.Min(most, wanted), load));
             wanted = runs[^1].PerSecond * Math.Max(0.2 * inAll, inAll - seconds - runs[^1].Seconds);
             if (afterEach is not null) await afterEach(runs[^1]);
         }

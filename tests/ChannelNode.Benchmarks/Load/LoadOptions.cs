@@ -9,7 +9,7 @@ internal sealed record LoadOptions
         load [--quick] [--only CLASS[,CLASS...]] [--seconds N] [--json FILE] [--check] [--sweep]
 
           --quick   a look in under a minute: short runs, class 8 with 100,000 channels, class 9 with 250,000 updates,
-                    class 11 without BenchmarkDotNet;
+                    class 11 without BenchmarkDotNet, class 6 after a pause only;
                     without 12 and 13, which are asked for by --only; p99s are told, and judged only where --only asks for
                     their class, which then takes 12 s
           --only    some of: 1 (with 2), 3, 4, 5, 6, 7 (runs 1 first), 8, 9, 10, 11, 12, 13, rivals
@@ -44,9 +44,12 @@ internal sealed record LoadOptions
 
     public double WarmUpSeconds => Quick ? 1 : 8;
 
+    /// <summary>One of all in a quick look, not asked for by itself.</summary>
+    public bool IsALook(string @class) => Quick && !Only.Contains(@class);
+
     /// <summary>Of one whose p99 has a bar: in a quick look long enough for it only where the class was asked for.</summary>
     public double TailSecondsOf(string @class) =>
-        _seconds ?? (Only.Contains(@class) ? Math.Max(TailSecondsMin, Seconds) : Quick ? 1 : Seconds);
+        _seconds ?? (IsALook(@class) ? 1 : Math.Max(TailSecondsMin, Seconds));
 
     /// <summary>Why such a run's p99 is no more than a look; empty where it is more.</summary>
     public string DoubtOf(double tailSeconds, string @class) => tailSeconds >= TailSecondsMin

@@ -16,6 +16,7 @@ internal static class IdleLatency
         Site site = await bench.SiteAsync();
         PayingPeer peer = (await site.OpenAsync(1, 1))[0];
         await RunAsync(bench, site, peer, PauseMs, "one payment at a time, at idle", "at idle");
+        if (bench.Options.IsALook("6")) return;
         await RunAsync(bench, site, peer, pauseMs: 0, "one payment at a time, none between", "alone, one after the other");
     }
 
