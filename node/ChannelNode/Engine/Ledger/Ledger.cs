@@ -32,6 +32,9 @@ internal sealed class Ledger : IAsyncDisposable
     /// <summary>A sync costs the processor as much as some of them do: of so many it is a hundredth.</summary>
     private const int UpdatesPerSync = 256;
 
+    /// <summary>So many take some milliseconds to be decided and written, for which others wait: only where all come in bulk is it worth that.</summary>
+    private const int BulkUpdatesPerSync = 1_024;
+
     /// <summary>Payments told under one signature at most: what every node takes.</summary>
     private const int PaymentsPerUpdateMax = 16_384;
 
@@ -45,7 +48,7 @@ internal sealed class Ledger : IAsyncDisposable
         _batchMax = options.CommitBatchMax;
         _receivedCursor = (long)store.ReadReceivedCursor();
         _eventCursor = (long)store.ReadEventCursor();
-        _queue = new LedgerQueue(options.LedgerQueueMax, Math.Min(UpdatesPerSync, _batchMax));
+        _queue = new LedgerQueue(options.LedgerQueueMax, Math.Min(UpdatesPerSync, _batchMax), Math.Min(BulkUpdatesPerSync, _batchMax));
         _auditCursor = (long)store.ReadAuditCursor();
         Disk = new DiskRoom(options.DiskReserveBytes);
         _turn = new LedgerTurn(book, store, view, clock, options, Counts, policies) { Disk = Disk };
@@ -169,10 +172,11 @@ internal sealed class Ledger : IAsyncDisposable
     {
         try
         {
-            while (_queue.WaitToTake())
+            bool isPatient = true;
+            while (_queue.WaitToTake(isPatient))
             {
                 _failed?.Throw();
-                Turn(_turn);
+                isPatient = Turn(_turn);
             }
 
             _failed?.Throw();
@@ -191,15 +195,18 @@ internal sealed class Ledger : IAsyncDisposable
         }
     }
 
-    private void Turn(LedgerTurn turn)
+    /// <summary>False when it was full, and what still waits has waited enough.</summary>
+    private bool Turn(LedgerTurn turn)
     {
-        while (turn.Weight < _batchMax && turn.ReceivedCount < ReceivedPerTurnMax)
+        bool hasTakenAll = false;
+        while (!hasTakenAll && turn.Weight < _batchMax && turn.ReceivedCount < ReceivedPerTurnMax)
         {
-            if (!_queue.TryTake(out LedgerCommand? command)) break;
-            turn.Run(command);
+            if (_queue.TryTake(out LedgerCommand? command)) turn.Run(command);
+            else hasTakenAll = true;
         }
 
         Conclude(turn, wakesItself: null);
+        return hasTakenAll || _queue.IsEmpty;
     }
 
     private void Conclude(LedgerTurn turn, PeerLink? wakesItself)

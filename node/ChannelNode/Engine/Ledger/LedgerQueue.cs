@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using ChannelNode.Core;
 
@@ -10,13 +11,22 @@ namespace ChannelNode.Engine;
 /// </summary>
 /// <param name="max">Commands that wait at most.</param>
 /// <param name="updatesWaitedFor">As many as make a sync cheap for each: more are not waited for.</param>
+/// <param name="bulkWaitedFor">The same where all that waits is of many (<see cref="LedgerCommand.IsOfMany"/>).</param>
 /// <param name="patienceMs">How long the writer waits at most for what is expected; -1 without an end.</param>
-internal sealed class LedgerQueue(int max, int updatesWaitedFor = 256, int patienceMs = LedgerQueue.PatienceMs)
+/// <param name="bulkPatienceMs">The same where all that waits is of many.</param>
+internal sealed class LedgerQueue(
+    int max, int updatesWaitedFor = 256, int bulkWaitedFor = 256, int patienceMs = LedgerQueue.PatienceMs,
+    int bulkPatienceMs = LedgerQueue.BulkPatienceMs)
 {
     /// <summary>Lets everybody through who waits for room, to be told that nothing is taken any more.</summary>
     private const int Everybody = 1_000_000_000;
 
     private const int PatienceMs = 5;
+
+    private const int BulkPatienceMs = 10;
+
+    /// <summary>Where all that waits is of many, so many times as much waits for what is expected. Whoever has few under way waits no longer.</summary>
+    private const int BulkForEachExpected = 8;
 
     private readonly SemaphoreSlim _room = new(max);
     private readonly Queue<LedgerCommand> _waiting = new();
@@ -24,6 +34,7 @@ internal sealed class LedgerQueue(int max, int updatesWaitedFor = 256, int patie
     private bool _writerSleeps;
     private int _updates;
     private int _others;
+    private int _single;
     private int _expected;
 
     /// <summary>Somebody has the turn. Nobody else than the writer begins: before it first waits, everything waits.</summary>
@@ -72,12 +83,14 @@ internal sealed class LedgerQueue(int max, int updatesWaitedFor = 256, int patie
             if (_isComplete) throw new RefusalException(Refusal.NotReady, "the node is stopping");
             _waiting.Enqueue(command);
             Weigh(command, 1);
-            if (_writerSleeps && !_isTaken && (_waiting.Count == 1 || !IsMoreAboutToCome)) Monitor.Pulse(_waiting);
+            bool isFirstOfItsKind = _waiting.Count == 1 || (_single == 1 && !command.IsOfMany); // The writer has less patience now.
+            if (_writerSleeps && !_isTaken && (isFirstOfItsKind || !IsMoreAboutToCome)) Monitor.Pulse(_waiting);
         }
     }
 
     private void Weigh(LedgerCommand command, int more)
     {
+        if (!command.IsOfMany) _single += more;
         if (command.RunCount == 0) _others += more;
         else _updates += more * command.RunCount;
     }
@@ -85,6 +98,8 @@ internal sealed class LedgerQueue(int max, int updatesWaitedFor = 256, int patie
     /// <summary>
     /// So many updates more, or less, are being verified and come next. Where those are more than the updates that wait, and nothing
     /// else does, the writer lets them join: a sync costs as much as several verifications, so a busy node has many updates share one.
+    /// Where all that waits is of many, an eighth of it is enough, and more are let join: to such a peer time counts less than what each
+    /// costs, and the frames of answers, and whom they wake, are shared too.
     /// </summary>
     public void Expect(int updates)
     {
@@ -95,30 +110,54 @@ internal sealed class LedgerQueue(int max, int updatesWaitedFor = 256, int patie
         }
     }
 
-    private bool IsMoreAboutToCome =>
-        _expected > _updates && _updates < updatesWaitedFor && _others == 0 && _waiting.Count < max && !_isComplete;
+    private bool IsMoreAboutToCome => Patience != 0;
+
+    /// <summary>For how many milliseconds what waits may be let wait for more; 0 for none.</summary>
+    private int Patience
+    {
+        get
+        {
+            if (_others > 0 || _waiting.Count >= max || _isComplete) return 0;
+            if (_single == 0 && _expected * BulkForEachExpected > _updates && _updates < bulkWaitedFor) return bulkPatienceMs;
+            return _expected > _updates && _updates < updatesWaitedFor ? patienceMs : 0;
+        }
+    }
 
     /// <summary>
     /// For the writer: its turn is over; sleeps until there is something to take, and then it has the turn again. False
-    /// when there will never be.
+    /// when there will never be. Without <paramref name="isPatient"/> nothing more is let join what waits.
     /// </summary>
-    public bool WaitToTake()
+    public bool WaitToTake(bool isPatient = true)
     {
         lock (_waiting)
         {
             _isTaken = false;
-            bool isPatient = true;
-            while (_isTaken || _waiting.Count == 0 || (isPatient && IsMoreAboutToCome))
+            long since = 0;
+            while (MillisecondsToWait(isPatient, ref since) is var milliseconds and not 0)
             {
                 if (_isComplete && !_isTaken) return false;
                 _writerSleeps = true;
-                if (_isTaken || _waiting.Count == 0) Monitor.Wait(_waiting);
-                else isPatient = Monitor.Wait(_waiting, patienceMs);
+                Monitor.Wait(_waiting, milliseconds);
                 _writerSleeps = false;
             }
 
             return _isTaken = true;
         }
+    }
+
+    /// <summary>-1 without an end. <paramref name="since"/> is when something that could be taken was first let wait.</summary>
+    private int MillisecondsToWait(bool isPatient, ref long since)
+    {
+        if (_isTaken || _waiting.Count == 0)
+        {
+            since = 0;
+            return Timeout.Infinite;
+        }
+
+        int patience = isPatient ? Patience : 0;
+        if (patience <= 0) return patience;
+        if (since == 0) since = Stopwatch.GetTimestamp();
+        return Math.Max(0, patience - (int)Stopwatch.GetElapsedTime(since).TotalMilliseconds);
     }
 
     /// <summary>For others than the writer: takes the turn when nothing waits and nobody has it.</summary>

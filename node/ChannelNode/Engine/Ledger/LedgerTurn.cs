@@ -13,6 +13,9 @@ internal abstract class LedgerCommand
     /// <summary>Runs of a peer's updates in it, which may wait for others to share a sync; always the same.</summary>
     internal virtual int RunCount => 0;
 
+    /// <summary>Its runs are some of many that a peer has sent in one frame; always the same.</summary>
+    internal virtual bool IsOfMany => false;
+
     /// <summary>Decides and changes the slots' working state; nothing is visible or said before the turn's commit.</summary>
     internal abstract void Apply(LedgerTurn turn);
 
@@ -43,6 +46,7 @@ internal sealed class LedgerTurn(
 {
     private readonly Dictionary<string, OutgoingPayment> _keys = [];
     private readonly List<ChannelSlot> _touched = [];
+    private readonly List<(ulong First, ChannelSlot Slot)> _toWrite = [];
     private readonly List<LedgerCommand> _commands = [];
     private readonly List<OperatorEvent> _told = [];
     private readonly List<SpendingCounter> _spent = [];
@@ -279,10 +283,9 @@ internal sealed class LedgerTurn(
     public void Commit()
     {
         policies?.Write(this);
+        WriteStates();
         foreach (ChannelSlot slot in _touched)
         {
-            if (slot.IsToBeWritten) book.Write(slot, Batch);
-            slot.IsToBeWritten = false;
             if (slot.New.Count == 0) continue;
             Batch.PutSent(slot.New.Run(slot.Channel.Id));
             Counts.PaymentsSigned += slot.New.Count;
@@ -307,6 +310,21 @@ internal sealed class LedgerTurn(
         {
             CommittedAt = begunAt;
         }
+    }
+
+    /// <summary>In the order of their keys: each finds its place in the memtable near the one before, which the core's cache has.</summary>
+    private void WriteStates()
+    {
+        foreach (ChannelSlot slot in _touched)
+        {
+            if (!slot.IsToBeWritten) continue;
+            slot.IsToBeWritten = false;
+            _toWrite.Add((slot.Channel.Id.Value.W0, slot));
+        }
+
+        if (_toWrite.Count > 1) CollectionsMarshal.AsSpan(_toWrite).Sort(static (one, other) => one.First.CompareTo(other.First));
+        foreach ((_, ChannelSlot slot) in _toWrite) book.Write(slot, Batch);
+        _toWrite.Clear();
     }
 
     private void Count(TimeSpan duration)

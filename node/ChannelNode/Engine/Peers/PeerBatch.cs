@@ -46,6 +46,9 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
     /// <summary>The spans of updates that the peer traces; none normally. Of whoever has the batch.</summary>
     public List<(UpdateTrace Trace, Activity Span)> Traced { get; } = [];
 
+    /// <summary>Updates in the largest of its frames.</summary>
+    public int LargestFrame { get; private set; }
+
     /// <summary>What is held for it, in <see cref="MessageRoom"/>.</summary>
     public long Weight { get; private set; }
 
@@ -65,6 +68,7 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
         _frames.Add(frame);
         _bytes += frame.Length;
         Weight += frame.Weight;
+        LargestFrame = Math.Max(LargestFrame, frame.Updates.Length);
         foreach (ref readonly FrameAcknowledgement said in frame.Acknowledgements) Add(frame, said, channels);
         foreach (ref readonly FrameUpdate said in frame.Updates) Add(frame, said, channels);
     }
@@ -217,7 +221,7 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
 
     public bool TryVerify(Channel channel, int at, out VerifiedUpdate verified)
     {
-        BatchUpdate update = _updates[at];
+        ref readonly BatchUpdate update = ref Updates[at];
         return VerifiedUpdate.TryVerify(
             scheme,
             new BalanceUpdate(channel.Id, update.Sent, update.Received),
@@ -242,7 +246,7 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
         _acknowledgements.Clear();
         _refused.Clear();
         _newestRuns.Clear();
-        (_bytes, Weight) = (0, 0);
+        (_bytes, Weight, LargestFrame) = (0, 0, 0);
         Shrink(_updates);
         Shrink(_runs);
         Shrink(_acknowledgements);
