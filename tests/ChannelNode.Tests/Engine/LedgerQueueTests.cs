@@ -127,28 +127,18 @@ public sealed class LedgerQueueTests
         Assert.Equal(405, await turn.WaitAsync(Limit));
     }
 
-    [Fact]
-    public async Task EightTimesWhatIsExpected_WaitsForItNoMore()
+    [Theory]
+    [InlineData(5, 39, 40)] // Eight times as many as are expected.
+    [InlineData(100_000, 500, 1_000)]
+    public async Task EnoughInBulk_WaitsForNoMore(int expected, int tooFew, int enough)
     {
-        _bulk.Expect(5);
+        _bulk.Expect(expected);
         Task<int> turn = TakeAsync(_bulk);
-        await AddInBulkAsync(39);
+        await AddInBulkAsync(tooFew);
         await Task.Delay(100);
-        await AddInBulkAsync(1);
+        await AddInBulkAsync(enough - tooFew);
 
-        Assert.Equal(40, await turn.WaitAsync(Limit));
-    }
-
-    [Fact]
-    public async Task EnoughInBulk_WaitsForNoMore()
-    {
-        _bulk.Expect(100_000);
-        Task<int> turn = TakeAsync(_bulk);
-        await AddInBulkAsync(500);
-        await Task.Delay(100);
-        await AddInBulkAsync(500);
-
-        Assert.Equal(1_000, await turn.WaitAsync(Limit));
+        Assert.Equal(enough, await turn.WaitAsync(Limit));
     }
 
     [Theory]
