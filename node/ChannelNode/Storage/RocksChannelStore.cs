@@ -141,7 +141,7 @@ internal sealed partial class RocksChannelStore : IChannelStore
     {
         using StoreGate.Pass pass = _gate.Enter();
         using Snapshot snapshot = _database.CreateSnapshot();
-        ReadOptions together = new ReadOptions().SetSnapshot(snapshot);
+        ReadOptions together = new ReadOptions().SetSnapshot(snapshot).SetFillCache(false); // What is in use stays in the cache.
         using Iterator terms = SeekBehind(after, _database.NewIterator(_families.Channels, together));
         using Iterator states = SeekBehind(after, _database.NewIterator(_families.States, together));
 

@@ -12,6 +12,9 @@ internal sealed class CreditWatch(
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(60);
 
+    /// <summary>The first look goes through all channels; those that wait for the node to start, and pay, come before it.</summary>
+    private static readonly TimeSpan FirstAfter = TimeSpan.FromSeconds(5);
+
     private volatile IReadOnlyList<Credit> _waiting = [];
 
     /// <summary>As seen last. For any thread.</summary>
@@ -21,6 +24,7 @@ internal sealed class CreditWatch(
     {
         try
         {
+            await Task.Delay(FirstAfter, time, stopping);
             while (true)
             {
                 await LookAsync(stopping);

@@ -8,17 +8,12 @@ internal readonly record struct Credit(Address Token, UInt128 Amount);
 /// <summary>Payouts that wait for this node's owner, in the tokens that it has channels in or accepts.</summary>
 internal sealed class Credits(ChannelBook book, Operations operations, IChain chain, NodeOptions options, Party us)
 {
-    private const int ChannelsPerLook = 1_000;
-
     /// <summary>As the chain has them now. ChainUnavailable where it cannot be asked.</summary>
-    public Task<IReadOnlyList<Credit>> ListAsync(CancellationToken cancel) =>
-        ListAsync(book.Pages(ChannelsPerLook).SelectMany(page => page).Select(stored => stored.Channel.Terms.Token), cancel);
-
-    /// <summary>Those in the tokens of some channels, and in what is accepted.</summary>
-    public async Task<IReadOnlyList<Credit>> ListAsync(IEnumerable<Address> tokens, CancellationToken cancel)
+    public async Task<IReadOnlyList<Credit>> ListAsync(CancellationToken cancel)
     {
+        IEnumerable<Address> tokens = book.Tokens.All().Concat(options.AcceptedTokens).Append(Address.Zero).Distinct();
         List<Credit> credits = [];
-        foreach (Address token in tokens.Concat(options.AcceptedTokens).Append(Address.Zero).Distinct().OrderBy(token => token.ToString(), StringComparer.Ordinal))
+        foreach (Address token in tokens.OrderBy(token => token.ToString(), StringComparer.Ordinal))
         {
             UInt128 amount = await chain.CreditOfAsync(us.Owner, token, cancel);
             if (amount != UInt128.Zero) credits.Add(new Credit(token, amount));

@@ -29,6 +29,7 @@ internal sealed class ChannelBook
         Hold = new RestoredHold(store);
         Funded = new FundedPeers(Pages, log ?? NullLogger.Instance);
         Open = new OpenChannels(Pages, log ?? NullLogger.Instance);
+        Tokens = new ChannelTokens(Pages);
         IStoreBatch corrections = store.NewBatch();
         foreach ((ChannelId id, Pending pending) in store.ReadPending())
         {
@@ -52,6 +53,9 @@ internal sealed class ChannelBook
 
     /// <summary>How many each peer has that are not closed.</summary>
     public OpenChannels Open { get; }
+
+    /// <summary>What is paid in.</summary>
+    public ChannelTokens Tokens { get; }
 
     public PeerLinks Links => _links;
 
@@ -132,6 +136,7 @@ internal sealed class ChannelBook
     public void Add(ChannelSlot slot)
     {
         _slots.FindOrAdd(slot.Channel.Id, _ => slot);
+        Tokens.Add(slot.Channel.Terms.Token);
         Watch(slot, slot.State);
     }
 
