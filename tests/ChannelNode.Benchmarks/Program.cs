@@ -7,8 +7,8 @@ switch (args)
 {
     case ["load", .. var rest]:
         return await LoadProgram.RunAsync(rest);
-    case ["echo"]:
-        await ChannelNode.Benchmarks.Load.Rig.EchoServer.ServeAsync();
+    case ["echo", .. var rest]:
+        await ChannelNode.Benchmarks.Load.Rig.EchoServer.ServeAsync(ChannelNode.Benchmarks.Load.Rig.EchoWork.Of(rest));
         return 0;
     case ["crowd", .. var rest]:
         return await ChannelNode.Benchmarks.Load.Rig.CrowdProcess.RunAsync(rest);

@@ -30,7 +30,7 @@ internal sealed class Crowd(Bench bench)
         await FullRateAsync(site, honest);
         Measurement alone = await PayAsync(site, honest, bench.Options.Seconds);
         double before = await FullRateAsync(site, honest);
-        double wireAlone = await WireMsAsync("the wire alone");
+        double wireAlone = await WireMsAsync("with nobody else");
 
         await using CrowdProcess idle = await CrowdProcess.StartIdleAsync(site.Context, Idle);
         Measurement amongIdle = await PayAsync(site, honest, bench.Options.Seconds);
@@ -39,7 +39,7 @@ internal sealed class Crowd(Bench bench)
         long rounds = hostile.Count;
         Measurement among = await PayAsync(site, honest, bench.Options.Seconds);
         rounds = hostile.Count - rounds;
-        double wireAmong = await WireMsAsync("the wire alone, beside all of them");
+        double wireAmong = await WireMsAsync("beside all of them");
         await hostile.DisposeAsync();
 
         long peak = ProcessReadings.PeakResidentBytesOf(site.Node.ProcessId);
@@ -62,7 +62,7 @@ internal sealed class Crowd(Bench bench)
 
     /// <summary>What the crowd, whose own work needs the same cores, costs who sends messages like an honest peer's to another server.</summary>
     private async Task<double> WireMsAsync(string title) =>
-        (await WireFloor.PacedAsync(bench, "13", title, 1, HonestPerSecond, bench.Options.Seconds)).PercentileMs(0.99);
+        (await WireFloor.PacedAsync(bench, "13", new EchoWork(), title, 1, HonestPerSecond, bench.Options.Seconds)).PercentileMs(0.99);
 
     private void Report(double aloneMs, double amongMs, string wire, long peak, double afterToBefore)
     {

@@ -57,15 +57,18 @@ internal sealed class DistinctChannels(Bench bench)
         Measurement run = await RunAtAsync(0.5, seconds);
         double sync = bench.Yardsticks.SyncMs;
         bench.Report.Add("7", "half of class 1's rate, open loop", run);
-        Latencies wire = await WireFloor.PacedAsync(
-            bench, "7", "the wire alone, at that rate", _peers.Count, 0.5 * bench.DistinctPerSecond, seconds);
+        Latencies wire = await FloorAsync(new EchoWork(), seconds);
+        Latencies? verifying = bench.Options.IsALook("7") ? null : await FloorAsync(new EchoWork(Verifies: true), seconds);
         bench.Report.Add(new Bar(
             "7", "latency at half load, open loop: p99", "at most 12 F", 12 * sync, run.Latencies.PercentileMs(0.99), "ms", sync, AtLeast: false)
         {
             Doubt = bench.Options.DoubtOf(seconds, "7"),
-            Beside = IdleLatency.Beside(wire, 0.99),
+            Beside = IdleLatency.Beside(0.99, ("the wire alone takes", wire), ("with a verification each", verifying)),
         });
     }
+
+    private Task<Latencies> FloorAsync(EchoWork work, double seconds) =>
+        WireFloor.PacedAsync(bench, "7", work, "at that rate", _peers.Count, 0.5 * bench.DistinctPerSecond, seconds);
 
     /// <summary>A share of class 1's rate, by schedule, over the same channels.</summary>
     public async Task<Measurement> RunAtAsync(double share, double seconds)

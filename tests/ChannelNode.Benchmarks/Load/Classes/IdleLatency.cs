@@ -30,28 +30,33 @@ internal static class IdleLatency
         double seconds = bench.Options.TailSecondsOf("6");
         Measurement run = await bench.RunAsync(site, plans, (long)(perSecond * seconds), lanes => PayAsync(lanes, pauseMs));
         bench.Report.Add("6", title, run);
-        Latencies wire = await WireFloor.IdleAsync(bench, pauseMs, run.Updates / 2);
-        Latencies syncs = Yardsticks.SyncRocks(bench.NewFolder(), (int)(run.Updates / 2), pauseMs);
+        long writes = run.Updates / 2;
+        Latencies wire = await WireFloor.IdleAsync(bench, new EchoWork(), pauseMs, writes);
+        Latencies syncs = Yardsticks.SyncRocks(bench.NewFolder(), (int)writes, pauseMs);
+        Latencies? all = bench.Options.IsALook("6")
+            ? null
+            : await WireFloor.IdleAsync(bench, new EchoWork(Verifies: true, bench.NewFolder()), pauseMs, writes);
+        string BesideAt(double share) => Beside(share, ("the wire alone takes", wire), ("a sync so", syncs), ("wire, verification and sync", all));
         bench.Report.Add(new Bar(
             "6", $"latency of one payment {when}: p50", "at most 2 F", 2 * sync, run.Latencies.PercentileMs(0.5), "ms", sync, AtLeast: false)
         {
-            Beside = Beside(wire, syncs, 0.5),
+            Beside = BesideAt(0.5),
         });
         bench.Report.Add(new Bar(
             "6", $"latency of one payment {when}: p99", "at most 6 F", 6 * sync, run.Latencies.PercentileMs(0.99), "ms", sync, AtLeast: false)
         {
             Doubt = bench.Options.DoubtOf(seconds, "6"),
-            Beside = Beside(wire, syncs, 0.99),
+            Beside = BesideAt(0.99),
         });
     }
 
-    /// <summary>The bars are multiples of the disk's sync alone; this says how much of the rest is the wire's.</summary>
-    public static string Beside(Latencies wire, double share) =>
-        string.Create(CultureInfo.InvariantCulture, $"the wire alone takes {wire.PercentileMs(share):N2} ms");
-
-    /// <summary>A synced write as often: after a pause it takes longer than one after the other, which F is.</summary>
-    private static string Beside(Latencies wire, Latencies syncs, double share) => string.Create(
-        CultureInfo.InvariantCulture, $"{Beside(wire, share)}, a sync so {syncs.PercentileMs(share):N2} ms");
+    /// <summary>
+    /// The bars are multiples of the disk's sync alone, one after the other; this says what its parts take by themselves, as far as they
+    /// were measured.
+    /// </summary>
+    public static string Beside(double share, params IEnumerable<(string What, Latencies? Times)> parts) => string.Join(
+        ", ", parts.Where(part => part.Times is not null).Select(part => string.Create(
+            CultureInfo.InvariantCulture, $"{part.What} {part.Times!.PercentileMs(share):N2} ms")));
 
     private static async Task PayAsync(IReadOnlyList<Lane> lanes, int pauseMs)
     {

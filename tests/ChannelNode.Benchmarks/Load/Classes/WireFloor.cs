@@ -7,14 +7,14 @@ namespace ChannelNode.Benchmarks.Load.Classes;
 
 /// <summary>
 /// What classes 6, 7 and 13 could come to at best: the same generator, the same door, the same messages at the same times,
-/// and nothing behind the door.
+/// and behind the door nothing, or the least that an update takes (<see cref="EchoWork"/>).
 /// </summary>
 internal static class WireFloor
 {
     /// <summary>One message, an answer, a pause if any.</summary>
-    public static async Task<Latencies> IdleAsync(Bench bench, int pauseMs, long count)
+    public static async Task<Latencies> IdleAsync(Bench bench, EchoWork work, int pauseMs, long count)
     {
-        await using EchoServer server = await EchoServer.StartAsync();
+        await using EchoServer server = await EchoServer.StartAsync(work);
         using EchoStream stream = new(server.Url);
         foreach (bool isMeasured in (bool[])[false, true])
         {
@@ -29,7 +29,7 @@ internal static class WireFloor
                 if (pauseMs > 0) await Task.Delay(pauseMs);
             }
 
-            if (isMeasured) Report(bench, "6", pauseMs > 0 ? "the wire alone, at idle" : "the wire alone, none between", [stream], start, server, before, own);
+            if (isMeasured) Report(bench, "6", $"{work.Title}, {(pauseMs > 0 ? "at idle" : "none between")}", [stream], start, server, before, own);
         }
 
         return stream.Latencies;
@@ -37,9 +37,9 @@ internal static class WireFloor
 
     /// <summary>By a schedule, as class 7's.</summary>
     public static async Task<Latencies> PacedAsync(
-        Bench bench, string @class, string title, int streams, double perSecond, double seconds)
+        Bench bench, string @class, EchoWork work, string title, int streams, double perSecond, double seconds)
     {
-        await using EchoServer server = await EchoServer.StartAsync();
+        await using EchoServer server = await EchoServer.StartAsync(work);
         EchoStream[] all = [.. Enumerable.Range(0, streams).Select(_ => new EchoStream(server.Url))];
         foreach (bool isMeasured in (bool[])[false, true])
         {
@@ -48,7 +48,7 @@ internal static class WireFloor
             ProcessReadings before = ProcessReadings.Of(server.ProcessId), own = ProcessReadings.Of(Environment.ProcessId);
             long start = Stopwatch.GetTimestamp();
             await OpenLoop.RunAsync(all, perSecond);
-            if (isMeasured) Report(bench, @class, title, all, start, server, before, own);
+            if (isMeasured) Report(bench, @class, $"{work.Title}, {title}", all, start, server, before, own);
         }
 
         foreach (EchoStream stream in all) stream.Dispose();

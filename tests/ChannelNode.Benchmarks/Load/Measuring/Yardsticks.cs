@@ -18,7 +18,7 @@ namespace ChannelNode.Benchmarks.Load.Measuring;
 internal sealed partial record Yardsticks(
     double VerifiesPerSecond, double VerifyCpuUs, double VerifiesPerSecondAllCores, double SyncMs, double SyncP99Ms, double FileSyncMs)
 {
-    private const int WriteBytes = 256;
+    public const int WriteBytes = 256;
 
     /// <summary>Some at a time, as the node has them, after as many as it takes until their tables are in the core's caches again.</summary>
     private const int VerificationsBeside = 32, ToWarmUp = 16;
@@ -137,68 +137,4 @@ internal sealed partial record Yardsticks(
 
     [LibraryImport("libc", EntryPoint = "fdatasync")]
     private static partial int Fdatasync(SafeFileHandle file);
-
-    [LibraryImport("libc", EntryPoint = "clock_gettime")]
-    private static unsafe partial int ClockGetTime(int clock, long* secondsAndNanoseconds);
-
-    /// <summary>CPU time of the calling thread, seconds.</summary>
-    private static unsafe double ThreadCpuSeconds()
-    {
-        const int threadCpuTime = 3;
-        long* time = stackalloc long[2];
-        if (ClockGetTime(threadCpuTime, time) != 0) throw new InvalidOperationException("clock_gettime failed");
-        return time[0] + (time[1] / 1e9);
-    }
-
-    /// <summary>Distinct signatures of one key, checked in turn, as libsecp256k1 takes them: parsed, then verified.</summary>
-    private sealed unsafe class VerifyLoop
-    {
-        private const int Signatures = 256;
-
-        private readonly byte[] _digests = new byte[Signatures * 32];
-        private readonly byte[] _compact = new byte[Signatures * 64];
-        private readonly LoadKey _key = new();
-        private long _next;
-
-        public VerifyLoop()
-        {
-            for (int index = 0; index < Signatures; index++)
-            {
-                Bytes32 digest = Keccak.Hash(BitConverter.GetBytes(index));
-                Signature signature = _key.Key.Sign(digest);
-                digest.Write(_digests.AsSpan(index * 32));
-                signature.R.Write(_compact.AsSpan(index * 64));
-                signature.S.Write(_compact.AsSpan((index * 64) + 32));
-            }
-        }
-
-        public (double Rate, double CpuUs) Run(TimeSpan time)
-        {
-            long start = Stopwatch.GetTimestamp();
-            (long count, double used) = Count(() => Stopwatch.GetElapsedTime(start) < time);
-            return (count / Stopwatch.GetElapsedTime(start).TotalSeconds, used / count * 1e6);
-        }
-
-        /// <summary>So many of them, and the seconds of CPU that they took.</summary>
-        public (long Count, double CpuSeconds) Count(int verifications) => Count(() => verifications-- > 0);
-
-        private (long Count, double CpuSeconds) Count(Func<bool> goesOn)
-        {
-            byte* parsed = stackalloc byte[64];
-            long count = 0;
-            double cpu = ThreadCpuSeconds();
-            fixed (byte* digests = _digests, compact = _compact, key = _key.RawPublicKey)
-            {
-                for (; goesOn(); count++)
-                {
-                    long index = _next++ % Signatures;
-                    int right = RawSecp256k1.ParseCompact(RawSecp256k1.Context, parsed, compact + (index * 64))
-                        & RawSecp256k1.Verify(RawSecp256k1.Context, parsed, digests + (index * 32), key);
-                    if (right != 1) throw new InvalidOperationException("libsecp256k1 finds a right signature wrong");
-                }
-            }
-
-            return (count, ThreadCpuSeconds() - cpu);
-        }
-    }
 }

@@ -14,7 +14,7 @@ namespace ChannelNode.Benchmarks.Load.Rig;
 
 /// <summary>
 /// What the wire costs by itself: the node's own door as a process of its own, with the node's own settings, where every
-/// message is answered with one as long as an acknowledgement, and nothing is verified, decided or written.
+/// message is answered with one as long as an acknowledgement, after the work that it is told to do, and nothing is decided.
 /// </summary>
 internal sealed partial class EchoServer : IAsyncDisposable
 {
@@ -29,28 +29,29 @@ internal sealed partial class EchoServer : IAsyncDisposable
 
     public int ProcessId => _process.Id;
 
-    public static async Task<EchoServer> StartAsync()
+    public static async Task<EchoServer> StartAsync(EchoWork work)
     {
         string folder = AppContext.BaseDirectory;
         ChildProcess process = await ChildProcess.StartAsync(
             "the echo", line => ReadyLine().IsMatch(line),
-            "dotnet", "exec", "--runtimeconfig", System.IO.Path.Combine(folder, "channelnode.runtimeconfig.json"),
+            ["dotnet", "exec", "--runtimeconfig", System.IO.Path.Combine(folder, "channelnode.runtimeconfig.json"),
             "--depsfile", System.IO.Path.Combine(folder, "ChannelNode.Benchmarks.deps.json"),
-            System.IO.Path.Combine(folder, "ChannelNode.Benchmarks.dll"), "echo");
+            System.IO.Path.Combine(folder, "ChannelNode.Benchmarks.dll"), "echo", .. work.Arguments]);
         await process.WhenReadyAsync(TimeSpan.FromSeconds(30));
         return new EchoServer(process);
     }
 
     /// <summary>The process itself, until it is told to stop.</summary>
-    public static async Task ServeAsync()
+    public static async Task ServeAsync(EchoWork work)
     {
+        work.Open();
         WebApplicationBuilder builder = Door.NewBuilder(new DoorPlan("echo", DoorAddress.Parse("127.0.0.1:0"), Tls: null, ConnectionsMax: 8_192)
         {
             Room = new MessageRoom(long.MaxValue, funded: null),
             UnreadBytesMax = DoorPlan.UnreadBytesOfPeersMax,
         });
         builder.Services.AddGrpc();
-        builder.Services.AddSingleton<IServiceMethodProvider<Service>, Methods>();
+        builder.Services.AddSingleton<IServiceMethodProvider<Service>>(new Methods(work));
         await using WebApplication app = builder.Build();
         app.MapGrpcService<Service>();
         await app.StartAsync();
@@ -64,15 +65,16 @@ internal sealed partial class EchoServer : IAsyncDisposable
     private static partial Regex ReadyLine();
 
     /// <summary>Bytes of a message are looked at, as the node would read them, and no object is made of them.</summary>
-    private sealed class Methods : IServiceMethodProvider<Service>
+    private sealed class Methods(EchoWork work) : IServiceMethodProvider<Service>
     {
-        private static readonly Marshaller<object> Marshaller = new(Write, Read);
-
-        public void OnServiceMethodDiscovery(ServiceMethodProviderContext<Service> context) =>
+        public void OnServiceMethodDiscovery(ServiceMethodProviderContext<Service> context)
+        {
+            Marshaller<object> marshaller = new(Write, Read);
             context.AddDuplexStreamingMethod(
-                new Method<object, object>(MethodType.DuplexStreaming, "bench.Echo", "Exchange", Marshaller, Marshaller),
+                new Method<object, object>(MethodType.DuplexStreaming, "bench.Echo", "Exchange", marshaller, marshaller),
                 [],
                 (service, requests, responses, call) => service.Exchange(requests, responses, call));
+        }
 
         private static void Write(object answer, SerializationContext context)
         {
@@ -83,10 +85,11 @@ internal sealed partial class EchoServer : IAsyncDisposable
             context.Complete();
         }
 
-        private static object Read(DeserializationContext context)
+        private object Read(DeserializationContext context)
         {
             _ = context.PayloadAsReadOnlySequence();
-            return Marshaller;
+            work.Do(context.PayloadLength);
+            return this;
         }
     }
 

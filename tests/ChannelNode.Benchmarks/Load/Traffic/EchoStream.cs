@@ -8,7 +8,7 @@ namespace ChannelNode.Benchmarks.Load.Traffic;
 /// <summary>Messages as long as those with updates, to somebody who only answers them.</summary>
 internal sealed class EchoStream : IPaced, IDisposable
 {
-    private const int UpdateBytes = 139;
+    public const int UpdateBytes = 139;
     private const int UpdatesMax = 256;
 
     private readonly Http2Call _call;
