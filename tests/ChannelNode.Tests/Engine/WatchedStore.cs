@@ -11,6 +11,9 @@ internal sealed class WatchedStore(IChannelStore store) : IChannelStore
     /// <summary>What the disk is said to have left; null for what it has.</summary>
     public ulong? FreeBytes { get; set; }
 
+    /// <summary>How often channels were read a page at a time.</summary>
+    public int Looks { get; private set; }
+
     public DiskUse ReadDiskUse() => store.ReadDiskUse();
 
     public ulong ReadFreeBytes() => FreeBytes ?? store.ReadFreeBytes();
@@ -23,8 +26,11 @@ internal sealed class WatchedStore(IChannelStore store) : IChannelStore
 
     public GuardedUpdate? FindGuarded(ChannelId id, Side side) => store.FindGuarded(id, side);
 
-    public IReadOnlyList<StoredChannel> ReadChannels(ChannelId? after, int countMax) =>
-        store.ReadChannels(after, countMax);
+    public IReadOnlyList<StoredChannel> ReadChannels(ChannelId? after, int countMax)
+    {
+        Looks++;
+        return store.ReadChannels(after, countMax);
+    }
 
     public IReadOnlyDictionary<ChannelId, Pending> ReadPending() => store.ReadPending();
 
