@@ -76,7 +76,7 @@ internal sealed class DistinctChannels(Bench bench)
         Site site = await bench.SiteAsync();
         double perSecond = share * bench.DistinctPerSecond;
         TapePlan[] plans = [.. _peers.Select(peer => new TapePlan(peer.Stream, peer.Channels, ItemPlan.OnePayment))];
-        await bench.RunAsync(site, plans, (long)(perSecond * 0.5), lanes => OpenLoop.RunAsync(lanes, perSecond));
+        await bench.RunAsync(site, plans, (long)(perSecond * bench.Options.WarmUpSeconds), lanes => OpenLoop.RunAsync(lanes, perSecond));
         return await bench.RunAsync(
             site, plans, (long)(perSecond * seconds), lanes => OpenLoop.RunAsync(lanes, perSecond));
     }

@@ -11,6 +11,9 @@ namespace ChannelNode.Benchmarks.Load.Classes;
 /// </summary>
 internal static class WireFloor
 {
+    /// <summary>Until a new process has compiled better what it does often, on the cores that it needs for that.</summary>
+    private const double NewProcessSeconds = 4;
+
     /// <summary>One message, an answer, a pause if any.</summary>
     public static async Task<Latencies> IdleAsync(Bench bench, EchoWork work, int pauseMs, long count)
     {
@@ -41,9 +44,10 @@ internal static class WireFloor
     {
         await using EchoServer server = await EchoServer.StartAsync(work);
         EchoStream[] all = [.. Enumerable.Range(0, streams).Select(_ => new EchoStream(server.Url))];
+        double warmUp = bench.Options.IsALook(@class) ? bench.Options.WarmUpSeconds : Math.Max(NewProcessSeconds, bench.Options.WarmUpSeconds);
         foreach (bool isMeasured in (bool[])[false, true])
         {
-            double wanted = isMeasured ? seconds : bench.Options.WarmUpSeconds;
+            double wanted = isMeasured ? seconds : warmUp;
             foreach (EchoStream stream in all) stream.Begin((long)(perSecond * wanted / streams));
             ProcessReadings before = ProcessReadings.Of(server.ProcessId), own = ProcessReadings.Of(Environment.ProcessId);
             long start = Stopwatch.GetTimestamp();

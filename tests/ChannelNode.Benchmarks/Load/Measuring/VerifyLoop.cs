@@ -6,25 +6,28 @@ using ChannelNode.Engine;
 
 namespace ChannelNode.Benchmarks.Load.Measuring;
 
-/// <summary>Distinct signatures of one key, checked in turn, as libsecp256k1 takes them: parsed, then verified.</summary>
+/// <summary>
+/// Distinct signatures of one key, checked in turn, as libsecp256k1 takes them: parsed, then verified. Each thread has its own loop; the
+/// signatures are the process's, for to make them takes as long as some hundred checks.
+/// </summary>
 internal sealed unsafe partial class VerifyLoop
 {
     private const int Signatures = 256;
 
-    private readonly byte[] _digests = new byte[Signatures * 32];
-    private readonly byte[] _compact = new byte[Signatures * 64];
-    private readonly LoadKey _key = new();
+    private static readonly byte[] Digests = new byte[Signatures * 32];
+    private static readonly byte[] Compact = new byte[Signatures * 64];
+    private static readonly LoadKey Key = new();
     private long _next;
 
-    public VerifyLoop()
+    static VerifyLoop()
     {
         for (int index = 0; index < Signatures; index++)
         {
             Bytes32 digest = Keccak.Hash(BitConverter.GetBytes(index));
-            Signature signature = _key.Key.Sign(digest);
-            digest.Write(_digests.AsSpan(index * 32));
-            signature.R.Write(_compact.AsSpan(index * 64));
-            signature.S.Write(_compact.AsSpan((index * 64) + 32));
+            Signature signature = Key.Key.Sign(digest);
+            digest.Write(Digests.AsSpan(index * 32));
+            signature.R.Write(Compact.AsSpan(index * 64));
+            signature.S.Write(Compact.AsSpan((index * 64) + 32));
         }
     }
 
@@ -43,7 +46,7 @@ internal sealed unsafe partial class VerifyLoop
         byte* parsed = stackalloc byte[64];
         long count = 0;
         double cpu = ThreadCpuSeconds();
-        fixed (byte* digests = _digests, compact = _compact, key = _key.RawPublicKey)
+        fixed (byte* digests = Digests, compact = Compact, key = Key.RawPublicKey)
         {
             for (; goesOn(); count++)
             {
