@@ -161,6 +161,9 @@ internal static partial class Log
     [LoggerMessage(194, LogLevel.Information, "Backed up to {Path}: {Channels} channels, up to block {Block}")]
     public static partial void BackedUp(this ILogger log, string path, ulong channels, ulong block);
 
+    [LoggerMessage(205, LogLevel.Error, "Whether payouts wait in the contract could not be looked up; the next look is in a minute")]
+    public static partial void WaitingPayoutsUnknown(this ILogger log, Exception error);
+
     [LoggerMessage(202, LogLevel.Information, "Following the chain: block {Block} of {Head}; the doors open at its end")]
     public static partial void CatchingUp(ILogger log, ulong block, ulong head);
 }

@@ -83,7 +83,7 @@ internal sealed class Node : IAsyncDisposable
         Verification = new ChainVerification(store, chain, intake, View, Clock, options, _stopping.Token);
         _claims = new Claims(Jobs, Operations, orders, View, chain, options, Clock);
         Survey = new ChannelSurvey(Book, time);
-        CreditWatch = new CreditWatch(Credits.ListAsync, Ledger, time, us.Owner == us.Signer);
+        CreditWatch = new CreditWatch(Credits.ListAsync, Ledger, time, us.Owner == us.Signer, logs.CreateLogger<CreditWatch>());
         Overview = new Overview(Ledger, Jobs, View, worth, Clock, options, store, Closing);
         _retention = new Retention(Book, Ledger, store, Clock, options, logs.CreateLogger<Retention>());
     }

@@ -16,7 +16,7 @@ public sealed class ChannelTokensTests
         new(Sample.Channel() with { Terms = Sample.Channel().Terms with { Token = token } }, Sample.Funded(7, 0));
 
     private static IEnumerable<Address> InOrder(ChannelTokens tokens) =>
-        tokens.All().OrderBy(token => token.ToString(), StringComparer.Ordinal);
+        tokens.All(CancellationToken.None).OrderBy(token => token.ToString(), StringComparer.Ordinal);
 
     [Fact]
     public void ChannelsAreLookedThroughOnce_AndALookThatFailedAgain()
@@ -25,9 +25,9 @@ public sealed class ChannelTokensTests
         ChannelTokens tokens = new(_ => Read());
         tokens.Add(Euro);
 
-        Assert.Throws<IOException>(() => tokens.All());
+        Assert.Throws<IOException>(() => tokens.All(CancellationToken.None));
         Assert.Equal([Address.Zero, Dollar, Euro], InOrder(tokens));
-        Assert.Equal(3, tokens.All().Count);
+        Assert.Equal(3, tokens.All(CancellationToken.None).Count);
         Assert.Equal(2, looks);
 
         IEnumerable<IReadOnlyList<StoredChannel>> Read()
@@ -48,10 +48,21 @@ public sealed class ChannelTokensTests
         batch.PutState(before.Channel.Id, before.State);
         rig.Store.Commit(batch, durable: false);
         ChannelBook book = new(rig.Store, new PeerLinks(), 1_024);
-        Assert.Equal([Dollar], book.Tokens.All());
+        Assert.Equal([Dollar], book.Tokens.All(CancellationToken.None));
 
         book.Add(new ChannelSlot(came.Channel with { Id = new ChannelId(new Bytes32(1, 2, 3, 4)) }, came.State, book.Links));
 
         Assert.Equal([Dollar, Euro], InOrder(book.Tokens));
+    }
+
+    [Fact]
+    public async Task Watchtower_NotesNone()
+    {
+        await using LedgerRig rig = new();
+        ChannelBook book = new(rig.Store, new PeerLinks(), 1_024) { NotesTokens = false };
+
+        book.Add(new ChannelSlot(StoredIn(Euro).Channel, StoredIn(Euro).State, book.Links));
+
+        Assert.Empty(InOrder(book.Tokens));
     }
 }

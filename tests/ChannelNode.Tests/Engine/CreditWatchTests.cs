@@ -1,6 +1,8 @@
 using ChannelNode.Core;
 using ChannelNode.Engine;
+using ChannelNode.Storage;
 using ChannelNode.Tests.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace ChannelNode.Tests.Engine;
@@ -13,7 +15,7 @@ public sealed class CreditWatchTests
         await using LedgerRig rig = new();
         Address dollar = StoreFolder.AddressOf(0xDD);
         Func<IReadOnlyList<Credit>> answer = () => [];
-        CreditWatch watch = new(_ => Task.FromResult(answer()), rig.Ledger, TimeProvider.System, isOwnerOurs: true);
+        CreditWatch watch = new(_ => Task.FromResult(answer()), rig.Ledger, TimeProvider.System, isOwnerOurs: true, NullLogger<CreditWatch>.Instance);
         List<string> Told() => [.. rig.Store.ReadEvents(0, 100).Select(told => $"{told.Kind} {told.Severity} {told.Amount}")];
 
         await watch.LookAsync(CancellationToken.None);
@@ -24,6 +26,8 @@ public sealed class CreditWatchTests
         Assert.Equal(["PayoutWaiting Warning 700"], Told());
         Assert.Equal([new Credit(Address.Zero, 700)], watch.Waiting);
         answer = () => throw new RefusalException(Refusal.ChainUnavailable, "no answer");
+        await watch.LookAsync(CancellationToken.None);
+        answer = () => throw new StoreException("the disk is away");
         await watch.LookAsync(CancellationToken.None);
         Assert.Single(watch.Waiting);
         answer = () => [new Credit(Address.Zero, 600), new Credit(dollar, 5)];

@@ -4,9 +4,9 @@ namespace ChannelNode.Tests.Engine;
 
 public sealed class NodeStartTests
 {
-    /// <summary>Of a million it would take seconds, in which nobody is served.</summary>
+    /// <summary>A million take seconds of a core, while those that waited for the node come back.</summary>
     [Fact]
-    public async Task ChannelsAreNotLookedThrough_BeforeTheNodeServes()
+    public async Task Start_LooksThroughNoChannels_ForFiveSeconds()
     {
         await using UnaskedNode node = new();
 

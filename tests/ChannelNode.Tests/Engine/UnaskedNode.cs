@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace ChannelNode.Tests.Engine;
 
-/// <summary>A whole node over a real store whose ledger runs. Nothing is asked of its chain, and its time passes when it is told to.</summary>
+/// <summary>A whole node over a real store whose ledger runs. Its chain has nothing to tell, and its time passes when it is told to.</summary>
 internal sealed class UnaskedNode : IAsyncDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("channelnode-").FullName;

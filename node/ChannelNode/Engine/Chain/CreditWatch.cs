@@ -1,4 +1,5 @@
 using ChannelNode.Core;
+using Microsoft.Extensions.Logging;
 
 namespace ChannelNode.Engine;
 
@@ -8,7 +9,7 @@ namespace ChannelNode.Engine;
 /// </summary>
 /// <param name="list">Those that wait now.</param>
 internal sealed class CreditWatch(
-    Func<CancellationToken, Task<IReadOnlyList<Credit>>> list, Ledger ledger, TimeProvider time, bool isOwnerOurs)
+    Func<CancellationToken, Task<IReadOnlyList<Credit>>> list, Ledger ledger, TimeProvider time, bool isOwnerOurs, ILogger<CreditWatch> log)
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(60);
 
@@ -53,6 +54,10 @@ internal sealed class CreditWatch(
         catch (RefusalException)
         {
             // The chain gives no answer, which the follower tells of; or the node stops.
+        }
+        catch (Exception error) when (error is not OperationCanceledException)
+        {
+            log.WaitingPayoutsUnknown(error);
         }
     }
 

@@ -11,7 +11,7 @@ internal sealed class Credits(ChannelBook book, Operations operations, IChain ch
     /// <summary>As the chain has them now. ChainUnavailable where it cannot be asked.</summary>
     public async Task<IReadOnlyList<Credit>> ListAsync(CancellationToken cancel)
     {
-        IEnumerable<Address> tokens = book.Tokens.All().Concat(options.AcceptedTokens).Append(Address.Zero).Distinct();
+        IEnumerable<Address> tokens = book.Tokens.All(cancel).Concat(options.AcceptedTokens).Append(Address.Zero).Distinct();
         List<Credit> credits = [];
         foreach (Address token in tokens.OrderBy(token => token.ToString(), StringComparer.Ordinal))
         {

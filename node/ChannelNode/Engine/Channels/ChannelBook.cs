@@ -57,6 +57,9 @@ internal sealed class ChannelBook
     /// <summary>What is paid in.</summary>
     public ChannelTokens Tokens { get; }
 
+    /// <summary>Not for a watchtower: nobody pays it, and strangers name it as many tokens as they like.</summary>
+    public bool NotesTokens { private get; init; } = true;
+
     public PeerLinks Links => _links;
 
     /// <summary>Whether the database is a restored backup: channels may have been used, or made, that it does not know.</summary>
@@ -136,7 +139,7 @@ internal sealed class ChannelBook
     public void Add(ChannelSlot slot)
     {
         _slots.FindOrAdd(slot.Channel.Id, _ => slot);
-        Tokens.Add(slot.Channel.Terms.Token);
+        if (NotesTokens) Tokens.Add(slot.Channel.Terms.Token);
         Watch(slot, slot.State);
     }
 

@@ -15,20 +15,20 @@ internal sealed class ChannelTokens(Func<int, IEnumerable<IReadOnlyList<StoredCh
     private readonly Lock _looking = new();
     private volatile bool _isWhole;
 
-    /// <summary>Told of each channel before it is stored.</summary>
+    /// <summary>Told of each channel that is about to be stored.</summary>
     public void Add(Address token)
     {
         if (!_tokens.ContainsKey(token)) _tokens[token] = true;
     }
 
-    /// <summary>The first time about two seconds for a million channels.</summary>
-    public ICollection<Address> All()
+    /// <summary>The first time two to three seconds for a million channels, in which others wait who ask.</summary>
+    public ICollection<Address> All(CancellationToken cancel)
     {
         if (!_isWhole)
         {
             lock (_looking)
             {
-                if (!_isWhole) LookThrough();
+                if (!_isWhole) LookThrough(cancel);
                 _isWhole = true;
             }
         }
@@ -36,8 +36,12 @@ internal sealed class ChannelTokens(Func<int, IEnumerable<IReadOnlyList<StoredCh
         return _tokens.Keys;
     }
 
-    private void LookThrough()
+    private void LookThrough(CancellationToken cancel)
     {
-        foreach (StoredChannel stored in pages(ChannelsPerLook).SelectMany(page => page)) Add(stored.Channel.Terms.Token);
+        foreach (IReadOnlyList<StoredChannel> page in pages(ChannelsPerLook))
+        {
+            cancel.ThrowIfCancellationRequested();
+            foreach (StoredChannel stored in page) Add(stored.Channel.Terms.Token);
+        }
     }
 }

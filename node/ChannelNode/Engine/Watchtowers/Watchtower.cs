@@ -29,7 +29,10 @@ internal sealed class Watchtower : IAsyncDisposable
         NodeOptions node = options.Node;
         (_options, Store) = (options, store);
         _clock = new NodeClock(time);
-        ChannelBook book = Book = new ChannelBook(store, new PeerLinks(), node.ChannelsInMemoryMax, logs.CreateLogger<ChannelBook>());
+        ChannelBook book = Book = new ChannelBook(store, new PeerLinks(), node.ChannelsInMemoryMax, logs.CreateLogger<ChannelBook>())
+        {
+            NotesTokens = false,
+        };
         View = new ChainView(store.ReadBlocks().LastOrDefault(), time, TimeSpan.FromSeconds(node.ChainSilenceSecondsMax));
         Ledger = new Ledger(book, store, View, _clock, node, logs.CreateLogger<Ledger>());
         Jobs = new JobBook(store, Ledger, _clock, node, logs.CreateLogger<JobBook>());

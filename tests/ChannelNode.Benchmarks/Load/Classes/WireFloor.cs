@@ -6,8 +6,8 @@ using ChannelNode.Benchmarks.Load.Traffic;
 namespace ChannelNode.Benchmarks.Load.Classes;
 
 /// <summary>
-/// What classes 6, 7 and 13 could come to at best: the same generator, the same door, the same messages at the same times,
-/// and behind the door nothing, or the least that an update takes (<see cref="EchoWork"/>).
+/// What classes 6, 7 and 13 are compared with: the same generator, the same door, the same messages at the same times, and behind the
+/// door nothing, or parts of what an update takes (<see cref="EchoWork"/>).
 /// </summary>
 internal static class WireFloor
 {
@@ -21,18 +21,17 @@ internal static class WireFloor
         using EchoStream stream = new(server.Url);
         foreach (bool isMeasured in (bool[])[false, true])
         {
-            long messages = isMeasured ? count : count / 2;
-            stream.Begin(messages);
-            ProcessReadings before = ProcessReadings.Of(server.ProcessId), own = ProcessReadings.Of(Environment.ProcessId);
-            long start = Stopwatch.GetTimestamp();
-            for (long sent = 1; sent <= messages; sent++)
+            double atLeastSeconds = isMeasured ? 0 : WarmUpSeconds(bench, "6");
+            stream.Begin(count);
+            Before before = Before.Now(server, work);
+            for (long sent = 0; isMeasured ? sent < count : before.Seconds < atLeastSeconds; sent++)
             {
                 await stream.SendDueAsync([Stopwatch.GetTimestamp()]);
                 await stream.WhenAnsweredAsync();
                 if (pauseMs > 0) await Task.Delay(pauseMs);
             }
 
-            if (isMeasured) Report(bench, "6", $"{work.Title}, {(pauseMs > 0 ? "at idle" : "none between")}", [stream], start, server, before, own);
+            if (isMeasured) Report(bench, "6", $"{work.Title}, {(pauseMs > 0 ? "at idle" : "none between")}", [stream], server, work, before);
         }
 
         return stream.Latencies;
@@ -44,32 +43,45 @@ internal static class WireFloor
     {
         await using EchoServer server = await EchoServer.StartAsync(work);
         EchoStream[] all = [.. Enumerable.Range(0, streams).Select(_ => new EchoStream(server.Url))];
-        double warmUp = bench.Options.IsALook(@class) ? bench.Options.WarmUpSeconds : Math.Max(NewProcessSeconds, bench.Options.WarmUpSeconds);
         foreach (bool isMeasured in (bool[])[false, true])
         {
-            double wanted = isMeasured ? seconds : warmUp;
+            double wanted = isMeasured ? seconds : WarmUpSeconds(bench, @class);
             foreach (EchoStream stream in all) stream.Begin((long)(perSecond * wanted / streams));
-            ProcessReadings before = ProcessReadings.Of(server.ProcessId), own = ProcessReadings.Of(Environment.ProcessId);
-            long start = Stopwatch.GetTimestamp();
+            Before before = Before.Now(server, work);
             await OpenLoop.RunAsync(all, perSecond);
-            if (isMeasured) Report(bench, @class, $"{work.Title}, {title}", all, start, server, before, own);
+            if (isMeasured) Report(bench, @class, $"{work.Title}, {title}", all, server, work, before);
         }
 
         foreach (EchoStream stream in all) stream.Dispose();
         return Latencies.Merge([.. all.Select(stream => stream.Latencies)]);
     }
 
+    private static double WarmUpSeconds(Bench bench, string @class) => bench.Options.IsALook(@class)
+        ? bench.Options.WarmUpSeconds
+        : Math.Max(NewProcessSeconds, bench.Options.WarmUpSeconds);
+
     private static void Report(
-        Bench bench, string @class, string title, IReadOnlyList<EchoStream> streams, long start, EchoServer server,
-        ProcessReadings before, ProcessReadings own)
+        Bench bench, string @class, string title, IReadOnlyList<EchoStream> streams, EchoServer server, EchoWork work, Before before)
     {
         ProcessReadings after = ProcessReadings.Of(server.ProcessId), ownAfter = ProcessReadings.Of(Environment.ProcessId);
         bench.Report.Add(@class, title, new Measurement(
             streams.Sum(stream => stream.Count),
-            Stopwatch.GetElapsedTime(start).TotalSeconds,
+            before.Seconds,
             Latencies.Merge([.. streams.Select(stream => stream.Latencies)]),
-            after.CpuSeconds - before.CpuSeconds,
-            ownAfter.CpuSeconds - own.CpuSeconds,
-            OtherCpuSeconds: double.NaN, DiskBytes: 0, WrittenBytes: 0, after.ResidentBytes));
+            after.CpuSeconds - before.Server.CpuSeconds,
+            ownAfter.CpuSeconds - before.Own.CpuSeconds,
+            OtherCpuSeconds: double.NaN, work.DiskBytes - before.DiskBytes, after.WrittenBytes - before.Server.WrittenBytes, after.ResidentBytes));
+    }
+
+    private sealed record Before(long At, ProcessReadings Server, ProcessReadings Own, long DiskBytes)
+    {
+        public double Seconds => Stopwatch.GetElapsedTime(At).TotalSeconds;
+
+        public static Before Now(EchoServer server, EchoWork work)
+        {
+            long disk = work.DiskBytes;
+            ProcessReadings its = ProcessReadings.Of(server.ProcessId), own = ProcessReadings.Of(Environment.ProcessId);
+            return new Before(Stopwatch.GetTimestamp(), its, own, disk);
+        }
     }
 }

@@ -1,10 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
-using ChannelNode.Benchmarks.Load.Traffic;
-using ChannelNode.Core;
-using ChannelNode.Engine;
 using Microsoft.Win32.SafeHandles;
-using RocksDbSharp;
 
 namespace ChannelNode.Benchmarks.Load.Measuring;
 
@@ -18,7 +14,7 @@ namespace ChannelNode.Benchmarks.Load.Measuring;
 internal sealed partial record Yardsticks(
     double VerifiesPerSecond, double VerifyCpuUs, double VerifiesPerSecondAllCores, double SyncMs, double SyncP99Ms, double FileSyncMs)
 {
-    public const int WriteBytes = 256;
+    private const int WriteBytes = 256;
 
     /// <summary>Some at a time, as the node has them, after as many as it takes until their tables are in the core's caches again.</summary>
     private const int VerificationsBeside = 32, ToWarmUp = 16;
@@ -95,19 +91,16 @@ internal sealed partial record Yardsticks(
     /// A RocksDB write of 256 bytes with its log synced, again and again; after <paramref name="pauseMs"/> each, disk and
     /// cores have gone idle in between.
     /// </summary>
-    public static Latencies SyncRocks(string folder, int writes, int pauseMs = 0)
+    public static Latencies SyncRocks(string folder, int writes, int pauseMs = 0, bool overZeros = false)
     {
         Latencies times = new();
-        using (RocksDb database = RocksDb.Open(new DbOptions().SetCreateIfMissing(true), folder))
+        using (SyncedWrites synced = new(folder, overZeros))
         {
-            WriteOptions synced = new WriteOptions().SetSync(true);
-            byte[] key = new byte[8], value = new byte[WriteBytes];
             for (int write = -20; write < writes; write++)
             {
-                BitConverter.TryWriteBytes(key, write);
                 if (pauseMs > 0) Thread.Sleep(pauseMs);
                 long start = Stopwatch.GetTimestamp();
-                database.Put(key, value, writeOptions: synced);
+                synced.Write();
                 if (write >= 0) times.Add((uint)Stopwatch.GetElapsedTime(start).TotalMicroseconds);
             }
         }

@@ -44,7 +44,7 @@ internal sealed partial class EchoServer : IAsyncDisposable
     /// <summary>The process itself, until it is told to stop.</summary>
     public static async Task ServeAsync(EchoWork work)
     {
-        work.Open();
+        work.Begin();
         WebApplicationBuilder builder = Door.NewBuilder(new DoorPlan("echo", DoorAddress.Parse("127.0.0.1:0"), Tls: null, ConnectionsMax: 8_192)
         {
             Room = new MessageRoom(long.MaxValue, funded: null),

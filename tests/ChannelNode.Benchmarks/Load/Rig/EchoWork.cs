@@ -1,15 +1,13 @@
 using ChannelNode.Benchmarks.Load.Measuring;
 using ChannelNode.Benchmarks.Load.Traffic;
-using ChannelNode.Storage;
-using RocksDbSharp;
 
 namespace ChannelNode.Benchmarks.Load.Rig;
 
 /// <summary>
-/// What is behind the echo's door: nothing, or the least that an acknowledgement of an update takes, and nothing of what makes a node.
+/// What is behind the echo's door: nothing, or parts of what an update takes: one verification for each update that would fit into a
+/// message, and one synced write for each message. They are done where the message is read, and shared with no other.
 /// </summary>
-/// <param name="Verifies">A signature for each update that is as long as a message's.</param>
-/// <param name="SyncsIn">A folder, for a database into which each message writes what F's writes write, synced, over zeros as the node's.</param>
+/// <param name="SyncsIn">A folder for the database that is written to; null for none.</param>
 internal sealed record EchoWork(bool Verifies = false, string? SyncsIn = null)
 {
     private const string VerifyFlag = "--verify", SyncFlag = "--sync";
@@ -17,10 +15,8 @@ internal sealed record EchoWork(bool Verifies = false, string? SyncsIn = null)
     [ThreadStatic]
     private static VerifyLoop? _signatures;
 
-    private readonly WriteOptions _synced = new WriteOptions().SetSync(true);
-    private readonly byte[] _key = new byte[8], _value = new byte[Yardsticks.WriteBytes];
-    private RocksDb? _database;
-    private LogAhead? _log;
+    private readonly Lock _writing = new();
+    private SyncedWrites? _writes;
 
     public string Title => (Verifies, SyncsIn) switch
     {
@@ -30,27 +26,29 @@ internal sealed record EchoWork(bool Verifies = false, string? SyncsIn = null)
         _ => "the wire, a verification and a sync each",
     };
 
-    public IEnumerable<string> Arguments => [.. Verifies ? [VerifyFlag] : Array.Empty<string>(), .. SyncsIn is null ? Array.Empty<string>() : [SyncFlag, SyncsIn]];
+    public IEnumerable<string> Arguments
+    {
+        get
+        {
+            if (Verifies) yield return VerifyFlag;
+            if (SyncsIn is null) yield break;
+            yield return SyncFlag;
+            yield return SyncsIn;
+        }
+    }
+
+    public long DiskBytes => SyncsIn is null ? 0 : Folders.BytesOf(SyncsIn);
 
     public static EchoWork Of(IReadOnlyList<string> arguments) =>
         new(arguments.Contains(VerifyFlag), arguments.SkipWhile(it => it != SyncFlag).Skip(1).FirstOrDefault());
 
-    public void Open()
-    {
-        if (SyncsIn is null) return;
-        _database = RocksDb.Open(new DbOptions().SetCreateIfMissing(true), SyncsIn);
-        _log = new LogAhead(SyncsIn);
-    }
+    /// <summary>In the process that does it.</summary>
+    public void Begin() => _writes = SyncsIn is null ? null : new SyncedWrites(SyncsIn, overZeros: true);
 
     public void Do(int messageBytes)
     {
         if (Verifies) (_signatures ??= new VerifyLoop()).Count(messageBytes / EchoStream.UpdateBytes);
-        if (_database is null) return;
-        lock (_key)
-        {
-            BitConverter.TryWriteBytes(_key, BitConverter.ToInt64(_key) + 1);
-            _database.Put(_key, _value, writeOptions: _synced);
-            _log!.Wrote(_key.Length + _value.Length);
-        }
+        if (_writes is null) return;
+        lock (_writing) _writes.Write();
     }
 }

@@ -8,14 +8,18 @@ namespace ChannelNode.Benchmarks.Load.Traffic;
 /// <summary>Messages as long as those with updates, to somebody who only answers them.</summary>
 internal sealed class EchoStream : IPaced, IDisposable
 {
-    public const int UpdateBytes = 139;
+    public const int UpdateBytes = 140;
+
+    /// <summary>The tags and lengths of a frame around its updates.</summary>
+    private const int HeadBytes = 6;
     private const int UpdatesMax = 256;
 
     private readonly Http2Call _call;
-    private readonly byte[] _updates = new byte[UpdateBytes * UpdatesMax];
+    private readonly byte[] _updates = new byte[HeadBytes + (UpdateBytes * UpdatesMax)];
     private readonly ConcurrentQueue<long> _dueAt = new();
     private readonly ConcurrentQueue<int> _counts = new();
     private readonly SemaphoreSlim _answers = new(0);
+    private readonly Task _reading;
     private TaskCompletionSource _done = new();
     private long _answered;
 
@@ -23,7 +27,8 @@ internal sealed class EchoStream : IPaced, IDisposable
     {
         _call = new Http2Call(url, windowBytes: 1 << 20);
         _call.Start(EchoServer.Path);
-        _ = _call.ReadAsync(_ => Answered(), () => { });
+        _reading = _call.ReadAsync(_ => Answered(), () => { });
+        _ = _reading.ContinueWith(_ => _answers.Release(), TaskScheduler.Default);
     }
 
     public long Count { get; private set; }
@@ -43,13 +48,18 @@ internal sealed class EchoStream : IPaced, IDisposable
         foreach (long due in dueAt) _dueAt.Enqueue(due);
         _counts.Enqueue(dueAt.Length);
         Sent += dueAt.Length;
-        return _call.SendAsync([], _updates.AsSpan(0, dueAt.Length * UpdateBytes));
+        return _call.SendAsync([], _updates.AsSpan(0, HeadBytes + (dueAt.Length * UpdateBytes)));
     }
 
-    public Task WhenDoneAsync() => _done.Task;
+    /// <summary>Throws when the echo has ended the call.</summary>
+    public async Task WhenDoneAsync() => await await Task.WhenAny(_done.Task, _reading);
 
-    /// <summary>Once for each message.</summary>
-    public Task WhenAnsweredAsync() => _answers.WaitAsync();
+    /// <summary>Once for each message. Throws as well.</summary>
+    public async Task WhenAnsweredAsync()
+    {
+        await _answers.WaitAsync();
+        if (_reading.IsCompleted) await _reading;
+    }
 
     private void Answered()
     {
