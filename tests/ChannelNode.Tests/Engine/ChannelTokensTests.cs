@@ -19,12 +19,14 @@ public sealed class ChannelTokensTests
         tokens.All(CancellationToken.None).OrderBy(token => token.ToString(), StringComparer.Ordinal);
 
     [Fact]
-    public void ChannelsAreLookedThroughOnce_AndALookThatFailedAgain()
+    public void ChannelsAreLookedThroughOnce_AndALookThatFailedOrWasCancelledAgain()
     {
         int looks = 0;
         ChannelTokens tokens = new(_ => Read());
         tokens.Add(Euro);
 
+        Assert.Throws<OperationCanceledException>(() => tokens.All(new CancellationToken(canceled: true)));
+        Assert.Equal(0, looks);
         Assert.Throws<IOException>(() => tokens.All(CancellationToken.None));
         Assert.Equal([Address.Zero, Dollar, Euro], InOrder(tokens));
         Assert.Equal(3, tokens.All(CancellationToken.None).Count);

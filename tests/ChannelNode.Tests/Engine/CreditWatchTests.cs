@@ -29,6 +29,8 @@ public sealed class CreditWatchTests
         await watch.LookAsync(CancellationToken.None);
         answer = () => throw new StoreException("the disk is away");
         await watch.LookAsync(CancellationToken.None);
+        answer = () => throw new OperationCanceledException("somebody else's");
+        await watch.LookAsync(CancellationToken.None);
         Assert.Single(watch.Waiting);
         answer = () => [new Credit(Address.Zero, 600), new Credit(dollar, 5)];
         await watch.LookAsync(CancellationToken.None);

@@ -55,7 +55,7 @@ internal sealed class CreditWatch(
         {
             // The chain gives no answer, which the follower tells of; or the node stops.
         }
-        catch (Exception error) when (error is not OperationCanceledException)
+        catch (Exception error) when (!cancel.IsCancellationRequested)
         {
             log.WaitingPayoutsUnknown(error);
         }
