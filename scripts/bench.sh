@@ -9,6 +9,7 @@
 #   scripts/bench.sh --json FILE    also every figure as JSON lines
 #   scripts/bench.sh --check        exits with 1 when a bar is missed
 #   scripts/bench.sh --only 1,4     some classes: 1 (with 2) to 13, rivals
+#   scripts/bench.sh --node FILE    another program than the one that is compiled here: a published one, or a channelnode.dll
 #   scripts/bench.sh --plot         draws latency against load and throughput against channels, into
 #                                   tests/ChannelNode.Benchmarks/results, with the figures that they were made from
 set -euo pipefail
@@ -21,7 +22,7 @@ export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 export UseSharedCompilation=false MSBUILDDISABLENODEREUSE=1 DOTNET_EnableDiagnostics="${DOTNET_EnableDiagnostics:-0}"
 
 say() { printf 'bench: %s\n' "$*"; }
-usage() { sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
 # Runs a command whose output matters only when it fails.
 quietly() {
@@ -70,7 +71,7 @@ while (($# > 0)); do
   case "$1" in
     --quick | --check) arguments+=("$1"); shift ;;
     --json) json="${2:?$1 needs a value}"; shift 2 ;;
-    --only) arguments+=("$1" "${2:?$1 needs a value}"); shift 2 ;;
+    --only | --node) arguments+=("$1" "${2:?$1 needs a value}"); shift 2 ;;
     --plot) draw=yes; shift ;;
     -h | --help) usage; exit 0 ;;
     *) echo "unknown argument: $1" >&2; usage >&2; exit 2 ;;

@@ -13,7 +13,7 @@ internal sealed class Bench(LoadOptions options, RunReport report, Yardsticks ya
     private const long TapeBytesMax = 3L << 29;
 
     private Site? _site;
-    private int _sites;
+    private int _folders;
 
     public LoadOptions Options => options;
 
@@ -33,9 +33,13 @@ internal sealed class Bench(LoadOptions options, RunReport report, Yardsticks ya
     public async Task<Site> SiteAsync() => _site ??= await NewSiteAsync();
 
     /// <summary>A node with an empty database; the caller ends it.</summary>
-    public Task<Site> NewSiteAsync(params string[] moreFlags) => Site.StartAsync(NewFolder(), anvil, moreFlags);
+    public async Task<Site> NewSiteAsync(params string[] moreFlags) => await Site.StartAsync(await NewNodeAsync(), anvil, moreFlags);
 
-    public string NewFolder() => Path.Combine(folder, $"node-{++_sites}");
+    /// <summary>One that does not run yet.</summary>
+    public Task<NodeUnderTest> NewNodeAsync() =>
+        NodeUnderTest.CreateAsync(options.Node ?? NodeUnderTest.BuiltHere, NewFolder(), anvil);
+
+    public string NewFolder() => Path.Combine(folder, $"node-{++_folders}");
 
     /// <summary>
     /// A warm-up as long as it takes to know the rate, drained; then tapes of as many updates as the node should manage

@@ -6,7 +6,7 @@ namespace ChannelNode.Benchmarks.Load;
 internal sealed record LoadOptions
 {
     public const string Usage = """
-        load [--quick] [--only CLASS[,CLASS...]] [--seconds N] [--json FILE] [--check] [--sweep]
+        load [--quick] [--only CLASS[,CLASS...]] [--seconds N] [--json FILE] [--check] [--sweep] [--node FILE]
 
           --quick   a look in under a minute: short runs, class 8 with 100,000 channels, class 9 with 250,000 updates,
                     class 11 without BenchmarkDotNet, class 6 after a pause only;
@@ -17,6 +17,7 @@ internal sealed record LoadOptions
           --json    writes every figure as JSON lines
           --check   exits with 1 when a bar is missed
           --sweep   only the points of the plots: latency against load, throughput against channels
+          --node    the program to measure, a published one or a .dll; without it the one that is built beside this
         """;
 
     /// <summary>
@@ -33,6 +34,9 @@ internal sealed record LoadOptions
     public bool Sweep { get; private init; }
 
     public string? Json { get; private init; }
+
+    /// <summary>The program to measure; null for the one that is built beside this.</summary>
+    public string? Node { get; private init; }
 
     public IReadOnlySet<string> Only { get; private init; } = new HashSet<string>();
 
@@ -76,6 +80,7 @@ internal sealed record LoadOptions
                     index++;
                     break;
                 case "--json" when value is not null: options = options with { Json = arguments[++index] }; break;
+                case "--node" when File.Exists(value): options = options with { Node = Path.GetFullPath(arguments[++index]) }; break;
                 case "--only" when value is not null:
                     options = options with { Only = new HashSet<string>(arguments[++index].Split(',')) };
                     break;

@@ -20,7 +20,7 @@ internal static class ManyChannels
     public static async Task RunAsync(Bench bench)
     {
         int channels = bench.Options.Quick ? 100_000 : 1_000_000;
-        await using NodeUnderTest node = await NodeUnderTest.CreateAsync(bench.NewFolder(), bench.Anvil);
+        await using NodeUnderTest node = await bench.NewNodeAsync();
         StoredChannels stored = new(node, bench.Anvil);
         LoadKey[] payers = [.. Enumerable.Range(0, Payers).Select(_ => new LoadKey())];
         long start = Stopwatch.GetTimestamp();

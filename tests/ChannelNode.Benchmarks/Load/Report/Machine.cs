@@ -21,7 +21,7 @@ internal static class Machine
         string load = File.ReadAllText("/proc/loadavg").Split(' ')[0];
         report.Say($"commit {commit}{(changed ? " with changes" : "")}, {date}, {(options.Quick ? "quick" : "full")} mode");
         report.Say($"{Environment.ProcessorCount} x {cpu}, .NET {Environment.Version}, load before the run {load}, database on {disk}");
-        report.Say($"node flags beside its defaults: {string.Join(' ', NodeUnderTest.Flags)}");
+        report.Say($"node {options.Node ?? "built here"}; flags beside its defaults: {string.Join(' ', NodeUnderTest.Flags)}");
         report.Say(string.Create(
             CultureInfo.InvariantCulture,
             $"V = {yardsticks.VerifiesPerSecond:N0} verifies/s on one core ({yardsticks.VerifyCpuUs:N1} us of CPU each; all cores at once {yardsticks.VerifiesPerSecondAllCores:N0}/s)"));
@@ -40,6 +40,7 @@ internal static class Machine
             Runtime = Environment.Version.ToString(),
             LoadAverage = load,
             FileSystem = disk,
+            Node = options.Node is null ? "built here" : Path.GetFileName(options.Node),
             NodeFlags = NodeUnderTest.Flags,
             yardsticks.VerifiesPerSecond,
             yardsticks.VerifyCpuUs,

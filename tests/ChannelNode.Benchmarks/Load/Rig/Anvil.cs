@@ -20,8 +20,6 @@ internal sealed partial class Anvil : IAsyncDisposable
     private const string GasPrice = "0x174876e800"; // 100 gwei
     private const int DepositsPerCall = 256;
 
-    private static readonly TimeSpan MinedPoll = TimeSpan.FromMilliseconds(25);
-
     private readonly ChildProcess _process;
     private readonly RpcClient _rpc;
     private readonly PrivateKey _key;
@@ -82,8 +80,11 @@ internal sealed partial class Anvil : IAsyncDisposable
         }
     }
 
-    /// <summary>The payer closes without the payee and says nothing of what it has paid: an old state.</summary>
-    public async Task StartCloseAsync(PaidChannel channel)
+    /// <summary>
+    /// The payer closes without the payee and says nothing of what it has paid: an old state. Signed, and not sent yet: this is work,
+    /// and none of it is the node's.
+    /// </summary>
+    public async Task<SignedTransaction> SignStartCloseAsync(PaidChannel channel)
     {
         PrivateKey account = channel.Payer.Key;
         await FundAsync(account.Address);
@@ -94,19 +95,11 @@ internal sealed partial class Anvil : IAsyncDisposable
         PreparedCall call = await chain.PrepareAsync(chain.StartClose(ours, null, default), CancellationToken.None);
         AccountLook look = await chain.LookAsync(1, CancellationToken.None);
         TransactionFees fees = FeePolicy.First(await chain.FeesAsync(CancellationToken.None));
-        SignedTransaction signed = await chain.SignAsync(call, look.PendingNonce, fees, CancellationToken.None);
-        await chain.BroadcastAsync(signed.Raw, CancellationToken.None);
-        while (true)
-        {
-            if (await chain.MinedAsync(signed.Hash, CancellationToken.None) is { } mined)
-            {
-                if (!mined.Succeeded) throw new InvalidOperationException("the payer's startClose reverted");
-                return;
-            }
-
-            await Task.Delay(MinedPoll);
-        }
+        return await chain.SignAsync(call, look.PendingNonce, fees, CancellationToken.None);
     }
+
+    /// <summary>Sends it, and does not wait until it is mined.</summary>
+    public Task SendAsync(SignedTransaction signed) => new EthereumRpc(_rpc).SendRawAsync(signed.Raw, CancellationToken.None);
 
     private Task<string> SendAsync(byte[] data, UInt128 value, ulong nonce) => _rpc.CallAsync<string>(
         "eth_sendTransaction",

@@ -12,15 +12,18 @@ internal sealed partial class NodeUnderTest : IAsyncDisposable
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(120);
 
+    private readonly string _program;
     private readonly string _folder;
     private readonly Anvil _anvil;
     private ChildProcess? _process;
     private GrpcChannel? _channel;
 
-    private NodeUnderTest(string folder, Anvil anvil, Address signer)
+    private NodeUnderTest(string program, string folder, Anvil anvil, Address signer)
     {
-        (_folder, _anvil, Signer) = (folder, anvil, signer);
+        (_program, _folder, _anvil, Signer) = (program, folder, anvil, signer);
     }
+
+    public static string BuiltHere { get; } = Path.Combine(AppContext.BaseDirectory, "channelnode.dll");
 
     public Address Signer { get; }
 
@@ -43,12 +46,12 @@ internal sealed partial class NodeUnderTest : IAsyncDisposable
     ];
 
     /// <summary>Makes the node's key and folder; starts nothing.</summary>
-    public static async Task<NodeUnderTest> CreateAsync(string folder, Anvil anvil)
+    public static async Task<NodeUnderTest> CreateAsync(string program, string folder, Anvil anvil)
     {
         Directory.CreateDirectory(folder);
         using PrivateKey key = KeyFile.Create(Path.Combine(folder, "key"));
         await anvil.FundAsync(key.Address);
-        return new NodeUnderTest(folder, anvil, key.Address);
+        return new NodeUnderTest(program, folder, anvil, key.Address);
     }
 
     public async Task StartAsync(params string[] moreFlags)
@@ -56,7 +59,7 @@ internal sealed partial class NodeUnderTest : IAsyncDisposable
         _process = await ChildProcess.StartAsync(
             "the node", line => ReadyLine().IsMatch(line),
             [
-                "dotnet", Path.Combine(AppContext.BaseDirectory, "channelnode.dll"), "run",
+                .. _program.EndsWith(".dll", StringComparison.Ordinal) ? (string[])["dotnet", _program] : [_program], "run",
                 "--data-dir", DataFolder, "--key-file", Path.Combine(_folder, "key"),
                 "--rpc-url", _anvil.Url, "--contract", _anvil.Contract.ToString(),
                 "--api-listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--access-token-required=false", .. Flags, .. moreFlags,

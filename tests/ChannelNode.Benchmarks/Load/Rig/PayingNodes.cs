@@ -20,8 +20,8 @@ internal sealed class PayingNodes : IAsyncDisposable
 
     public static async Task<PayingNodes> StartAsync(Bench bench, int channels)
     {
-        NodeUnderTest payer = await NodeUnderTest.CreateAsync(bench.NewFolder(), bench.Anvil);
-        NodeUnderTest payee = await NodeUnderTest.CreateAsync(bench.NewFolder(), bench.Anvil);
+        NodeUnderTest payer = await bench.NewNodeAsync();
+        NodeUnderTest payee = await bench.NewNodeAsync();
         PayingNodes nodes = new(payer, payee);
         await Task.WhenAll(payer.StartAsync(), payee.StartAsync());
         nodes.Channels.Add(await nodes.OpenAsync()); // Alone, so that the others need no dialling.

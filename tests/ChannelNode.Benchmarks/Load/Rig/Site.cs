@@ -21,9 +21,8 @@ internal sealed class Site : IAsyncDisposable
 
     public PeerContext Context => new(Node.PeerUrl, Anvil.ChainId, _anvil.Contract);
 
-    public static async Task<Site> StartAsync(string folder, Anvil anvil, params string[] moreFlags)
+    public static async Task<Site> StartAsync(NodeUnderTest node, Anvil anvil, params string[] moreFlags)
     {
-        NodeUnderTest node = await NodeUnderTest.CreateAsync(folder, anvil);
         await node.StartAsync(moreFlags);
         return new Site(node, anvil);
     }
