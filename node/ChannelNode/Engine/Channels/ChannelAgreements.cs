@@ -306,13 +306,15 @@ internal sealed class ChannelAgreements(
         ThrowIf(
             Lifecycle.AgreeClose(slot.Channel, slot.Working, close, clock.NowSeconds, out ChannelState next),
             "the close does not fit the channel's totals");
+        if (next == slot.Working) return false;
         slot.Working = next;
         book.Watch(slot, next);
         turn.Touch(slot, durable: true);
         return true;
     }
 
-    public async ValueTask AnswerCloseAsync(PeerLink link, CooperativeClose close, CancellationToken cancel)
+    /// <summary>False where nothing came of it, by the peer's doing: the close is refused, or was agreed before.</summary>
+    public async ValueTask<bool> AnswerCloseAsync(PeerLink link, CooperativeClose close, CancellationToken cancel)
     {
         ChannelSlot? slot = book.Find(close.Channel);
         Refusal refusal = slot is null || slot.Channel.Theirs.Signer != link.Signer ? Refusal.UnknownChannel
@@ -321,13 +323,15 @@ internal sealed class ChannelAgreements(
         try
         {
             ThrowIf(refusal, "not to be closed");
-            await ledger.RunAsync(turn => Answer(turn, slot!, close), cancel);
+            bool isNew = await ledger.RunAsync(turn => Answer(turn, slot!, close), cancel);
             link.Send(new PeerMessage.CloseReply(
                 close.Channel, close.DeadlineSeconds, await scheme.SignAsync(close, cancel), Refusal.None));
+            return isNew;
         }
         catch (RefusalException no)
         {
             link.Send(new PeerMessage.CloseReply(close.Channel, close.DeadlineSeconds, default, no.Refusal));
+            return false;
         }
     }
 

@@ -143,6 +143,17 @@ internal sealed class ChannelSlot(Channel channel, ChannelState state, PeerLinks
     /// <summary>What the peer surely has: all above it is offered again where it was refused.</summary>
     public UInt128 PeerHas => MissesAbove ?? Working.Acknowledged;
 
+    /// <summary>
+    /// Whether a peer's refusal of the update up to <paramref name="sent"/> can mean anything: it was sent and is not acknowledged, or the peer
+    /// was asked about the channel. From any thread, by what is committed.
+    /// </summary>
+    public bool MayBeRefused(UInt128 sent, Refusal reason)
+    {
+        if (reason == Refusal.UnknownChannel && AskedOn is not null && !IsEstablished) return true;
+        ChannelState state = State;
+        return sent <= state.Sent && (sent > state.Acknowledged || MissesAbove.HasValue);
+    }
+
     /// <summary>In this turn: something is to be said of it, or written.</summary>
     public bool Touched { get; set; }
 

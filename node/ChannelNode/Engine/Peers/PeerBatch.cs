@@ -4,8 +4,11 @@ using ChannelNode.Core;
 
 namespace ChannelNode.Engine;
 
-/// <summary>What a peer's acknowledgement says, with its channel found and its receipt checked.</summary>
+/// <summary>The largest total that a peer has acknowledged in a channel, and its largest receipt once that is checked.</summary>
 internal readonly record struct HeardAcknowledgement(ChannelSlot Slot, UInt128 Received, SignedReceipt? Receipt);
+
+/// <summary>A receipt that is not checked yet, with the place of its acknowledgement in the batch and of its signature in the frame.</summary>
+internal readonly record struct HeardReceipt(int Acknowledgement, BalanceUpdate Balance, PeerFrame Frame, int Signature);
 
 /// <summary>An update that is refused, to be told when the acknowledgements before it have been.</summary>
 /// <param name="UntilSeconds">Unix time until which it would be refused again, where that is known; else 0.</param>
@@ -35,8 +38,10 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
     private readonly List<BatchUpdate> _updates = [];
     private readonly List<UpdateRun> _runs = [];
     private readonly List<HeardAcknowledgement> _acknowledgements = [];
+    private readonly List<HeardReceipt> _receipts = [];
     private readonly List<RefusedUpdate> _refused = [];
     private readonly Dictionary<ChannelId, int> _newestRuns = [];
+    private readonly Dictionary<ChannelId, (int Acknowledgement, int? Receipt)> _heard = [];
     private int _bytes;
     private int _verifyFrom;
     private volatile bool _isUnfinished;
@@ -73,29 +78,56 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
         foreach (ref readonly FrameUpdate said in frame.Updates) Add(frame, said, channels);
     }
 
+    /// <summary>Totals are cumulative: of a channel the largest says all, and only the largest receipt is checked.</summary>
     private void Add(PeerFrame frame, in FrameAcknowledgement said, PeerChannels channels)
     {
-        if (channels.Find(frame.ChannelAt(said.Channel)) is not { } slot)
+        ChannelId id = frame.ChannelAt(said.Channel);
+        ref (int Acknowledgement, int? Receipt) heard = ref CollectionsMarshal.GetValueRefOrAddDefault(_heard, id, out bool known);
+        if (!known)
         {
-            NoteUseless();
-            return;
+            if (channels.Find(id) is not { } found)
+            {
+                NoteUseless();
+                _heard.Remove(id);
+                return;
+            }
+
+            heard = (_acknowledgements.Count, null);
+            _acknowledgements.Add(new HeardAcknowledgement(found, UInt128.Zero, null));
         }
 
+        ref HeardAcknowledgement newest = ref CollectionsMarshal.AsSpan(_acknowledgements)[heard.Acknowledgement];
         UInt128 received = frame.AmountAt(said.Received);
-        SignedReceipt? receipt = null;
+        if (received > newest.Received) newest = newest with { Received = received };
 
         // One for what is acknowledged already, or was never sent, is of no use: saying it again must not cost a signature each.
-        ChannelState state = slot.State;
-        if (said.Signature >= 0 && received > state.Acknowledged && received <= state.Sent)
+        ChannelState state = newest.Slot.State;
+        if (said.Signature < 0 || received <= state.Acknowledged || received > state.Sent) return;
+        HeardReceipt receipt = new(heard.Acknowledgement, new BalanceUpdate(id, frame.AmountAt(said.Sent), received), frame, said.Signature);
+        if (heard.Receipt is not { } before)
         {
-            BalanceUpdate balance = new(slot.Channel.Id, frame.AmountAt(said.Sent), received);
-            Signature signature = frame.SignatureAt(said.Signature);
-            if (scheme.Verify(balance, signature, slot.Channel.Theirs.Signer))
-                receipt = new SignedReceipt(balance.Sent, balance.Received, signature);
-            else _wrongSignatures++;
+            heard.Receipt = _receipts.Count;
+            _receipts.Add(receipt);
         }
+        else if (received > _receipts[before].Balance.Received)
+        {
+            _receipts[before] = receipt;
+        }
+    }
 
-        _acknowledgements.Add(new HeardAcknowledgement(slot, received, receipt));
+    /// <summary>Receipts to be checked, one of a channel.</summary>
+    public int ReceiptCount => _receipts.Count;
+
+    public void VerifyReceipts(int from, int count)
+    {
+        foreach ((int place, BalanceUpdate balance, PeerFrame frame, int at) in CollectionsMarshal.AsSpan(_receipts).Slice(from, count))
+        {
+            ref HeardAcknowledgement heard = ref CollectionsMarshal.AsSpan(_acknowledgements)[place];
+            Signature signature = frame.SignatureAt(at);
+            if (scheme.Verify(balance, signature, heard.Slot.Channel.Theirs.Signer))
+                heard = heard with { Receipt = new SignedReceipt(balance.Sent, balance.Received, signature) };
+            else NoteWrong();
+        }
     }
 
     private void Add(PeerFrame frame, in FrameUpdate said, PeerChannels channels)
@@ -244,14 +276,18 @@ internal sealed class PeerBatch(ISignatureScheme scheme, int paymentsPerUpdateMa
         _updates.Clear();
         _runs.Clear();
         _acknowledgements.Clear();
+        _receipts.Clear();
         _refused.Clear();
         _newestRuns.Clear();
+        _heard.Clear();
         (_bytes, Weight, LargestFrame) = (0, 0, 0);
         Shrink(_updates);
         Shrink(_runs);
         Shrink(_acknowledgements);
+        Shrink(_receipts);
         Shrink(_refused);
         if (_newestRuns.Capacity > KeptMax) _newestRuns.TrimExcess();
+        if (_heard.Capacity > KeptMax) _heard.TrimExcess();
     }
 
     private static void Shrink<T>(List<T> emptied)

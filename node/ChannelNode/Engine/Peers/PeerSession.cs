@@ -35,6 +35,7 @@ internal sealed class PeerSession
     private readonly int _batchesMax;
     private readonly WrongSignatureLimits _limits;
     private readonly BatchTraces _traces;
+    private readonly Dictionary<ChannelSlot, int> _refusals = [];
     private long _answeredAt;
     private int _expected;
     private int _foundByWriter;
@@ -101,13 +102,26 @@ internal sealed class PeerSession
         Link.Part?.AddWork(frame.Weight);
         batch.Add(frame, _channels);
         if (frame.Traces.Length > 0) _traces.Begin(frame, batch.Traced);
+        if (frame.Refusals.Length > 0) await TakeRefusalsAsync(batch, frame, cancel);
+    }
+
+    /// <summary>The newest of a channel says where it stands. One of what was never sent, or is acknowledged, says nothing.</summary>
+    private async ValueTask TakeRefusalsAsync(PeerBatch batch, PeerFrame frame, CancellationToken cancel)
+    {
+        _refusals.Clear();
         for (int index = 0; index < frame.Refusals.Length; index++)
         {
             FrameRefusal said = frame.Refusals[index];
-            if (_channels.Find(frame.ChannelAt(said.Channel)) is { } slot)
-                await _ledger.EnqueueAsync(Refused(slot, frame.AmountAt(said.Sent), said), cancel);
+            if (_channels.Find(frame.ChannelAt(said.Channel)) is { } slot && slot.MayBeRefused(frame.AmountAt(said.Sent), said.Reason))
+                _refusals[slot] = index;
             else
                 batch.NoteUseless();
+        }
+
+        foreach ((ChannelSlot slot, int index) in _refusals)
+        {
+            FrameRefusal said = frame.Refusals[index];
+            await _ledger.EnqueueAsync(Refused(slot, frame.AmountAt(said.Sent), said), cancel);
         }
     }
 
@@ -126,6 +140,7 @@ internal sealed class PeerSession
         int runs = batch.Runs.Length, from = 0;
         try
         {
+            await VerifyReceiptsAsync(batch, cancel);
             Expect(Math.Min(RunsPerPart, runs));
             while (true)
             {
@@ -152,6 +167,16 @@ internal sealed class PeerSession
         finally
         {
             Expect(0);
+        }
+    }
+
+    private async ValueTask VerifyReceiptsAsync(PeerBatch batch, CancellationToken cancel)
+    {
+        for (int from = 0; from < batch.ReceiptCount; from += RunsPerPart)
+        {
+            if (from > 0) await default(BackOfTheQueue);
+            batch.VerifyReceipts(from, Math.Min(RunsPerPart, batch.ReceiptCount - from));
+            await WaitForWrongSignaturesAsync(batch, cancel);
         }
     }
 
@@ -235,7 +260,7 @@ internal sealed class PeerSession
         PeerMessage.ProposalReply reply => _agreements.TakeReply(Link, reply),
         PeerMessage.DepositAuthorization asked => _agreements.Relay.Answer(Link, asked),
         PeerMessage.DepositAuthorizationReply reply => _agreements.TakeReply(Link, reply),
-        PeerMessage.CloseProposal proposal => _agreements.AnswerCloseAsync(Link, proposal.Close, cancel),
+        PeerMessage.CloseProposal proposal => AnswerAsync(proposal, cancel),
         PeerMessage.CloseReply reply => _agreements.TakeReply(Link, reply),
         PeerMessage.Limits limits => TakeLimitsAsync(limits.Told, cancel),
         _ => throw new ArgumentOutOfRangeException(nameof(message), message, "not a message of a peer"),
@@ -248,10 +273,15 @@ internal sealed class PeerSession
         return _ledger.EnqueueAsync(new TakeLimits(told, Link), cancel);
     }
 
-    /// <summary>Terms that are refused, or were proposed before, cost as much as new ones and bring nothing.</summary>
+    /// <summary>Terms, or a close, that are refused, or were proposed before, cost as much as new ones and bring nothing.</summary>
     private async ValueTask AnswerAsync(PeerMessage.Proposal proposal, CancellationToken cancel)
     {
         if (!await _agreements.AnswerProposalAsync(Link, proposal.Terms, cancel)) await WaitForUselessAsync(cancel);
+    }
+
+    private async ValueTask AnswerAsync(PeerMessage.CloseProposal proposal, CancellationToken cancel)
+    {
+        if (!await _agreements.AnswerCloseAsync(Link, proposal.Close, cancel)) await WaitForUselessAsync(cancel);
     }
 
     private async ValueTask ReestablishAsync(PeerMessage.Reestablish said, CancellationToken cancel)
