@@ -110,7 +110,7 @@ internal static class DirectSending
         }
     }
 
-    private static async Task<MinedTransaction> WaitAsync(
+    public static async Task<MinedTransaction> WaitAsync(
         this EthereumChain chain, SignedTransaction signed, CancellationToken cancel)
     {
         for (long begun = Environment.TickCount64; Environment.TickCount64 - begun < MinedWithinMs;)

@@ -6,6 +6,10 @@ namespace ChannelNode.Settlement;
 /// <summary>PaymentChannels on an Ethereum chain, by JSON-RPC, at the cost of the node's own account.</summary>
 internal sealed class EthereumChain : IChain
 {
+    /// <summary>What the contract gives a payout, 50,000 or 200,000, and what a credit in its place takes.</summary>
+    private const ulong EtherPayoutGas = 75_000;
+    private const ulong TokenPayoutGas = 225_000;
+
     private readonly RpcClient _client;
     private readonly EthereumRpc _rpc;
     private readonly Transactions _transactions;
@@ -195,8 +199,15 @@ internal sealed class EthereumChain : IChain
     {
         (ulong gas, IReadOnlyList<AccessListEntry> accessList) =
             await _transactions.EstimateAsync(call.Operation, Plain(call), cancel);
-        return new PreparedCall(call, gas, accessList, completes);
+        return new PreparedCall(call, gas + PayoutHeadroom(call), accessList, completes);
     }
+
+    /// <summary>
+    /// An owner that is a contract may take its payout for little gas while this is estimated, and burn all that it is given once it is
+    /// mined. Without room for that too little would be left for the other owner, and all would revert.
+    /// </summary>
+    private static ulong PayoutHeadroom(ChainCall call) =>
+        !PaymentChannelsCalls.PaysBothOwners(call.Data.Span, out Address token) ? 0 : token.IsZero ? EtherPayoutGas : TokenPayoutGas;
 
     public ValueTask<SignedTransaction> SignAsync(
         PreparedCall call, ulong nonce, TransactionFees fees, CancellationToken cancel) =>

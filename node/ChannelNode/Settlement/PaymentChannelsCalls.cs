@@ -7,6 +7,7 @@ namespace ChannelNode.Settlement;
 internal static class PaymentChannelsCalls
 {
     private const int TermsWords = 8;
+    private const int TokenWord = 4;
     private const int UpdateWords = 2;
     private const int PayeeWords = 4;
     private const int ClaimRowWords = 6;
@@ -91,6 +92,15 @@ internal static class PaymentChannelsCalls
             .Bytes(signature)
             .Bytes(consent)
             .ToArray(DisputeSelector);
+
+    /// <summary>Whether it is the calldata of what pays out both owners of a channel, and in what.</summary>
+    public static bool PaysBothOwners(ReadOnlySpan<byte> data, out Address token)
+    {
+        token = default;
+        if (!data.StartsWith(CloseSelector) && !data.StartsWith(SettleSelector)) return false;
+        token = Address.Read(data.Slice(SettleSelector.Length + ((TokenWord + 1) * AbiWriter.Word) - Address.Size, Address.Size));
+        return true;
+    }
 
     public static byte[] Settle(ChannelTerms terms) => Terms(terms, 0).ToArray(SettleSelector);
 

@@ -110,6 +110,44 @@ public sealed class EthereumChainTests(AnvilFixture anvil)
         Assert.Equal((UInt128)850, await bench.Alice.EtherBalanceAsync(bench.BobOwner, default));
     }
 
+    /// <summary>Else a peer could let every payout of the other side revert, at the other side's cost.</summary>
+    [Theory]
+    [InlineData("settle")]
+    [InlineData("close")]
+    public async Task OwnerThatBurnsItsGasOnceThePayoutIsMined_IsCredited_AndTheOtherIsPaid(string by)
+    {
+        await using ChainBench bench = await ChainBench.OpenAsync(anvil, "ws");
+        Channel channel = await bench.FundAsync(a: 2, b: 500);
+        await anvil.RpcAsync<object?>("anvil_setCode", bench.AliceOwner.ToString(), TakesUntilTold);
+        ChainCall call;
+        if (by == "settle")
+        {
+            await bench.Alice.StartCloseAsync(channel, null, default, null, default);
+            await anvil.PassTimeAsync(ChainBench.WindowSeconds);
+            call = bench.Bob.Settle(channel);
+        }
+        else
+        {
+            CooperativeClose close = new(channel.Id, 1, 0, await anvil.NowSecondsAsync() + 300);
+            call = bench.Bob.Close(channel, close, bench.AliceSigns.Sign(close), bench.BobSigns.Sign(close));
+        }
+
+        PreparedCall prepared = await bench.Bob.PrepareAsync(call, default);
+        await anvil.RpcAsync<object?>("anvil_setStorageAt", bench.AliceOwner.ToString(), "0x0", "0x" + new string('0', 63) + "1");
+        SignedTransaction signed = await bench.Bob.SignAsync(
+            prepared, (await bench.Bob.LookAsync(1, default)).PendingNonce, FeePolicy.First(await bench.Bob.FeesAsync(default)), default);
+        await bench.Bob.BroadcastAsync(signed.Raw, default);
+        MinedTransaction mined = await bench.Bob.WaitAsync(signed, default);
+
+        Assert.True(mined.Succeeded);
+        UInt128 credit = by == "settle" ? 2u : 1u;
+        Assert.Equal(credit, await bench.Alice.CreditOfAsync(bench.AliceOwner, Address.Zero, default));
+        Assert.Equal(502 - credit, await bench.Alice.EtherBalanceAsync(bench.BobOwner, default));
+    }
+
+    /// <summary>Code of an account that takes ether while its slot 0 is zero, and else burns its gas.</summary>
+    private const string TakesUntilTold = "0x5f54600657005bfe";
+
     [Fact]
     public async Task Dispute_ByAThirdKeyWithConsent_CountsForTheSideThatItPays()
     {

@@ -187,10 +187,11 @@ internal sealed class Guardian(
         _settlesAtOnce = Math.Min(_settlesAtOnce * 2, SettlesMax);
     }
 
-    private void SettleRefused(IReadOnlyList<Channel> channels)
+    /// <summary>For what all of them lack, or for what is wrong with the channel itself.</summary>
+    private void SettleRefused(IReadOnlyList<Channel> channels, bool ofAll)
     {
         foreach (Channel channel in channels) _settlesTried[channel.Id] = Interlocked.Increment(ref _settlesRefused);
-        _settlesAtOnce = 1;
+        if (ofAll) _settlesAtOnce = 1;
     }
 
     private void BeginClaims(List<StoredChannel> claims, CancellationToken stopping)
@@ -241,10 +242,10 @@ internal sealed class Guardian(
         catch (RefusalException refusal)
         {
             // The next look decides on what the chain says then.
-            if (duty == ChannelDuty.Settle && IsLasting(refusal.Refusal)) SettleRefused(channels);
+            if (duty == ChannelDuty.Settle && IsLasting(duty, refusal.Refusal)) SettleRefused(channels, ofAll: refusal.Refusal != Refusal.TransactionReverted);
             LogLevel level = duty == ChannelDuty.Settle && refusal.Refusal == Refusal.WindowOpen ? LogLevel.Information : LogLevel.Warning;
             foreach (Channel channel in channels) log.DutyRefused(level, channel.Id, duty, refusal.Refusal.Name(), refusal.Message);
-            await Task.Delay(IsLasting(refusal.Refusal) ? RetryLater : LookEvery, clock.Time, CancellationToken.None);
+            await Task.Delay(IsLasting(duty, refusal.Refusal) ? RetryLater : LookEvery, clock.Time, CancellationToken.None);
         }
         catch (Exception error)
         {
@@ -260,9 +261,10 @@ internal sealed class Guardian(
     private static bool IsDoneByAnother(ChannelDuty duty, Refusal refusal) =>
         refusal == Refusal.NothingNew || (duty == ChannelDuty.Settle && refusal == Refusal.NotClosing);
 
-    /// <summary>What does not pass by itself from one moment to the next.</summary>
-    private static bool IsLasting(Refusal refusal) =>
-        refusal is Refusal.BudgetReached or Refusal.InsufficientFunds or Refusal.KeyShared;
+    /// <summary>What does not pass by itself from one moment to the next. A settle that reverts has cost its gas, and has time.</summary>
+    private static bool IsLasting(ChannelDuty duty, Refusal refusal) =>
+        refusal is Refusal.BudgetReached or Refusal.InsufficientFunds or Refusal.KeyShared
+        || (duty == ChannelDuty.Settle && refusal == Refusal.TransactionReverted);
 
     /// <summary>Only the contract itself says that it is too late for a dispute; what remains then is to settle.</summary>
     private async Task<TransactionReceipt> SendInTimeAsync(
