@@ -5,10 +5,10 @@ namespace ChannelNode.Engine;
 /// undone. Not for several threads.
 /// </summary>
 /// <param name="depthMax">Blocks kept below the newest.</param>
-/// <param name="known">Oldest first.</param>
+/// <param name="known">Oldest first. Those before a gap are too old: a power cut can leave one, of blocks in which nothing happened.</param>
 internal sealed class ChainTail(uint depthMax, IEnumerable<ChainBlock> known)
 {
-    private readonly List<ChainBlock> _blocks = [.. known];
+    private readonly List<ChainBlock> _blocks = AfterGaps(known);
 
     public ChainBlock? Newest => _blocks.Count == 0 ? null : _blocks[^1];
 
@@ -16,6 +16,18 @@ internal sealed class ChainTail(uint depthMax, IEnumerable<ChainBlock> known)
 
     /// <summary>Oldest first.</summary>
     public IReadOnlyList<ChainBlock> Blocks => _blocks;
+
+    private static List<ChainBlock> AfterGaps(IEnumerable<ChainBlock> known)
+    {
+        List<ChainBlock> blocks = [];
+        foreach (ChainBlock block in known)
+        {
+            if (blocks.Count > 0 && block.Number != blocks[^1].Number + 1) blocks.Clear();
+            blocks.Add(block);
+        }
+
+        return blocks;
+    }
 
     public ChainBlock? Find(ulong number) =>
         Oldest is { } oldest && number >= oldest.Number && number <= Newest!.Number
