@@ -4,7 +4,7 @@ namespace ChannelNode.Engine;
 
 /// <summary>
 /// What the account and the day's gas have for a transaction, and who gives way where that is not enough for all: disputes about less
-/// than they cost to those about more, and deposits to these.
+/// than they cost to those about more, and what protects nothing to these.
 /// </summary>
 internal sealed partial class JobOffers
 {
@@ -100,44 +100,49 @@ internal sealed partial class JobOffers
     }
 
     /// <summary>
-    /// The ether of deposits that are not mined yet is taken back where a dispute needs it: a deposit can be made again, a window that
-    /// is over never comes again.
+    /// The ether promised to what protects nothing and is not mined yet is taken back where a dispute needs it, a deposit's own or for
+    /// gas alone: all that can be done again, a window that is over never comes again.
     /// </summary>
     /// <param name="least">Wei. Where not even these would be there then, nothing is taken.</param>
     /// <param name="needed">Wei.</param>
-    /// <param name="promised">What of the account's is not the dispute's, while all deposits are as they are.</param>
+    /// <param name="promised">What of the account's is not the dispute's, while all others are as they are.</param>
     private async Task TakeEtherBackAsync(
         Job dispute, UInt128 least, UInt128 needed, Func<UInt128> promised, ChainFees market, CancellationToken cancel)
     {
         if (promised() + needed <= _look.Balance) return;
         UInt128 itself = NothingGas * FeePolicy.First(market).MaxFee;
-        JobEntry[] deposits =
+        JobEntry[] others =
         [
-            .. jobs.Active.Where(other => other.Job is { Status: JobStatus.Sent, IsProtective: false, Offer.Kind: not AttemptKind.Cancelling }
-                && other.Job.Call.Value > itself && other.Job.Nonce >= _look.MinedNonce && !(other.Job.Nonce > dispute.Nonce))
+            .. jobs.Active.Where(other => other.Job is { Status: JobStatus.Sent, Offer: { } offer } job && MayGiveWay(job, offer)
+                && job.Promised > itself && job.Nonce >= _look.MinedNonce && !(job.Nonce > dispute.Nonce))
                 .OrderByDescending(other => other.Job.Promised),
         ];
         UInt128 stays = promised();
-        foreach (JobEntry deposit in deposits) stays = Amounts.Excess(stays, Amounts.Excess(deposit.Job.Promised, itself));
+        foreach (JobEntry other in others) stays = Amounts.Excess(stays, Amounts.Excess(other.Job.Promised, itself));
         if (stays + least > _look.Balance) return;
-        foreach (JobEntry deposit in deposits)
+        foreach (JobEntry other in others)
         {
-            await CancelAsync(deposit, dispute, market, cancel);
+            await CancelAsync(other, dispute, Refusal.InsufficientFunds, market, cancel);
             if (promised() + needed <= _look.Balance) return;
         }
     }
 
-    /// <summary>False where no offer that takes its place can be made.</summary>
-    private Task<bool> CancelAsync(JobEntry deposit, Job? dispute, ChainFees market, CancellationToken cancel)
+    /// <summary>It protects nothing, and is not cancelled yet. What fills a nonce is a transfer of nothing already.</summary>
+    private static bool MayGiveWay(Job job, JobAttempt offer) =>
+        !job.IsProtective && job.Kind != JobKind.Unblock && offer.Kind != AttemptKind.Cancelling;
+
+    /// <summary>False where nothing that a block takes can take its place.</summary>
+    /// <param name="why">What does not reach for both: ether, or the day's gas.</param>
+    private Task<bool> CancelAsync(JobEntry entry, Job? dispute, Refusal why, ChainFees market, CancellationToken cancel)
     {
         uint urgency = dispute is null ? 0 : FeePolicy.Urgency(dispute.CreatedAtSeconds, NowSeconds, dispute.DeadlineSeconds);
-        Job job = deposit.Job with
-        {
-            Refusal = Refusal.InsufficientFunds,
-            Message = $"its {In(deposit.Job.Call.Value)} are taken back for {(dispute is null ? "what" : $"job {dispute.Number}")}, which protects money: the account's "
-                + $"{In(_look.Balance)} do not reach for both",
-        };
-        return CancelAsync(deposit, job, market, urgency, cancel);
+        Job job = entry.Job;
+        bool hasEther = job.Call.Value != UInt128.Zero;
+        string what = hasEther ? $"its {In(job.Call.Value)} are taken back for" : $"{job.Call.Operation} gives way to";
+        string whom = dispute is null ? "what protects money" : $"job {dispute.Number}, which protects money";
+        string lack = why == Refusal.BudgetReached ? "what is left of the day's gas does" : $"the account's {In(_look.Balance)} do";
+        string again = job.MayBeTakenBack && !hasEther ? "; it has to be asked for again" : "";
+        return CancelAsync(entry, job with { Refusal = why, Message = $"{what} {whom}: {lack} not reach for both{again}" }, market, urgency, cancel);
     }
 
     private async Task<bool> CancelAsync(JobEntry entry, Job job, ChainFees market, uint urgency, CancellationToken cancel)
@@ -145,6 +150,7 @@ internal sealed partial class JobOffers
         PreparedCall nothing = Nothing();
         UInt128 feeMax = UInt128.Min(FeeMax(isProtective: true), _look.Balance / nothing.Gas);
         if (job.Offer is not { } offer || FeePolicy.Replace(offer.Fees, market, urgency, feeMax) is not { } fees) return false;
+        if (FeePolicy.IsBelowMarket(fees, market)) return false;
         await OfferAsync(entry, job, nothing, AttemptKind.Cancelling, offer.Nonce, fees, cancel);
         return true;
     }
@@ -207,12 +213,12 @@ internal sealed partial class JobOffers
     }
 
     /// <summary>
-    /// Whether it is a deposit for which the account has too little ether to offer more, that no block takes as it is, and that a dispute
-    /// worth its gas cannot be mined before.
+    /// Whether it protects nothing, no block takes it as it is, and a dispute worth its gas cannot be mined before it. That gas is a
+    /// usual transaction's: what is in the way may have very many rows.
     /// </summary>
     private bool HoldsUpMore(Job job, JobAttempt offer, Lent lent, ChainFees market, uint urgency) =>
-        lent.IsProtective && !job.IsProtective && offer.Kind != AttemptKind.Cancelling && job.Call.Value != UInt128.Zero
-        && !lent.IsSmall(offer.GasCostMax, worth) && CannotWait(offer, market, urgency);
+        lent.IsProtective && MayGiveWay(job, offer)
+        && !lent.IsSmall(UInt128.Min(offer.GasCostMax, UsualGas * offer.Fees.MaxFee), worth) && CannotWait(offer, market, urgency);
 
     /// <summary>No block takes it as it is, or half of its time is over.</summary>
     private static bool CannotWait(JobAttempt offer, ChainFees market, uint urgency) =>

@@ -88,12 +88,13 @@ internal sealed partial class JobOffers
     private async Task ReplaceAsync(JobEntry entry, JobAttempt offer, Lent lent, CancellationToken cancel)
     {
         await RequireRoomToRaiseAsync(entry.Job, offer, lent, cancel);
+        ChainFees market = await MarketAsync(cancel);
+        uint urgency = Urgency(entry.Job, lent, offer.GasCostMax);
+        bool holdsUpMore = HoldsUpMore(entry.Job, offer, lent, market, urgency);
         (Job job, PreparedCall prepared, AttemptKind kind) = await PrepareAgainAsync(entry.Job, cancel);
         bool isPointless = kind == AttemptKind.Cancelling && entry.Job.Refusal == Refusal.None;
         entry.LooksPointless = isPointless ? entry.LooksPointless + 1 : 0;
         if (isPointless && entry.LooksPointless < LooksBeforePointless) return;
-        ChainFees market = await MarketAsync(cancel);
-        uint urgency = Urgency(job, lent, offer.GasCostMax);
         ulong nonce = job.Nonce!.Value;
         UInt128 feeMax = FeeMax(lent.IsProtective);
         bool isGreat = job.IsProtective && !Lent.Of(job, worth, NowSeconds).IsSmall(offer.GasCostMax, worth);
@@ -114,14 +115,14 @@ internal sealed partial class JobOffers
         TransactionFees? raised = FeePolicy.Replace(offer.Fees, market, urgency, withinBudget)
             ?? FeePolicy.Replace(offer.Fees, market, urgency, feeMax)
             ?? (IsForgotten(offer, prepared.Call.Value) ? FeePolicy.First(market, urgency, withinBudget) : null);
-        if (raised is not { } fees)
-        {
-            if (HoldsUpMore(job, offer, lent, market, urgency) && await CancelAsync(entry, lent.Greatest, market, cancel)) return;
-            throw CannotRaise(job, offer, feeMax);
-        }
-
-        if (kind != AttemptKind.Cancelling && prepared.Gas * fees.MaxFee > BudgetLeft(job, lent))
-            throw new RefusalException(Refusal.BudgetReached, "what is left of the day's gas does not pay for a replacement");
+        bool isPaidFor = kind == AttemptKind.Cancelling || raised is null || prepared.Gas * raised.Value.MaxFee <= BudgetLeft(job, lent);
+        // An offer that no block takes would only be promised what those behind it need.
+        bool isInVain = raised is null || !isPaidFor || FeePolicy.IsBelowMarket(raised.Value, market);
+        bool givesWay = isInVain && holdsUpMore && kind != AttemptKind.Cancelling;
+        Refusal lack = withinBudget < feeMax ? Refusal.BudgetReached : Refusal.InsufficientFunds;
+        if (givesWay && await CancelAsync(entry, lent.Greatest, lack, market, cancel)) return;
+        if (!isPaidFor) throw new RefusalException(Refusal.BudgetReached, "what is left of the day's gas does not pay for a replacement");
+        if (raised is not { } fees || givesWay) throw CannotRaise(job, offer, feeMax);
         await OfferAsync(entry, job, prepared, kind, nonce, fees, cancel);
     }
 
