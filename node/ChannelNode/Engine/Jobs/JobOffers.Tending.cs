@@ -91,7 +91,7 @@ internal sealed partial class JobOffers
         ChainFees market = await MarketAsync(cancel);
         uint urgency = Urgency(entry.Job, lent, offer.GasCostMax);
         bool holdsUpMore = HoldsUpMore(entry.Job, offer, lent, market, urgency);
-        (Job job, PreparedCall prepared, AttemptKind kind) = await PrepareAgainAsync(entry.Job, cancel);
+        (Job job, PreparedCall prepared, AttemptKind kind) = await PrepareAgainAsync(entry.Job, holdsUpMore, cancel);
         bool isPointless = kind == AttemptKind.Cancelling && entry.Job.Refusal == Refusal.None;
         entry.LooksPointless = isPointless ? entry.LooksPointless + 1 : 0;
         if (isPointless && entry.LooksPointless < LooksBeforePointless) return;
@@ -145,7 +145,8 @@ internal sealed partial class JobOffers
         _look.PendingNonce <= offer.Nonce && offer.GasCostMax + value + PromisedBefore(offer.Nonce) > _look.Balance;
 
     /// <summary>What would be refused by now is cancelled: it would only burn gas, and hold up those behind it.</summary>
-    private async Task<(Job Job, PreparedCall Call, AttemptKind Kind)> PrepareAgainAsync(Job job, CancellationToken cancel)
+    /// <param name="holdsUpMore">Whether a dispute waits behind it: else it waits for what the account is short of.</param>
+    private async Task<(Job Job, PreparedCall Call, AttemptKind Kind)> PrepareAgainAsync(Job job, bool holdsUpMore, CancellationToken cancel)
     {
         if (job.Refusal != Refusal.None) return (job, Nothing(), AttemptKind.Cancelling);
         if (Moot(job) is { } why) return (job with { Refusal = why.Refusal, Message = why.Message }, Nothing(), AttemptKind.Cancelling);
@@ -154,7 +155,8 @@ internal sealed partial class JobOffers
             PreparedCall prepared = await PrepareAsync(job, cancel);
             return (job, prepared, prepared.Completes ? AttemptKind.Completing : AttemptKind.Preparing);
         }
-        catch (RefusalException refusal) when (refusal.Refusal is not (Refusal.ChainUnavailable or Refusal.SignerUnavailable or Refusal.InsufficientFunds))
+        catch (RefusalException refusal) when (refusal.Refusal is not (Refusal.ChainUnavailable or Refusal.SignerUnavailable)
+            && (holdsUpMore || refusal.Refusal != Refusal.InsufficientFunds))
         {
             return (job with { Refusal = refusal.Refusal, Message = refusal.Message }, Nothing(), AttemptKind.Cancelling);
         }

@@ -1,5 +1,6 @@
 using ChannelNode.Core;
 using ChannelNode.Engine;
+using ChannelNode.Settlement;
 using ChannelNode.Tests.EndToEnd;
 using Xunit;
 
@@ -109,5 +110,48 @@ public sealed class HeldUpDisputeTests : IAsyncLifetime
         await AssertDoneAsync(bench, dispute, urgent);
         Job cancelled = await bench.MineUntilAsync(heavy, job => !job.IsActive);
         Assert.Equal((JobStatus.Failed, Refusal.InsufficientFunds), (cancelled.Status, cancelled.Refusal));
+    }
+
+    /// <summary>Its tokens went into another channel: a peer has relayed what this side had signed. It waits until it holds up a dispute.</summary>
+    [Fact]
+    public async Task TokenDepositWhoseTokensAreGone_AndHoldsUpADispute_IsCancelled()
+    {
+        Address token = await _anvil.DollarAsync();
+        await _anvil.MintAsync(token, new Address(1, 2, 3), 1); // The token is there.
+        await using JobBench bench = await JobBench.StartAsync(_anvil);
+        EthereumChain peer = await bench.PeerAsync();
+        Task minting = _anvil.MintAsync(token, bench.Key.Address, 6_000);
+        while (!minting.IsCompleted)
+        {
+            await _anvil.MineAsync();
+            await Task.Delay(50);
+        }
+
+        Channel channel = bench.NewChannel(token), gasless = bench.NewChannel(token), urgent = bench.NewChannel();
+        JobEntry deposit = await bench.DepositAsync(channel, 1_000);
+        await JobBench.UntilAsync(deposit, JobStatus.Sent);
+        await RelayAsync(bench, peer, gasless, 6_000);
+        await JobBench.UntilAsync(deposit, _ => deposit.Problem == Refusal.InsufficientFunds);
+        Assert.All(deposit.Job.Attempts, attempt => Assert.NotEqual(AttemptKind.Cancelling, attempt.Kind));
+
+        JobEntry dispute = await DisputeAsync(bench, urgent, 3_000 * MilliEther);
+        await MineDearAsync(bench, dispute);
+
+        await AssertDoneAsync(bench, dispute, urgent);
+        Job cancelled = await bench.MineUntilAsync(deposit, job => !job.IsActive);
+        Assert.Equal((JobStatus.Failed, Refusal.InsufficientFunds), (cancelled.Status, cancelled.Refusal));
+        Assert.StartsWith($"deposit needs 1000 of token {token}", cancelled.Message);
+        Assert.Equal((UInt128.Zero, (UInt128)6_000), (await bench.PotAsync(channel), await bench.PotAsync(gasless)));
+    }
+
+    /// <summary>The only one that pays enough for the next block.</summary>
+    private async Task RelayAsync(JobBench bench, EthereumChain peer, Channel channel, UInt128 amount)
+    {
+        ulong later = Math.Max(await _anvil.NowSecondsAsync(), (ulong)DateTimeOffset.UtcNow.ToUnixTimeSeconds()) + 300;
+        DepositAuthorization signed = await bench.Chain.AuthorizeDepositAsync(channel, Side.A, amount, later, default);
+        PreparedCall prepared = await peer.PrepareAsync(peer.RelayDeposit(channel, Side.A, amount, signed), default);
+        await peer.BroadcastAsync((await peer.SignAsync(prepared, 0, new TransactionFees(500 * Gwei, 400 * Gwei), default)).Raw, default);
+        await bench.SetBaseFeeAsync(100 * Gwei);
+        await _anvil.MineAsync();
     }
 }
