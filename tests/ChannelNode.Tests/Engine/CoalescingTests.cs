@@ -168,11 +168,29 @@ public sealed class CoalescingTests : IAsyncLifetime
     {
         await using LedgerRig rig = new(options => options with { PeerQueueMax = 16 });
 
-        await rig.Session.HearAsync(Of([.. Enumerable.Range(0, 17).Select(number => Pays(1, 9).WronglySigned())]));
-        await rig.Ledger.RunAsync(turn => true, CancellationToken.None);
+        foreach (int count in (int[])[17, 1])
+        {
+            Assert.False(rig.Link.Ended.IsCancellationRequested);
+            await rig.Session.HearAsync(Of([.. Enumerable.Range(0, count).Select(number => Pays(1, 9).WronglySigned())]));
+            await rig.Ledger.RunAsync(turn => true, CancellationToken.None);
+        }
 
         Assert.True(rig.Link.Ended.IsCancellationRequested);
         Assert.Equal("the peer reads too slowly", rig.Link.EndReason);
+    }
+
+    [Fact]
+    public async Task ManyRefusalsOfOneBatch_EndNoSessionOfAPeerThatReads()
+    {
+        await using LedgerRig rig = new(options => options with { PeerQueueMax = 16 });
+
+        for (int time = 0; time < 3; time++)
+        {
+            OutgoingFrame said = await rig.AnswerAsync(Of([.. Enumerable.Range(0, 100).Select(number => Pays(1, 9).WronglySigned())]));
+            Assert.Equal(100, said.Refusals.Count);
+        }
+
+        Assert.False(rig.Link.Ended.IsCancellationRequested);
     }
 
     [Fact]

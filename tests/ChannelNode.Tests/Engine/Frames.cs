@@ -26,6 +26,19 @@ internal static class Frames
         Acknowledgements = { new Wire.Acknowledgement { ChannelId = SampleId, Received = Bytes(received) } },
     });
 
+    /// <summary>The peer has taken our updates of each of the channels up to there.</summary>
+    public static PeerFrame Acknowledged(IEnumerable<(ChannelId Channel, UInt128 Received)> taken) => Of(new Wire.Frame
+    {
+        Acknowledgements =
+        {
+            taken.Select(it => new Wire.Acknowledgement
+            {
+                ChannelId = ByteString.CopyFrom(it.Channel.Value.ToArray()),
+                Received = Bytes(it.Received),
+            }),
+        },
+    });
+
     /// <summary>The peer has refused our update of the sample channel.</summary>
     public static PeerFrame Refused(UInt128 sent, Refusal reason) => Of(new Wire.Frame
     {

@@ -139,8 +139,9 @@ internal sealed class LedgerRig : IAsyncDisposable
 }
 
 /// <summary>A payment whose outcome is noted, on the ledger's thread.</summary>
-internal sealed class NotedPayment(ChannelSlot slot, UInt128 amount, string key, Action<PaymentOutcome> note)
-    : PaymentRequest(slot, amount, default, key, wantsReceipt: false)
+internal sealed class NotedPayment(
+    ChannelSlot slot, UInt128 amount, string key, Action<PaymentOutcome> note, ReadOnlyMemory<byte> itemId = default)
+    : PaymentRequest(slot, amount, itemId, key, wantsReceipt: false)
 {
     public override bool IsAbandoned => false;
 

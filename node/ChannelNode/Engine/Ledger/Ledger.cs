@@ -25,6 +25,7 @@ internal sealed class Ledger : IAsyncDisposable
     private long _auditCursor;
     private readonly Signal _happened = new();
     private readonly HashSet<PeerLink> _spokenTo = [];
+    private readonly Action<PeerLink> _goOn;
 
     /// <summary>Received payments that one turn takes at most, a last update beyond it aside.</summary>
     private const int ReceivedPerTurnMax = 65_536;
@@ -51,7 +52,8 @@ internal sealed class Ledger : IAsyncDisposable
         _queue = new LedgerQueue(options.LedgerQueueMax, Math.Min(UpdatesPerSync, _batchMax), Math.Min(BulkUpdatesPerSync, _batchMax));
         _auditCursor = (long)store.ReadAuditCursor();
         Disk = new DiskRoom(options.DiskReserveBytes);
-        _turn = new LedgerTurn(book, store, view, clock, options, Counts, policies) { Disk = Disk };
+        _goOn = link => _ = GoOnAsync(link);
+        _turn = new LedgerTurn(book, store, view, clock, options, Counts, _goOn, policies) { Disk = Disk };
     }
 
     public DiskRoom Disk { get; }
@@ -256,10 +258,9 @@ internal sealed class Ledger : IAsyncDisposable
         if (slot.InFlight.Count == 0) slot.WantsReceipt = false;
         if (slot.Link is { Room: { } room } link && room.Commit(slot) && slot.HasTurned) AskAgain(slot, link);
         if (slot.AcknowledgementDue) Acknowledge(slot);
-        if (slot.ReofferAbove is { } received) Reoffer(slot, received);
+        if (slot.ReofferAbove is { } received) slot.ReofferAbove = Reoffer(slot, received);
         else if (slot.New.Count > 0) Tell(slot, slot.New.Payments, anew: false);
         else return;
-        slot.ReofferAbove = null;
         slot.New.Clear();
     }
 
@@ -286,14 +287,37 @@ internal sealed class Ledger : IAsyncDisposable
     }
 
     /// <summary>
-    /// Sends everything that the peer has not accepted, above <paramref name="received"/>, as one update.
+    /// Sends everything that the peer has not accepted, above <paramref name="received"/>, as one update; or answers above what it is
+    /// to be sent when the peer has taken what it is told already.
     /// </summary>
-    private void Reoffer(ChannelSlot slot, UInt128 received)
+    private UInt128? Reoffer(ChannelSlot slot, UInt128 received)
     {
+        received = UInt128.Max(received, slot.PeerHas); // It may have taken some of it while the rest was held back.
+        if (slot.IsEstablished && slot.Link!.HoldsOffers(_goOn))
+        {
+            slot.Link.OffersHeld.Add(slot);
+            _spokenTo.Add(slot.Link);
+            return received;
+        }
+
         ArrayBufferWriter<byte> list = new();
         UInt128 asOne = Missing.Write(list, slot, above => _store.ReadOutgoing(slot.Channel.Id, above), received, PaymentsPerUpdateMax);
         if (asOne != UInt128.Zero) _log.PeerLostState(slot.Channel.Id, received, slot.Working.Acknowledged, asOne);
         if (list.WrittenCount > 0) Tell(slot, list.WrittenSpan, anew: true);
+        return null;
+    }
+
+    /// <summary>The peer has taken what it was to be told: there is room for what was held back.</summary>
+    private async Task GoOnAsync(PeerLink link)
+    {
+        try
+        {
+            await EnqueueAsync(new TellMore(link), CancellationToken.None);
+        }
+        catch (RefusalException)
+        {
+            // The node is stopping; the next connection tells the peer what it misses.
+        }
     }
 
     /// <summary>Hands the slot's committed totals to the session, which signs them, with the payments that led there.</summary>
@@ -303,6 +327,7 @@ internal sealed class Ledger : IAsyncDisposable
         {
             // Told again when the peer is back; it may be already, in a session that began in this very turn and knew of nothing to ask.
             slot.Link?.Reestablishing.Ask(slot);
+            if (slot.Link is { } asked) _spokenTo.Add(asked);
             return;
         }
 

@@ -42,7 +42,7 @@ internal abstract class EstablishedCommand : LedgerCommand
 /// <summary>What one group commit gathers: the writes, the channels touched, the answers held back until then.</summary>
 internal sealed class LedgerTurn(
     ChannelBook book, IChannelStore store, ChainView view, NodeClock clock, NodeOptions options, LedgerCounts counts,
-    PolicyGate? policies = null)
+    Action<PeerLink> goOn, PolicyGate? policies = null)
 {
     private readonly Dictionary<string, OutgoingPayment> _keys = [];
     private readonly List<ChannelSlot> _touched = [];
@@ -170,16 +170,17 @@ internal sealed class LedgerTurn(
 
     /// <summary>
     /// Whether a payment waits for an earlier update's acknowledgement: as many updates of the channel as may be are under
-    /// way, or others wait already, and nothing else speaks against more.
+    /// way, or its peer is to be told much already, or others wait, and nothing else speaks against more.
     /// </summary>
     public bool MustWait(ChannelSlot slot) =>
         slot.IsEstablished && (slot.Waiting.Count > 0 || !HasRoom(slot)) && slot.PeerRefusal == Refusal.None && !slot.StateLost
         && slot.InFlight.Count + slot.Waiting.Count < InFlightMax;
 
     private bool HasRoom(ChannelSlot slot) =>
-        slot.EstablishedOn is { IsGoingAway: false } && slot.UnderWay.Count(slot.Working.Acknowledged) < options.UpdatesInFlightPerChannelMax;
+        slot.EstablishedOn is { IsGoingAway: false } link
+        && slot.UnderWay.Count(slot.Working.Acknowledged) < options.UpdatesInFlightPerChannelMax && !link.HoldsPayments(goOn);
 
-    /// <summary>The payment is applied again when the peer has acknowledged an update of the channel.</summary>
+    /// <summary>The payment is applied again when the peer has acknowledged an update of the channel, or taken what it is to be told.</summary>
     public void WaitForRoom(ChannelSlot slot, PaymentRequest payment)
     {
         slot.Waiting.Add(payment);

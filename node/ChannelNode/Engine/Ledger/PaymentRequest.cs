@@ -111,7 +111,7 @@ internal abstract class PaymentRequest(
         Slot.Link!.Room?.Use(Slot, amount);
         Slot.Working = next;
         Slot.WantsReceipt |= WantsReceipt;
-        Slot.New.Add(next.Sent, amount, itemId.Span, idempotencyKey);
+        Slot.Link!.Decide(Slot.New.Add(next.Sent, amount, itemId.Span, idempotencyKey));
         if (Trace is { } trace) Slot.New.Trace(trace);
         Slot.InFlight.Add(next.Sent, this);
         if (idempotencyKey.Length > 0)

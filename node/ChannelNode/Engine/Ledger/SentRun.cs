@@ -69,8 +69,10 @@ internal sealed class NewPayments
     /// Its <paramref name="total"/> is higher by its amount than that of the one before. Where it is higher by more, the chain has shown
     /// meanwhile that more was signed than is known here: that is a payment without an item, or the run would not add up.
     /// </summary>
-    public void Add(UInt128 total, UInt128 amount, ReadOnlySpan<byte> itemId, string idempotencyKey)
+    /// <returns>How many bytes longer it makes what is told.</returns>
+    public int Add(UInt128 total, UInt128 amount, ReadOnlySpan<byte> itemId, string idempotencyKey)
     {
+        int before = _payments.WrittenCount;
         if (Count == 0) _totalBefore = total - amount;
         else if (total - amount > _total) Add(total - amount, total - amount - _total, [], string.Empty);
         PaymentList.Write(_payments, amount, itemId);
@@ -78,6 +80,7 @@ internal sealed class NewPayments
         else if (_keys.WrittenCount > 0) _keys.Write<byte>([0]);
         _total = total;
         Count++;
+        return _payments.WrittenCount - before;
     }
 
     private void AddKey(string key)

@@ -4,13 +4,17 @@ namespace ChannelNode.Engine;
 
 /// <summary>
 /// One session with one peer, as the engine sees it: who it is and what it is to be told. What waits is bounded: a newer
-/// update or acknowledgement takes the place of the channel's older one, and a peer that lets anything else pile up loses
-/// its session, never anyone else's time; what it missed is told again when it comes back.
+/// update or acknowledgement takes the place of the channel's older one, payments are held back while many wait, and a
+/// peer that lets anything else pile up loses its session, never anyone else's time; what it missed is told again when it
+/// comes back.
 /// </summary>
 internal sealed class PeerLink(Address signer, Address owner, int queueMax)
 {
-    /// <summary>Bytes of payments that may wait to be told to a slow peer.</summary>
+    /// <summary>While more bytes of payments than these wait to be told, none are decided.</summary>
     private const int PaymentBytesWaitingMax = 8 * 1024 * 1024;
+
+    /// <summary>The same for what is offered again, from disk: payments leave it as much room as they have themselves.</summary>
+    private const int OfferBytesWaitingMax = 2 * PaymentBytesWaitingMax;
 
     /// <summary>Traced payments that one frame says to be; more are not worth a byte.</summary>
     public const int UpdateTracesMax = 16;
@@ -19,6 +23,12 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     private readonly CancellationTokenSource _ended = new();
     private readonly Lock _saying = new();
     private OutgoingFrame _waiting = new() { Round = 1 };
+
+    /// <summary>Something is held back until what waits is taken.</summary>
+    private Action<PeerLink>? _goOn;
+
+    /// <summary>Of payments decided in the turn in progress and not told yet. The ledger's writer owns it.</summary>
+    private int _decidedBytes;
 
     /// <summary>The ledger's writer is about to say all of a turn: a part of it would leave with what was true before.</summary>
     private bool _isSpoken;
@@ -73,8 +83,11 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
         set => _told = value;
     }
 
-    /// <summary>Channels in which payments wait for an acknowledgement of this session. The ledger's writer owns it.</summary>
+    /// <summary>Channels in which payments wait for an acknowledgement, or for room, of this session. The ledger's writer owns it.</summary>
     public HashSet<ChannelSlot> Held { get; } = [];
+
+    /// <summary>Channels in which what the peer misses waits for room to be offered. The ledger's writer owns it.</summary>
+    public HashSet<ChannelSlot> OffersHeld { get; } = [];
 
     public Address Owner { get; } = owner;
 
@@ -90,11 +103,38 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
     /// </summary>
     public bool TryTake(ref OutgoingFrame taken)
     {
+        Action<PeerLink>? goOn;
         lock (_saying)
         {
             if (_waiting.IsEmpty || _isSpoken) return false;
             taken.Round = _waiting.Round + 1;
             (taken, _waiting) = (_waiting, taken);
+            (goOn, _goOn) = (_goOn, null);
+        }
+
+        goOn?.Invoke(this);
+        return true;
+    }
+
+    /// <summary>For the ledger's writer: payments of so many bytes are decided, and told after the commit.</summary>
+    public void Decide(int paymentBytes) => _decidedBytes += paymentBytes;
+
+    /// <summary>
+    /// For the ledger's writer: whether so much waits to be told that no payment more is to be decided. Then
+    /// <paramref name="goOn"/> is called once, when what waits is taken.
+    /// </summary>
+    public bool HoldsPayments(Action<PeerLink> goOn) => HoldsAbove(PaymentBytesWaitingMax, goOn);
+
+    /// <summary>The same for what the peer misses.</summary>
+    public bool HoldsOffers(Action<PeerLink> goOn) => HoldsAbove(OfferBytesWaitingMax, goOn);
+
+    private bool HoldsAbove(int bytesMax, Action<PeerLink> goOn)
+    {
+        if (_decidedBytes + _waiting.PaymentBytes <= bytesMax) return false; // Perhaps of a frame just taken: then it is looked at again.
+        lock (_saying)
+        {
+            if (_decidedBytes + _waiting.PaymentBytes <= bytesMax) return false;
+            _goOn = goOn;
             return true;
         }
     }
@@ -137,7 +177,7 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
         ChannelSlot slot, ReadOnlySpan<byte> payments, bool wantsReceipt, bool anew, List<PaymentTrace>? traced = null)
     {
         BalanceUpdate balance = Updates.ToSign(slot.Channel, slot.Working);
-        int waiting;
+        if (!anew) _decidedBytes -= payments.Length;
         lock (_saying)
         {
             if (slot.UpdateWaits.IsIn(this, _waiting, out int place))
@@ -155,16 +195,21 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
             }
 
             if (traced is not null) Trace(balance, traced);
-            waiting = _waiting.PaymentBytes;
         }
-
-        if (waiting > PaymentBytesWaitingMax) End("the peer reads too slowly");
     }
 
     /// <summary>All of a turn is said, and may be taken.</summary>
     public void EndTurn()
     {
-        lock (_saying) _isSpoken = false;
+        Action<PeerLink>? goOn = null;
+        _decidedBytes = 0;
+        lock (_saying)
+        {
+            _isSpoken = false;
+            if (_waiting.IsEmpty) (goOn, _goOn) = (_goOn, null); // Of what was decided nothing could be told.
+        }
+
+        goOn?.Invoke(this);
     }
 
     private void Trace(in BalanceUpdate balance, List<PaymentTrace> traced)
@@ -177,13 +222,14 @@ internal sealed class PeerLink(Address signer, Address owner, int queueMax)
         }
     }
 
+    /// <summary>What one batch brings about may be more than may wait: only a peer that let others wait before reads too slowly.</summary>
     public void Refuse(ReadOnlySpan<RefusedUpdate> refused)
     {
         int waiting;
         lock (_saying)
         {
-            _waiting.Refusals.AddRange(refused);
             waiting = _waiting.Refusals.Count;
+            _waiting.Refusals.AddRange(refused);
         }
 
         EndAbove(waiting);

@@ -91,6 +91,7 @@ internal sealed class Reestablishing(PeerLink link)
         _next.Clear();
         _putOff.Clear();
         link.Held.Clear();
+        link.OffersHeld.Clear();
     }
 
     private void End(ChannelSlot slot, PeersAway away, LedgerTurn turn)
