@@ -141,7 +141,7 @@ internal sealed partial class JobOffers
         string what = hasEther ? $"its {In(job.Call.Value)} are taken back for" : $"{job.Call.Operation} gives way to";
         string whom = dispute is null ? "what protects money" : $"job {dispute.Number}, which protects money";
         string lack = why == Refusal.BudgetReached ? "what is left of the day's gas does" : $"the account's {In(_look.Balance)} do";
-        string again = job.MayBeTakenBack && !hasEther ? "; it has to be asked for again" : "";
+        string again = !hasEther && (job.MayBeTakenBack || job.Kind == JobKind.Close) ? "; it has to be asked for again" : "";
         return CancelAsync(entry, job with { Refusal = why, Message = $"{what} {whom}: {lack} not reach for both{again}" }, market, urgency, cancel);
     }
 
