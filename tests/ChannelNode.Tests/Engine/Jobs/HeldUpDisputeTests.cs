@@ -45,8 +45,17 @@ public sealed class HeldUpDisputeTests : IAsyncLifetime
         }
     }
 
-    private static async Task AssertDoneAsync(JobBench bench, JobEntry dispute, Channel channel) => Assert.Equal(
-        (JobStatus.Done, 1_000UL, 2UL), (dispute.Job.Status, (ulong)await bench.PotAsync(channel), await bench.NonceAsync()));
+    /// <summary>While blocks are dear the dispute is mined, in the channel, and the other is cancelled.</summary>
+    private async Task<Job> AssertGivesWayAsync(JobBench bench, JobEntry other, JobEntry dispute, Channel urgent, Refusal why)
+    {
+        await MineDearAsync(bench, dispute);
+
+        Assert.Equal(
+            (JobStatus.Done, 1_000UL, 2UL), (dispute.Job.Status, (ulong)await bench.PotAsync(urgent), await bench.NonceAsync()));
+        Job cancelled = await bench.MineUntilAsync(other, job => !job.IsActive);
+        Assert.Equal((JobStatus.Failed, why), (cancelled.Status, cancelled.Refusal));
+        return cancelled;
+    }
 
     /// <summary>
     /// Both are sent when fees rise: the account could pay for the dispute, and for the other only what no block takes. That one may offer
@@ -64,11 +73,8 @@ public sealed class HeldUpDisputeTests : IAsyncLifetime
         JobEntry dispute = await DisputeAsync(bench, urgent, stake * MilliEther);
         await JobBench.UntilAsync(dispute, JobStatus.Sent);
         await bench.SetBalanceAsync(60 * MilliEther);
-        await MineDearAsync(bench, dispute);
 
-        await AssertDoneAsync(bench, dispute, urgent);
-        Job cancelled = await bench.MineUntilAsync(heavy, job => !job.IsActive);
-        Assert.Equal((JobStatus.Failed, Refusal.InsufficientFunds), (cancelled.Status, cancelled.Refusal));
+        Job cancelled = await AssertGivesWayAsync(bench, heavy, dispute, urgent, Refusal.InsufficientFunds);
         Assert.StartsWith($"claim gives way to job {dispute.Job.Number}, which protects money: the account's 0.06 ETH", cancelled.Message);
         Assert.Equal(JobKind.StartClose.Equals(kind), cancelled.Message.EndsWith("has to be asked for again", StringComparison.Ordinal));
         // It was never promised the whole account for an offer that no block takes.
@@ -85,11 +91,8 @@ public sealed class HeldUpDisputeTests : IAsyncLifetime
         JobEntry heavy = await SendHeavyAsync(bench, JobKind.Settle, Gwei);
         JobEntry dispute = await DisputeAsync(bench, urgent, 60 * MilliEther);
         await JobBench.UntilAsync(dispute, JobStatus.Sent);
-        await MineDearAsync(bench, dispute);
 
-        await AssertDoneAsync(bench, dispute, urgent);
-        Job cancelled = await bench.MineUntilAsync(heavy, job => !job.IsActive);
-        Assert.Equal((JobStatus.Failed, Refusal.BudgetReached), (cancelled.Status, cancelled.Refusal));
+        await AssertGivesWayAsync(bench, heavy, dispute, urgent, Refusal.BudgetReached);
     }
 
     /// <summary>It stood still at the limit of its fees before the dispute was asked for, and is promised more than there is.</summary>
@@ -105,11 +108,8 @@ public sealed class HeldUpDisputeTests : IAsyncLifetime
         await bench.SetBalanceAsync(40 * MilliEther);
 
         JobEntry dispute = await DisputeAsync(bench, urgent, 3_000 * MilliEther);
-        await MineDearAsync(bench, dispute);
 
-        await AssertDoneAsync(bench, dispute, urgent);
-        Job cancelled = await bench.MineUntilAsync(heavy, job => !job.IsActive);
-        Assert.Equal((JobStatus.Failed, Refusal.InsufficientFunds), (cancelled.Status, cancelled.Refusal));
+        await AssertGivesWayAsync(bench, heavy, dispute, urgent, Refusal.InsufficientFunds);
     }
 
     /// <summary>Its tokens went into another channel: a peer has relayed what this side had signed. It waits until it holds up a dispute.</summary>
@@ -135,11 +135,8 @@ public sealed class HeldUpDisputeTests : IAsyncLifetime
         Assert.All(deposit.Job.Attempts, attempt => Assert.NotEqual(AttemptKind.Cancelling, attempt.Kind));
 
         JobEntry dispute = await DisputeAsync(bench, urgent, 3_000 * MilliEther);
-        await MineDearAsync(bench, dispute);
 
-        await AssertDoneAsync(bench, dispute, urgent);
-        Job cancelled = await bench.MineUntilAsync(deposit, job => !job.IsActive);
-        Assert.Equal((JobStatus.Failed, Refusal.InsufficientFunds), (cancelled.Status, cancelled.Refusal));
+        Job cancelled = await AssertGivesWayAsync(bench, deposit, dispute, urgent, Refusal.InsufficientFunds);
         Assert.StartsWith($"deposit needs 1000 of token {token}", cancelled.Message);
         Assert.Equal((UInt128.Zero, (UInt128)6_000), (await bench.PotAsync(channel), await bench.PotAsync(gasless)));
     }
